@@ -1,0 +1,1 @@
+"""Temper: measured, verified, exactly rebuilt inference artifacts from a fine-tuned classifier."""

@@ -1,0 +1,52 @@
+"""The one interface of all inference backends.
+
+A backend is a file `temper/backends/<runner>.py` with four names: `Options` (its closed options in params.yaml),
+`LIBRARY` (what it needs installed), `ACCEPTS` (the kinds of artifact it loads) and `open_runner`. Importing it must not
+import the library: planning reads `Options`, and a missing library may break its own rows only.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.signature import Tensors
+
+Logits = npt.NDArray[np.float32]
+
+
+class Runner(Protocol):
+    """A loaded artifact that answers. It never reads a clock."""
+
+    def __enter__(self) -> Self:
+        """Load the artifact and allocate what a call needs.
+
+        Raises:
+            Unavailable: this machine lacks the device, provider or precision; recorded as 'not measured'.
+            BackendError: the artifact cannot be loaded, or would run elsewhere than asked.
+        """
+        ...
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Free it."""
+        ...
+
+    def infer(self, inputs: Tensors) -> Logits:
+        """Host arrays in, host logits out.
+
+        Args:
+            inputs: the arrays of the signature by name, with its dtypes and axes, C-contiguous.
+
+        Returns:
+            float32 logits of shape [batch_size, number of labels], complete in host memory.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What really ran, from the library's own mouth: library, version, device, provider, precision, threads."""
+        ...
+
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        """Smallest and largest size it accepts, by name of the axis; an axis that is not named is free."""
+        ...

@@ -1,0 +1,66 @@
+"""Errors raised on purpose.
+
+PipelineError
+├── ConfigError              params.yaml contradicts itself or names what does not exist
+├── DataError                a data source does not hold what params.yaml says it holds
+├── ArtifactError            a checkpoint, ONNX file, cache or engine is not what its path promises
+│   └── ParityError          two forms of one model answer differently
+├── BackendError             a backend cannot load or run an artifact
+│   ├── ProviderNotActive    ONNX Runtime activated another execution provider than asked
+│   └── PrecisionNotActive   a backend runs in another precision than asked
+├── LibraryError             a library is absent, or present in another version than asked
+├── StorageError             the disk is full, or a folder cannot be written
+└── Unavailable              this machine lacks what the row needs; recorded with the reason, never replaced
+"""
+
+
+class PipelineError(Exception):
+    """Says what was asked, what happened, what is spoiled by it and how to fix it."""
+
+    def __init__(self, *, asked: str, happened: str, spoiled: str, fix: str) -> None:
+        self.asked, self.happened, self.spoiled, self.fix = asked, happened, spoiled, fix
+        super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  spoiled:  {spoiled}\n  fix:      {fix}")
+
+
+class ConfigError(PipelineError):
+    """params.yaml contradicts itself or names what does not exist."""
+
+
+class DataError(PipelineError):
+    """A data source does not hold what params.yaml says it holds."""
+
+
+class ArtifactError(PipelineError):
+    """A checkpoint, ONNX file, cache or engine is not what its path promises."""
+
+
+class ParityError(ArtifactError):
+    """Two forms of one model answer differently."""
+
+
+class BackendError(PipelineError):
+    """A backend cannot load or run an artifact."""
+
+
+class ProviderNotActive(BackendError):
+    """ONNX Runtime activated another execution provider than asked."""
+
+
+class PrecisionNotActive(BackendError):
+    """A backend runs in another precision than asked."""
+
+
+class LibraryError(PipelineError):
+    """A library is absent, or present in another version than asked."""
+
+
+class StorageError(PipelineError):
+    """The disk is full, or a folder cannot be written."""
+
+
+class Unavailable(Exception):  # noqa: N818 - not an error: a fact about this machine, kept in the record
+    """This machine lacks what a row needs: recorded as 'not measured' or 'not built' with `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

@@ -1,0 +1,80 @@
+"""A rule's output into its log, its errors in four parts on the terminal, and no traceback for what a user can cause."""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from temper.errors import PipelineError, StorageError
+
+_STORAGE = {
+    errno.ENOSPC: "free some space (docs/troubleshooting.md lists what may go)",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "mount the file system writable, or run in another folder with --directory",
+    errno.EACCES: "give yourself write permission there, or run in another folder with --directory",
+    errno.EPERM: "give yourself write permission there, or run in another folder with --directory",
+}
+
+
+def storage_error(error: OSError, asked: str) -> StorageError | None:
+    """The four-part form of a full or unwritable disk; None for any other OSError."""
+    fix = _STORAGE.get(error.errno or 0)
+    if fix is None:
+        return None
+    return StorageError(
+        asked=asked,
+        happened=f"{error.strerror}{f': {error.filename}' if error.filename else ''}",
+        spoiled="this job only; what it had begun to write was removed",
+        fix=f"{fix}, then run the same command again: it goes on where it stopped",
+    )
+
+
+@contextmanager
+def log_to(log: str, rule: str) -> Iterator[None]:
+    """Send this process's output (also that of compiled libraries) to `log`, and end it with an exit code on errors.
+
+    A progress line for a person still reaches the terminal through `temper.progress`.
+
+    Raises:
+        SystemExit: 1 after an error (its message is on the terminal and in the log), 130 after Ctrl-C.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(log, "w", encoding="utf-8") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+
+    def say(message: str) -> None:
+        sys.stderr.flush()
+        print(message, file=sys.stderr, flush=True)
+        os.write(terminal, f"{message}\n".encode())
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"{rule}: interrupted; what it had begun to write was removed")
+        raise SystemExit(130) from None
+    except PipelineError as error:
+        say(f"{type(error).__name__} in rule {rule}:{error}")
+        raise SystemExit(1) from None
+    except Exception as error:
+        known = storage_error(error, f"run rule {rule}") if isinstance(error, OSError) else None
+        if known is not None:
+            say(f"{type(known).__name__} in rule {rule}:{known}")
+        else:
+            traceback.print_exc()
+            say(
+                f"Unforeseen error in rule {rule}:\n  asked:    run rule {rule}\n"
+                f"  happened: {type(error).__name__}: {str(error).strip()[:600]}\n"
+                f"  spoiled:  this job's outputs; they were removed\n"
+                f"  fix:      the traceback is in {log}; please report it"
+            )
+        raise SystemExit(1) from None
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
