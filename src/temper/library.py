@@ -27,15 +27,27 @@ def public_version(version: str) -> str:
     return version.partition("+")[0]
 
 
+def _environment() -> list[str]:
+    """`sys.path` without the folders of other versions that `import_library` has put in front of it."""
+    return [entry for entry in sys.path if LIBRARIES_FOLDER not in Path(entry).parents]
+
+
 def installed_version(library: Library, search_path: Iterable[str] | None = None) -> str | None:
     """Version of the library on `search_path` (default: this environment), without importing it; None if absent."""
-    wanted = set(library.distributions)
+    path = _environment() if search_path is None else list(search_path)
     for name in library.distributions:
-        found = metadata.distributions(name=name, path=list(sys.path if search_path is None else search_path))
-        for distribution in found:
-            if distribution.metadata["Name"] in wanted or distribution.version:
-                return distribution.version
+        for distribution in metadata.distributions(name=name, path=path):
+            return distribution.version
     return None
+
+
+def loaded_version(library: Library, module: ModuleType) -> str:
+    """Version of an imported module: of the distribution it was loaded from, else its own `__version__`.
+
+    The distribution comes first because a module's own word is not always a version (OpenVINO's names its branch).
+    """
+    beside = [str(Path(module.__file__).parents[library.module.count(".") + 1])] if module.__file__ else []
+    return installed_version(library, beside) or str(getattr(module, "__version__", "unknown"))
 
 
 def folder_of(library: Library, version: str) -> Path:
@@ -56,6 +68,31 @@ def resolve_version(library: Library | None, asked: str) -> str:
     return installed_version(library) or "not installed"
 
 
+def _choose_folder(library: Library, asked: str) -> Path | None:
+    """Folder of another version to import from; None where the installed version is the one asked for."""
+    here = installed_version(library)
+    package = library.distributions[0]
+    if here is None and asked == INSTALLED:
+        raise LibraryError(
+            asked=f"use {package}",
+            happened="it is not installed in this environment",
+            spoiled="this row only",
+            fix="make setup (or pip install -r requirements/cpu.txt), or drop the row from params.yaml",
+        )
+    if asked == INSTALLED or (here is not None and public_version(here) == public_version(asked)):
+        return None
+    folder = folder_of(library, asked)
+    if not folder.joinpath(*library.module.split(".")).exists():
+        raise LibraryError(
+            asked=f"use {package} {asked}",
+            happened=f"this environment holds {here or 'none'}, and {folder.name} is not in libraries/",
+            spoiled="this row only",
+            fix=f"make library PACKAGE={package} VERSION={asked}, or set the row's version to "
+            f"{here or 'one that is installed'} in params.yaml",
+        )
+    return folder
+
+
 def import_library(library: Library, asked: str) -> ModuleType:
     """Import the library in the version a row asks for.
 
@@ -66,26 +103,12 @@ def import_library(library: Library, asked: str) -> ModuleType:
     Raises:
         LibraryError: it is not there in that version, or another version is already imported in this process.
     """
-    here = installed_version(library)
-    package = library.distributions[0]
-    if asked != INSTALLED and (here is None or public_version(here) != public_version(asked)):
-        folder = folder_of(library, asked)
-        if not (folder / library.module).exists():
-            raise LibraryError(
-                asked=f"use {package} {asked}",
-                happened=f"this environment holds {here or 'none'}, and {folder.name} is not in libraries/",
-                spoiled="this row only",
-                fix=f"make library PACKAGE={package} VERSION={asked}, or set the row's version to "
-                f"{here or 'one that is installed'} in params.yaml",
-            )
+    folder = _choose_folder(library, asked)
+    expected = asked if folder is not None else installed_version(library) or asked
+    if folder is not None and library.module not in sys.modules:
+        # In front, so that the library's own helpers (bindings, shared objects) come from the same folder.
         sys.path.insert(0, str(folder))
-    elif here is None:
-        raise LibraryError(
-            asked=f"use {package}",
-            happened="it is not installed in this environment",
-            spoiled="this row only",
-            fix="make setup (or pip install -r requirements/cpu.txt), or drop the row from params.yaml",
-        )
+        importlib.invalidate_caches()
     try:
         module = importlib.import_module(library.module)
     except (ImportError, OSError) as error:  # a present library whose own shared objects are missing
@@ -93,12 +116,12 @@ def import_library(library: Library, asked: str) -> ModuleType:
             asked=f"import {library.module} {asked}",
             happened=f"{type(error).__name__}: {error}",
             spoiled="this row only",
-            fix=f"reinstall {package}; docs/install.md lists what each platform needs",
+            fix=f"reinstall {library.distributions[0]}; docs/install.md lists what each platform needs",
         ) from error
-    loaded = str(getattr(module, "__version__", asked))
-    if asked != INSTALLED and public_version(loaded) != public_version(asked):
+    loaded = loaded_version(library, module)
+    if public_version(loaded) != public_version(expected):
         raise LibraryError(
-            asked=f"use {library.module} {asked}",
+            asked=f"use {library.module} {expected}",
             happened=f"version {loaded} is already loaded in this process",
             spoiled="this row only; nothing was measured under the wrong version",
             fix="run each version in a process of its own, as the rules do",

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from temper.errors import PipelineError, StorageError
 
@@ -17,6 +18,16 @@ _STORAGE = {
     errno.EACCES: "give yourself write permission there, or run in another folder with --directory",
     errno.EPERM: "give yourself write permission there, or run in another folder with --directory",
 }
+
+
+_terminal_fd = 2  # `log_to` keeps the real one here once it has redirected the process's output
+
+
+@contextmanager
+def terminal() -> Iterator[TextIO]:
+    """The stream a person looks at, also while this process's output goes to a log."""
+    with open(os.dup(_terminal_fd), "w", encoding="utf-8", errors="replace") as stream:
+        yield stream
 
 
 def storage_error(error: OSError, asked: str) -> StorageError | None:
@@ -41,10 +52,11 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     Raises:
         SystemExit: 1 after an error (its message is on the terminal and in the log), 130 after Ctrl-C.
     """
+    global _terminal_fd
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    terminal = os.dup(2)
+    _terminal_fd = os.dup(2)
     with open(log, "w", encoding="utf-8") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
@@ -52,7 +64,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     def say(message: str) -> None:
         sys.stderr.flush()
         print(message, file=sys.stderr, flush=True)
-        os.write(terminal, f"{message}\n".encode())
+        os.write(_terminal_fd, f"{message}\n".encode())
 
     try:
         yield

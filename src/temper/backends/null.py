@@ -1,0 +1,52 @@
+"""Answers at once with zeros: what remains in its latency is the harness's own cost."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from temper.backends.runner import Logits, Runner
+from temper.signature import Signature, Tensors
+
+LIBRARY = None
+ACCEPTS = ("checkpoint", "onnx", "engines")
+PREDICTS = False  # its zeros are no predictions: accuracy is recorded as not measured
+
+
+class Options(BaseModel):
+    """No options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NullRunner:
+    """Zeros of the right shape."""
+
+    def __init__(self, artifact: str) -> None:
+        self._signature_file = Path(artifact) / "signature.json"
+
+    def __enter__(self) -> Self:
+        signature = Signature.model_validate_json(self._signature_file.read_text(encoding="utf-8"))
+        self._labels = len(signature.label_names)
+        self._first_input = signature.inputs[0].name
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def infer(self, inputs: Tensors) -> Logits:
+        return np.zeros((len(inputs[self._first_input]), self._labels), dtype=np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        return {"library": "none", "device": "cpu"}
+
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        return {}
+
+
+def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
+    """A runner that computes nothing."""
+    Options.model_validate(options)
+    return NullRunner(artifact)

@@ -1,0 +1,155 @@
+"""Encoded splits on disk and as padded batches. NumPy and PyArrow only: every measurement reads its rows here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from temper.data.source import Examples
+from temper.errors import ArtifactError
+from temper.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
+
+Rows = Sequence[int] | npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The rows of one split.
+
+    labels: int64, [rows].
+    texts: one string per row; the texts of a pair are joined by a tab; empty for images.
+    inputs: by input name, one array per row: int64 [tokens] (unpadded) or float32 [channels, height, width].
+    """
+
+    labels: npt.NDArray[np.int64]
+    texts: list[str]
+    inputs: Mapping[str, Sequence[npt.NDArray[Any]]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _is_sequence(spec: TensorSpec) -> bool:
+    return SEQUENCE_AXIS in spec.axes
+
+
+def _sequence_input(signature: Signature) -> str | None:
+    """Name of an input whose rows differ in length (all such inputs agree in it); None for images."""
+    return next((spec.name for spec in signature.inputs if _is_sequence(spec)), None)
+
+
+def write_split(
+    path: str | Path, examples: Examples, inputs: Mapping[str, Sequence[npt.NDArray[Any]]], signature: Signature
+) -> None:
+    """Write one split as Parquet; equal rows give equal bytes.
+
+    Columns: row (int64, from 0), text (string), label (int64), and per model input a list: of varying length for
+    text, of fixed length (the flattened pixels) for images.
+    """
+    texts = ["\t".join(row) for row in examples.texts] if examples.texts is not None else [""] * len(examples)
+    columns: dict[str, Any] = {
+        "row": pa.array(range(len(examples)), pa.int64()),
+        "text": pa.array(texts, pa.string()),
+        "label": pa.array(examples.labels, pa.int64()),
+    }
+    for spec in signature.inputs:
+        rows = inputs[spec.name]
+        values = pa.array(np.concatenate([row.ravel() for row in rows]).astype(spec.dtype, copy=False))
+        if _is_sequence(spec):
+            offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32)
+            columns[spec.name] = pa.ListArray.from_arrays(pa.array(offsets), values)
+        else:
+            columns[spec.name] = pa.FixedSizeListArray.from_arrays(values, rows[0].size)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def read_split(path: str | Path, signature: Signature) -> Split:
+    """Read what `write_split` wrote.
+
+    Raises:
+        ArtifactError: the file is absent, is no Parquet, or lacks an input of the signature.
+    """
+    try:
+        table = pq.read_table(path).combine_chunks()
+        inputs: dict[str, Sequence[npt.NDArray[Any]]] = {}
+        for spec in signature.inputs:
+            column = table.column(spec.name).combine_chunks()
+            values = column.values.to_numpy(zero_copy_only=False).astype(spec.dtype, copy=False)
+            if _is_sequence(spec):
+                bounds = column.offsets.to_numpy().tolist()
+                inputs[spec.name] = [values[start:end] for start, end in pairwise(bounds)]
+            else:
+                inputs[spec.name] = values.reshape(len(table), *spec.axes[1:])
+        labels = np.array(table.column("label").to_numpy(), dtype=np.int64)
+        return Split(labels=labels, texts=table.column("text").to_pylist(), inputs=inputs)
+    except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise ArtifactError(
+            asked=f"read the encoded split {path}",
+            happened=f"{type(error).__name__}: {str(error).strip()[:300]}",
+            spoiled="everything that is computed from this split",
+            fix=f"make it anew: snakemake --cores 1 --forcerun prepare_data, then read {Path(path).name} again",
+        ) from error
+
+
+def _lengths(split: Split, rows: Rows, name: str) -> npt.NDArray[np.int64]:
+    values = split.inputs[name]
+    return np.fromiter((len(values[row]) for row in rows), dtype=np.int64, count=len(rows))
+
+
+def row_lengths(split: Split, signature: Signature) -> npt.NDArray[np.int64]:
+    """Length of every row in tokens, int64 [rows]; 1 for inputs without a sequence."""
+    name = _sequence_input(signature)
+    return np.ones(len(split), dtype=np.int64) if name is None else _lengths(split, range(len(split)), name)
+
+
+def collate(split: Split, rows: Rows, signature: Signature, *, sequence_length: int | None) -> Tensors:
+    """One batch as the model takes it.
+
+    Args:
+        rows: positions in the split, in the batch's order; at least one.
+        sequence_length: tokens per row: shorter rows are padded on the signature's side, longer ones lose their last
+            tokens. None pads to the longest of these rows. Images ignore it.
+
+    Returns:
+        C-contiguous arrays in the signature's dtypes, by input name.
+    """
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    for spec in signature.inputs:
+        values = split.inputs[spec.name]
+        if not _is_sequence(spec):
+            tensors[spec.name] = np.ascontiguousarray([values[row] for row in rows], dtype=spec.dtype)
+            continue
+        length = int(_lengths(split, rows, spec.name).max()) if sequence_length is None else sequence_length
+        batch = np.full((len(rows), length), spec.pad_value, dtype=spec.dtype)
+        for position, row in enumerate(rows):
+            kept = values[row][:length]
+            if signature.padding_side == "right":
+                batch[position, : len(kept)] = kept
+            else:
+                batch[position, length - len(kept) :] = kept
+        tensors[spec.name] = batch
+    return tensors
+
+
+def padding_share(split: Split, rows: Rows, signature: Signature, sequence_length: int | None) -> float:
+    """Share of the batch's positions that are padding, 0 to 1 (0 for images); `sequence_length` as in `collate`."""
+    name = _sequence_input(signature)
+    if name is None:
+        return 0.0
+    lengths = _lengths(split, rows, name)
+    length = int(lengths.max()) if sequence_length is None else sequence_length
+    return 1.0 - float(np.minimum(lengths, length).sum()) / (len(rows) * length)
+
+
+def count_cut_rows(split: Split, rows: Rows, signature: Signature, sequence_length: int | None) -> int:
+    """Rows that `collate` cuts at `sequence_length`; 0 for images, and where it pads to the longest."""
+    name = _sequence_input(signature)
+    if name is None or sequence_length is None:
+        return 0
+    return int((_lengths(split, rows, name) > sequence_length).sum())

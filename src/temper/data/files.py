@@ -1,0 +1,223 @@
+"""Local files: TSV, CSV, JSON lines or Parquet, read through `datasets` with nothing left in its cache."""
+
+import csv
+import io
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from temper.artifact import sha256
+from temper.data.source import NOTHING_WRITTEN, Columns, SourceOptions, Splits, splits_from_columns
+from temper.errors import DataError
+
+_DELIMITERS = {"tsv": "\t", "csv": ","}
+
+
+class File(BaseModel):
+    """One split's file.
+
+    path: relative to the study's folder.
+    columns: null where the file names its columns itself (the first line of TSV and CSV; always JSON lines and
+        Parquet); the names, in order, of a TSV or CSV file that has no such first line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str
+    columns: Annotated[list[str], Field(min_length=2)] | None
+
+
+class Options(SourceOptions):
+    """Files and their columns. The header is a fact of each file, so splits of different origin go together.
+
+    format: tsv, csv, jsonl or parquet.
+    quoting: whether fields of TSV or CSV may stand in double quotes (SST-2: false); null for the other formats.
+    train, validation, test: a file each; validation is null where it is drawn from train.
+    text: one column, or two for pairs.
+    label: column whose values are entries of label_names, or indices into it.
+    label_names: names of the labels, in the order of the model's outputs.
+    """
+
+    source: Literal["files"]
+    max_tokens: PositiveInt
+    format: Literal["tsv", "csv", "jsonl", "parquet"]
+    quoting: bool | None
+    train: File
+    validation: File | None
+    test: File
+    text: Annotated[list[str], Field(min_length=1, max_length=2)]
+    label: str
+    label_names: Annotated[list[str], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _keys_agree(self) -> "Options":
+        self.check_validation(None if self.validation is None else self.validation.path)
+        delimited = self.format in _DELIMITERS
+        if delimited != (self.quoting is not None):
+            raise ValueError(f"quoting must be {'true or false' if delimited else 'null'} for format {self.format}")
+        files = [self.train, self.test, *([self.validation] if self.validation else [])]
+        if not delimited and any(file.columns for file in files):
+            raise ValueError(f"columns must be null for format {self.format}: such a file names its columns itself")
+        if len(set(self.label_names)) < len(self.label_names):
+            raise ValueError(f"label_names holds a name twice: {self.label_names}")
+        return self
+
+
+def _error(path: str, happened: str, fix: str) -> DataError:
+    return DataError(asked=f"read {path}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise _error(
+            path, f"there is no such file (paths start at {Path.cwd()})", "correct its path in params.yaml"
+        ) from None
+    except IsADirectoryError:
+        raise _error(path, "it is a folder", "name the file in it in params.yaml") from None
+    if not content.strip():
+        raise _error(path, f"it is empty ({len(content)} bytes)", "put the data there again; its copy may have failed")
+    return content
+
+
+def _read_text(path: str) -> str:
+    content = _read_bytes(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _error(
+            path,
+            f"it is not UTF-8: byte 0x{content[error.start]:02x} at position {error.start:,} (line {line:,})",
+            "convert it, for example: iconv -f LATIN1 -t UTF-8 OLD > NEW",
+        ) from None
+    position = content.find(b"\0")
+    if position >= 0:
+        line = content.count(b"\n", 0, position) + 1
+        raise _error(path, f"it holds a NUL byte at position {position:,} (line {line:,})", "write the file anew")
+    return text
+
+
+def _check_delimited(file: File, delimiter: str, quoting: Literal[0, 3]) -> tuple[list[str], int]:
+    """Column names and number of rows.
+
+    `datasets` reads through pandas, which takes the first column of too wide rows for an index and fills short rows
+    with nothing. So the width of every row is checked here, where the line is still known.
+    """
+    reader = csv.reader(
+        io.StringIO(_read_text(file.path), newline=""), delimiter=delimiter, quoting=quoting, strict=True
+    )
+    names, rows = file.columns, 0
+    try:
+        for fields in reader:
+            if names is None:
+                names = fields
+                continue
+            rows += 1
+            if len(fields) != len(names):
+                raise _error(
+                    file.path,
+                    f"line {reader.line_num:,} has {len(fields)} fields, where the columns are {names}",
+                    "correct that line, data.format, data.quoting, or the file's `columns`",
+                )
+    except csv.Error as error:
+        raise _error(
+            file.path,
+            f"line {reader.line_num:,}: {error}",
+            "where quotation marks are plain text, set data.quoting: false",
+        ) from None
+    assert names is not None  # an empty file was refused before
+    if len(set(names)) < len(names):
+        raise _error(file.path, f"it names a column twice: {names}", "rename one of them")
+    return names, rows
+
+
+def _check_json_lines(path: str) -> int:
+    rows = 0
+    for number, line in enumerate(_read_text(path).removesuffix("\n").split("\n"), start=1):
+        try:
+            is_object = isinstance(json.loads(line), dict)
+        except ValueError:
+            is_object = False
+        if not is_object:
+            raise _error(path, f"line {number:,} is not a JSON object: {line[:60]!r}", "one object per line")
+        rows += 1
+    return rows
+
+
+def _load(path: str, wanted: Iterable[str], builder: str, **arguments: Any) -> tuple[dict[str, list[Any]], int]:
+    """Values of the wanted columns by name (no values for the others), and the number of rows."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory(prefix="temper-datasets.") as cache:
+        files = {"rows": path}
+        try:
+            table = datasets.load_dataset(builder, data_files=files, split="rows", cache_dir=cache, **arguments)
+        except Exception as error:  # pandas, pyarrow and datasets each raise their own kinds
+            cause = error.__cause__ or error
+            raise _error(
+                path, f"{type(cause).__name__}: {str(cause).strip()[:400]}", "write the file anew in data.format"
+            ) from error
+        wanted = set(wanted)
+        return {name: table[name][:] if name in wanted else [] for name in table.column_names}, len(table)
+
+
+def _read(file: File, options: Options) -> Columns:
+    path = str(Path(file.path).resolve())
+    wanted = [*options.text, options.label]
+    rows: int | None = None
+    if options.format in _DELIMITERS:
+        delimiter = _DELIMITERS[options.format]
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if options.quoting else csv.QUOTE_NONE
+        names, rows = _check_delimited(file, delimiter, quoting)
+        if rows == 0:
+            return Columns(origin=file.path, values={name: [] for name in names})
+        import datasets
+
+        values, found = _load(
+            path,
+            wanted,
+            "csv",
+            delimiter=delimiter,
+            quoting=quoting,
+            column_names=file.columns,
+            features=datasets.Features({name: datasets.Value("string") for name in names}),
+            keep_default_na=False,  # a sentence may be 'null' or 'NA'
+            na_filter=False,
+            skip_blank_lines=False,
+        )
+    elif options.format == "jsonl":
+        rows = _check_json_lines(file.path)
+        values, found = _load(path, wanted, "json")
+    else:
+        _read_bytes(file.path)
+        values, found = _load(path, wanted, "parquet")
+        rows = found
+    if found != rows:
+        happened = f"it has {rows:,} rows, of which {found:,} were read"
+        raise _error(file.path, happened, "look for stray quotation marks or line ends, and set data.quoting")
+    return Columns(origin=file.path, values=values)
+
+
+def load(options: Options, seed: int) -> Splits:
+    """Read the files named in the options.
+
+    Raises:
+        DataError: a file is missing, empty, not UTF-8, holds NUL bytes or rows of another width, lacks a column, or
+            has labels outside the label set.
+    """
+    files = {"train": options.train, "validation": options.validation, "test": options.test}
+    given = {split: file for split, file in files.items() if file is not None}
+    tables = {split: _read(file, options) for split, file in given.items()}
+    return splits_from_columns(
+        tables,
+        text=options.text,
+        label=options.label,
+        label_names=options.label_names,
+        notes={"source": {split: {"path": file.path, "sha256": sha256(file.path)} for split, file in given.items()}},
+    )

@@ -1,0 +1,191 @@
+"""A data source into fixed, encoded splits with their preprocessor, signature and data card."""
+
+import importlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from temper.artifact import staged_folder, write_manifest, write_text
+from temper.data.encoded import write_split
+from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
+from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits, list_rows
+from temper.errors import DataError
+from temper.model_options import model_options
+
+SPLITS = ("train", "validation", "test", "calibration")
+
+
+def _error(examples: Examples, happened: str, fix: str) -> DataError:
+    return DataError(asked=f"use {examples.origin}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+
+
+def check_examples(examples: Examples, task: str) -> None:
+    """Check that rows can be learned from or measured on.
+
+    Raises:
+        DataError: texts for an image task or the reverse, no rows, an empty text, or a NUL character in a text.
+    """
+    holds = "images" if examples.images is not None else "texts"
+    if (holds == "images") != (task == "image-classification"):
+        raise _error(
+            examples,
+            f"it holds {holds}, and model.task is {task}",
+            "choose a data.source that suits model.task in params.yaml",
+        )
+    if not len(examples):
+        raise _error(examples, "it has no rows", "point params.yaml at data that has rows")
+    for row, texts in enumerate(examples.texts or []):
+        if any("\0" in text for text in texts):
+            raise _error(examples, f"the text of row {row + 1} holds a NUL character", "remove it from the data")
+    empty = [row for row, texts in enumerate(examples.texts or []) if not all(text.strip() for text in texts)]
+    if empty:
+        raise _error(
+            examples,
+            f"the text is empty in {list_rows(empty)}",
+            "remove these rows, or fill them; if a field before is to blame, check data.quoting",
+        )
+
+
+def check_classes(train: Examples, label_names: tuple[str, ...]) -> None:
+    """Raise DataError when train has examples of one label only."""
+    present = sorted(set(train.labels))
+    if len(present) < 2:
+        raise _error(
+            train,
+            f"all of its {len(train):,} rows have the label {label_names[present[0]]!r}; the label set is "
+            f"{', '.join(label_names)}",
+            "give it examples of at least two labels (a file sorted by label and cut short looks like this)",
+        )
+
+
+def draw_splits(splits: Splits, options: SourceOptions, seed: int) -> dict[str, tuple[Examples, list[int]]]:
+    """The four splits by name, each with the rows of its source split that it consists of.
+
+    Validation rows leave train; calibration rows are drawn from what is left of it, and stay in it.
+
+    Raises:
+        DataError: train has fewer rows than are to be drawn.
+    """
+    rows = np.random.default_rng(seed).permutation(len(splits.train))
+    validation_rows = 0 if splits.validation is not None else (options.validation_rows or 0)
+    remaining = len(splits.train) - validation_rows
+    if remaining < 1 or options.calibration_rows > remaining:
+        raise _error(
+            splits.train,
+            f"it has {len(splits.train):,} rows; {validation_rows:,} validation rows leave train, and "
+            f"{options.calibration_rows:,} calibration rows are drawn from the rest",
+            "lower data.validation_rows or data.calibration_rows in params.yaml",
+        )
+    train = np.sort(rows[validation_rows:]).tolist()
+    # `rows` is shuffled, so any stretch of it is a fair draw
+    calibration = np.sort(rows[validation_rows : validation_rows + options.calibration_rows]).tolist()
+    if splits.validation is not None:
+        validation = (splits.validation, list(range(len(splits.validation))))
+    else:
+        validation = (splits.train, np.sort(rows[:validation_rows]).tolist())
+    return {
+        "train": (splits.train, train),
+        "validation": validation,
+        "test": (splits.test, list(range(len(splits.test)))),
+        "calibration": (splits.train, calibration),
+    }
+
+
+def normalised_rows(examples: Examples) -> list[bytes]:
+    """What counts as the same row: words in lower case without punctuation, or the exact pixels."""
+    if examples.images is not None:
+        return [image.tobytes() for image in examples.images]
+    return [
+        "\t".join(" ".join(re.findall(r"\w+", text.lower())) for text in row).encode() for row in examples.texts or []
+    ]
+
+
+def count_overlap(train: Examples, other: Examples) -> int:
+    """Rows of `other` that also stand in train, normalised."""
+    known = set(normalised_rows(train))
+    return sum(row in known for row in normalised_rows(other))
+
+
+def _card(
+    parts: Mapping[str, Examples], encoded: Mapping[str, Encoded], label_names: tuple[str, ...], max_tokens: int | None
+) -> dict[str, Any]:
+    """What a reader of results has to know about the rows, with warnings in words."""
+    splits: dict[str, Any] = {}
+    warnings = []
+    for name, part in parts.items():
+        counted, lengths = Counter(part.labels), encoded[name].token_lengths
+        tokens = None
+        if lengths:
+            tokens = {"min": min(lengths), "mean": round(float(np.mean(lengths)), 3), "max": max(lengths)}
+        splits[name] = {
+            "origin": part.origin,
+            "rows": len(part),
+            "rows_per_label": {label: counted[index] for index, label in enumerate(label_names)},
+            "tokens_per_row": tokens,
+            "truncated_rows": encoded[name].truncated_rows,
+            "rows_without_tokens": encoded[name].rows_without_tokens,
+        }
+        if encoded[name].truncated_rows:
+            cut = encoded[name].truncated_rows
+            warnings.append(f"{name}: {cut:,} of {len(part):,} rows were longer than {max_tokens} tokens and cut")
+        if encoded[name].rows_without_tokens:
+            warnings.append(f"{name}: {encoded[name].rows_without_tokens:,} rows have no tokens but special ones")
+        absent = [label for index, label in enumerate(label_names) if not counted[index]]
+        if absent and name != "calibration":
+            warnings.append(f"{name}: no rows with the label {', '.join(absent)}")
+    overlap = {name: count_overlap(parts["train"], parts[name]) for name in ("validation", "test")}
+    warnings += [
+        f"{name}: {count:,} of {len(parts[name]):,} rows also stand in train (case and punctuation aside), so "
+        "its accuracy flatters"
+        for name, count in overlap.items()
+        if count
+    ]
+    return {"splits": splits, "rows_also_in_train": overlap, "warnings": warnings}
+
+
+def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int, folder: str) -> None:
+    """Load a source, fix its splits, encode them, and write them with everything that belongs to them.
+
+    Args:
+        data: the `data:` section of params.yaml.
+        model: the `model:` section.
+        seed: draws the splits (and synthetic rows); equal arguments and equal source give equal bytes.
+        folder: gets train, validation, test and calibration.parquet, signature.json, the preprocessor's files and,
+            last, the manifest data_card.json.
+
+    Raises:
+        DataError: the source does not hold what the sections say. Nothing is written then.
+        ArtifactError: the checkpoint's preprocessor cannot be loaded.
+    """
+    source = importlib.import_module(f"temper.data.{data['source']}")
+    options: SourceOptions = source.Options.model_validate(dict(data))
+    checked_model = model_options(model)
+    loaded: Splits = source.load(options, seed)
+    for examples in (loaded.train, loaded.validation, loaded.test):
+        if examples is not None:
+            check_examples(examples, checked_model.task)
+    drawn = draw_splits(loaded, options, seed)
+    parts = {name: examples.take(rows) for name, (examples, rows) in drawn.items()}
+    check_classes(parts["train"], loaded.label_names)
+    print("rows:", ", ".join(f"{name} {len(part):,}" for name, part in parts.items()), flush=True)
+
+    preprocessor: Preprocessor = build_preprocessor(checked_model, parts["train"])
+    signature = preprocessor.signature(loaded.label_names)
+    encoded = {name: preprocessor.encode(part, options.max_tokens) for name, part in parts.items()}
+    max_tokens = preprocessor.max_tokens(options.max_tokens)
+    card = _card(parts, encoded, loaded.label_names, max_tokens)
+    if max_tokens != options.max_tokens:
+        card["warnings"].insert(0, f"the model takes {max_tokens} tokens, fewer than data.max_tokens")
+    for warning in card["warnings"]:
+        print(f"warning: {warning}", flush=True)
+
+    with staged_folder(folder) as staged:
+        for name in SPLITS:
+            write_split(staged / f"{name}.parquet", parts[name], encoded[name].inputs, signature)
+        preprocessor.save(staged)
+        write_text(staged / "signature.json", signature.model_dump_json(indent=2) + "\n")
+        facts = {"seed": seed, "task": checked_model.task, "max_tokens": max_tokens, "notes": loaded.notes, **card}
+        write_manifest(staged / "data_card.json", kind="data", facts=facts)

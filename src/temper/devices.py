@@ -1,0 +1,41 @@
+"""The NVIDIA GPUs of this machine, asked of the driver's own tool, so that no library has to be imported for it."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+
+# Where the tool stands when it is not on PATH: container runtimes, WSL.
+_OTHER_PLACES = ("/usr/local/nvidia/bin", "/usr/lib/wsl/lib")
+_TIMEOUT_S = 20  # a driver that hangs must not hang the run
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU."""
+
+    name: str
+    driver_version: str
+
+
+def parse_gpus(csv: str) -> tuple[Gpu, ...]:
+    """GPUs from `nvidia-smi --query-gpu=name,driver_version --format=csv,noheader`, one per line."""
+    rows = [line.rpartition(",") for line in csv.splitlines()]
+    return tuple(Gpu(name.strip(), driver.strip()) for name, comma, driver in rows if comma)
+
+
+@lru_cache(maxsize=1)
+def nvidia_gpus() -> tuple[Gpu, ...]:
+    """The NVIDIA GPUs of this machine in the driver's order; empty where there is none or the driver does not answer.
+
+    CUDA_VISIBLE_DEVICES does not change it: a backend asks CUDA itself which of them it may use.
+    """
+    tool = next(filter(None, map(shutil.which, ("nvidia-smi", *(f"{at}/nvidia-smi" for at in _OTHER_PLACES)))), None)
+    if tool is None:
+        return ()
+    command = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return parse_gpus(answer.stdout)

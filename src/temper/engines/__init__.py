@@ -1,0 +1,1 @@
+"""Engine libraries, one file each: ONNX in, engine out."""

@@ -1,0 +1,33 @@
+"""What an engine library hands over.
+
+A library is a file `temper/engines/<library>.py` with `LIBRARY` (what it needs installed), `build` (ONNX file to
+`BuiltEngine`) and `inspect` (serialized engine to `Inspection`). Importing it must not import the library.
+"""
+
+from dataclasses import dataclass
+
+from temper.engines.layers import Layer, count_by_precision
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """An engine and what its builder said about it."""
+
+    serialized: bytes
+    build_seconds: float
+    library_version: str
+    layers: tuple[Layer, ...]  # as the builder listed them; empty where it printed no listing
+    equivalent_command: str  # the library's own command line for the same engine
+
+    @property
+    def layers_by_precision(self) -> dict[str, int]:
+        """Number of layers by precision."""
+        return count_by_precision(self.layers)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the engine itself says once it is loaded on a GPU; `layers` is None where it could not be asked."""
+
+    layers: tuple[Layer, ...] | None
+    reason: str

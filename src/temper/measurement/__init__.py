@@ -1,0 +1,1 @@
+"""The clock, the accuracy, the record."""

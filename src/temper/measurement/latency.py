@@ -1,0 +1,89 @@
+"""The only clock: host arrays in, host logits out, the same few lines around every backend's call."""
+
+import gc
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from temper.backends.runner import Runner
+from temper.signature import Tensors
+
+Result = TypeVar("Result")
+ClockNs = Callable[[], int]  # monotonic, in nanoseconds
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Raw latencies of consecutive calls, in nanoseconds, warm-up runs left out."""
+
+    latencies_ns: list[int]
+
+    @property
+    def total_s(self) -> float:
+        """Sum of the timed calls, in seconds."""
+        return sum(self.latencies_ns) / 1e9
+
+    @property
+    def mean_ms(self) -> float:
+        """Arithmetic mean of the timed calls, in milliseconds."""
+        return sum(self.latencies_ns) / len(self.latencies_ns) / 1e6
+
+    def percentile_ms(self, percentile: float) -> float:
+        """Latency percentile in milliseconds, by the nearest-rank definition: the smallest observed latency such that
+        at least `percentile` per cent of the calls took no longer (ISO 3534-1; Hyndman & Fan 1996, definition 1)."""
+        ordered = sorted(self.latencies_ns)
+        return ordered[max(math.ceil(percentile / 100 * len(ordered)), 1) - 1] / 1e6
+
+
+def time_call(call: Callable[[], Result], clock_ns: ClockNs) -> tuple[Result, float]:
+    """The result of one call and how long it took, in seconds."""
+    start = clock_ns()
+    result = call()
+    return result, (clock_ns() - start) / 1e9
+
+
+def time_inference(
+    runner: Runner,
+    batches: Sequence[Tensors],
+    *,
+    warmup_runs: int,
+    min_timed_runs: int,
+    min_duration_s: float,
+    clock_ns: ClockNs,
+) -> Timing:
+    """Time `runner.infer` over the batches in turn, one call after the other.
+
+    Args:
+        runner: a loaded runner, whose `infer` returns only when its logits are complete in host memory.
+        batches: inputs of one workload, used in turn.
+        warmup_runs: calls made first and not timed.
+        min_timed_runs: timed calls at least.
+        min_duration_s: the timed calls take together at least this long; both minima are met.
+        clock_ns: monotonic clock in nanoseconds.
+
+    Returns:
+        Every timed latency in the order of the calls. Garbage collection is off meanwhile: it would fall on
+        whichever candidate happens to be running.
+    """
+    count, infer = len(batches), runner.infer
+    for run in range(warmup_runs):
+        infer(batches[run % count])
+    latencies: list[int] = []
+    needed_ns, spent_ns, run = int(min_duration_s * 1e9), 0, 0
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        while run < min_timed_runs or spent_ns < needed_ns:
+            batch = batches[run % count]
+            start = clock_ns()
+            infer(batch)
+            latency = clock_ns() - start
+            latencies.append(latency)
+            spent_ns += latency
+            run += 1
+    finally:
+        if was_enabled:
+            gc.enable()
+    return Timing(latencies)

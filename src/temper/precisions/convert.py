@@ -1,0 +1,66 @@
+"""ONNX file in, ONNX file out; the precision is a file of this folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from temper import plugins
+from temper.artifact import read_manifest, sha256
+from temper.calibration.cache import CACHE_FILE, read_cache
+from temper.errors import ArtifactError, PipelineError
+from temper.onnx_file import MANIFEST, load, write_onnx_artifact
+from temper.signature import Signature
+
+
+def convert_precision(
+    *,
+    onnx_folder: str,
+    calibration_folder: str | None,
+    folder: str,
+    step: str,
+    options: Mapping[str, Any],
+    external_data: bool,
+) -> None:
+    """Apply one step to an ONNX artifact. Steps chain: the result is an ONNX artifact again.
+
+    Args:
+        onnx_folder: the artifact it starts from.
+        calibration_folder: the cache a static step reads; None for the others.
+        folder: where the result goes.
+        step: file name in temper/precisions/.
+        options: of that step.
+        external_data: weights beside the graph.
+
+    Raises:
+        ArtifactError: an input is not what its manifest says, or the step cannot be applied to this model.
+    """
+    source = Path(onnx_folder)
+    read_manifest(source / MANIFEST, kind="onnx")
+    signature = Signature.model_validate_json((source / "signature.json").read_text(encoding="utf-8"))
+    inputs = {"model.onnx": sha256(source / "model.onnx")}
+    cache = None
+    if calibration_folder is not None:
+        cache = read_cache(calibration_folder)
+        inputs[CACHE_FILE] = sha256(Path(calibration_folder) / CACHE_FILE)
+    module = plugins.load("precisions", step)
+    try:
+        converted = module.convert(load(source), cache, module.Options.model_validate(options))
+    except PipelineError:
+        raise
+    except Exception as error:  # the libraries behind the steps raise many types
+        raise ArtifactError(
+            asked=f"apply {step} to {source / 'model.onnx'}",
+            happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            spoiled="this ONNX file and what is made from it; nothing was written",
+            fix="try another opset in `exports:`, or drop the row from params.yaml",
+        ) from error
+    write_onnx_artifact(
+        converted,
+        folder=folder,
+        source_folder=source,
+        signature=signature,
+        external_data=external_data,
+        facts={"made_by": {"step": step, "options": dict(options)}},
+        inputs=inputs,
+        libraries=module.LIBRARIES,
+    )

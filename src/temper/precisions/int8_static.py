@@ -1,0 +1,87 @@
+"""Static INT8 by Q/DQ nodes, from a calibration cache. It never sees calibration data."""
+
+import numpy as np
+from onnx import ModelProto, numpy_helper
+from pydantic import BaseModel, ConfigDict
+
+from temper.calibration.cache import CalibrationCache
+from temper.onnx_file import QUANTIZABLE
+
+NEEDS_CALIBRATION = True
+LIBRARIES = ("onnx", "onnxruntime")
+
+
+class Options(BaseModel):
+    """Options of a precision row whose step is int8_static."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    per_channel: bool  # of weights; a library that quantised by itself has chosen its own way
+    symmetric_activations: bool  # zero point 0 and INT8, which is what TensorRT takes
+
+
+def signed_activations(model: ModelProto) -> int:
+    """Turn UINT8 activations with zero point 0 into INT8, in place; return how many.
+
+    TensorRT reads such a UINT8 zero point as INT8 and saturates the upper half of the range. The same range in INT8
+    has the scale 255/127 times as large.
+    """
+    values = {tensor.name: tensor for tensor in model.graph.initializer}
+    changed: dict[str, str] = {}
+    for node in model.graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
+            continue
+        scale, zero = values.get(node.input[1]), values.get(node.input[2])
+        if scale is None or zero is None or node.input[0] in values:
+            continue
+        zeros = numpy_helper.to_array(zero)
+        if zeros.dtype != np.uint8 or zeros.any():
+            continue
+        key = f"{scale.name}|{zero.name}"
+        if key not in changed:
+            changed[key] = f"{scale.name}_int8"
+            larger = (numpy_helper.to_array(scale).astype(np.float64) * 255 / 127).astype(np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(larger, changed[key]))
+            model.graph.initializer.append(numpy_helper.from_array(np.zeros_like(zeros, np.int8), f"{changed[key]}_zero"))
+        node.input[1], node.input[2] = changed[key], f"{changed[key]}_zero"
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    return len(changed)
+
+
+def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
+    """A copy with Q/DQ nodes around its products, with the cache's ranges."""
+    assert cache is not None  # NEEDS_CALIBRATION: planning refuses a row without one
+    quantized = cache.quantized if cache.quantized is not None else _insert_qdq(model, cache, options)
+    del quantized.graph.value_info[:]  # types have changed
+    if options.symmetric_activations:
+        signed_activations(quantized)
+    return quantized
+
+
+def _insert_qdq(model: ModelProto, cache: CalibrationCache, options: Options) -> ModelProto:
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import TensorData, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    del model.graph.value_info[:]  # stale shapes stop the quantiser
+    ranges = {
+        name: TensorData(lowest=np.asarray(low, np.float32), highest=np.asarray(high, np.float32))
+        for name, (low, high) in cache.ranges.items()
+    }
+    quantizer = QDQQuantizer(
+        model,
+        per_channel=options.per_channel,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QInt8,
+        tensors_range=TensorsData(CalibrationMethod.MinMax, ranges),
+        nodes_to_quantize=[],
+        nodes_to_exclude=[],
+        op_types_to_quantize=list(QUANTIZABLE),
+        extra_options={"ActivationSymmetric": options.symmetric_activations, "WeightSymmetric": True},
+    )
+    quantizer.quantize_model()
+    result: ModelProto = quantizer.model.model
+    return result

@@ -1,0 +1,112 @@
+"""Where a result came from: digest of the code behind it, versions, machine."""
+
+import ast
+import hashlib
+import os
+import platform
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+SOURCE_ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "temper"
+
+
+def _module_file(module: str) -> Path | None:
+    """File of a module of this package, or None where the name is no module (a class, a function)."""
+    base = SOURCE_ROOT.joinpath(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@lru_cache(maxsize=None)
+def _imports_of(file: Path, mtime_ns: int) -> tuple[frozenset[str], str]:
+    """Modules of this package that a file imports anywhere in it (functions too), and the digest of its text."""
+    text = file.read_text(encoding="utf-8")
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text, filename=str(file))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found.update(name for name in names if name.split(".")[0] == PACKAGE)
+    return frozenset(found), hashlib.sha256(text.encode()).hexdigest()
+
+
+def source_files(*entries: str | Path) -> list[Path]:
+    """All files that the entries run: themselves and every module of this package they import, directly or not.
+
+    The graph is read from the source text, so nothing is imported and no list is kept by hand. A module that is
+    chosen by name at run time (a backend, a precision) is an entry of its own.
+
+    Args:
+        entries: dotted names of modules of this package, or paths of scripts.
+
+    Raises:
+        FileNotFoundError: an entry names no file.
+    """
+    files: set[Path] = set()
+    queue: list[Path] = []
+    for entry in entries:
+        file = entry if isinstance(entry, Path) else _module_file(entry)
+        if file is None or not file.is_file():
+            raise FileNotFoundError(f"{entry} is neither a module of {PACKAGE} nor a script")
+        queue.append(file)
+    while queue:
+        file = queue.pop()
+        if file in files:
+            continue
+        files.add(file)
+        for name in _imports_of(file, file.stat().st_mtime_ns)[0]:
+            parts = name.split(".")
+            # importing a.b.c runs a/__init__ and a/b/__init__ too
+            for depth in range(1, len(parts) + 1):
+                imported = _module_file(".".join(parts[:depth]))
+                if imported is not None:
+                    queue.append(imported)
+    return sorted(files)
+
+
+def source_digest(*entries: str | Path) -> str:
+    """SHA-256 over names and texts of `source_files(*entries)`: equal text gives an equal digest, whatever the mtimes."""
+    whole = hashlib.sha256()
+    for file in source_files(*entries):
+        name = file.relative_to(SOURCE_ROOT).as_posix() if file.is_relative_to(SOURCE_ROOT) else file.name
+        whole.update(f"{name}\0{_imports_of(file, file.stat().st_mtime_ns)[1]}\n".encode())
+    return whole.hexdigest()[:16]
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Installed version of each distribution, by name; those that are absent are left out."""
+    found = {"python": platform.python_version()}
+    for name in distributions:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """This machine, as far as it bears on a measurement; no host name, no paths."""
+    model = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    except OSError:
+        model = platform.processor()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": model or platform.machine(),
+        "architecture": platform.machine(),
+        "cores_usable": usable,
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,23 @@
+"""Files from outside that a study reads: data files and a checkpoint folder. Planning watches them for changes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from temper import plugins
+from temper.model_options import CheckpointModel, ModelOptions
+
+
+def data_files(data: Mapping[str, Any]) -> list[str]:
+    """The data files a source reads and that exist; one that is missing is the job's error to explain."""
+    module = plugins.load("data", data["source"])
+    if not hasattr(module, "input_files"):
+        return []
+    return [path for path in module.input_files(module.Options.model_validate(data)) if Path(path).is_file()]
+
+
+def checkpoint_files(model: ModelOptions) -> list[str]:
+    """The files of a local checkpoint folder, sorted; none for an architecture or a model of the hub."""
+    if not isinstance(model, CheckpointModel):
+        return []
+    return sorted(path.as_posix() for path in Path(model.checkpoint).glob("*") if path.is_file())

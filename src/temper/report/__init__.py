@@ -1,0 +1,1 @@
+"""Records in, report out; never measures, never fills a gap."""

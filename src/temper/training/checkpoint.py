@@ -1,0 +1,50 @@
+"""Prepared data in, checkpoint out: weights, configuration, preprocessor, signature and history in one folder."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from temper import plugins
+from temper.artifact import copy_files, read_manifest, sha256, staged_folder, write_manifest, write_text
+from temper.model_options import model_options
+from temper.provenance import versions
+from temper.signature import PREPROCESSOR_FILES, Signature
+
+
+def make_checkpoint(*, model: Mapping[str, Any], train: Mapping[str, Any], seed: int, data_folder: str, folder: str) -> None:
+    """Train, or take a fine-tuned checkpoint as it is, and write `artifacts/checkpoint/`.
+
+    Args:
+        model: the `model:` section.
+        train: the `train:` section; `method` names a file of temper/training/.
+        seed: the study's.
+        data_folder: prepared data.
+        folder: where the checkpoint goes: config.json, model.safetensors, preprocessor files, signature.json,
+            training_history.json and the manifest checkpoint.json. Nothing in it depends on the time or the place.
+
+    Raises:
+        ArtifactError: the starting checkpoint or the prepared data is not what it should be.
+    """
+    data = Path(data_folder)
+    module = plugins.load("training", train["method"])
+    read_manifest(data / "data_card.json", kind="data", verify=["signature.json"])
+    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    network, history = module.train(
+        options=module.Options.model_validate(train),
+        model=model_options(model),
+        signature=signature,
+        data_folder=data,
+        seed=seed,
+    )
+    network.config._name_or_path = ""  # where it came from is a path of this machine
+    with staged_folder(folder) as scratch:
+        network.save_pretrained(scratch, max_shard_size="1000GB")
+        copy_files((*PREPROCESSOR_FILES[signature.task], "signature.json"), data, scratch)
+        write_text(scratch / "training_history.json", json.dumps(history, indent=2) + "\n")
+        write_manifest(
+            scratch / "checkpoint.json",
+            kind="checkpoint",
+            facts={"seed": seed, "train": dict(train), "versions": versions("torch", "transformers")},
+            inputs={"data_card": sha256(data / "data_card.json")},
+        )

@@ -1,0 +1,160 @@
+"""Fine-tuning: AdamW with linear warm-up and decay, seeded, byte-equal when repeated on one machine."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from temper.artifact import read_manifest
+from temper.data.encoded import Split, collate, read_split, row_lengths
+from temper.errors import PipelineError
+from temper.model_options import ModelOptions
+from temper.progress import progress
+from temper.signature import Signature
+from temper.training.model import initial_model
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Options(BaseModel):
+    """The `train:` section with `method: fine_tune`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    method: Literal["fine_tune"]
+    device: Literal["cpu", "cuda"]
+    threads: PositiveInt  # intra-op threads: another number adds in another order, and gives other bytes
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_share: Share  # of all steps
+    early_stopping_patience: PositiveInt | None  # epochs without a better validation accuracy; null: never
+
+
+def epoch_order(lengths: npt.NDArray[np.int64], batch_size: int, generator: np.random.Generator) -> list[list[int]]:
+    """Batches of rows of like length in random order: shuffle, sort within pools of 50 batches, shuffle the batches.
+
+    Args:
+        lengths: int64 [rows]; all equal for inputs without a sequence.
+        batch_size: rows per batch; the last may be smaller.
+        generator: seeded source of the order.
+    """
+    order = generator.permutation(len(lengths))
+    pool = 50 * batch_size
+    batches: list[list[int]] = []
+    for start in range(0, len(order), pool):
+        rows = order[start : start + pool]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches.extend(rows[first : first + batch_size].tolist() for first in range(0, len(rows), batch_size))
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def learning_rate_share(step: int, steps: int, warmup_steps: int) -> float:
+    """Factor of the learning rate: linear from 0 over the warm-up steps, then linear to 0 at the last step."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return max(0.0, (steps - step) / max(1, steps - warmup_steps))
+
+
+def _validation_accuracy(model: Any, split: Split, signature: Signature, batch_size: int, device: str) -> float:
+    import torch
+
+    model.eval()
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(split.labels), batch_size):
+            rows = np.arange(start, min(start + batch_size, len(split.labels)))
+            inputs = {
+                name: torch.from_numpy(array).to(device)
+                for name, array in collate(split, rows, signature, sequence_length=None).items()
+            }
+            right += int((model(**inputs).logits.argmax(-1).cpu().numpy() == split.labels[rows]).sum())
+    model.train()
+    return right / len(split.labels)
+
+
+def train(
+    *, options: Options, model: ModelOptions, signature: Signature, data_folder: Path, seed: int
+) -> tuple[Any, dict[str, Any]]:
+    """Fine-tune on the train rows; the validation rows choose when to stop, the test rows are not read.
+
+    Returns:
+        The model in evaluation mode (after early stopping: of the best epoch), and the history by epoch.
+
+    Raises:
+        ArtifactError: the checkpoint or the prepared data is not what it should be.
+        PipelineError: CUDA was asked for and is absent, or the loss became infinite.
+    """
+    import torch
+
+    read_manifest(data_folder / "data_card.json", kind="data", verify=["train.parquet", "validation.parquet"])
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise PipelineError(
+            asked="fine-tune on cuda",
+            happened=f"PyTorch {torch.__version__} sees no CUDA device",
+            spoiled="this job; no model was trained",
+            fix="set train.device to cpu, or run where a GPU is",
+        )
+    torch.manual_seed(seed)
+    torch.set_num_threads(options.threads)
+    torch.use_deterministic_algorithms(mode=True, warn_only=options.device == "cuda")
+    network = initial_model(model, signature, data_folder, fresh_head=True).to(options.device)
+    train_split = read_split(data_folder / "train.parquet", signature)
+    validation = read_split(data_folder / "validation.parquet", signature)
+    lengths = row_lengths(train_split, signature)
+    steps_per_epoch = math.ceil(len(lengths) / options.batch_size)
+    steps = steps_per_epoch * options.epochs
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    warmup_steps = int(steps * options.warmup_share)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_share(step, steps, warmup_steps)
+    )
+    history: list[dict[str, Any]] = []
+    best: tuple[float, dict[str, Any]] | None = None
+    network.train()
+
+    def batches() -> Iterator[tuple[int, list[int]]]:
+        for epoch in range(options.epochs):
+            generator = np.random.default_rng([seed, epoch])
+            for rows in epoch_order(lengths, options.batch_size, generator):
+                yield epoch, rows
+
+    losses: list[float] = []
+    for epoch, rows in progress(batches(), total=steps, description="fine_tune"):
+        tensors = collate(train_split, np.asarray(rows), signature, sequence_length=None)
+        inputs = {name: torch.from_numpy(array).to(options.device) for name, array in tensors.items()}
+        labels = torch.from_numpy(train_split.labels[rows]).to(options.device)
+        loss = torch.nn.functional.cross_entropy(network(**inputs).logits, labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            raise PipelineError(
+                asked=f"fine-tune for {options.epochs} epochs",
+                happened=f"the loss became {losses[-1]} at step {len(losses)} of epoch {epoch + 1}",
+                spoiled="this job; no checkpoint was written",
+                fix="lower train.learning_rate",
+            )
+        if len(losses) < steps_per_epoch:
+            continue
+        accuracy = _validation_accuracy(network, validation, signature, 4 * options.batch_size, options.device)
+        history.append({"epoch": epoch + 1, "train_loss": float(np.mean(losses)), "validation_accuracy": accuracy})
+        print(history[-1])
+        losses = []
+        if options.early_stopping_patience is None:
+            continue
+        if best is None or accuracy > best[0]:
+            best = accuracy, {name: value.detach().clone() for name, value in network.state_dict().items()}
+        best_epoch = max(history, key=lambda row: row["validation_accuracy"])["epoch"]
+        if epoch + 1 - best_epoch >= options.early_stopping_patience:
+            break
+    if best is not None:
+        network.load_state_dict(best[1])
+    return network.to("cpu").eval(), {"epochs": history, "stopped_early": len(history) < options.epochs}

@@ -1,0 +1,211 @@
+"""A transformers model for a study: from a checkpoint, or an architecture with seeded random weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from temper.errors import ArtifactError, ConfigError
+from temper.model_options import ArchitectureModel, CheckpointModel, ModelOptions, Task
+from temper.signature import Signature
+
+_SPOILED = "the checkpoint, and everything made from it; nothing was written"
+
+
+def _auto_class(task: Task) -> Any:
+    import transformers
+
+    return {
+        "text-classification": transformers.AutoModelForSequenceClassification,
+        "image-classification": transformers.AutoModelForImageClassification,
+    }[task]
+
+
+def _refuse_unsafe(folder: Path, asked: str) -> None:
+    """Refuse what would run foreign code while loading: pickles, and modelling code that comes with the weights."""
+    if not folder.is_dir():
+        raise ArtifactError(
+            asked=asked,
+            happened=f"the folder {folder} does not exist",
+            spoiled=_SPOILED,
+            fix="copy the checkpoint there (make raw STUDY=… does it for the studies of this repository), "
+            "or name a model of the hub in model.checkpoint",
+        )
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ArtifactError(
+            asked=asked, happened=f"{config} does not exist", spoiled=_SPOILED, fix="give a folder that transformers saved"
+        )
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(
+            asked=asked, happened=f"{config} is not JSON: {error}", spoiled=_SPOILED, fix="restore the file"
+        ) from None
+    if "auto_map" in content:
+        raise ArtifactError(
+            asked=asked,
+            happened=f"{config} asks for remote code ({', '.join(content['auto_map'].values())})",
+            spoiled=_SPOILED,
+            fix="use an architecture that transformers itself has; Temper never runs code that comes with weights",
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
+        raise ArtifactError(
+            asked=asked,
+            happened=f"no *.safetensors in {folder}" + (f", only {', '.join(pickles)}: pickles run code" if pickles else ""),
+            spoiled=_SPOILED,
+            fix="save it again with model.save_pretrained(folder, safe_serialization=True) where you trust it",
+        )
+
+
+def _is_local(checkpoint: str) -> bool:
+    """A path rather than a hub name: hub names are 'name' or 'owner/name', and no such folder is here."""
+    return Path(checkpoint).exists() or checkpoint.count("/") > 1 or checkpoint.startswith((".", "/", "~"))
+
+
+def _load(task: Task, checkpoint: str, asked: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    import torch
+
+    load: Callable[..., tuple[Any, dict[str, Any]]] = _auto_class(task).from_pretrained
+    try:
+        return load(
+            checkpoint,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **arguments,
+        )
+    except Exception as error:  # transformers, safetensors and the hub client raise many types
+        local = _is_local(checkpoint)
+        raise ArtifactError(
+            asked=asked,
+            happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            spoiled=_SPOILED,
+            fix="restore the checkpoint's files; a truncated safetensors file cannot be read"
+            if local
+            else "check the name and the network, or save the model to a folder and name that in model.checkpoint",
+        ) from None
+
+
+def load_checkpoint(folder: str | Path, task: Task) -> Any:
+    """The model of a checkpoint folder that this study made, float32, in evaluation mode.
+
+    Raises:
+        ArtifactError: the folder cannot be loaded.
+    """
+    asked = f"load the checkpoint {folder}"
+    _refuse_unsafe(Path(folder), asked)
+    model, _ = _load(task, str(folder), asked)
+    return model.eval()
+
+
+def initial_model(options: ModelOptions, signature: Signature, tokenizer_folder: Path, *, fresh_head: bool) -> Any:
+    """The model that training starts from.
+
+    Args:
+        options: the `model:` section.
+        signature: inputs and label names of the prepared data.
+        tokenizer_folder: prepared data; an architecture trained from scratch takes its vocabulary from there.
+        fresh_head: whether a checkpoint without a classifier of this many labels gets a new one (fine-tuning), or is
+            refused (it is to be used as it is).
+
+    Raises:
+        ArtifactError: the checkpoint cannot be loaded, or its labels are not the data's.
+        ConfigError: the architecture is unknown, or its sizes contradict each other.
+    """
+    if isinstance(options, ArchitectureModel):
+        return _from_architecture(options, signature, tokenizer_folder)
+    return _from_checkpoint(options, signature, fresh_head=fresh_head)
+
+
+def _label_arguments(signature: Signature) -> dict[str, Any]:
+    return {
+        "num_labels": len(signature.label_names),
+        "id2label": dict(enumerate(signature.label_names)),
+        "label2id": {name: number for number, name in enumerate(signature.label_names)},
+    }
+
+
+def _from_architecture(options: ArchitectureModel, signature: Signature, tokenizer_folder: Path) -> Any:
+    from transformers import CONFIG_MAPPING
+
+    asked = f"make a {options.model_type} for {options.task}"
+    spoiled = "this job; no model was trained"
+    if options.model_type not in CONFIG_MAPPING:
+        raise ConfigError(
+            asked=asked,
+            happened=f"transformers knows no model_type {options.model_type!r}",
+            spoiled=spoiled,
+            fix="use transformers' own name, such as distilbert, bert, gpt2, resnet, vit",
+        )
+    arguments = {**options.config, **_label_arguments(signature)}
+    if options.task == "text-classification":
+        tokenizer = json.loads((tokenizer_folder / "tokenizer.json").read_text(encoding="utf-8"))
+        added = [token["id"] for token in tokenizer["added_tokens"]]
+        arguments["vocab_size"] = max([*tokenizer["model"]["vocab"].values(), *added]) + 1
+        arguments["pad_token_id"] = signature.inputs[0].pad_value
+    try:
+        config = CONFIG_MAPPING[options.model_type](**arguments)
+        model = _auto_class(options.task).from_config(config)
+    except Exception as error:  # each configuration class checks its sizes its own way
+        raise ConfigError(
+            asked=asked,
+            happened=f"{type(error).__name__}: {str(error).strip()[:300]}",
+            spoiled=spoiled,
+            fix="correct model.config in params.yaml; its keys are the arguments of the configuration class",
+        ) from None
+    unknown = sorted(key for key in options.config if key not in CONFIG_MAPPING[options.model_type]().to_dict())
+    if unknown:
+        raise ConfigError(
+            asked=asked,
+            happened=f"model.config has keys that the {options.model_type} configuration lacks: {', '.join(unknown)}",
+            spoiled=spoiled,
+            fix="correct them in params.yaml; transformers would have ignored them in silence",
+        )
+    return model
+
+
+def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_head: bool) -> Any:
+    asked = f"load the checkpoint {options.checkpoint} with {len(signature.label_names)} labels"
+    if _is_local(options.checkpoint):
+        _refuse_unsafe(Path(options.checkpoint), asked)
+    arguments: dict[str, Any] = {"revision": options.revision} if options.revision is not None else {}
+    if fresh_head:
+        arguments |= {**_label_arguments(signature), "ignore_mismatched_sizes": True}
+    model, loading = _load(options.task, options.checkpoint, asked, **arguments)
+    if not fresh_head:
+        _check_labels(model, loading, signature, asked)
+        model.config.id2label = dict(enumerate(signature.label_names))
+        model.config.label2id = {name: number for number, name in enumerate(signature.label_names)}
+    return model
+
+
+def _check_labels(model: Any, loading: dict[str, Any], signature: Signature, asked: str) -> None:
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise ArtifactError(
+            asked=asked,
+            happened=f"the checkpoint has no weights for {', '.join(missing[:4])}",
+            spoiled=_SPOILED,
+            fix="it is not fine-tuned for this task: set train.method to fine_tune",
+        )
+    names = [str(model.config.id2label[number]) for number in sorted(model.config.id2label)]
+    wanted = list(signature.label_names)
+    if len(names) != len(wanted):
+        raise ArtifactError(
+            asked=asked,
+            happened=f"the checkpoint has {len(names)} labels ({', '.join(names[:6])}), the data has {len(wanted)} "
+            f"({', '.join(wanted[:6])})",
+            spoiled=_SPOILED,
+            fix="use data with the checkpoint's labels, or set train.method to fine_tune",
+        )
+    lowered, wanted_lowered = [name.lower() for name in names], [name.lower() for name in wanted]
+    if lowered != wanted_lowered and sorted(lowered) == sorted(wanted_lowered):
+        raise ArtifactError(
+            asked=asked,
+            happened=f"the checkpoint numbers its labels {names}, the data {wanted}",
+            spoiled=_SPOILED,
+            fix="put data.label_names in the checkpoint's order",
+        )

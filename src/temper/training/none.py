@@ -1,0 +1,32 @@
+"""No training: a fine-tuned checkpoint as it is. Its labels must be the data's."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from temper.model_options import ModelOptions
+from temper.signature import Signature
+from temper.training.model import initial_model
+
+
+class Options(BaseModel):
+    """The `train:` section with `method: none`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    method: Literal["none"]
+
+
+def train(
+    *, options: Options, model: ModelOptions, signature: Signature, data_folder: Path, seed: int
+) -> tuple[Any, dict[str, Any]]:
+    """The checkpoint's model, float32, and an empty history.
+
+    Raises:
+        ArtifactError: it cannot be loaded, has no classifier, or other labels than the data.
+        ConfigError: the model is an architecture with random weights.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    return initial_model(model, signature, data_folder, fresh_head=False), {"epochs": []}

@@ -1,0 +1,130 @@
+"""Versions of a made-up library in folders; each import in a process of its own, as the rules do."""
+
+import subprocess
+import sys
+
+import pytest
+
+from temper import library
+from temper.errors import LibraryError
+from temper.library import Library, import_library, installed_version, loaded_version, resolve_version
+
+MADE_UP = Library("made_up", ("made-up-cu13", "made-up"))
+
+
+def install(folder, version, distribution="made-up-cu13", word=None):
+    """What `pip install --target` leaves: a module that imports its own helper, and the distribution's metadata."""
+    name = distribution.replace("-", "_")
+    for module, text in {
+        "made_up": f"from made_up_bindings import number\n__version__ = {word or version!r}\n",
+        "made_up_bindings": f"number = {version!r}\n",
+    }.items():
+        (folder / module).mkdir(parents=True)
+        (folder / module / "__init__.py").write_text(text)
+    (folder / f"{name}-{version}.dist-info").mkdir()
+    (folder / f"{name}-{version}.dist-info" / "METADATA").write_text(f"Name: {distribution}\nVersion: {version}\n")
+    return folder
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Version 1.6 in the environment, version 1.5 under libraries/."""
+    install(tmp_path / "environment", "1.6")
+    install(tmp_path / "libraries" / "made-up-cu13-1.5", "1.5")
+    return tmp_path
+
+
+def run(places, code):
+    """Run code in a fresh process with `places` as environment and libraries folder; its output, or its error."""
+    program = f"""
+import sys
+from pathlib import Path
+from temper import library
+from temper.errors import LibraryError
+library.LIBRARIES_FOLDER = Path({str(places / "libraries")!r})
+sys.path.insert(0, {str(places / "environment")!r})
+made_up = library.Library("made_up", ("made-up-cu13", "made-up"))
+try:
+    {code}
+except LibraryError as error:
+    print("LibraryError:", error.happened)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(("asked", "got"), [("installed", "1.6"), ("1.6", "1.6"), ("1.5", "1.5")])
+def test_the_version_asked_for_is_imported_with_its_own_helpers(places, asked, got):
+    code = f"module = library.import_library(made_up, {asked!r}); print(module.__version__, module.number)"
+    assert run(places, code) == f"{got} {got}"
+
+
+def test_the_folder_of_another_version_does_not_change_what_is_installed(places):
+    code = "library.import_library(made_up, '1.5'); print(library.installed_version(made_up))"
+    assert run(places, code) == "1.6"
+
+
+@pytest.mark.parametrize(("first", "second"), [("1.6", "1.5"), ("1.5", "1.6"), ("1.5", "installed")])
+def test_a_second_version_in_one_process_is_an_error(places, first, second):
+    code = f"library.import_library(made_up, {first!r}); library.import_library(made_up, {second!r})"
+    assert run(places, code) == f"LibraryError: version {first} is already loaded in this process"
+
+
+def test_the_same_version_twice_is_the_same_module(places):
+    code = "print(library.import_library(made_up, '1.5') is library.import_library(made_up, '1.5'))"
+    assert run(places, code) == "True"
+
+
+def test_a_module_whose_own_word_is_no_version_is_known_by_its_distribution(places):
+    install(places / "libraries" / "made-up-cu13-1.4", "1.4", word="1.4-22000-branch")
+    code = "print(library.loaded_version(made_up, library.import_library(made_up, '1.4')))"
+    assert run(places, code) == "1.4"
+
+
+def test_a_library_that_cannot_load_its_shared_objects_is_a_library_error(places):
+    (places / "environment" / "made_up_bindings" / "__init__.py").write_text("raise OSError('libmade_up.so: missing')")
+    assert "libmade_up.so: missing" in run(places, "library.import_library(made_up, 'installed')")
+
+
+def test_an_absent_version_says_how_to_get_it():
+    with pytest.raises(LibraryError) as caught:
+        import_library(MADE_UP, "9.9")
+    assert caught.value.fix.startswith("make library PACKAGE=made-up-cu13 VERSION=9.9")
+
+
+def test_an_absent_library_says_that_it_is_not_installed():
+    with pytest.raises(LibraryError, match="not installed"):
+        import_library(MADE_UP, "installed")
+
+
+def test_any_of_its_distributions_provides_a_library(tmp_path):
+    install(tmp_path, "2.0", distribution="made-up")
+    assert installed_version(MADE_UP, [str(tmp_path)]) == "2.0"
+    assert installed_version(MADE_UP, [str(tmp_path / "nowhere")]) is None
+
+
+@pytest.mark.parametrize("folder", sorted(library.LIBRARIES_FOLDER.glob("tensorrt-rtx-cu13-*")), ids=lambda at: at.name)
+def test_another_tensorrt_rtx_that_is_really_there_loads_no_file_of_the_installed_one(folder):
+    """Runs only after `make library`: shared objects too must come from the folder."""
+    version, place = folder.name.removeprefix("tensorrt-rtx-cu13-"), str(folder.resolve())
+    program = f"""
+from temper.engines.tensorrt_rtx import LIBRARY
+from temper.library import import_library, loaded_version
+module = import_library(LIBRARY, {version!r})
+mapped = {{line.split()[-1] for line in open("/proc/self/maps") if "tensorrt" in line}}
+print(loaded_version(LIBRARY, module), module.__version__, {{path.startswith({place!r}) for path in mapped}})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{version} {version} {{True}}"
+
+
+def test_planning_resolves_versions_without_importing():
+    assert resolve_version(None, "installed") == "none"
+    assert resolve_version(MADE_UP, "1.5") == "1.5"
+    assert resolve_version(MADE_UP, "installed") == "not installed"
+    numpy = Library("numpy", ("numpy",))
+    assert resolve_version(numpy, "installed") == loaded_version(numpy, import_library(numpy, "installed"))
+
+
+def test_a_local_part_does_not_make_another_version():
+    assert library.public_version("2.13.0+cpu") == "2.13.0"

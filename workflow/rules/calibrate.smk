@@ -1,0 +1,21 @@
+rule calibrate:
+    input:
+        lambda wildcards: artifact_files(f"onnx/{STUDY.calibrations[wildcards.calibration].onnx}"),
+        calibration_set="data/prepared/calibration.parquet",
+    output:
+        expand("artifacts/calibration/{{calibration}}/{file}", file=CALIBRATION_FILES),
+    log:
+        "logs/calibrate/{calibration}.log",
+    wildcard_constraints:
+        calibration=any_of(STUDY.calibrations),
+    params:
+        row=lambda wildcards: plain(STUDY.calibrations[wildcards.calibration]),
+        options=lambda wildcards: STUDY.calibration_methods[STUDY.calibrations[wildcards.calibration].method],
+        onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.calibrations[wildcards.calibration].onnx}",
+        data_folder="data/prepared",
+        folder="artifacts/calibration/{calibration}",
+        source=lambda wildcards: digest_of(
+            "calibrate.py", ("calibration", STUDY.calibrations[wildcards.calibration].method)
+        ),
+    script:
+        "../scripts/calibrate.py"

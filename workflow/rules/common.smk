@@ -1,0 +1,76 @@
+# The checked study, the path patterns and the look-ups by row. No rule opens params.yaml itself.
+import re
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from temper import devices, plugins, preflight, raw_files
+from temper.errors import PipelineError
+from temper.library import resolve_version
+from temper.provenance import source_digest
+from temper.signature import PREPROCESSOR_FILES
+from temper.study import precision_options, read_study
+
+try:
+    STUDY = read_study(config, workflow.configfiles)
+    preflight.check_writable("data", "artifacts", "logs")
+except PipelineError as error:
+    raise WorkflowError(f"{type(error).__name__}:{error}") from None
+
+SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
+PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
+EXTERNAL_DATA = ("model.onnx.data",) if STUDY.onnx_external_data else ()
+SPLITS = ("train", "validation", "test", "calibration")
+
+PREPARED_FILES = expand(
+    "data/prepared/{file}", file=(*(f"{split}.parquet" for split in SPLITS), "data_card.json", "signature.json", *PREPROCESSOR)
+)
+CHECKPOINT_FILES = expand(
+    "artifacts/checkpoint/{file}",
+    file=("config.json", "model.safetensors", "checkpoint.json", "training_history.json", "signature.json", *PREPROCESSOR),
+)
+ONNX_FILES = ("model.onnx", "onnx.json", "signature.json", *EXTERNAL_DATA, *PREPROCESSOR)
+CALIBRATION_FILES = ("cache.json", "quantized.onnx")
+ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
+ONNX_ROWS = (*STUDY.exports, *STUDY.precisions)
+
+
+def any_of(rows):
+    """A wildcard constraint: one of these names and nothing else."""
+    return "|".join(map(re.escape, rows)) or "(?!)"
+
+
+def plain(row):
+    """A row as Snakemake keeps it among a job's params: plain dicts and lists."""
+    return row.model_dump(mode="json") if hasattr(row, "model_dump") else row
+
+
+def digest_of(script, *choices):
+    """Digest of a rule's script, all it imports, and the modules that params.yaml chose by name."""
+    return source_digest(SCRIPTS / script, *(plugins.module_name(folder, name) for folder, name in choices))
+
+
+def artifact_files(loads):
+    """The files of what a candidate's row `loads`: checkpoint, onnx/<row> or engines/<row>."""
+    files = {"onnx": ONNX_FILES, "engines": ENGINE_FILES}.get(loads.partition("/")[0])
+    return CHECKPOINT_FILES if files is None else expand(f"artifacts/{loads}/{{file}}", file=files)
+
+
+def version_of(folder, name, asked):
+    """The library version a row will run with; a change of it reruns the row."""
+    return resolve_version(plugins.load(folder, name).LIBRARY, asked)
+
+
+def calibration_folder(precision):
+    """Folder of the cache that a precision's row reads; None for steps without one."""
+    return f"artifacts/calibration/{precision['calibration']}" if "calibration" in precision else None
+
+
+def calibration_files(precision):
+    """The files of that cache; none for steps without one."""
+    return [f"{calibration_folder(precision)}/{file}" for file in CALIBRATION_FILES if "calibration" in precision]
+
+
+def gpus_for(backend):
+    """The GPUs a backend will run on; another GPU or driver reruns its candidates. CPU backends see none."""
+    return [(gpu.name, gpu.driver_version) for gpu in devices.nvidia_gpus()[: backend.gpus]]

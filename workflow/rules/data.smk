@@ -1,0 +1,16 @@
+rule prepare_data:
+    input:
+        raw_files.data_files(STUDY.data),
+        raw_files.checkpoint_files(STUDY.model),  # its tokenizer or image processor
+    output:
+        PREPARED_FILES,
+    log:
+        "logs/prepare_data.log",
+    params:
+        data=STUDY.data,
+        model=plain(STUDY.model),
+        seed=STUDY.seed,
+        folder="data/prepared",
+        source=digest_of("prepare_data.py", ("data", STUDY.data["source"])),
+    script:
+        "../scripts/prepare_data.py"

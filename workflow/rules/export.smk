@@ -1,0 +1,19 @@
+rule export_onnx:
+    input:
+        CHECKPOINT_FILES,
+        validation="data/prepared/validation.parquet",
+    output:
+        expand("artifacts/onnx/{{export}}/{file}", file=ONNX_FILES),
+    log:
+        "logs/export_onnx/{export}.log",
+    wildcard_constraints:
+        export=any_of(STUDY.exports),
+    params:
+        row=lambda wildcards: plain(STUDY.exports[wildcards.export]),
+        external_data=STUDY.onnx_external_data,
+        checkpoint_folder="artifacts/checkpoint",
+        data_folder="data/prepared",
+        folder="artifacts/onnx/{export}",
+        source=digest_of("export_onnx.py"),
+    script:
+        "../scripts/export_onnx.py"

@@ -1,0 +1,33 @@
+def backend_of(wildcards):
+    return STUDY.backends[STUDY.candidates[wildcards.candidate].backend]
+
+
+rule measure:
+    input:
+        lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
+        test_set=expand("data/prepared/{file}", file=("test.parquet", "signature.json", "data_card.json")),
+    output:
+        record="artifacts/measurements/{candidate}.json",
+    log:
+        "logs/measure/{candidate}.log",
+    wildcard_constraints:
+        candidate=any_of(STUDY.candidates),
+    threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
+    params:
+        study=STUDY.study,
+        row=lambda wildcards: plain(STUDY.candidates[wildcards.candidate]),
+        backend=lambda wildcards: plain(backend_of(wildcards)),
+        library_version=lambda wildcards: version_of(
+            "backends", backend_of(wildcards).runner, backend_of(wildcards).version
+        ),
+        gpus=lambda wildcards: gpus_for(backend_of(wildcards)),
+        workloads=lambda wildcards: {
+            name: STUDY.workloads[name] for name in STUDY.candidates[wildcards.candidate].workloads
+        },
+        measurement=plain(STUDY.measurement),
+        seed=STUDY.seed,
+        artifact=lambda wildcards: f"artifacts/{STUDY.candidates[wildcards.candidate].loads}",
+        data_folder="data/prepared",
+        source=lambda wildcards: digest_of("measure.py", ("backends", backend_of(wildcards).runner)),
+    script:
+        "../scripts/measure.py"

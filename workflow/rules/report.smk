@@ -1,0 +1,14 @@
+rule report:
+    input:
+        records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
+    output:
+        expand("artifacts/report/summary.{form}", form=("md", "csv", "json")),
+    log:
+        "logs/report.log",
+    params:
+        study=STUDY.study,
+        baseline=STUDY.baseline,
+        folder="artifacts/report",
+        source=digest_of("report.py"),
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,14 @@
+"""Rule `calibrate`: ONNX file and calibration rows in, calibration cache out."""
+
+from temper.script_log import log_to
+
+with log_to(snakemake.log[0], "calibrate"):
+    from temper.calibration.calibrate import calibrate
+
+    calibrate(
+        onnx_folder=snakemake.params.onnx_folder,
+        data_folder=snakemake.params.data_folder,
+        folder=snakemake.params.folder,
+        row=snakemake.params.row,
+        options=snakemake.params.options,
+    )

@@ -1,0 +1,14 @@
+"""Rule `fine_tune`: prepared data in, checkpoint out."""
+
+from temper.script_log import log_to
+
+with log_to(snakemake.log[0], "fine_tune"):
+    from temper.training.checkpoint import make_checkpoint
+
+    make_checkpoint(
+        model=snakemake.params.model,
+        train=snakemake.params.train,
+        seed=snakemake.params.seed,
+        data_folder=snakemake.params.data_folder,
+        folder=snakemake.params.folder,
+    )

@@ -1,0 +1,21 @@
+"""Rule `measure`: one artifact on one backend in, one record out."""
+
+from temper.script_log import log_to
+
+with log_to(snakemake.log[0], "measure"):
+    from temper.measurement.measure import measure
+
+    measure(
+        study=snakemake.params.study,
+        candidate=snakemake.wildcards.candidate,
+        row=snakemake.params.row,
+        backend=snakemake.params.backend,
+        library_version=snakemake.params.library_version,
+        workloads=snakemake.params.workloads,
+        measurement=snakemake.params.measurement,
+        seed=snakemake.params.seed,
+        artifact=snakemake.params.artifact,
+        data_folder=snakemake.params.data_folder,
+        record=snakemake.output.record,
+        source_digest=snakemake.params.source,
+    )
