@@ -93,7 +93,7 @@ def read_split(path: str | Path, signature: Signature) -> Split:
             asked=f"read the encoded split {path}",
             happened=f"{type(error).__name__}: {str(error).strip()[:300]}",
             spoiled="everything that is computed from this split",
-            fix=f"make it anew: snakemake --cores 1 --forcerun prepare_data, then read {Path(path).name} again",
+            fix="make it anew: snakemake --cores 1 --forcerun prepare_data",
         ) from error
 
 

@@ -75,7 +75,9 @@ def _read_bytes(path: str) -> bytes:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise _error(
-            path, f"there is no such file (paths start at {Path.cwd()})", "correct its path in params.yaml"
+            path,
+            "there is no such file below the study's folder",
+            "correct its path in params.yaml, or bring it: `make raw STUDY=…` copies what a study of this repository needs",
         ) from None
     except IsADirectoryError:
         raise _error(path, "it is a folder", "name the file in it in params.yaml") from None
@@ -155,7 +157,7 @@ def _load(path: str, wanted: Iterable[str], builder: str, **arguments: Any) -> t
 
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory(prefix="temper-datasets.") as cache:
-        files = {"rows": path}
+        files = {"rows": str(Path(path).resolve())}
         try:
             table = datasets.load_dataset(builder, data_files=files, split="rows", cache_dir=cache, **arguments)
         except Exception as error:  # pandas, pyarrow and datasets each raise their own kinds
@@ -168,7 +170,6 @@ def _load(path: str, wanted: Iterable[str], builder: str, **arguments: Any) -> t
 
 
 def _read(file: File, options: Options) -> Columns:
-    path = str(Path(file.path).resolve())
     wanted = [*options.text, options.label]
     rows: int | None = None
     if options.format in _DELIMITERS:
@@ -180,7 +181,7 @@ def _read(file: File, options: Options) -> Columns:
         import datasets
 
         values, found = _load(
-            path,
+            file.path,
             wanted,
             "csv",
             delimiter=delimiter,
@@ -193,10 +194,10 @@ def _read(file: File, options: Options) -> Columns:
         )
     elif options.format == "jsonl":
         rows = _check_json_lines(file.path)
-        values, found = _load(path, wanted, "json")
+        values, found = _load(file.path, wanted, "json")
     else:
         _read_bytes(file.path)
-        values, found = _load(path, wanted, "parquet")
+        values, found = _load(file.path, wanted, "parquet")
         rows = found
     if found != rows:
         happened = f"it has {rows:,} rows, of which {found:,} were read"
@@ -221,3 +222,8 @@ def load(options: Options, seed: int) -> Splits:
         label_names=options.label_names,
         notes={"source": {split: {"path": file.path, "sha256": sha256(file.path)} for split, file in given.items()}},
     )
+
+
+def input_files(options: Options) -> list[str]:
+    """The paths that a run with these options reads."""
+    return [file.path for file in (options.train, options.validation, options.test) if file is not None]

@@ -52,7 +52,7 @@ def _hub_error(options: Options, error: Exception) -> DataError:
         happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
         spoiled=NOTHING_WRITTEN,
         fix="check the name, the config, the splits and the network; without network use local files instead "
-        "(data.source: files, see docs/tutorial.md), or HF_HUB_OFFLINE=1 with a copy that was downloaded earlier",
+        "(data.source: files), or HF_HUB_OFFLINE=1 with a copy that was downloaded earlier",
     )
 
 

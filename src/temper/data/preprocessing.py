@@ -147,9 +147,8 @@ class ImagePreprocessor:
 
     def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
         assert examples.images is not None
-        rows: list[npt.NDArray[Any]] = []
-        for start in range(0, len(examples), IMAGES_PER_CALL):
-            rows.extend(self._pixels(examples.images[start : start + IMAGES_PER_CALL]))
+        starts = range(0, len(examples), IMAGES_PER_CALL)
+        rows = [row for start in starts for row in self._pixels(examples.images[start : start + IMAGES_PER_CALL])]
         return Encoded(inputs={"pixel_values": rows}, token_lengths=[], truncated_rows=0, rows_without_tokens=0)
 
     def signature(self, label_names: tuple[str, ...]) -> Signature:
@@ -222,8 +221,8 @@ def _architecture(options: ArchitectureModel, examples: Examples) -> Preprocesso
 
 
 def _refused(options: CheckpointModel, happened: str, fix: str) -> ArtifactError:
-    asked = f"load the preprocessor of checkpoint {options.checkpoint}"
-    return ArtifactError(asked=asked, happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+    asked, spoiled = f"load the preprocessor of checkpoint {options.checkpoint}", "this study; nothing was written"
+    return ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
 
 
 def _reach(options: CheckpointModel) -> None:

@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from temper.data.files import Options, load
+from temper.errors import DataError
+
+TABLE = {"sentence": ["a fine film", 'say "null" , twice', "NA"], "label": ["1", "0", "1"]}
+
+
+def write(path: Path, kind: str) -> None:
+    rows = list(zip(TABLE["sentence"], TABLE["label"], strict=True))
+    if kind == "tsv":
+        path.write_text("sentence\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows))
+    elif kind == "csv":
+        quoted = [(text.replace('"', '""'), label) for text, label in rows]
+        path.write_text("sentence,label\n" + "".join(f'"{text}",{label}\n' for text, label in quoted))
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"sentence": text, "label": int(label)}) + "\n" for text, label in rows))
+    else:
+        pq.write_table(pa.table({"sentence": TABLE["sentence"], "label": [int(x) for x in TABLE["label"]]}), path)
+
+
+@pytest.mark.parametrize(("kind", "quoting"), [("tsv", False), ("csv", True), ("jsonl", None), ("parquet", None)])
+def test_every_format_gives_the_same_rows(study: Path, tsv_data: dict[str, Any], kind: str, quoting: bool | None):
+    write(Path("rows"), kind)
+    file = {"path": "rows", "columns": None}
+    changes = {"format": kind, "quoting": quoting, "train": file, "test": file}
+    splits = load(Options(**{**tsv_data, **changes}), 1)
+    assert splits.train.texts == [(text,) for text in TABLE["sentence"]]
+    assert splits.train.labels == splits.test.labels == [1, 0, 1]
+    assert splits.validation is None
+
+
+def test_files_with_and_without_a_header_go_together(study: Path, tsv_data: dict[str, Any]):
+    splits = load(Options(**tsv_data), 1)
+    assert splits.train.texts == splits.test.texts
+    assert splits.train.labels == splits.test.labels
+    assert splits.notes["source"]["train"]["path"] == "train.tsv"
+
+
+def test_two_text_columns_make_pairs(study: Path, tsv_data: dict[str, Any]):
+    Path("pairs.tsv").write_text("why ?\tbecause\tyes\nhow ?\tno idea\tno\n")
+    file = {"path": "pairs.tsv", "columns": ["a", "b", "y"]}
+    changes = {"text": ["a", "b"], "label": "y", "label_names": ["no", "yes"], "train": file, "test": file}
+    splits = load(Options(**{**tsv_data, **changes}), 1)
+    assert splits.train.texts == [("why ?", "because"), ("how ?", "no idea")]
+    assert splits.train.labels == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"read train.tsv[\s\S]*there is no such file"),
+        (b"", r"it is empty \(0 bytes\)"),
+        (b"sentence\tlabel\n", r"train.tsv[\s\S]*a header but not one row"),
+        (b"text\tlabel\nx\t0\n", r"no column 'sentence'; it has 'text', 'label'"),
+        (b"sentence\tscore\nx\t0\n", r"no column 'label'; it has 'sentence', 'score'"),
+        (b"sentence\tsentence\nx\t0\n", r"names a column twice"),
+        (b"sentence\tlabel\nx\t0\ncaf\xe9\t1\n", r"not UTF-8: byte 0xe9 at position 22 \(line 3\)"),
+        (b"sentence\tlabel\nx\0y\t0\n", r"NUL byte at position 16 \(line 2\)"),
+        (b"sentence\tlabel\nx\n", r"line 2 has 1 fields, where the columns are \['sentence', 'label'\]"),
+        (b"sentence\tlabel\nx\ty\t0\nx\ty\t1\n", r"line 2 has 3 fields"),  # pandas would shift the columns
+        (b"sentence\tlabel\nx\t0\n\ny\t1\n", r"line 3 has 0 fields"),
+        (b"sentence\tlabel\nx\t0\ny\t\n", r"label is missing in 1 row \(counted from 1, without a header: 2\)"),
+        (b"sentence\tlabel\nx\t0\ny\t2\n", r"holds the labels '0', '2'"),
+    ],
+)
+def test_a_bad_table_is_an_error_that_says_where(study: Path, tsv_data: dict[str, Any], content: bytes, message: str):
+    Path("train.tsv").unlink() if content is None else Path("train.tsv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load(Options(**tsv_data), 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "quoting", "content", "message"),
+    [
+        ("csv", True, b'sentence,label\n"open,1\nx,0\n', r"line 3: unexpected end of data[\s\S]*quoting: false"),
+        ("jsonl", None, b'{"sentence": "x", "label": 0}\n{"sentence": \n', r"line 2 is not a JSON object"),
+        ("jsonl", None, b'{"sentence": "x"}\n', r"no column 'label'; it has 'sentence'"),
+        ("jsonl", None, b'{"sentence": "x", "label": null}\n', r"no column|label is missing in 1 row"),
+        ("jsonl", None, b'{"sentence": 3, "label": 0}\n', r"1 row .* hold int instead of text"),
+        ("parquet", None, b"PAR1 cut short", r"read train.tsv[\s\S]*(magic|Parquet|parquet)"),
+    ],
+)
+def test_bad_files_of_the_other_formats_are_errors(study, tsv_data, kind, quoting, content, message):
+    Path("train.tsv").write_bytes(content)
+    changes = {"format": kind, "quoting": quoting, "test": {"path": "train.tsv", "columns": None}}
+    with pytest.raises(DataError, match=message):
+        load(Options(**{**tsv_data, **changes}), 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation_rows": None}, "neither is given"),
+        ({"validation": {"path": "train.tsv", "columns": None}}, "both are given"),
+        ({"quoting": None}, "quoting must be true or false for format tsv"),
+        ({"format": "parquet"}, "quoting must be null for format parquet"),
+        ({"format": "jsonl", "quoting": None}, "columns must be null for format jsonl"),
+        ({"label_names": ["a", "a"]}, "holds a name twice"),
+        ({"separator": ";"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_contradicting_keys_are_refused_while_planning(tsv_data, changes, message):
+    with pytest.raises(ValueError, match=message):
+        Options(**{**tsv_data, **changes})
