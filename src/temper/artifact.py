@@ -58,9 +58,10 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
         The scratch folder, on the same file system.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         yield Path(scratch)
+        folder.mkdir(exist_ok=True)
         for path in sorted(Path(scratch).rglob("*")):
             if path.is_file():
                 target = folder / path.relative_to(scratch)
@@ -111,9 +112,7 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
         names = sorted(content["files"]) if verify is None else list(verify)
         expected = {name: content["files"][name] for name in names}
     except FileNotFoundError:
-        raise ArtifactError(
-            asked=asked, happened=f"{manifest} does not exist", spoiled=spoiled, fix=fix
-        ) from None
+        raise ArtifactError(asked=asked, happened=f"{manifest} does not exist", spoiled=spoiled, fix=fix) from None
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         happened = f"{manifest} is not a manifest of this version ({type(error).__name__}: {error})"
         raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix) from None

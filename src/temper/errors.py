@@ -58,7 +58,7 @@ class StorageError(PipelineError):
     """The disk is full, or a folder cannot be written."""
 
 
-class Unavailable(Exception):  # noqa: N818 - not an error: a fact about this machine, kept in the record
+class Unavailable(Exception):  # not an error: a fact about this machine, kept in the record
     """This machine lacks what a row needs: recorded as 'not measured' or 'not built' with `reason`."""
 
     def __init__(self, reason: str) -> None:

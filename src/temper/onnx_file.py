@@ -132,6 +132,11 @@ def write_onnx_artifact(
         write_manifest(
             scratch / MANIFEST,
             kind="onnx",
-            facts={**facts, **checked, "census": census(onnx.load(str(scratch / MODEL_FILE))), "versions": versions(*libraries)},
+            facts={
+                **facts,
+                **checked,
+                "census": census(onnx.load(str(scratch / MODEL_FILE))),
+                "versions": versions(*libraries),
+            },
             inputs=inputs,
         )

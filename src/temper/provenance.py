@@ -4,7 +4,7 @@ import ast
 import hashlib
 import os
 import platform
-from functools import lru_cache
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def _module_file(module: str) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports_of(file: Path, mtime_ns: int) -> tuple[frozenset[str], str]:
     """Modules of this package that a file imports anywhere in it (functions too), and the digest of its text."""
     text = file.read_text(encoding="utf-8")

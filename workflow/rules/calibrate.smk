@@ -17,5 +17,7 @@ rule calibrate:
         source=lambda wildcards: digest_of(
             "calibrate.py", ("calibration", STUDY.calibrations[wildcards.calibration].method)
         ),
+    message:
+        "calibrate {wildcards.calibration}"
     script:
         "../scripts/calibrate.py"

@@ -12,5 +12,7 @@ rule prepare_data:
         seed=STUDY.seed,
         folder="data/prepared",
         source=digest_of("prepare_data.py", ("data", STUDY.data["source"])),
+    message:
+        "prepare_data"
     script:
         "../scripts/prepare_data.py"

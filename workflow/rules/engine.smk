@@ -17,5 +17,7 @@ rule build_engine:
         source=lambda wildcards: digest_of(
             "build_engine.py", ("engines", STUDY.engines[wildcards.engine].library)
         ),
+    message:
+        "build_engine {wildcards.engine}"
     script:
         "../scripts/build_engine.py"

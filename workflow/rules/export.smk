@@ -15,5 +15,7 @@ rule export_onnx:
         data_folder="data/prepared",
         folder="artifacts/onnx/{export}",
         source=digest_of("export_onnx.py"),
+    message:
+        "export_onnx {wildcards.export}"
     script:
         "../scripts/export_onnx.py"

@@ -29,5 +29,7 @@ rule measure:
         artifact=lambda wildcards: f"artifacts/{STUDY.candidates[wildcards.candidate].loads}",
         data_folder="data/prepared",
         source=lambda wildcards: digest_of("measure.py", ("backends", backend_of(wildcards).runner)),
+    message:
+        "measure {wildcards.candidate}"
     script:
         "../scripts/measure.py"

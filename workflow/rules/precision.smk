@@ -18,5 +18,7 @@ rule convert_precision:
         source=lambda wildcards: digest_of(
             "convert_precision.py", ("precisions", STUDY.precisions[wildcards.precision]["step"])
         ),
+    message:
+        "convert_precision {wildcards.precision}"
     script:
         "../scripts/convert_precision.py"

@@ -10,5 +10,7 @@ rule report:
         baseline=STUDY.baseline,
         folder="artifacts/report",
         source=digest_of("report.py"),
+    message:
+        "report"
     script:
         "../scripts/report.py"

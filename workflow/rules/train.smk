@@ -14,5 +14,7 @@ rule fine_tune:
         folder="artifacts/checkpoint",
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
     threads: workflow.cores
+    message:
+        "fine_tune"
     script:
         "../scripts/fine_tune.py"

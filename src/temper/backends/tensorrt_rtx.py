@@ -209,7 +209,7 @@ class TensorRTRTXRunner:
         if not fits:
             raise BackendError(
                 asked=f"run {self._folder} on inputs of shape {dict(shapes)}",
-                happened=f"it takes {({name: spec.axes for name, spec in self._specs.items()})} with {self._limits}",
+                happened=f"it takes { ({name: spec.axes for name, spec in self._specs.items()}) } with {self._limits}",
                 spoiled=_SPOILED,
                 fix="change the workload, or min_shape and max_shape of the engine's row, in params.yaml",
             )

@@ -12,7 +12,9 @@ from temper.onnx_file import QUANTIZABLE
 from temper.signature import Tensors
 
 
-def collect_ranges(model: ModelProto, batches: Sequence[Tensors], *, method: str, settings: dict[str, Any]) -> Collected:
+def collect_ranges(
+    model: ModelProto, batches: Sequence[Tensors], *, method: str, settings: dict[str, Any]
+) -> Collected:
     """Run the model over the batches and keep a range for every tensor around a product (MatMul, Gemm, Conv).
 
     Args:
@@ -43,5 +45,8 @@ def collect_ranges(model: ModelProto, batches: Sequence[Tensors], *, method: str
     ranges = {}
     for name in sorted(found.keys()):
         low, high = found[name].range_value
-        ranges[name] = (float(low.item() if hasattr(low, "item") else low), float(high.item() if hasattr(high, "item") else high))
+        ranges[name] = (
+            float(low.item() if hasattr(low, "item") else low),
+            float(high.item() if hasattr(high, "item") else high),
+        )
     return Collected(ranges, None, ("onnx", "onnxruntime"))

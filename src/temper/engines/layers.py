@@ -74,13 +74,9 @@ def _precision_name(datatype: str) -> str:
     return datatype.strip().upper()
 
 
-def _make_layer(
-    name: str, kind: str, tensors: dict[str, list[tuple[list[int], str]]], metadata: str
-) -> Layer:
+def _make_layer(name: str, kind: str, tensors: dict[str, list[tuple[list[int], str]]], metadata: str) -> Layer:
     """A layer from its name, type, tensors (dimensions and TensorRT's data type, by role) and metadata."""
-    names = {
-        role: tuple(_precision_name(datatype) for _, datatype in entries) for role, entries in tensors.items()
-    }
+    names = {role: tuple(_precision_name(datatype) for _, datatype in entries) for role, entries in tensors.items()}
     weights = [
         precision
         for (dimensions, _), precision in zip(tensors["Constants"], names["Constants"], strict=True)

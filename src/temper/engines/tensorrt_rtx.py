@@ -82,6 +82,7 @@ def build(*, onnx_path: str | Path, signature: Signature, profile: Profile, vers
             fix="export with another opset, or write these nodes with operators that TensorRT-RTX supports",
         )
     _check_signature(network, signature, asked)
+    _refuse_int8_convolutions(trt, network, asked)
     has_attention = _allow_decomposed_attention(trt, network)
     shapes = {spec.name: profile.shapes(spec, signature.dynamic_axes) for spec in signature.inputs}
 
@@ -162,6 +163,31 @@ def _check_signature(network: Any, signature: Signature, asked: str) -> None:
             f"where signature.json says {sorted(expected[0])} and {sorted(expected[1])}",
             spoiled=_SPOILED,
             fix="export the checkpoint anew; the two files belong together",
+        )
+
+
+def _refuse_int8_convolutions(trt: Any, network: Any, asked: str) -> None:
+    """Raise BackendError, with their names, for convolutions on INT8 inputs.
+
+    TensorRT-RTX has no kernel for them (each tried failed, 1.6.1.120, every target), and its own message names neither
+    the layer nor the cause.
+    """
+    producers = {}
+    for at in range(network.num_layers):
+        layer = network.get_layer(at)
+        producers.update({layer.get_output(index).name: layer for index in range(layer.num_outputs)})
+    found = []
+    for layer in dict.fromkeys(producers.values()):
+        source = producers.get(layer.get_input(0).name) if layer.type == trt.LayerType.CONVOLUTION else None
+        if source is not None and source.type == trt.LayerType.DEQUANTIZE and source.get_input(0).dtype == trt.int8:
+            found.append(layer.name)
+    if found:
+        raise BackendError(
+            asked=asked,
+            happened=f"{len(found)} convolutions have INT8 inputs ({', '.join(found[:3])}{', …' if found[3:] else ''}), "
+            "and TensorRT-RTX has no INT8 convolution",
+            spoiled=_SPOILED,
+            fix="start the engine from an FP16 or FP32 row, or run the INT8 row on another backend",
         )
 
 

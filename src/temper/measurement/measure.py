@@ -153,7 +153,13 @@ def measure(
             timed = _measure_loaded(entered, module, split, signature, workloads, measurement, seed)
         finally:
             runner.__exit__(None, None, None)
-        facts |= {"status": "measured", "reason": None, "load_s": load_s, "rss_before_load_mib": rss_before_load, **timed}
+        facts |= {
+            "status": "measured",
+            "reason": None,
+            "load_s": load_s,
+            "rss_before_load_mib": rss_before_load,
+            **timed,
+        }
     except Unavailable as lacking:
         missing = NotMeasured(reason=lacking.reason)
         facts |= {
@@ -182,14 +188,10 @@ def _measure_loaded(
     """Everything that is measured on one loaded runner: the artifact that is timed is the one that predicts."""
     timed: dict[str, Workload] = {}
     for name, sizes in workloads.items():
-        inputs = timed_inputs(
-            split, signature, sizes, distinct_batches=measurement["distinct_batches"], seed=seed
-        )
+        inputs = timed_inputs(split, signature, sizes, distinct_batches=measurement["distinct_batches"], seed=seed)
         timed[name] = _time_workload(runner, inputs, sizes, measurement)
         print(f"{name}: {timed[name].timed_runs} runs, {timed[name].latency_percentiles_ms} ms")
     answered: Accuracy | NotMeasured = NotMeasured(reason="the backend computes no logits")
     if module.PREDICTS:
         answered = _predict(runner, split, signature, measurement["accuracy_batch_size"])
     return {"workloads": timed, "accuracy": answered, "ran": runner.describe(), "peak_rss_mib": _peak_rss_mib()}
-
-

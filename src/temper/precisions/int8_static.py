@@ -41,7 +41,9 @@ def signed_activations(model: ModelProto) -> int:
             changed[key] = f"{scale.name}_int8"
             larger = (numpy_helper.to_array(scale).astype(np.float64) * 255 / 127).astype(np.float32)
             model.graph.initializer.append(numpy_helper.from_array(larger, changed[key]))
-            model.graph.initializer.append(numpy_helper.from_array(np.zeros_like(zeros, np.int8), f"{changed[key]}_zero"))
+            model.graph.initializer.append(
+                numpy_helper.from_array(np.zeros_like(zeros, np.int8), f"{changed[key]}_zero")
+            )
         node.input[1], node.input[2] = changed[key], f"{changed[key]}_zero"
     used = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]

@@ -24,7 +24,15 @@ def _milliseconds(value: float | None) -> str:
     """Three significant digits: 0.0012, 1.23, 21.3."""
     if value is None:
         return ABSENT
-    return f"{value:.4f}" if value < 0.01 else f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    return (
+        f"{value:.4f}"
+        if value < 0.01
+        else f"{value:.3f}"
+        if value < 1
+        else f"{value:.2f}"
+        if value < 10
+        else f"{value:.1f}"
+    )
 
 
 def table(all_rows: Sequence[Row], baseline: str) -> tuple[list[str], list[list[str]]]:
@@ -72,7 +80,11 @@ def notes(records: Sequence[Record], baseline: str) -> list[str]:
         for name, workload in record.workloads.items()
         if not isinstance(workload, NotMeasured)
     }
-    found += [f"workload {name}: {100 * share:.0f} % of the timed tokens are padding" for name, share in padding.items() if share]
+    found += [
+        f"workload {name}: {100 * share:.0f} % of the timed tokens are padding"
+        for name, share in padding.items()
+        if share
+    ]
     found.append(
         f"Latencies are host to host, each candidate in a process of its own; the differences from {baseline} carry no "
         "confidence interval yet."
@@ -120,7 +132,16 @@ def _json(study: str, records: Sequence[Record], baseline: str) -> str:
             row.candidate,
             {
                 key: cells[key]
-                for key in ("library", "loads", "size_mib", "accuracy", "labels_differing", "load_s", "peak_rss_mib", "reason")
+                for key in (
+                    "library",
+                    "loads",
+                    "size_mib",
+                    "accuracy",
+                    "labels_differing",
+                    "load_s",
+                    "peak_rss_mib",
+                    "reason",
+                )
             }
             | {"workloads": {}},
         )

@@ -12,7 +12,9 @@ from temper.provenance import versions
 from temper.signature import PREPROCESSOR_FILES, Signature
 
 
-def make_checkpoint(*, model: Mapping[str, Any], train: Mapping[str, Any], seed: int, data_folder: str, folder: str) -> None:
+def make_checkpoint(
+    *, model: Mapping[str, Any], train: Mapping[str, Any], seed: int, data_folder: str, folder: str
+) -> None:
     """Train, or take a fine-tuned checkpoint as it is, and write `artifacts/checkpoint/`.
 
     Args:

@@ -110,9 +110,7 @@ def train(
     steps = steps_per_epoch * options.epochs
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     warmup_steps = int(steps * options.warmup_share)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_share(step, steps, warmup_steps)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, steps, warmup_steps))
     history: list[dict[str, Any]] = []
     best: tuple[float, dict[str, Any]] | None = None
     network.train()

@@ -34,7 +34,10 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
     config = folder / "config.json"
     if not config.is_file():
         raise ArtifactError(
-            asked=asked, happened=f"{config} does not exist", spoiled=_SPOILED, fix="give a folder that transformers saved"
+            asked=asked,
+            happened=f"{config} does not exist",
+            spoiled=_SPOILED,
+            fix="give a folder that transformers saved",
         )
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
@@ -53,7 +56,8 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
         pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
         raise ArtifactError(
             asked=asked,
-            happened=f"no *.safetensors in {folder}" + (f", only {', '.join(pickles)}: pickles run code" if pickles else ""),
+            happened=f"no *.safetensors in {folder}"
+            + (f", only {', '.join(pickles)}: pickles run code" if pickles else ""),
             spoiled=_SPOILED,
             fix="save it again with model.save_pretrained(folder, safe_serialization=True) where you trust it",
         )

@@ -1,0 +1,137 @@
+"""The `temper` command: what a person asks beside `snakemake` itself."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from temper.errors import ConfigError, DataError, PipelineError
+
+NOT_OURS = "Specify a conda environment or container for each rule."
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from temper.report.render import print_summary
+
+    folder = Path(arguments.directory) / "artifacts/report"
+    if not (folder / "summary.json").is_file():
+        raise DataError(
+            asked=f"print the table of {arguments.directory}",
+            happened=f"{folder}/summary.json does not exist",
+            spoiled="nothing",
+            fix="run the study first: make reproduce, or make study STUDY=…",
+        )
+    print_summary(str(folder))
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from temper.plan import plan
+
+    return plan(["--directory", arguments.directory] if arguments.directory != "." else [])
+
+
+def _raw(arguments: argparse.Namespace) -> int:
+    """Copy what `raw.yaml` lists: target below the study's folder, and source below `--from`."""
+    import yaml
+
+    study, outside = Path(arguments.directory), Path(arguments.source)
+    listed = study / "raw.yaml"
+    if not listed.is_file():
+        raise DataError(
+            asked=f"copy the outside files of {study}",
+            happened=f"{listed} does not exist",
+            spoiled="nothing",
+            fix="name the folder of a study that needs outside files; the others need no copy",
+        )
+    wanted: dict[str, str] = yaml.safe_load(listed.read_text(encoding="utf-8"))
+    missing = [source for source in wanted.values() if not (outside / source).exists()]
+    if missing:
+        raise DataError(
+            asked=f"copy the outside files of {study} from {arguments.source}",
+            happened=f"not there: {', '.join(missing)}",
+            spoiled="nothing was copied",
+            fix="give the folder that holds them: make raw STUDY=… FROM=folder",
+        )
+    for target, source in wanted.items():
+        goal = study / target
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        neighbour = goal.with_name(f".{goal.name}.partial")
+        shutil.copyfile(outside / source, neighbour)
+        os.chmod(neighbour, 0o644)
+        os.replace(neighbour, goal)
+        print(f"{source} → {goal}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    import yaml
+
+    from temper.study import read_study
+
+    for file in arguments.files:
+        section = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        if not isinstance(section, dict):
+            raise ConfigError(
+                asked=f"check {file}",
+                happened="it holds no keys",
+                spoiled="nothing",
+                fix="start from the params.yaml of this repository",
+            )
+        study = read_study(section, [file])
+        print(f"{file}: {study.study}, {len(study.candidates)} candidates, closed schema holds")
+    return 0
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
+    command = [sys.executable, "-m", "snakemake", "--lint", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        report = json.loads(done.stdout or "{}")
+    except ValueError:
+        print(done.stdout + done.stderr, file=sys.stderr)
+        return 1
+    findings = [(rule["name"], lint) for rule in report.get("rules") or [] for lint in rule["lints"]]
+    findings += [("workflow", lint) for snakefile in report.get("snakefiles") or [] for lint in snakefile["lints"]]
+    kept = [(place, lint) for place, lint in findings if lint["title"] != NOT_OURS]
+    for place, lint in kept:
+        print(f"{place}: {lint['title']} {lint['body']}")
+    print(f"snakemake --lint: {len(kept)} findings ({len(findings) - len(kept)} left out: {NOT_OURS.rstrip('.')})")
+    return 1 if kept else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors that a user can cause end in their four parts and exit code 1."""
+    parser = argparse.ArgumentParser(prog="temper", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        return command
+
+    for name, function, text in (
+        ("table", _table, "print the result table of a study"),
+        ("plan", _plan, "what would run, and why"),
+        ("raw", _raw, "copy a study's outside files into its data/raw/"),
+    ):
+        command = add(name, function, text)
+        command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
+        if name == "raw":
+            command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
+    add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
+    add("lint", _lint, "snakemake --lint, without what does not apply")
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.function(arguments))
+    except PipelineError as error:
+        print(f"{type(error).__name__}:{error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The closed schema of params.yaml. No key has a default: a removed key is an error that names it."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from temper.model_options import ArchitectureModel, CheckpointModel
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # row names become file names
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Shape = tuple[PositiveInt, ...]
+
+
+def _percentile(value: float) -> float:
+    if not 0 < value < 100:
+        raise ValueError("a percentile lies between 0 and 100")
+    return value
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ExportRow(_Closed):
+    """An ONNX file out of the checkpoint."""
+
+    opset: Annotated[int, Field(ge=18, le=24)]
+    max_logit_difference: PositiveFloat  # largest difference from PyTorch that still counts as parity
+
+
+class CalibrationRow(_Closed):
+    """A calibration cache: activation ranges of one ONNX file."""
+
+    method: str
+    samples: PositiveInt
+    onnx: Name
+
+
+class EngineRow(_Closed):
+    """A TensorRT engine out of an ONNX file; shapes give the dynamic axes in order (batch, then sequence)."""
+
+    library: str
+    version: str
+    onnx: Name
+    min_shape: Shape
+    opt_shape: Shape
+    max_shape: Shape
+
+
+class BackendRow(_Closed):
+    """An inference backend with its settings."""
+
+    runner: str
+    version: str
+    gpus: Annotated[int, Field(ge=0)]
+    options: dict[str, Any]
+
+
+class Measurement(_Closed):
+    """How every candidate is measured."""
+
+    warmup_runs: Annotated[int, Field(ge=0)]
+    min_timed_runs: PositiveInt
+    min_duration_s: PositiveFloat
+    percentiles: Annotated[tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1)]
+    distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
+    accuracy_batch_size: PositiveInt
+
+
+class CandidateRow(_Closed):
+    """One artifact on one backend: what is measured."""
+
+    backend: Name
+    loads: Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_.-]*)$")]
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Study(_Closed):
+    """One model on one data set: the whole of params.yaml."""
+
+    study: Name
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: dict[str, Any]  # closed by temper/data/<source>.py
+    model: Annotated[ArchitectureModel | CheckpointModel, Field(discriminator="source")]
+    train: dict[str, Any]  # closed by temper/training/<method>.py
+    onnx_external_data: bool  # weights beside the graph: needed above 2 GB
+    exports: Annotated[dict[Name, ExportRow], Field(min_length=1)]
+    calibration_methods: dict[str, dict[str, Any]]  # options of each method in use; closed by its file
+    calibrations: dict[Name, CalibrationRow]
+    precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration where needed; the rest closed by its file
+    engines: dict[Name, EngineRow]
+    backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
+    workloads: Annotated[dict[Name, dict[str, PositiveInt]], Field(min_length=1)]
+    measurement: Measurement
+    baseline: Name
+    candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
