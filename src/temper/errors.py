@@ -9,8 +9,9 @@ PipelineError
 │   ├── ProviderNotActive    ONNX Runtime activated another execution provider than asked
 │   └── PrecisionNotActive   a backend runs in another precision than asked
 ├── LibraryError             a library is absent, or present in another version than asked
-├── StorageError             the disk is full, or a folder cannot be written
-└── Unavailable              this machine lacks what the row needs; recorded with the reason, never replaced
+└── StorageError             the disk is full, or a folder cannot be written
+
+Unavailable is no error: this machine lacks what a row needs; recorded with the reason, never replaced.
 """
 
 

@@ -106,7 +106,8 @@ def write_onnx_artifact(
         libraries: distributions whose versions the manifest keeps.
 
     Raises:
-        ArtifactError: the file would pass protobuf's 2 GB and external data was not asked for.
+        ArtifactError: the file would pass protobuf's 2 GB and external data was not asked for, or the model is no valid
+            ONNX (ONNX Runtime runs some that others refuse).
     """
     strip_provenance(model)
     entry = model.metadata_props.add()
@@ -127,6 +128,15 @@ def write_onnx_artifact(
         onnx.save(model, str(scratch / MODEL_FILE), **options)
         if external_data and not (scratch / DATA_FILE).exists():
             (scratch / DATA_FILE).touch()  # every weight is under the threshold
+        try:
+            onnx.checker.check_model(str(scratch / MODEL_FILE), full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise ArtifactError(
+                asked=f"write {Path(folder) / MODEL_FILE}",
+                happened=f"it would be no valid ONNX: {str(error).strip()[:400]}",
+                spoiled="this ONNX file and what is made from it; nothing was written",
+                fix="try another opset in `exports:`, let the precision start from another row, or drop it from params.yaml",
+            ) from None
         copy_files((*PREPROCESSOR_FILES[signature.task], "signature.json"), source_folder, scratch)
         checked = {} if check is None else {"largest_logit_difference": check(scratch / MODEL_FILE)}
         write_manifest(

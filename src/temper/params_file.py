@@ -1,5 +1,6 @@
 """params.yaml as a file: YAML in which no key stands twice."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise params_error(
+                f"the key at line {key_node.start_mark.line + 1} is a list or a mapping", "let every key be a name"
+            )
         if key in seen:
             raise params_error(
                 f"{key!r} stands twice, the second time at line {key_node.start_mark.line + 1}",

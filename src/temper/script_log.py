@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ def storage_error(error: OSError, asked: str) -> StorageError | None:
 def log_to(log: str, rule: str) -> Iterator[None]:
     """Send this process's output (also that of compiled libraries) to `log`, and end it with an exit code on errors.
 
-    A progress line for a person still reaches the terminal through `temper.progress`.
+    A progress line for a person still reaches the terminal through `temper.progress`. The last line of a log says how
+    long the job's own work took, imports included: what benchmarks/overhead.py holds the wall time against.
 
     Raises:
         SystemExit: 1 after an error (its message is on the terminal and in the log), 130 after Ctrl-C.
@@ -66,8 +68,10 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         print(message, file=sys.stderr, flush=True)
         os.write(_terminal_fd, f"{message}\n".encode())
 
+    started = time.monotonic()
     try:
         yield
+        print(f"own work: {time.monotonic() - started:.3f} s")
     except KeyboardInterrupt:
         say(f"{rule}: interrupted; what it had begun to write was removed")
         raise SystemExit(130) from None

@@ -52,8 +52,10 @@ def _explain(error: ValidationError, place: str) -> ConfigError:
     return params_error("; ".join(lines), fix)
 
 
-def _check_options(folder: str, name: str, section: Mapping[str, Any], place: str, key: str) -> Any:
-    """Check a section against the `Options` of the file it names, and return that module."""
+def _check_options(
+    folder: str, name: str, section: Mapping[str, Any], place: str, key: str, section_place: str | None = None
+) -> Any:
+    """Check a section (at `place`, or where `section_place` says) against its file's `Options`; return that module."""
     known = plugins.names(folder)
     if name not in known:
         raise params_error(
@@ -65,7 +67,7 @@ add src/temper/{folder}/{name}.py (CONTRIBUTING.md)",
     try:
         _strictly(module.Options, section)
     except ValidationError as error:
-        raise _explain(error, place) from None
+        raise _explain(error, section_place or place) from None
     return module
 
 
@@ -221,7 +223,8 @@ def _check_measured(study: Study) -> None:
                 "shorten the workload or raise data.max_tokens",
             )
     for name, backend in study.backends.items():
-        _check_options("backends", backend.runner, backend.options, f"backends.{name}", "runner")
+        place = f"backends.{name}"
+        _check_options("backends", backend.runner, backend.options, place, "runner", f"{place}.options")
     _need(study.baseline, study.candidates, "baseline", "candidates")
     for name, candidate in study.candidates.items():
         place = f"candidates.{name}"

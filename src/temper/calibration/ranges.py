@@ -30,7 +30,9 @@ def collect_ranges(
         source = Path(scratch) / "model.onnx"
         import onnx
 
-        onnx.save(model, str(source), save_as_external_data=True, location="model.onnx.data")
+        copy = ModelProto()
+        copy.CopyFrom(model)  # saving with external data moves the weights out of the model in memory
+        onnx.save(copy, str(source), save_as_external_data=True, location="model.onnx.data")
         calibrator = create_calibrator(
             str(source),
             list(QUANTIZABLE),

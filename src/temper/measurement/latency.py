@@ -4,6 +4,7 @@ import gc
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TypeVar
 
 from temper.backends.runner import Runner
@@ -33,7 +34,8 @@ class Timing:
         """Latency percentile in milliseconds, by the nearest-rank definition: the smallest observed latency such that
         at least `percentile` per cent of the calls took no longer (ISO 3534-1; Hyndman & Fan 1996, definition 1)."""
         ordered = sorted(self.latencies_ns)
-        return ordered[max(math.ceil(percentile / 100 * len(ordered)), 1) - 1] / 1e6
+        rank = math.ceil(Fraction(str(percentile)) * len(ordered) / 100)  # exact: 99.9 / 100 * 1000 is above 999 in floats
+        return ordered[max(rank, 1) - 1] / 1e6
 
 
 def time_call(call: Callable[[], Result], clock_ns: ClockNs) -> tuple[Result, float]:

@@ -97,12 +97,12 @@ def read_record(path: str | Path) -> Record:
     """Read a record and check its shape.
 
     Raises:
-        ArtifactError: it is no record, or one of another schema version.
+        ArtifactError: it is absent, no record, or one of another schema version.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         return Record.model_validate(content)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, FileNotFoundError) as error:
         version = content.get("schema_version") if "content" in locals() and isinstance(content, dict) else None
         raise ArtifactError(
             asked=f"read the record {path}",

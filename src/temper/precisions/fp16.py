@@ -18,10 +18,12 @@ class Options(BaseModel):
 
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
     """An FP16 copy of an FP32 model, with casts around the operators that stay in FP32."""
+    from onnxruntime.quantization.onnx_model import ONNXModel
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     del model.graph.value_info[:]  # the exporter's shapes are stale once types change
     converted: ModelProto = convert_float_to_float16(
         model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *options.keep_in_fp32]
     )
+    ONNXModel(converted).topological_sort()  # casts are appended at the end; ONNX demands order
     return converted

@@ -85,5 +85,6 @@ def _insert_qdq(model: ModelProto, cache: CalibrationCache, options: Options) ->
         extra_options={"ActivationSymmetric": options.symmetric_activations, "WeightSymmetric": True},
     )
     quantizer.quantize_model()
+    quantizer.model.topological_sort()  # it appends its nodes at the end; ONNX demands order, ONNX Runtime does not
     result: ModelProto = quantizer.model.model
     return result

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import canonical_json, staged_folder, write_text
+from temper.artifact import staged_folder, write_text
 from temper.measurement.record import NotMeasured, Record, read_record
 from temper.report.tables import Row, differing_rows, rows
 from temper.script_log import terminal
@@ -149,9 +149,8 @@ def _json(study: str, records: Sequence[Record], baseline: str) -> str:
         entry["workloads"][row.workload] = {key: cells[key] for key in timed}
     for record in records:
         candidates[record.candidate]["differing_rows"] = differing_rows(record, reference)
-    return canonical_json(
-        {"study": study, "baseline": baseline, "candidates": candidates, "notes": notes(records, baseline)}
-    )
+    content = {"study": study, "baseline": baseline, "candidates": candidates, "notes": notes(records, baseline)}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"  # in the order of params.yaml
 
 
 def write_summary(*, study: str, baseline: str, records: Sequence[str], folder: str) -> None:

@@ -48,6 +48,12 @@ def differing_rows(record: Record, baseline: Record | None) -> list[int] | None:
     return [number for number, (own, other) in enumerate(pairs) if own != other]
 
 
+def _library(record: Record) -> str:
+    """Library and version that ran, or would have."""
+    ran = record.ran or {"library": record.backend["runner"], "version": record.backend["library_version"]}
+    return f"{ran['library']} {ran.get('version', '')}".strip()
+
+
 def rows(records: Sequence[Record], baseline: str) -> list[Row]:
     """One row per candidate and workload, in the order of the records."""
     reference = next((record for record in records if record.candidate == baseline), None)
@@ -55,14 +61,13 @@ def rows(records: Sequence[Record], baseline: str) -> list[Row]:
     for record in records:
         differing = differing_rows(record, reference)
         measured = isinstance(record.accuracy, Accuracy)
-        ran = record.ran or {}
         for name, workload in record.workloads.items():
             timed = workload if isinstance(workload, Workload) else None
             found.append(
                 Row(
                     candidate=record.candidate,
                     backend=record.backend["name"],
-                    library=f"{ran.get('library', record.backend['runner'])} {ran.get('version', '')}".strip(),
+                    library=_library(record),
                     loads=record.artifact.loads if record.artifact else "",
                     workload=name,
                     accuracy=record.accuracy.accuracy if isinstance(record.accuracy, Accuracy) else None,

@@ -48,7 +48,7 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
     if "auto_map" in content:
         raise ArtifactError(
             asked=asked,
-            happened=f"{config} asks for remote code ({', '.join(content['auto_map'].values())})",
+            happened=f"{config} asks for remote code ({', '.join(map(str, content['auto_map'].values()))})",
             spoiled=_SPOILED,
             fix="use an architecture that transformers itself has; Temper never runs code that comes with weights",
         )

@@ -16,9 +16,7 @@ LENGTHS = [3, 5, 2]
 def text_signature(side: str = "right", dtype: str = "int64") -> Signature:
     ids = TensorSpec(name="input_ids", dtype=dtype, axes=AXES, pad_value=9)
     mask = TensorSpec(name="attention_mask", dtype=dtype, axes=AXES, pad_value=0)
-    return Signature(
-        task="text-classification", inputs=(ids, mask), label_names=("no", "yes"), padding_side=side
-    )
+    return Signature(task="text-classification", inputs=(ids, mask), label_names=("no", "yes"), padding_side=side)
 
 
 IMAGES = Signature(

@@ -56,8 +56,9 @@ def test_without_a_gpu_the_layers_are_not_confirmed_and_the_manifest_says_why(on
 
 def test_external_data_is_found_and_recorded(tmp_path):
     manifest = json.loads(
-        (build(save_onnx_folder(tmp_path / "onnx", text_model("fp32"), TEXT, external_data=True)) / "engine.json")
-        .read_text()
+        (
+            build(save_onnx_folder(tmp_path / "onnx", text_model("fp32"), TEXT, external_data=True)) / "engine.json"
+        ).read_text()
     )
     assert set(manifest["made_from"]) == {"model.onnx", "model.onnx.data"}
     assert manifest["layers_by_precision"]["FP32"] >= 2
@@ -102,4 +103,4 @@ def test_the_inspector_confirms_only_what_the_builder_listed(inspected, confirme
     inspection = Inspection((Layer("l", "gemm", inspected, (), (), (), ()),), "listed")
     answer, words = _compare(built, inspection)
     assert answer is confirmed
-    assert (confirmed or "FP16" in words)
+    assert confirmed or "FP16" in words

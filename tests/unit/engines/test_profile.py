@@ -29,8 +29,13 @@ def test_a_row_of_a_manifest_comes_back_as_the_same_profile():
 
 @pytest.mark.parametrize(
     ("low", "best", "high"),
-    [((2, 16), (1, 16), (4, 16)), ((1, 16), (8, 16), (4, 16)), ((0, 16), (1, 16), (1, 16)), ((1,), (1, 16), (1, 16)),
-     ((), (), ())],
+    [
+        ((2, 16), (1, 16), (4, 16)),
+        ((1, 16), (8, 16), (4, 16)),
+        ((0, 16), (1, 16), (1, 16)),
+        ((1,), (1, 16), (1, 16)),
+        ((), (), ()),
+    ],
 )
 def test_a_profile_out_of_order_is_an_error(low, best, high):
     with pytest.raises(ConfigError) as caught:

@@ -21,18 +21,14 @@ DYNAMIC = Profile((1, 16), (4, 16), (8, 64))
 
 def build(tmp_path, model, profile=DYNAMIC, signature=TEXT, version=INSTALLED):
     onnx.save(model, tmp_path / "model.onnx")
-    return tensorrt_rtx.build(
-        onnx_path=tmp_path / "model.onnx", signature=signature, profile=profile, version=version
-    )
+    return tensorrt_rtx.build(onnx_path=tmp_path / "model.onnx", signature=signature, profile=profile, version=version)
 
 
 def layer_of(built, onnx_node):
     return next(layer for layer in built.layers if onnx_node in layer.onnx_nodes)
 
 
-@pytest.mark.parametrize(
-    ("precision", "expected"), [("fp32", "FP32"), ("fp16", "FP16"), ("int8", "INT8")]
-)
+@pytest.mark.parametrize(("precision", "expected"), [("fp32", "FP32"), ("fp16", "FP16"), ("int8", "INT8")])
 @pytest.mark.parametrize("profile", [STATIC, DYNAMIC], ids=["static", "dynamic"])
 def test_matrix_products_have_the_precision_of_the_onnx_file(tmp_path, precision, expected, profile):
     built = build(tmp_path, text_model(precision), profile)

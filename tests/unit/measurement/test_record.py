@@ -1,0 +1,64 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from temper.errors import ArtifactError
+from temper.measurement.record import NotMeasured, read_record, write_record
+from tests.records import record, workload
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    written = record("a", predictions=[0, 1], latencies_ms=[1.0, 2.5])
+    write_record(tmp_path / "deep/a.json", written)
+    assert read_record(tmp_path / "deep/a.json") == written
+    assert list(json.loads((tmp_path / "deep/a.json").read_text())) == sorted(type(written).model_fields)
+
+
+def test_what_was_not_measured_is_read_as_that(tmp_path):
+    write_record(tmp_path / "a.json", record("a", reason="no GPU"))
+    read = read_record(tmp_path / "a.json")
+    assert read.accuracy == read.workloads["b1"] == NotMeasured(reason="no GPU")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": 0}, "it is not a record of schema version 1 (it says 0)"),
+        ({"schema_version": 2}, "it is not a record of schema version 1 (it says 2)"),
+        ({"latency": 3}, "latency"),
+        ({"load_s": "long"}, "load_s"),
+        ({"status": "guessed"}, "status"),
+        ({"accuracy": {"status": "measured"}}, "accuracy"),
+    ],
+)
+def test_another_version_or_form_is_refused_with_the_way_to_measure_anew(tmp_path, change, message):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({**record("a").model_dump(mode="json"), **change}))
+    with pytest.raises(ArtifactError) as caught:
+        read_record(path)
+    assert message in caught.value.happened
+    assert caught.value.fix == f"measure it anew: snakemake --cores 1 --forcerun {path}"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+def test_what_is_no_record_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ArtifactError, match="not a record"):
+        read_record(tmp_path / "a.json")
+
+
+def test_a_record_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="No such file"):
+        read_record(tmp_path / "a.json")
+
+
+def test_not_a_number_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_record(tmp_path / "a.json", record("a", latencies_ms=[float("nan")]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workload_needs_every_figure():
+    with pytest.raises(ValidationError, match="latencies_ms"):
+        type(workload([1.0])).model_validate({**workload([1.0]).model_dump(exclude={"latencies_ms"})})

@@ -1,0 +1,154 @@
+import csv
+import json
+
+import pytest
+
+from temper.errors import ArtifactError
+from temper.measurement.record import write_record
+from temper.report.render import ABSENT, markdown, notes, print_summary, table, write_summary
+from temper.report.tables import rows
+from tests.records import record
+
+RECORDS = [
+    record("base", predictions=[0, 1, 1, 0], latencies_ms=[1.0, 2.0, 30.0]),
+    record("other", predictions=[0, 0, 1, 1], cut_rows=3),
+    record("gpu", reason="no NVIDIA GPU"),
+    record("harness", predictions=None),
+]
+
+
+@pytest.fixture
+def summary(tmp_path):
+    """The folder of a report on four candidates."""
+    paths = [str(tmp_path / f"{each.candidate}.json") for each in RECORDS]
+    for path, each in zip(paths, RECORDS, strict=True):
+        write_record(path, each)
+    write_summary(study="tiny", baseline="base", records=paths, folder=str(tmp_path / "report"))
+    return tmp_path / "report"
+
+
+def cells(page):
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+
+
+def test_the_markdown_table_has_one_line_per_candidate_in_the_order_of_the_records(summary):
+    found = cells((summary / "summary.md").read_text())
+    assert list(found) == [each.candidate for each in RECORDS]
+    assert found["base"] == {
+        "candidate": "base",
+        "library": "onnxruntime 1.5",
+        "artifact": "onnx/fp32",
+        "size MiB": "3.00",
+        "accuracy %": "100.00",
+        "labels ≠ base": "0",
+        "b1 p50 ms": "2.00",
+        "b1 p95 ms": "30.0",
+        "b1 samples/s": "182",
+    }
+    assert (found["other"]["accuracy %"], found["other"]["labels ≠ base"]) == ("50.00", "2")
+
+
+def test_what_was_not_measured_is_a_dash_and_a_note(summary):
+    page = (summary / "summary.md").read_text()
+    line = cells(page)["gpu"]
+    dashes = {name for name, cell in line.items() if cell == ABSENT}
+    assert dashes == {"accuracy %", "labels ≠ base", "b1 p50 ms", "b1 p95 ms", "b1 samples/s"}
+    assert "- gpu: not measured: no NVIDIA GPU\n" in page
+    harness = cells(page)["harness"]
+    assert (harness["accuracy %"], harness["b1 p50 ms"]) == (ABSENT, "2.00")
+    assert "- harness: accuracy not measured: the backend computes no logits\n" in page
+
+
+def test_notes_say_what_the_table_cannot_show():
+    found = notes(RECORDS, "base")
+    assert "other: 3 test rows were cut to the length it accepts" in found
+    assert "workload b1: 25 % of the timed tokens are padding" in found
+    assert sum("not measured" in note for note in found) == 2
+    assert "differences from base" in found[-1]
+
+
+def test_the_page_names_the_machine():
+    assert "Measured on A CPU, 2 cores." in markdown("tiny", RECORDS, "base")
+
+
+def test_differing_rows_are_listed_in_json(summary):
+    candidates = json.loads((summary / "summary.json").read_text())["candidates"]
+    assert {name: entry["differing_rows"] for name, entry in candidates.items()} == {
+        "base": [],
+        "other": [1, 3],
+        "gpu": None,
+        "harness": None,
+    }
+    assert candidates["other"]["labels_differing"] == 2
+
+
+def test_markdown_csv_and_json_agree(summary):
+    page = cells((summary / "summary.md").read_text())
+    content = json.loads((summary / "summary.json").read_text())
+    with open(summary / "summary.csv", newline="") as stream:
+        lines = {line["candidate"]: line for line in csv.DictReader(stream)}
+    assert list(page) == list(lines) == list(content["candidates"])
+    assert content["notes"] == notes(RECORDS, "base")
+    for name, entry in content["candidates"].items():
+        line, timed = lines[name], entry["workloads"]["b1"]
+        percentiles = timed["latency_percentiles_ms"] or {}
+        for exact, shown, digits in [
+            (entry["accuracy"], page[name]["accuracy %"], (100, 2)),
+            (percentiles.get("50"), page[name]["b1 p50 ms"], (1, 2)),
+            (percentiles.get("95"), page[name]["b1 p95 ms"], (1, 1)),
+            (timed["throughput_samples_per_s"], page[name]["b1 samples/s"], (1, 0)),
+        ]:
+            assert shown == (ABSENT if exact is None else f"{exact * digits[0]:,.{digits[1]}f}")
+        for column, exact in {
+            "accuracy": entry["accuracy"],
+            "latency_p50_ms": percentiles.get("50"),
+            "latency_p95_ms": percentiles.get("95"),
+            "throughput_samples_per_s": timed["throughput_samples_per_s"],
+            "labels_differing": entry["labels_differing"],
+            "size_mib": entry["size_mib"],
+        }.items():
+            assert line[column] == ("" if exact is None else str(exact)), (name, column)
+        assert line["reason"] == (entry["reason"] or "")
+
+
+@pytest.mark.parametrize(
+    ("latency", "shown"),
+    [(0.001234, "0.0012"), (0.1234, "0.123"), (1.234, "1.23"), (21.34, "21.3"), (1234.5, "1234.5")],
+)
+def test_latencies_have_about_three_digits(latency, shown):
+    header, lines = table(rows([record("a", percentiles={"50": latency})], "a"), "a")
+    assert lines[0][header.index("b1 p50 ms")] == shown
+    assert lines[0][header.index("b1 p95 ms")] == ABSENT  # it was not asked for
+
+
+def test_a_candidate_without_a_workload_of_the_others_has_dashes_there():
+    header, lines = table(rows([record("a", workloads=["w1", "w2"]), record("b", workloads=["w2"])], "a"), "a")
+    assert lines[1][header.index("w1 p50 ms")] == ABSENT
+    assert lines[1][header.index("w2 p50 ms")] == "2.00"
+
+
+def test_a_report_in_which_nothing_was_measured_is_still_written(tmp_path):
+    write_record(tmp_path / "gpu.json", record("gpu", reason="no NVIDIA GPU"))
+    write_summary(study="t", baseline="base", records=[str(tmp_path / "gpu.json")], folder=str(tmp_path / "report"))
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "summary.csv",
+        "summary.json",
+        "summary.md",
+    ]
+    assert "no NVIDIA GPU" in (tmp_path / "report/summary.csv").read_text()
+
+
+def test_a_record_of_an_old_version_stops_the_report(tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps({**record("a").model_dump(mode="json"), "schema_version": 0}))
+    with pytest.raises(ArtifactError, match="it says 0"):
+        write_summary(study="t", baseline="a", records=[str(tmp_path / "old.json")], folder=str(tmp_path / "report"))
+    assert not (tmp_path / "report").exists()
+
+
+def test_the_table_on_the_terminal_shows_the_same_figures_and_notes(summary, capfd):
+    print_summary(str(summary))
+    shown = capfd.readouterr().err
+    base = next(line for line in shown.splitlines() if line.startswith("│ base"))
+    assert [cell.strip() for cell in base.strip("│").split("│")] == ["base", "3.00", "100.00", "0", "2.00", "30.0"]
+    assert "· gpu: not measured: no NVIDIA GPU" in shown

@@ -1,0 +1,52 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from temper import plugins
+
+ROOT = Path(__file__).parents[2]
+LISTED = {
+    "data": ["digits", "files", "hub", "synthetic"],
+    "training": ["fine_tune", "none"],
+    "calibration": ["entropy", "minmax", "nncf", "percentile"],
+    "precisions": ["fp16", "int8_dynamic", "int8_static"],
+    "engines": ["tensorrt_rtx"],
+    "backends": ["null", "onnxruntime", "openvino", "pytorch", "tensorrt_rtx"],
+}
+HEAVY = {"torch", "transformers", "onnxruntime", "openvino", "tensorrt_rtx", "nncf", "datasets", "sklearn"}
+
+
+@pytest.mark.parametrize("folder", plugins.FUNCTION)
+def test_the_choices_are_the_files_that_define_their_folders_function(folder):
+    assert plugins.names(folder) == LISTED[folder]
+
+
+@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder, names in LISTED.items() for name in names])
+def test_every_choice_has_what_planning_reads(folder, name):
+    module = plugins.load(folder, name)
+    assert callable(getattr(module, plugins.FUNCTION[folder]))
+    assert plugins.module_name(folder, name) == module.__name__
+    asked = {"precisions": ["NEEDS_CALIBRATION", "LIBRARIES"], "backends": ["LIBRARY", "ACCEPTS", "PREDICTS"]}
+    for constant in asked.get(folder, []):
+        assert hasattr(module, constant), constant
+    if folder != "engines":
+        assert module.Options.model_config["extra"] == "forbid"
+        defaults = [key for key, field in module.Options.model_fields.items() if not field.is_required()]
+        assert defaults == []
+
+
+def test_planning_imports_no_library_that_only_a_job_needs():
+    program = f"""
+import sys, yaml
+from temper import plugins
+from temper.study import read_study
+read_study(yaml.safe_load(open({str(ROOT / "params.yaml")!r})), [{str(ROOT / "params.yaml")!r}])
+for folder in plugins.FUNCTION:
+    for name in plugins.names(folder):
+        plugins.load(folder, name)
+print(sorted(set(sys.modules) & {HEAVY!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

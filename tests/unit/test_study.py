@@ -1,0 +1,329 @@
+"""Each test takes the embedded study's params.yaml, which is right, and spoils one thing."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from temper.errors import ConfigError
+from temper.study import precision_options, read_study
+
+ROOT = Path(__file__).parents[2]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+GONE = object()
+SHAPES = {"min_shape": [1, 8], "opt_shape": [8, 32], "max_shape": [32, 64]}
+
+
+def spoiled(*changes: tuple[str, Any]) -> dict[str, Any]:
+    """The embedded study with other values at these slash-separated paths."""
+    params = copy.deepcopy(PARAMS)
+    for path, value in changes:
+        *folders, last = (int(part) if part.isdigit() else part for part in path.split("/"))
+        place = params
+        for folder in folders:
+            place = place[folder]
+        if value is GONE:
+            del place[last]
+        else:
+            place[last] = value
+    return params
+
+
+def refusal(*changes: tuple[str, Any]) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        read_study(spoiled(*changes))
+    assert caught.value.asked == "read params.yaml and plan the study"
+    assert caught.value.spoiled == "nothing: no job was started"
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "path", ["params.yaml", *(f"studies/{n}/params.yaml" for n in ("digits-resnet", "sst2-minilm"))]
+)
+def test_the_studies_of_this_repository_are_right(path):
+    study = read_study(yaml.safe_load((ROOT / path).read_text()), [ROOT / path])
+    assert study.baseline in study.candidates
+
+
+def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths of the keys that the schema names: those below rows and sections, not the rows' own names."""
+    rows = {"exports", "calibrations", "precisions", "engines", "backends", "workloads", "candidates"}
+    free = {("model", "config")}
+    found: list[tuple[str, ...]] = []
+    for key, value in section.items():
+        here = (*path, key)
+        if not path or path[-1] not in rows or len(path) > 1:
+            found.append(here)
+        if isinstance(value, dict) and here not in free:
+            found += every_key(value, here)
+    return found
+
+
+KEYS = [path for path in every_key(PARAMS) if path[0] != "calibration_methods" or len(path) == 3]
+
+
+@pytest.mark.parametrize("path", KEYS, ids="/".join)
+def test_no_key_has_a_default(path):
+    error = refusal(("/".join(path), GONE))
+    if path not in {("model", "source"), ("model", "preprocessor", "kind")}:  # these choose which keys there are
+        size = path[0] == "workloads" and len(path) == 3  # which sizes there are depends on the task
+        assert (f"{'.'.join(path[:2])} gives" if size else f"{'.'.join(path)} ") in error.happened
+
+
+SECTIONS = [
+    "", "data/", "model/", "model/preprocessor/", "train/", "exports/fp32/", "calibration_methods/entropy/",
+    "calibrations/main/", "precisions/fp16/", "engines/fp32/", "backends/ort-cpu/", "backends/ort-cpu/options/",
+    "measurement/", "candidates/ort-fp32/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_is_closed(section):
+    error = refusal((f"{section}colour", "blue"))
+    assert error.happened.startswith(f"{section.replace('/', '.')}colour is an unknown key")
+    assert "docs/params.md" in error.fix
+
+
+WRONG = [
+    ("seed", -1, "greater than or equal to 0"),
+    ("seed", "17", "valid integer"),
+    ("seed", True, "valid integer"),
+    ("study", "no/path", "match pattern"),
+    ("onnx_external_data", "yes", "valid boolean"),
+    ("exports", {}, "at least 1 item"),
+    ("exports/fp32/opset", 17, "greater than or equal to 18"),
+    ("exports/fp32/max_logit_difference", 0, "greater than 0"),
+    ("exports/fp32/max_logit_difference", float("nan"), "finite number"),
+    ("data/train_rows", 0, "greater than 0"),
+    ("data/label_noise", 0.5, "less than 0.5"),
+    ("model/preprocessor/vocabulary_size", 10, "greater than or equal to 300"),
+    ("model/config", [], "valid dictionary"),
+    ("train/epochs", 2.5, "valid integer"),
+    ("train/batch_size", -8, "greater than 0"),
+    ("train/warmup_share", 1.0, "less than 1"),
+    ("train/early_stopping_patience", 0, "greater than 0"),
+    ("calibrations/main/samples", 0, "greater than 0"),
+    ("calibration_methods/percentile/percentile", 100, "less than 100"),
+    ("calibration_methods/entropy/bins", 0, "greater than 0"),
+    ("precisions/int8/per_channel", "true", "valid boolean"),
+    ("engines/fp32/opt_shape/0", 0, "greater than 0"),
+    ("backends/rtx/version", 1.6, "valid string"),
+    ("backends/rtx/gpus", -1, "greater than or equal to 0"),
+    ("backends/ort-cpu/options/intra_op_threads", 0, "greater than 0"),
+    ("backends/ort-cpu/options/execution_provider", "TPU", "'CPUExecutionProvider' or 'CUDAExecutionProvider'"),
+    ("workloads/b1-s32/batch_size", 0, "greater than 0"),
+    ("measurement/warmup_runs", -1, "greater than or equal to 0"),
+    ("measurement/min_timed_runs", 0, "greater than 0"),
+    ("measurement/min_duration_s", float("inf"), "finite number"),
+    ("measurement/percentiles", [], "at least 1 item"),
+    ("measurement/percentiles/0", 100, "a percentile lies between 0 and 100"),
+    ("measurement/percentiles/1", 0, "a percentile lies between 0 and 100"),
+    ("candidates/ort-fp32/workloads", [], "at least 1 item"),
+    ("candidates/ort-fp32/loads", "weights/fp32", "match pattern"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), WRONG, ids=[f"{path}={value}" for path, value, _ in WRONG])
+def test_a_wrong_value_is_named_by_its_full_path(path, value, message):
+    error = refusal((path, value))
+    assert error.happened.startswith(f"{path.replace('/', '.')} ")
+    assert message in error.happened
+    assert f"found {str(value)!r}" in error.happened
+
+
+@pytest.mark.parametrize("path", ["train/learning_rate", "exports/fp32/max_logit_difference", "data/label_noise"])
+def test_a_number_that_yaml_reads_as_text_is_refused_with_the_way_to_write_it(path):
+    value = yaml.safe_load("2e-5")
+    assert isinstance(value, str)
+    error = refusal((path, value))
+    assert f"{path.replace('/', '.')} Input should be a valid number (found '2e-5')" in error.happened
+    assert "write 2.0e-5" in error.fix
+
+
+def test_several_findings_come_together():
+    error = refusal(("seed", -1), ("colour", "blue"), ("measurement/warmup_runs", GONE))
+    assert len(error.happened.split("; ")) == 3
+
+
+def test_keys_of_a_checkpoint_are_named_as_they_stand_in_the_file():
+    model = {"task": "text-classification", "source": "checkpoint", "revision": None}
+    assert refusal(("model", model)).happened == "model.checkpoint is missing"
+    model = {"task": "text-classification", "source": "checkpoint", "checkpoint": "x"}
+    assert refusal(("model", model)).happened == "model.revision is missing"
+
+
+def test_a_row_may_be_called_like_a_kind_of_model():
+    error = refusal(("candidates/checkpoint", {"backend": "harness", "loads": "checkpoint"}))
+    assert error.happened == "candidates.checkpoint.workloads is missing"
+
+
+def test_a_number_as_the_name_of_a_row_is_refused():
+    params = spoiled()
+    params["workloads"][12] = {"batch_size": 1, "sequence_length": 8}
+    with pytest.raises(ConfigError, match=r"workloads\.12"):
+        read_study(params)
+
+
+CHOICES = [
+    ("data/source", "data.source", "digits, files, hub, synthetic"),
+    ("train/method", "train.method", "fine_tune, none"),
+    ("calibrations/main/method", "calibrations.main.method", "entropy, minmax, nncf, percentile"),
+    ("precisions/fp16/step", "precisions.fp16.step", "fp16, int8_dynamic, int8_static"),
+    ("engines/fp32/library", "engines.fp32.library", "tensorrt_rtx"),
+    ("backends/ort-cpu/runner", "backends.ort-cpu.runner", "null, onnxruntime, openvino, pytorch, tensorrt_rtx"),
+]
+
+
+@pytest.mark.parametrize(("path", "place", "known"), CHOICES, ids=[place for _, place, _ in CHOICES])
+def test_an_unknown_choice_lists_the_known_ones(path, place, known):
+    error = refusal((path, "magic"))
+    assert error.happened == f"{place} is 'magic', which is not one of {known}"
+    assert "choose one of these" in error.fix
+    assert "CONTRIBUTING.md" in error.fix
+
+
+def test_an_unknown_calibration_method_with_options_lists_the_known_ones():
+    assert "entropy, minmax, nncf, percentile" in refusal(("calibration_methods/magic", {})).happened
+
+
+def test_a_calibration_method_without_options_says_where_they_go():
+    error = refusal(("calibration_methods/nncf", GONE))
+    assert error.happened == "calibrations.main.method is 'nncf', but calibration_methods has no such row"
+    assert error.fix == "add calibration_methods.nncf with its options"
+
+
+MISSING_ROWS = [
+    ("calibrations/main/onnx", "calibrations.main.onnx", "exports or precisions"),
+    ("precisions/fp16/onnx", "precisions.fp16.onnx", "exports or precisions"),
+    ("precisions/int8/calibration", "precisions.int8.calibration", "calibrations"),
+    ("engines/fp32/onnx", "engines.fp32.onnx", "exports or precisions"),
+    ("baseline", "baseline", "candidates"),
+    ("candidates/ort-fp32/backend", "candidates.ort-fp32.backend", "backends"),
+    ("candidates/ort-fp32/workloads", "candidates.ort-fp32.workloads", "workloads"),
+    ("candidates/ort-fp32/loads", "candidates.ort-fp32.loads", "exports or precisions"),
+    ("candidates/rtx-fp32/loads", "candidates.rtx-fp32.loads", "engines"),
+]
+
+
+@pytest.mark.parametrize(("path", "place", "rows"), MISSING_ROWS, ids=[place for _, place, _ in MISSING_ROWS])
+def test_a_row_that_is_not_there_is_named_with_those_that_are(path, place, rows):
+    value = {"candidates/ort-fp32/loads": "onnx/nowhere", "candidates/rtx-fp32/loads": "engines/nowhere"}.get(
+        path, ["nowhere"] if path.endswith("workloads") else "nowhere"
+    )
+    error = refusal((path, value))
+    assert error.happened.startswith(f"{place} names 'nowhere', but there is no such row in {rows} (there are: ")
+    assert error.fix == f"add the row to {rows}, or name one that is there"
+
+
+TOGETHER = [
+    (
+        [("calibrations/main/samples", 257)],
+        "calibrations.main.samples is 257, more than the 256 rows of data.calibration_rows",
+        "fewer samples",
+    ),
+    (
+        [("data/train_rows", 655)],
+        "data.calibration_rows + data.validation_rows is 256 + 400, more than the 655 train rows",
+        "data.train_rows",
+    ),
+    (
+        [("model/task", "image-classification")],
+        "data.max_tokens is 64 for the task image-classification",
+        "images need null",
+    ),
+    ([("precisions/fp32", PARAMS["precisions"]["fp16"])], "'fp32' is a row of both exports and precisions", "rename"),
+    (
+        [("calibrations/main/onnx", "fp16")],
+        "precisions.int8 starts from onnx/fp32, but its calibration 'main' holds the ranges of onnx/fp16",
+        "calibrate the ONNX row",
+    ),
+    (
+        [("precisions/fp16/calibration", "main")],
+        "precisions.fp16.calibration is given, but the step fp16 reads no calibration cache",
+        "remove the key",
+    ),
+    (
+        [("precisions/fp16/onnx", "int8-dynamic"), ("precisions/int8-dynamic/onnx", "fp16")],
+        "precisions fp16 → int8-dynamic → fp16 start from each other",
+        "exports",
+    ),
+    ([("precisions/fp16/onnx", "fp16")], "precisions fp16 → fp16 start from each other", "exports"),
+    (
+        [("engines/fp32/min_shape", [1])],
+        "engines.fp32 has shapes [[1], [8, 32], [32, 64]], but the dynamic axes are ['batch_size', 'sequence_length']",
+        "give 2 number(s)",
+    ),
+    (
+        [("engines/fp32/opt_shape", [33, 32])],
+        "engines.fp32: min_shape [1, 8], opt_shape [33, 32] and max_shape [32, 64] are not in order",
+        "min ≤ opt ≤ max",
+    ),
+    (
+        [("engines/fp32/min_shape", [1, 40])],
+        "engines.fp32: min_shape [1, 40], opt_shape [8, 32]",
+        "min ≤ opt ≤ max",
+    ),
+    (
+        [("engines/fp32/max_shape", [8, 31]), ("engines/fp32/opt_shape", [8, 31])],
+        "candidates.rtx-fp32 runs workload 'b1-s32' [1, 32], outside the shapes of engines.fp32 ([1, 8] to [8, 31])",
+        "widen the engine's shapes",
+    ),
+    (
+        [("engines/int8/min_shape", [2, 8])],
+        "candidates.rtx-int8 runs workload 'b1-s32' [1, 32], outside the shapes of engines.int8 ([2, 8] to [32, 64])",
+        "widen the engine's shapes",
+    ),
+    (
+        [("workloads/b1-s32/sequence_length", 65)],
+        "workloads.b1-s32.sequence_length is 65, longer than data.max_tokens (64)",
+        "shorten the workload",
+    ),
+    (
+        [("workloads/b1-s32/height", 8)],
+        "workloads.b1-s32 gives ['batch_size', 'height', 'sequence_length'], but a workload of text-classification has",
+        "exactly these sizes",
+    ),
+    (
+        [("candidates/torch-fp32/loads", "onnx/fp32")],
+        "candidates.torch-fp32 loads onnx/fp32, but the backend pytorch loads checkpoint",
+        "that the backend can load",
+    ),
+    (
+        [("candidates/ort-fp32/loads", "engines/fp32")],
+        "candidates.ort-fp32 loads engines/fp32, but the backend onnxruntime loads onnx",
+        "that the backend can load",
+    ),
+    ([("train/method", 5)], "train.method is 5, not a name", "set train.method"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message", "fix"), TOGETHER, ids=[message[:50] for _, message, _ in TOGETHER])
+def test_rows_that_contradict_each_other_are_refused(changes, message, fix):
+    error = refusal(*changes)
+    assert error.happened.startswith(message)
+    assert fix in error.fix
+
+
+def test_as_many_samples_and_rows_as_there_are_is_enough():
+    study = read_study(spoiled(("calibrations/main/samples", 256), ("data/train_rows", 656)))
+    assert study.calibrations["main"].samples == 256
+
+
+def test_a_workload_at_the_edge_of_an_engine_fits():
+    study = read_study(
+        spoiled(*((f"engines/{row}/{key}", [8, 32]) for row in ("fp32", "fp16", "int8") for key in ("max_shape",)))
+    )
+    assert study.engines["fp32"].max_shape == (8, 32)
+
+
+def test_the_links_of_a_precisions_row_are_not_its_steps_options():
+    assert precision_options(PARAMS["precisions"]["int8"]) == {"per_channel": True, "symmetric_activations": True}
+
+
+def test_a_key_that_stands_twice_in_a_file_is_refused(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text((ROOT / "params.yaml").read_text() + "seed: 18\n")
+    with pytest.raises(ConfigError, match="'seed' stands twice"):
+        read_study(PARAMS, [file])
