@@ -1,8 +1,8 @@
 """The closed schema of params.yaml. No key has a default: a removed key is an error that names it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from temper.model_options import ArchitectureModel, CheckpointModel
 
@@ -61,10 +61,17 @@ class Measurement(_Closed):
 
     warmup_runs: Annotated[int, Field(ge=0)]
     min_timed_runs: PositiveInt
+    max_timed_runs: PositiveInt  # ends a candidate that answers in no time before its record fills the disk
     min_duration_s: PositiveFloat
     percentiles: Annotated[tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1)]
     distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
     accuracy_batch_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _runs_in_order(self) -> Self:
+        if self.max_timed_runs < self.min_timed_runs:
+            raise ValueError(f"max_timed_runs is {self.max_timed_runs}, below min_timed_runs ({self.min_timed_runs})")
+        return self
 
 
 class CandidateRow(_Closed):

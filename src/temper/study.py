@@ -17,7 +17,6 @@ from temper.params_file import check_unique_keys, params_error
 from temper.schema import EngineRow, Study
 from temper.signature import DYNAMIC_AXES, SEQUENCE_AXIS
 
-
 Schema = TypeVar("Schema", bound=BaseModel)
 
 

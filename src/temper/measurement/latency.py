@@ -34,7 +34,8 @@ class Timing:
         """Latency percentile in milliseconds, by the nearest-rank definition: the smallest observed latency such that
         at least `percentile` per cent of the calls took no longer (ISO 3534-1; Hyndman & Fan 1996, definition 1)."""
         ordered = sorted(self.latencies_ns)
-        rank = math.ceil(Fraction(str(percentile)) * len(ordered) / 100)  # exact: 99.9 / 100 * 1000 is above 999 in floats
+        # exact: in floats 99.9 / 100 * 1000 is above 999
+        rank = math.ceil(Fraction(str(percentile)) * len(ordered) / 100)
         return ordered[max(rank, 1) - 1] / 1e6
 
 
@@ -51,6 +52,7 @@ def time_inference(
     *,
     warmup_runs: int,
     min_timed_runs: int,
+    max_timed_runs: int,
     min_duration_s: float,
     clock_ns: ClockNs,
 ) -> Timing:
@@ -61,6 +63,7 @@ def time_inference(
         batches: inputs of one workload, used in turn.
         warmup_runs: calls made first and not timed.
         min_timed_runs: timed calls at least.
+        max_timed_runs: timed calls at most, also where min_duration_s is not reached.
         min_duration_s: the timed calls take together at least this long; both minima are met.
         clock_ns: monotonic clock in nanoseconds.
 
@@ -77,7 +80,7 @@ def time_inference(
     gc.collect()
     gc.disable()
     try:
-        while run < min_timed_runs or spent_ns < needed_ns:
+        while run < min_timed_runs or (spent_ns < needed_ns and run < max_timed_runs):
             batch = batches[run % count]
             start = clock_ns()
             infer(batch)

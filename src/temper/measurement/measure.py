@@ -55,6 +55,7 @@ def _time_workload(
         inputs.batches,
         warmup_runs=measurement["warmup_runs"],
         min_timed_runs=measurement["min_timed_runs"],
+        max_timed_runs=measurement["max_timed_runs"],
         min_duration_s=measurement["min_duration_s"],
         clock_ns=time.perf_counter_ns,
     )
