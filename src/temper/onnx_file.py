@@ -17,6 +17,7 @@ MODEL_FILE, DATA_FILE, MANIFEST = "model.onnx", "model.onnx.data", "onnx.json"
 PROTOBUF_LIMIT_BYTES = 2 * 1024**3 - 1
 QUANTIZED_TYPES = {TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2}
 QUANTIZABLE = ("MatMul", "Gemm", "Conv")
+MOVING_OPERATORS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity")
 INTEGER_OPERATORS = ("MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeMatMul")
 
 
@@ -59,10 +60,17 @@ def census(model: ModelProto) -> dict[str, Any]:
     A product (MatMul, Gemm, Conv) counts as quantised when all of its data inputs come out of DequantizeLinear, or when
     it is an integer operator itself.
     """
-    producers = {output: node.op_type for node in model.graph.node for output in node.output}
+    producers = {output: node for node in model.graph.node for output in node.output}
+
+    def dequantized(name: str) -> bool:
+        """Whether a tensor comes out of DequantizeLinear, directly or through operators that only move values."""
+        while (node := producers.get(name)) is not None and node.op_type in MOVING_OPERATORS:
+            name = node.input[0]
+        return node is not None and node.op_type == "DequantizeLinear"
+
     operators = Counter(node.op_type for node in model.graph.node)
     products = [node for node in model.graph.node if node.op_type in QUANTIZABLE]
-    in_qdq = sum(all(producers.get(name) == "DequantizeLinear" for name in node.input[:2]) for node in products)
+    in_qdq = sum(all(map(dequantized, node.input[:2])) for node in products)
     integer = sum(operators[name] for name in INTEGER_OPERATORS)
     weights: Counter[str] = Counter()
     for tensor in model.graph.initializer:

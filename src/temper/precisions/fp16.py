@@ -25,5 +25,9 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
     converted: ModelProto = convert_float_to_float16(
         model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *options.keep_in_fp32]
     )
+    # a tensor that several kept operators read gets its cast once for each, all of one name: one is enough
+    nodes = {tuple(node.output): node for node in converted.graph.node}
+    del converted.graph.node[:]
+    converted.graph.node.extend(nodes.values())
     ONNXModel(converted).topological_sort()  # casts are appended at the end; ONNX demands order
     return converted

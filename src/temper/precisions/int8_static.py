@@ -1,10 +1,13 @@
 """Static INT8 by Q/DQ nodes, from a calibration cache. It never sees calibration data."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 from pydantic import BaseModel, ConfigDict
 
 from temper.calibration.cache import CalibrationCache
+from temper.errors import ArtifactError
 from temper.onnx_file import QUANTIZABLE
 
 NEEDS_CALIBRATION = True
@@ -24,8 +27,12 @@ def signed_activations(model: ModelProto) -> int:
 
     TensorRT reads such a UINT8 zero point as INT8 and saturates the upper half of the range. The same range in INT8
     has the scale 255/127 times as large.
+
+    Raises:
+        ArtifactError: an activation has another zero point than 0.
     """
     values = {tensor.name: tensor for tensor in model.graph.initializer}
+    _refuse_asymmetric(model, values)
     changed: dict[str, str] = {}
     for node in model.graph.node:
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or len(node.input) < 3:
@@ -50,6 +57,26 @@ def signed_activations(model: ModelProto) -> int:
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     return len(changed)
+
+
+def _refuse_asymmetric(model: ModelProto, values: Mapping[str, TensorProto]) -> None:
+    """Raise ArtifactError where an activation has a zero point other than 0: scaling alone cannot make it symmetric."""
+    shifted = sorted(
+        node.input[0]
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear"
+        and node.input[0] not in values
+        and len(node.input) > 2
+        and node.input[2] in values
+        and numpy_helper.to_array(values[node.input[2]]).any()
+    )
+    if shifted:
+        raise ArtifactError(
+            asked="quantise activations symmetrically",
+            happened=f"{len(shifted)} activations have another zero point than 0 ({', '.join(shifted[:3])})",
+            spoiled="this ONNX file and what is made from it; nothing was written",
+            fix="set calibration_methods.nncf.preset to performance, or symmetric_activations to false",
+        )
 
 
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
