@@ -30,7 +30,7 @@ class SlowRunner:
         self.clock.now += next(self.durations)
 
 
-def timed(durations, *, warmup_runs=0, min_timed_runs=1, min_duration_s=0.0):
+def timed(durations, *, warmup_runs=0, min_timed_runs=1, max_timed_runs=10**6, min_duration_s=0.0):
     clock = FakeClock()
     runner = SlowRunner(clock, durations)
     timing = time_inference(
@@ -38,6 +38,7 @@ def timed(durations, *, warmup_runs=0, min_timed_runs=1, min_duration_s=0.0):
         BATCHES,
         warmup_runs=warmup_runs,
         min_timed_runs=min_timed_runs,
+        max_timed_runs=max_timed_runs,
         min_duration_s=min_duration_s,
         clock_ns=clock,
     )
@@ -86,7 +87,7 @@ def test_garbage_collection_is_off_while_timing_and_as_before_after_it(enabled):
             super().infer(inputs)
 
     clock = FakeClock()
-    settings = {"warmup_runs": 0, "min_timed_runs": 2, "min_duration_s": 0.0, "clock_ns": clock}
+    settings = {"warmup_runs": 0, "min_timed_runs": 2, "max_timed_runs": 9, "min_duration_s": 0.0, "clock_ns": clock}
     before = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
@@ -127,3 +128,8 @@ def test_one_call_gives_its_result_and_its_seconds():
         return "answer"
 
     assert time_call(call, clock) == ("answer", 1.5)
+
+
+def test_the_most_runs_end_a_runner_that_would_take_too_many_to_fill_the_duration():
+    timing, _, _ = timed([1] * 100, min_timed_runs=3, max_timed_runs=8, min_duration_s=1.0)
+    assert len(timing.latencies_ns) == 8

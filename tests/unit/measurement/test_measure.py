@@ -15,6 +15,7 @@ from tests.unit.backends.test_runner import CPU
 MEASUREMENT = {
     "warmup_runs": 2,
     "min_timed_runs": 12,
+    "max_timed_runs": 50,
     "min_duration_s": 0.001,
     "percentiles": [50, 99.9],
     "distinct_batches": 3,

@@ -1,3 +1,4 @@
+import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
@@ -34,6 +35,17 @@ def test_operators_that_stay_in_fp32_get_casts_around_them(tiny_study):
     onnx.checker.check_model(kept, full_check=True)
     casts = [sum(node.op_type == "Cast" for node in model.graph.node) for model in (kept, everything)]
     assert casts[0] > casts[1]
+
+
+def test_a_tensor_that_several_kept_operators_read_is_cast_once(tiny_study):
+    kept = convert(load(tiny_study.fp32), None, Options(keep_in_fp32=("MatMul",)))  # query, key and value share theirs
+    onnx.checker.check_model(kept, full_check=True)
+    inputs = tiny_study.inputs([0, 1, 2])
+    exact, answered = (
+        ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(["logits"], inputs)[0]
+        for model in (load(tiny_study.fp32), kept)
+    )
+    assert np.abs(answered - exact).max() < 0.05
 
 
 def test_its_option_has_no_default():

@@ -5,6 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from temper.calibration.cache import CalibrationCache, read_cache
+from temper.errors import ArtifactError
 from temper.onnx_file import census, load
 from temper.precisions.int8_static import Options, convert, signed_activations
 
@@ -26,12 +27,12 @@ def answer(model, inputs):
 
 @pytest.fixture
 def unsigned():
-    """x through UINT8 Q/DQ (zero point 0), then through UINT8 Q/DQ with another zero point."""
+    """x through UINT8 Q/DQ (zero point 0), then through UINT8 Q/DQ with another scale."""
     stored = {
         "scale": np.float32(0.02),
         "zero": np.uint8(0),
         "other_scale": np.float32(0.05),
-        "other_zero": np.uint8(7),
+        "other_zero": np.uint8(0),
         "weight": np.arange(4, dtype=np.uint8),
     }
     nodes = [
@@ -50,7 +51,7 @@ def unsigned():
 
 def test_unsigned_activations_become_signed_with_the_scale_of_the_same_range(unsigned):
     before = answer(unsigned, {"x": np.array([0.0, 1.0, 2.5, 5.0], np.float32)})
-    assert signed_activations(unsigned) == 1
+    assert signed_activations(unsigned) == 2
     found = activations(unsigned)
     scale, zero = found["x"]
     assert (zero.dtype, int(zero)) == (np.int8, 0)
@@ -61,14 +62,22 @@ def test_unsigned_activations_become_signed_with_the_scale_of_the_same_range(uns
     assert np.abs(after - before).max() <= 3 * (0.02 * 255 / 127 + 0.05)  # the steps, times the largest weight
 
 
-def test_other_zero_points_and_weights_stay_as_they_are(unsigned):
+def test_quantised_weights_stay_as_they_are(unsigned):
     signed_activations(unsigned)
-    stored = values(unsigned)
-    assert (stored["other_zero"].dtype, int(stored["other_zero"])) == (np.uint8, 7)
-    assert stored["weight"].dtype == np.uint8
+    assert values(unsigned)["weight"].dtype == np.uint8
     weight_pair = next(node for node in unsigned.graph.node if node.input[0] == "weight")
     assert list(weight_pair.input[1:]) == ["scale", "zero"]
     assert signed_activations(unsigned) == 0  # a second time changes nothing
+
+
+def test_another_zero_point_than_0_is_refused_by_the_activations_name(unsigned):
+    for tensor in unsigned.graph.initializer:
+        if tensor.name == "other_zero":
+            tensor.CopyFrom(numpy_helper.from_array(np.uint8(7), "other_zero"))
+    with pytest.raises(ArtifactError) as caught:
+        signed_activations(unsigned)
+    assert "xd" in caught.value.happened
+    assert "performance" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", ["int8_static", "int8_nncf"])

@@ -1,0 +1,212 @@
+"""The real Snakefile on tiny studies. Each study is run once per session; a test that changes one gets a copy of it.
+
+Everything runs from a copy of the code, so that a test may edit a module, and an edit of the checkout while the tests
+run reaches none of them.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from temper.artifact import sha256
+from temper.plan import parse_dry_run
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+spoiled: +.+\n\s+fix: +.+")
+PATIENCE_S = 120
+
+
+def copy_code(folder: Path) -> Path:
+    """What `snakemake` runs, in a folder of its own."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("workflow", "profiles", "src"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("Snakefile", "params.yaml"):
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def jobs_in(output: str) -> list[str]:
+    """The jobs that a run started, sorted: 'measure ort-int8', 'report'."""
+    return sorted(re.findall(r"^Job \d+: (.+)$", output, re.MULTILINE))
+
+
+def happened(output: str) -> str:
+    """What the error in four parts says happened. Fails unless it has all four, and where a traceback is shown."""
+    assert "Traceback" not in output, output
+    error = PARTS.search(output)
+    assert error is not None, output
+    print(error["happened"])
+    return error["happened"]
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A folder with its params.yaml and what a run makes of it."""
+
+    folder: Path
+    code: Path
+
+    def __truediv__(self, path: str) -> Path:
+        return self.folder / path
+
+    def command(self, *arguments: str, cores: int = 2) -> dict[str, Any]:
+        """Arguments for subprocess: `snakemake` in this folder, in a process group of its own."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
+        return {
+            "args": [*command, "--directory", str(self.folder), "--cores", str(cores), *arguments],
+            "cwd": self.code,
+            "env": {**os.environ, "PYTHONPATH": str(self.code / "src")},
+            "text": True,
+            "start_new_session": True,
+        }
+
+    def snakemake(self, *arguments: str, cores: int = 2) -> str:
+        """Run it; return what it printed."""
+        done = subprocess.run(**self.command(*arguments, cores=cores), capture_output=True, timeout=PATIENCE_S)
+        output: str = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        return output
+
+    def refused(self, *arguments: str) -> str:
+        """Run it where it has to fail; return what it printed."""
+        done = subprocess.run(**self.command(*arguments), capture_output=True, timeout=PATIENCE_S)
+        output: str = done.stdout + done.stderr
+        assert done.returncode != 0, output
+        return output
+
+    def temper(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `temper` command."""
+        command = {**self.command(), "args": [sys.executable, "-m", "temper.cli", *arguments]}
+        return subprocess.run(**command, capture_output=True, timeout=PATIENCE_S)
+
+    def planned(self, *arguments: str) -> list[str]:
+        """The jobs that would run, sorted; [] where Snakemake says that nothing is to be done."""
+        output = self.snakemake("--dry-run", "--quiet", "host", *arguments)
+        jobs = sorted(f"{job.rule} {job.row}".strip() for job in parse_dry_run(output))
+        assert jobs or "Nothing to be done" in output, output
+        return jobs
+
+    def start_and_wait_for(self, path: str) -> "subprocess.Popen[str]":
+        """Start `snakemake` and return once the job that opens `path` (its log) is under way."""
+        (self / path).unlink(missing_ok=True)
+        with open(self / "terminal.txt", "w") as terminal:
+            process = subprocess.Popen(**self.command(), stdout=terminal, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + PATIENCE_S
+        while not (self / path).exists():
+            assert process.poll() is None, self.terminal()
+            assert time.monotonic() < deadline, self.terminal()
+            time.sleep(0.02)
+        return process
+
+    def terminal(self) -> str:
+        """What the process of `start_and_wait_for` printed so far."""
+        return (self / "terminal.txt").read_text()
+
+    def set(self, **changes: Any) -> None:
+        """Change params.yaml: `calibrations__main__samples=8`; a row whose new value is ... is removed."""
+        params = yaml.safe_load((self / "params.yaml").read_text())
+        for path, value in changes.items():
+            *parents, key = path.split("__")
+            section = params
+            for parent in parents:
+                section = section[parent.replace("_DASH_", "-")]
+            if value is ...:
+                del section[key]
+            else:
+                section[key] = value
+        (self / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def files(self) -> list[str]:
+        """Every file below data/ and artifacts/, hidden ones too, sorted."""
+        paths = [path for top in ("data", "artifacts") for path in (self / top).rglob("*") if path.is_file()]
+        return sorted(path.relative_to(self.folder).as_posix() for path in paths)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file that equal settings must repeat: measurements and the time a build took are left out."""
+        varying = ("artifacts/measurements/", "artifacts/report/")
+        kept = [path for path in self.files() if not path.startswith(varying) and not path.endswith("/engine.json")]
+        return {path: sha256(self / path) for path in kept}
+
+    def scratch(self) -> list[str]:
+        """Names that begin with a dot below data/ and artifacts/: what a job has left half-written."""
+        return [str(path) for top in ("data", "artifacts") for path in (self / top).rglob(".*")]
+
+
+def end(process: "subprocess.Popen[str]", kind: signal.Signals) -> int:
+    """Send a signal to a process group, as Ctrl-C in a terminal does, and wait for its end."""
+    os.killpg(process.pid, kind)
+    return process.wait(timeout=PATIENCE_S)
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the code that no test edits."""
+    folder = copy_code(tmp_path_factory.mktemp("code"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run_once(kind: str, code: Path, folder: Path) -> Iterator[StudyFolder]:
+    study = StudyFolder(folder, code)
+    shutil.copy(HERE / f"params.{kind}.yaml", study / "params.yaml")
+    (study / "first-run.txt").write_text(study.snakemake())
+    yield study
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+    """The tiny study, run once. Read it only."""
+    yield from run_once("tiny", code, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def finished_images(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+    """The tiny study of images, run once. Read it only."""
+    yield from run_once("tiny-images", code, tmp_path_factory.mktemp("finished_images"))
+
+
+@pytest.fixture
+def study(finished: StudyFolder, tmp_path: Path) -> Iterator[StudyFolder]:
+    """A copy of the finished study, times of files and Snakemake's own records included."""
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    yield StudyFolder(folder, finished.code)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def fresh(code: Path, tmp_path: Path) -> Iterator[StudyFolder]:
+    """The tiny study, not yet run."""
+    study = StudyFolder(tmp_path / "fresh", code)
+    study.folder.mkdir()
+    shutil.copy(HERE / "params.tiny.yaml", study / "params.yaml")
+    yield study
+    shutil.rmtree(study.folder)
+
+
+@pytest.fixture
+def own_code(study: StudyFolder, tmp_path: Path) -> Iterator[StudyFolder]:
+    """The finished study with code that the test may edit."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    yield StudyFolder(study.folder, copy_code_of(study.code, folder))
+    shutil.rmtree(folder)
+
+
+def copy_code_of(code: Path, folder: Path) -> Path:
+    """A second copy, of the session's code rather than of a checkout that may have changed since."""
+    return Path(shutil.copytree(code, folder, dirs_exist_ok=True))

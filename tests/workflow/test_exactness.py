@@ -1,0 +1,233 @@
+"""A change reruns what depends on it and nothing else; equal settings give equal bytes."""
+
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import StudyFolder, end, happened, jobs_in
+
+ENGINES = ["build_engine fp32", "build_engine int8"]
+EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
+PRECISIONS = ["convert_precision fp16", "convert_precision int8"]
+INT8_MEASURED = ["measure openvino-int8", "measure ort-int8", "measure rtx-int8"]
+ORT_MEASURED = ["measure ort-fp32", "measure ort-int8"]
+MEASURED = sorted([*INT8_MEASURED, "measure harness", "measure ort-fp32", "measure torch-fp32"])
+AFTER_CONVERSION = ["build_engine int8", *INT8_MEASURED, *REPORT]
+AFTER_CALIBRATION = sorted(["convert_precision int8", *AFTER_CONVERSION])
+AFTER_FP32 = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *INT8_MEASURED, "measure ort-fp32", *REPORT])
+AFTER_TRAINING = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *EXPORT, *MEASURED, *REPORT])
+ALL = sorted([*AFTER_TRAINING, "fine_tune", "prepare_data"])
+
+
+def flip_one_byte(path: Path) -> None:
+    """Alter a file so that neither its size nor its time shows it."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x01
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_everything_is_made_and_a_second_run_does_nothing(finished):
+    assert jobs_in((finished / "first-run.txt").read_text()) == ALL
+    before = {path: (finished / path).stat().st_mtime_ns for path in finished.files()}
+    assert "Nothing to be done" in finished.snakemake()
+    assert {path: (finished / path).stat().st_mtime_ns for path in finished.files()} == before
+    assert finished.planned() == []
+
+
+@pytest.mark.parametrize("kind", ["finished", "finished_images"])
+def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(kind, request):
+    study = request.getfixturevalue(kind)
+    (listed,) = re.findall(r"^localrule all:\n    input: (.*)$", (study / "first-run.txt").read_text(), re.MULTILINE)
+    outputs = [line.split("\t")[0] for line in study.snakemake("--summary").splitlines() if "\t" in line][1:]
+    assert sorted(listed.split(", ")) == sorted(outputs) == study.files()
+    params = yaml.safe_load((study / "params.yaml").read_text())
+    rows = {
+        "onnx": [*params["exports"], *params["precisions"]],
+        "calibration": params["calibrations"],
+        "engines": params["engines"],
+        "measurements": [f"{name}.json" for name in params["candidates"]],
+    }
+    for section, names in rows.items():
+        assert sorted(os.listdir(study / f"artifacts/{section}")) == sorted(names)
+
+
+def test_the_same_rules_take_images_and_a_second_run_does_nothing(finished_images):
+    rows = ["measure ort-int8", "measure rtx-fp16", "measure torch-fp32"]
+    chain = ["prepare_data", "fine_tune", *EXPORT, *CALIBRATE, *PRECISIONS, "build_engine fp16", *rows, *REPORT]
+    assert jobs_in((finished_images / "first-run.txt").read_text()) == sorted(chain)
+    assert finished_images.planned() == []
+
+
+def test_a_changed_calibration_reruns_what_it_feeds_and_neither_training_nor_export(study):
+    before = study.digests()
+    study.set(calibrations__main__samples=8)
+    assert jobs_in(study.snakemake()) == sorted([*CALIBRATE, *AFTER_CALIBRATION])
+    changed = {path for path, digest in study.digests().items() if digest != before[path]}
+    assert "artifacts/calibration/main/cache.json" in changed
+    assert all(path.startswith(("artifacts/calibration/main/", "artifacts/onnx/int8/", "artifacts/engines/int8/")) for path in changed)
+    assert study.planned() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ({"calibrations__main__method": "minmax"}, [*CALIBRATE, *AFTER_CALIBRATION]),
+        ({"calibration_methods__nncf__preset": "mixed"}, [*CALIBRATE, *AFTER_CALIBRATION]),
+        ({"calibration_methods__minmax": ...}, []),
+        ({"engines__int8__version": "1.5.0.114"}, ["build_engine int8", "measure rtx-int8", *REPORT]),
+        ({"engines__fp32__max_shape": [4, 32]}, ["build_engine fp32"]),
+        ({"backends__rtx__version": "1.5.0.114"}, ["measure rtx-int8", *REPORT]),
+        ({"measurement__min_timed_runs": 11}, [*MEASURED, *REPORT]),
+        ({"workloads__b2-s16__batch_size": 3}, [*MEASURED, *REPORT]),
+        ({"backends__ort-cpu__options__intra_op_threads": 2}, [*ORT_MEASURED, *REPORT]),
+        ({"train__epochs": 2}, ["fine_tune", *AFTER_TRAINING]),
+        ({"data__test_rows": 61}, ALL),
+        ({"precisions__fp16__keep_in_fp32": ["Softmax"]}, ["convert_precision fp16"]),
+        ({"baseline": "ort-fp32"}, REPORT),
+        ({"seed": 18}, ALL),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_changed_setting_reruns_what_depends_on_it(study, change, jobs):
+    study.set(**change)
+    assert study.planned() == sorted(jobs)
+
+
+def test_a_setting_changed_back_reruns_nothing(study):
+    study.set(train__epochs=2)
+    study.set(train__epochs=1)
+    assert study.planned() == []
+
+
+@pytest.mark.parametrize(
+    ("file", "jobs"),
+    [
+        ("src/temper/backends/openvino.py", ["measure openvino-int8", *REPORT]),
+        ("src/temper/measurement/latency.py", [*MEASURED, *REPORT]),
+        ("src/temper/calibration/nncf.py", [*CALIBRATE, *AFTER_CALIBRATION]),
+        ("src/temper/calibration/minmax.py", []),
+        ("src/temper/precisions/int8_static.py", AFTER_CALIBRATION),
+        ("src/temper/engines/build.py", [*ENGINES, "measure rtx-int8", *REPORT]),
+        ("src/temper/training/fine_tune.py", ["fine_tune", *AFTER_TRAINING]),
+        ("src/temper/data/synthetic.py", ALL),
+        ("src/temper/report/tables.py", REPORT),
+        ("src/temper/plan.py", []),
+        ("workflow/scripts/export_onnx.py", [*EXPORT, *AFTER_FP32]),
+        ("workflow/scripts/measure.py", [*MEASURED, *REPORT]),
+    ],
+)
+def test_an_edited_file_reruns_what_runs_it(own_code, file, jobs):
+    with open(own_code.code / file, "a") as module:
+        module.write("# edited\n")
+    assert own_code.planned() == sorted(jobs)
+
+
+def test_an_edited_backend_measures_its_candidates_anew_and_an_edit_undone_reruns_nothing(own_code):
+    module = own_code.code / "src/temper/backends/onnxruntime.py"
+    text = module.read_text()
+    module.write_text(text + "# edited\n")
+    assert jobs_in(own_code.snakemake()) == [*ORT_MEASURED, *REPORT]
+    assert own_code.planned() == []
+    module.write_text(text)
+    assert own_code.planned() == [*ORT_MEASURED, *REPORT]
+
+
+def test_touching_every_file_reruns_nothing(own_code):
+    touched = [own_code / path for path in ("params.yaml", *own_code.files())]
+    touched += [path for path in own_code.code.rglob("*") if path.suffix in (".py", ".smk") or path.name == "Snakefile"]
+    assert len(touched) > 100
+    for path in sorted(touched, reverse=True):  # artifacts end up younger than what is made from them
+        os.utime(path)
+    assert own_code.planned() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "jobs"),
+    [
+        ("artifacts/checkpoint/training_history.json", ["fine_tune", *AFTER_TRAINING]),
+        ("artifacts/onnx/fp32/model.onnx", [*EXPORT, *AFTER_FP32]),
+        ("artifacts/onnx/fp16/model.onnx", ["convert_precision fp16"]),
+        ("artifacts/calibration/main/cache.json", [*CALIBRATE, *AFTER_CALIBRATION]),
+        ("artifacts/engines/fp32/engine.json", ["build_engine fp32"]),
+        ("artifacts/engines/int8/engine.json", ["build_engine int8", "measure rtx-int8", *REPORT]),
+        ("artifacts/measurements/harness.json", ["measure harness", *REPORT]),
+        ("artifacts/report/summary.csv", REPORT),
+        ("data/prepared/calibration.parquet", ALL),
+    ],
+)
+def test_a_deleted_file_is_made_again_with_what_follows(study, path, jobs):
+    (study / path).unlink()
+    assert study.planned() == sorted(jobs)
+
+
+def test_a_deleted_calibration_cache_comes_back_with_the_same_bytes(study):
+    before = study.digests()
+    (study / "artifacts/calibration/main/quantized.onnx").unlink()
+    assert jobs_in(study.snakemake()) == sorted([*CALIBRATE, *AFTER_CALIBRATION])
+    assert study.digests() == before
+    assert study.planned() == []
+
+
+def test_a_new_candidate_costs_its_measurement_and_the_report_and_a_removed_one_the_report(study):
+    study.set(candidates__ort_fp16={"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]})
+    assert jobs_in(study.snakemake()) == ["measure ort_fp16", "report"]
+    assert "ort_fp16" in (study / "artifacts/report/summary.md").read_text()
+    study.set(candidates__ort_fp16=...)
+    assert jobs_in(study.snakemake()) == ["report"]
+    assert "ort_fp16" not in (study / "artifacts/report/summary.md").read_text()
+    assert study.planned() == []
+
+
+def test_equal_settings_give_equal_bytes_in_another_folder_and_with_other_cores(finished, fresh):
+    varying = ("artifacts/measurements", "artifacts/report")
+    fresh.snakemake(*(path for path in finished.files() if not path.startswith(varying)), cores=1)
+    assert fresh.digests() == finished.digests()
+    kinds = {Path(path).name for path in finished.digests()}
+    assert {"model.safetensors", "model.onnx", "cache.json", "quantized.onnx", "model.engine", "test.parquet"} <= kinds
+
+
+@pytest.mark.parametrize("kind", ["finished", "finished_images"])
+def test_no_file_holds_a_path_of_this_machine(kind, request):
+    study = request.getfixturevalue(kind)
+    places = [str(place).encode() for place in (study.folder, study.code, Path.home() / ".cache", Path(os.__file__).parent)]
+    holding = [path for path in study.files() if any(place in (study / path).read_bytes() for place in places)]
+    assert holding == []
+
+
+def test_a_killed_run_ends_complete_and_equal_after_unlock(study):
+    before, folder = study.digests(), study / "artifacts/checkpoint"
+    names = os.listdir(folder)
+    shutil.rmtree(folder)
+    process = study.start_and_wait_for("logs/fine_tune.log")
+    assert end(process, signal.SIGKILL) == -signal.SIGKILL
+    for name in names:  # files that look finished, as a job may leave them; Snakemake knows that its job did not end
+        (folder / name).write_text("torn")
+    locked = study.refused()
+    assert "--unlock" in locked
+    assert "Traceback" not in locked
+    study.snakemake("--unlock")
+    assert jobs_in(study.snakemake()) == sorted(["fine_tune", *AFTER_TRAINING])
+    assert study.digests() == before
+    assert study.scratch() == []
+    assert study.planned() == []
+
+
+def test_an_altered_model_is_refused_by_whoever_loads_it(study):
+    model = study / "artifacts/onnx/fp32/model.onnx"
+    flip_one_byte(model)
+    assert study.planned() == []  # Snakemake cannot know
+    output = study.refused("--forcerun", "artifacts/measurements/ort-fp32.json")
+    assert "ArtifactError in rule measure" in output
+    assert "artifacts/onnx/fp32/model.onnx" in happened(output)
+    assert not (study / "artifacts/measurements/ort-fp32.json").exists()
+
+
+def test_the_copies_that_tests_work_on_are_as_finished_as_the_original(study: StudyFolder):
+    assert study.planned() == []
