@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from temper.artifact import write_text
 from temper.errors import ConfigError, DataError, PipelineError
 
 NOT_OURS = "Specify a conda environment or container for each rule."
@@ -86,6 +87,18 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pages(arguments: argparse.Namespace) -> int:
+    from temper.report.pages import filled
+
+    for file in arguments.files:
+        page = Path(file).read_text(encoding="utf-8")
+        text = filled(page, Path("."))
+        if text != page:
+            write_text(file, text)
+        print(f"{file}: {'written anew' if text != page else 'up to date'}")
+    return 0
+
+
 def _lint(arguments: argparse.Namespace) -> int:
     """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
     command = [sys.executable, "-m", "snakemake", "--lint", "json"]
@@ -124,6 +137,7 @@ def main(argv: list[str] | None = None) -> int:
         if name == "raw":
             command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
+    add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("lint", _lint, "snakemake --lint, without what does not apply")
     arguments = parser.parse_args(argv)
     try:
