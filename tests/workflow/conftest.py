@@ -122,7 +122,7 @@ class StudyFolder:
             *parents, key = path.split("__")
             section = params
             for parent in parents:
-                section = section[parent.replace("_DASH_", "-")]
+                section = section[parent]
             if value is ...:
                 del section[key]
             else:

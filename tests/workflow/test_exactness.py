@@ -176,12 +176,13 @@ def test_a_deleted_calibration_cache_comes_back_with_the_same_bytes(study):
 
 
 def test_a_new_candidate_costs_its_measurement_and_the_report_and_a_removed_one_the_report(study):
-    study.set(candidates__ort_fp16={"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]})
-    assert jobs_in(study.snakemake()) == ["measure ort_fp16", "report"]
-    assert "ort_fp16" in (study / "artifacts/report/summary.md").read_text()
-    study.set(candidates__ort_fp16=...)
+    row = {"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]}
+    study.set(**{"candidates__ort-fp16": row})
+    assert jobs_in(study.snakemake()) == ["measure ort-fp16", "report"]
+    assert "ort-fp16" in (study / "artifacts/report/summary.md").read_text()
+    study.set(**{"candidates__ort-fp16": ...})
     assert jobs_in(study.snakemake()) == ["report"]
-    assert "ort_fp16" not in (study / "artifacts/report/summary.md").read_text()
+    assert "ort-fp16" not in (study / "artifacts/report/summary.md").read_text()
     assert study.planned() == []
 
 
