@@ -25,6 +25,8 @@ rule all:
         expand("artifacts/engines/{row}/{file}", row=STUDY.engines, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
         expand("artifacts/report/summary.{form}", form=("md", "csv", "json")),
+    message:
+        "all artifacts of the study"
 
 
 include: "workflow/rules/data.smk"

@@ -1,8 +1,8 @@
 """The `temper` command: what a person asks beside `snakemake` itself."""
 
 import argparse
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +12,9 @@ from temper.artifact import write_text
 from temper.errors import ConfigError, DataError, PipelineError
 
 NOT_OURS = "Specify a conda environment or container for each rule."
+# Snakemake 9.27.1 takes `--lint json` and prints text all the same
+_LINTS = re.compile(r"^Lints for (?P<place>.+):\n(?P<findings>(?:    .*\n)+)", re.MULTILINE)
+_FINDING = re.compile(r"^    \* (?P<title>.+):\n(?P<body>(?:      .*\n)*)", re.MULTILINE)
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -71,9 +74,15 @@ def _raw(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     import yaml
 
+    from temper.params_file import check_unique_keys
     from temper.study import read_study
 
     for file in arguments.files:
+        if not Path(file).is_file():
+            raise ConfigError(
+                asked=f"check {file}", happened=f"{file} is not there", spoiled="nothing", fix="correct its path"
+            )
+        check_unique_keys(file)  # is it YAML at all?
         section = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
         if not isinstance(section, dict):
             raise ConfigError(
@@ -101,18 +110,19 @@ def _pages(arguments: argparse.Namespace) -> int:
 
 def _lint(arguments: argparse.Namespace) -> int:
     """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
-    command = [sys.executable, "-m", "snakemake", "--lint", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        report = json.loads(done.stdout or "{}")
-    except ValueError:
-        print(done.stdout + done.stderr, file=sys.stderr)
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False)
+    output = f"{done.stdout}\n{done.stderr}\n"
+    findings = [
+        (lints["place"], finding)
+        for lints in _LINTS.finditer(output)
+        for finding in _FINDING.finditer(lints["findings"])
+    ]
+    if bool(findings) != bool(done.returncode):  # it failed at something else, or its text has another form
+        print(output.strip(), file=sys.stderr)
         return 1
-    findings = [(rule["name"], lint) for rule in report.get("rules") or [] for lint in rule["lints"]]
-    findings += [("workflow", lint) for snakefile in report.get("snakefiles") or [] for lint in snakefile["lints"]]
-    kept = [(place, lint) for place, lint in findings if lint["title"] != NOT_OURS]
-    for place, lint in kept:
-        print(f"{place}: {lint['title']} {lint['body']}")
+    kept = [(place, finding) for place, finding in findings if finding["title"] != NOT_OURS]
+    for place, finding in kept:
+        print(f"{place}: {finding['title']}: {' '.join(finding['body'].split())}")
     print(f"snakemake --lint: {len(kept)} findings ({len(findings) - len(kept)} left out: {NOT_OURS.rstrip('.')})")
     return 1 if kept else 0
 

@@ -114,7 +114,7 @@ def plan(arguments: list[str]) -> int:
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--quiet", "host", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        print(done.stderr.strip() or done.stdout.strip(), file=sys.stderr)
+        print(f"{done.stdout.strip()}\n{done.stderr.strip()}".strip(), file=sys.stderr)
         return done.returncode
     jobs = parse_dry_run(done.stdout + done.stderr)
     if not jobs:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import time
 import traceback
@@ -31,8 +32,11 @@ def terminal() -> Iterator[TextIO]:
         yield stream
 
 
-def storage_error(error: OSError, asked: str) -> StorageError | None:
-    """The four-part form of a full or unwritable disk; None for any other OSError."""
+def storage_error(error: Exception, asked: str) -> StorageError | None:
+    """The four-part form of a full or unwritable disk; None for any other error."""
+    if not isinstance(error, OSError):  # compiled libraries name the number in their text only
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        error = OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError()
     fix = _STORAGE.get(error.errno or 0)
     if fix is None:
         return None
@@ -79,7 +83,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         say(f"{type(error).__name__} in rule {rule}:{error}")
         raise SystemExit(1) from None
     except Exception as error:
-        known = storage_error(error, f"run rule {rule}") if isinstance(error, OSError) else None
+        known = storage_error(error, f"run rule {rule}")
         if known is not None:
             say(f"{type(known).__name__} in rule {rule}:{known}")
         else:

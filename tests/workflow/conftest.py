@@ -39,8 +39,9 @@ def copy_code(folder: Path) -> Path:
 
 
 def jobs_in(output: str) -> list[str]:
-    """The jobs that a run started, sorted: 'measure ort-int8', 'report'."""
-    return sorted(re.findall(r"^Job \d+: (.+)$", output, re.MULTILINE))
+    """The jobs that a run started, sorted: 'measure ort-int8', 'report'. The target rule `all` is none."""
+    jobs = re.findall(r"^Job \d+: (.+)$", output, re.MULTILINE)
+    return sorted(job for job in jobs if not job.startswith("all "))
 
 
 def happened(output: str) -> str:
@@ -94,7 +95,7 @@ class StudyFolder:
 
     def planned(self, *arguments: str) -> list[str]:
         """The jobs that would run, sorted; [] where Snakemake says that nothing is to be done."""
-        output = self.snakemake("--dry-run", "--quiet", "host", *arguments)
+        output = self.snakemake(*arguments, "--dry-run", "--quiet", "host")
         jobs = sorted(f"{job.rule} {job.row}".strip() for job in parse_dry_run(output))
         assert jobs or "Nothing to be done" in output, output
         return jobs

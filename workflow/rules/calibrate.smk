@@ -12,7 +12,7 @@ rule calibrate:
         row=lambda wildcards: plain(STUDY.calibrations[wildcards.calibration]),
         options=lambda wildcards: STUDY.calibration_methods[STUDY.calibrations[wildcards.calibration].method],
         onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.calibrations[wildcards.calibration].onnx}",
-        data_folder="data/prepared",
+        data_folder=subpath(input.calibration_set, parent=True),
         folder="artifacts/calibration/{calibration}",
         source=lambda wildcards: digest_of(
             "calibrate.py", ("calibration", STUDY.calibrations[wildcards.calibration].method)

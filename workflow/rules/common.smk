@@ -61,6 +61,11 @@ def version_of(folder, name, asked):
     return resolve_version(plugins.load(folder, name).LIBRARY, asked)
 
 
+def backend_of(wildcards):
+    """The row of `backends:` that a candidate runs on."""
+    return STUDY.backends[STUDY.candidates[wildcards.candidate].backend]
+
+
 def calibration_folder(precision):
     """Folder of the cache that a precision's row reads; None for steps without one."""
     return f"artifacts/calibration/{precision['calibration']}" if "calibration" in precision else None

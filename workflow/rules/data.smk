@@ -10,7 +10,7 @@ rule prepare_data:
         data=STUDY.data,
         model=plain(STUDY.model),
         seed=STUDY.seed,
-        folder="data/prepared",
+        folder=subpath(output[0], parent=True),
         source=digest_of("prepare_data.py", ("data", STUDY.data["source"])),
     message:
         "prepare_data"

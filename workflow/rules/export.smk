@@ -11,8 +11,8 @@ rule export_onnx:
     params:
         row=lambda wildcards: plain(STUDY.exports[wildcards.export]),
         external_data=STUDY.onnx_external_data,
-        checkpoint_folder="artifacts/checkpoint",
-        data_folder="data/prepared",
+        checkpoint_folder=subpath(input[0], parent=True),
+        data_folder=subpath(input.validation, parent=True),
         folder="artifacts/onnx/{export}",
         source=digest_of("export_onnx.py"),
     message:

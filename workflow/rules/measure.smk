@@ -1,11 +1,8 @@
-def backend_of(wildcards):
-    return STUDY.backends[STUDY.candidates[wildcards.candidate].backend]
-
-
 rule measure:
     input:
         lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
-        test_set=expand("data/prepared/{file}", file=("test.parquet", "signature.json", "data_card.json")),
+        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
+        test_set="data/prepared/test.parquet",
     output:
         record="artifacts/measurements/{candidate}.json",
     log:
@@ -27,7 +24,7 @@ rule measure:
         measurement=plain(STUDY.measurement),
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.candidates[wildcards.candidate].loads}",
-        data_folder="data/prepared",
+        data_folder=subpath(input.test_set, parent=True),
         source=lambda wildcards: digest_of("measure.py", ("backends", backend_of(wildcards).runner)),
     message:
         "measure {wildcards.candidate}"

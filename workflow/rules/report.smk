@@ -8,7 +8,7 @@ rule report:
     params:
         study=STUDY.study,
         baseline=STUDY.baseline,
-        folder="artifacts/report",
+        folder=subpath(output[0], parent=True),
         source=digest_of("report.py"),
     message:
         "report"

@@ -10,8 +10,8 @@ rule fine_tune:
         model=plain(STUDY.model),
         train=STUDY.train,
         seed=STUDY.seed,
-        data_folder="data/prepared",
-        folder="artifacts/checkpoint",
+        data_folder=subpath(input[0], parent=True),
+        folder=subpath(output[0], parent=True),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
     threads: workflow.cores
     message:

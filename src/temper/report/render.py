@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 from temper.artifact import staged_folder, write_text
 from temper.measurement.record import NotMeasured, Record, read_record
 from temper.report.tables import Row, differing_rows, rows
-from temper.script_log import terminal
 
 ABSENT = "–"
 
@@ -173,7 +173,7 @@ def write_summary(*, study: str, baseline: str, records: Sequence[str], folder: 
 
 
 def print_summary(folder: str) -> None:
-    """Print the table of a report's folder on the terminal."""
+    """Print the table of a report's folder on standard output."""
     from rich.console import Console
     from rich.table import Table
 
@@ -197,8 +197,7 @@ def print_summary(folder: str) -> None:
             percentiles = entry["workloads"].get(workload, {}).get("latency_percentiles_ms") or {}
             cells += [_milliseconds(percentiles.get("50")), _milliseconds(percentiles.get("95"))]
         shown.add_row(*cells)
-    with terminal() as stream:
-        console = Console(file=stream, width=None if stream.isatty() else 140)
-        console.print(shown)
-        for note in content["notes"]:
-            console.print(f"· {note}", highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(shown)
+    for note in content["notes"]:
+        console.print(f"· {note}", highlight=False)

@@ -148,7 +148,7 @@ def test_a_record_of_an_old_version_stops_the_report(tmp_path):
 
 def test_the_table_on_the_terminal_shows_the_same_figures_and_notes(summary, capfd):
     print_summary(str(summary))
-    shown = capfd.readouterr().err
+    shown = capfd.readouterr().out
     base = next(line for line in shown.splitlines() if line.startswith("│ base"))
     assert [cell.strip() for cell in base.strip("│").split("│")] == ["base", "3.00", "100.00", "0", "2.00", "30.0"]
     assert "· gpu: not measured: no NVIDIA GPU" in shown

@@ -1,0 +1,31 @@
+"""Tables in the documentation come from committed records."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from temper.errors import ArtifactError
+from temper.report.pages import filled, results_table
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_readmes_tables_are_those_of_the_committed_records():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"<!-- table of (\S+) -->", page)
+    assert filled(page, ROOT) == page, "run `temper pages README.md`"
+
+
+def test_a_marked_table_is_replaced_and_the_rest_of_the_page_stays():
+    page = "before\n<!-- table of results/h100-80gb/embedded -->\nold\n<!-- end of table -->\nafter\n"
+    written = filled(page, ROOT)
+    assert "old" not in written
+    assert written.startswith("before\n<!-- table of results/h100-80gb/embedded -->\n| candidate |")
+    assert written.endswith("<!-- end of table -->\nafter\n")
+
+
+def test_a_folder_without_records_is_an_error_and_no_empty_table(tmp_path):
+    with pytest.raises(ArtifactError) as caught:
+        results_table(tmp_path)
+    assert "params.yaml" in caught.value.happened

@@ -1,0 +1,38 @@
+"""docs/params.md names every key of the closed schema."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from temper import model_options, plugins, schema
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/params.md").read_text(encoding="utf-8")
+SECTIONS = ("ExportRow", "CalibrationRow", "EngineRow", "BackendRow", "Measurement", "CandidateRow")
+MODELS = ("TokenizerOptions", "ImageProcessorOptions", "ArchitectureModel", "CheckpointModel")
+
+
+def keys(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_key_of_a_section_is_described(name):
+    assert [key for key in sorted(keys(getattr(schema, name))) if f"`{key}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_key_of_the_model_section_is_described(name):
+    assert [key for key in sorted(keys(getattr(model_options, name))) if key not in PAGE] == []
+
+
+@pytest.mark.parametrize("folder", ["data", "training", "calibration", "precisions", "backends"])
+def test_every_choice_is_described_with_all_its_options(folder):
+    for choice in plugins.names(folder):
+        assert choice in PAGE, f"{folder}/{choice}"
+        missing = [key for key in sorted(keys(plugins.load(folder, choice).Options)) if key not in PAGE]
+        assert missing == [], f"{folder}/{choice}"
+
+
+def test_every_top_level_key_is_described():
+    assert [key for key in sorted(keys(schema.Study)) if key not in PAGE] == []

@@ -1,0 +1,306 @@
+"""What a person can get wrong, through the real command: four parts on the terminal, nothing half-written."""
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from temper.devices import nvidia_gpus
+from tests.workflow.conftest import StudyFolder, end, happened, jobs_in
+
+CHECKPOINT = "artifacts/checkpoint/checkpoint.json"
+ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
+FILES = {
+    "source": "files",
+    "format": "tsv",
+    "quoting": False,
+    "train": {"path": "data/raw/train.tsv", "columns": None},
+    "validation": None,
+    "test": {"path": "data/raw/test.tsv", "columns": None},
+    "text": ["text"],
+    "label": "label",
+    "label_names": ["negative", "positive"],
+    "validation_rows": 24,
+    "calibration_rows": 16,
+    "max_tokens": 32,
+}
+
+
+def tsv(rows: list[tuple[str, int]]) -> bytes:
+    return "".join(["text\tlabel\n", *(f"{text}\t{label}\n" for text, label in rows)]).encode()
+
+
+def from_files(study: StudyFolder, **changes: bytes | None) -> None:
+    """Let the study read TSV files: `train=` and `test=` replace the content of a good file, None leaves it out."""
+    study.set(data=FILES)
+    (study / "data/raw").mkdir(parents=True)
+    for name, content in {"train": tsv(ROWS), "test": tsv(ROWS[:40]), **changes}.items():
+        if content is not None:
+            (study / f"data/raw/{name}.tsv").write_bytes(content)
+
+
+@pytest.fixture
+def local_checkpoint(fresh: StudyFolder, finished: StudyFolder) -> Path:
+    """The checkpoint of the finished study as what another study starts from."""
+    folder = fresh / "data/raw/model"
+    shutil.copytree(finished / "artifacts/checkpoint", folder)
+    model = {"task": "text-classification", "source": "checkpoint", "checkpoint": "data/raw/model", "revision": None}
+    fresh.set(model=model)
+    return folder
+
+
+# Found while planning
+
+
+def planning_error(study: StudyFolder) -> str:
+    """The same error with and without `-n`; what is around it is short, and nothing is written."""
+    before = study.files()
+    dry, real = study.refused("--dry-run"), study.refused()
+    assert happened(dry) == happened(real)
+    assert "ConfigError" in dry
+    assert len(dry.splitlines()) <= 12, dry
+    assert jobs_in(real) == []
+    assert study.files() == before
+    return happened(real)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train__epoch": 3}, "train.epoch is an unknown key"),
+        ({"measurement__percentiles": ...}, "measurement.percentiles is missing"),
+        ({"candidates__ort-int8__loads": "onnx/int4"}, "names 'int4', but there is no such row"),
+        ({"workloads__b2-s16": {"batch_size": 9, "sequence_length": 16}}, "outside the shapes of engines.int8"),
+        ({"calibrations__main__samples": 17}, "more than the 16 rows of data.calibration_rows"),
+    ],
+)
+def test_a_contradiction_in_params_is_refused_before_any_job(fresh, change, words):
+    fresh.set(**change)
+    assert words in planning_error(fresh)
+
+
+def test_a_row_that_stands_twice_is_refused_before_any_job(fresh):
+    params = fresh / "params.yaml"
+    row = "  fp32: {opset: 20, max_logit_difference: 1.0e-3}\n"
+    assert row in params.read_text()
+    params.write_text(params.read_text().replace(row, row + row))
+    assert "'fp32' stands twice" in planning_error(fresh)
+
+
+def test_a_missing_params_file_is_named(fresh):
+    (fresh / "params.yaml").unlink()
+    output = fresh.refused("--dry-run")
+    assert "params.yaml" in output
+    assert "Traceback" not in output
+
+
+# Found by the first job
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train": None}, "there is no such file"),
+        ({"test": b""}, "it is empty (0 bytes)"),
+        ({"train": tsv(ROWS) + "caf\xe9\t1\n".encode("latin-1")}, "it is not UTF-8: byte 0xe9"),
+        ({"test": tsv([*ROWS[:40], ("a film", 7)])}, "7"),
+        ({"train": tsv([("a dull plot", 0)] * 120)}, "positive"),
+        ({"train": tsv(ROWS) + b"a film\t1\tmore\n"}, "line 122 has 3 fields"),
+    ],
+    ids=["missing", "empty", "not UTF-8", "unknown label", "one class", "wide row"],
+)
+def test_data_that_cannot_be_used_leaves_nothing_behind(fresh, changes, words):
+    from_files(fresh, **changes)
+    before = fresh.files()
+    output = fresh.refused()
+    assert "DataError in rule prepare_data" in output
+    assert words in happened(output)
+    assert fresh.files() == before
+    assert fresh.scratch() == []
+
+
+def test_a_data_set_on_a_hub_out_of_reach_leaves_nothing_behind(fresh, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    splits = {"train": "train", "validation": None, "test": "validation"}
+    columns = {"text": ["sentence"], "label": "label", "validation_rows": 24, "calibration_rows": 16, "max_tokens": 32}
+    fresh.set(
+        data={"source": "hub", "name": "nobody/nothing", "config": None, "revision": None, "splits": splits, **columns}
+    )
+    output = fresh.refused()
+    assert "DataError in rule prepare_data" in output
+    assert "onnect" in happened(output)
+    assert fresh.files() == []
+
+
+def test_a_model_on_a_hub_out_of_reach_leaves_nothing_behind(fresh, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    model = {"task": "text-classification", "source": "checkpoint", "checkpoint": "nobody/nothing", "revision": None}
+    fresh.set(model=model)
+    output = fresh.refused()
+    assert "ArtifactError in rule prepare_data" in output
+    assert "nobody/nothing" in output
+    happened(output)
+    assert fresh.files() == []
+
+
+# Checkpoints that cannot be used
+
+
+def test_a_missing_checkpoint_folder_is_named(fresh, local_checkpoint):
+    shutil.rmtree(local_checkpoint)
+    output = fresh.refused()
+    assert "there is no such folder" in happened(output)
+    assert "data/raw/model" in output
+    assert fresh.files() == []
+
+
+def cut_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def only_a_pickle(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def remote_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "theirs.Model"}}))
+    (folder / "theirs.py").write_text("raise SystemExit('ran foreign code')\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (cut_weights, "SafetensorError"),
+        (only_a_pickle, "only pytorch_model.bin: pickles run code"),
+        (remote_code, "asks for remote code (theirs.Model)"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_trusted_is_refused(
+    fresh: StudyFolder, local_checkpoint: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    spoil(local_checkpoint)
+    output = fresh.refused(CHECKPOINT)
+    assert "ArtifactError in rule" in output
+    assert words in happened(output)
+    assert not (fresh / "artifacts/checkpoint").exists() or fresh.files() == []
+    assert fresh.scratch() == []
+
+
+def test_a_checkpoint_with_other_labels_is_not_taken_as_it_is(fresh, local_checkpoint):
+    three = [(text, number % 3) for number, (text, _) in enumerate(ROWS)]
+    shutil.move(local_checkpoint, fresh / "model")
+    shutil.rmtree(fresh / "data")
+    from_files(fresh, train=tsv(three), test=tsv(three[:40]))
+    fresh.set(
+        data__label_names=["negative", "neutral", "positive"], model__checkpoint="./model", train={"method": "none"}
+    )
+    output = fresh.refused(CHECKPOINT)
+    assert "ArtifactError in rule fine_tune" in output
+    assert "the checkpoint has 2 labels (negative, positive), the data has 3" in happened(output)
+    assert not (fresh / CHECKPOINT).exists()
+    assert fresh.scratch() == []
+
+
+# Libraries
+
+
+def test_a_library_version_that_is_not_there_is_no_other_version_and_names_the_command(study):
+    study.set(**{"backends__ort-cpu__version": "1.2.3"})
+    output = study.refused("artifacts/measurements/ort-fp32.json")
+    assert "LibraryError in rule measure" in output
+    assert "onnxruntime-1.2.3 is not in libraries/" in happened(output)
+    assert "make library PACKAGE=onnxruntime VERSION=1.2.3" in output
+    assert not (study / "artifacts/measurements/ort-fp32.json").exists()
+
+
+def test_an_engine_library_version_that_is_not_there_builds_no_engine(study):
+    study.set(engines__fp32__version="1.2.3")
+    output = study.refused("artifacts/engines/fp32/engine.json")
+    assert "LibraryError in rule build_engine" in output
+    assert "tensorrt-rtx" in happened(output)
+    assert not list((study / "artifacts/engines").rglob("fp32/*"))
+
+
+@pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU: the backend says 'not measured' before it reads versions")
+def test_an_engine_of_another_version_than_its_backend_is_refused(study):
+    manifest = study / "artifacts/engines/int8/engine.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "library_version": "1.5.0.114"}))
+    output = study.refused("artifacts/measurements/rtx-int8.json")
+    assert "the engine was built with 1.5.0.114" in happened(output)
+
+
+# Disks
+
+
+@pytest.fixture
+def small_disk(study: StudyFolder) -> Iterator[Callable[[str, str], Path]]:
+    """Mounts a small file system over an emptied folder of the study: `small_disk("artifacts", "24k")`."""
+    mounted: list[Path] = []
+
+    def mount(name: str, size: str) -> Path:
+        folder = study / name
+        shutil.rmtree(folder)
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            pytest.skip("no mount command")
+        if done.returncode != 0:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("folder", "rule"), [("artifacts", "fine_tune"), ("artifacts/onnx", "export_onnx"), ("data", "prepare_data")]
+)
+def test_a_full_disk_is_said_in_four_parts_and_leaves_nothing_behind(study, small_disk, folder, rule):
+    disk = small_disk(folder, "16k")
+    output = study.refused()
+    assert f"StorageError in rule {rule}" in output
+    assert "No space left on device" in happened(output)
+    assert [path for path in disk.rglob("*") if path.is_file()] == []
+    assert study.scratch() == []
+
+
+def test_a_read_only_disk_is_refused_before_any_job(study, small_disk):
+    folder = small_disk("artifacts", "1m")
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    output = study.refused()
+    assert "StorageError" in output
+    assert "artifacts is read-only" in happened(output)
+    assert jobs_in(output) == []
+
+
+# Two runs, and Ctrl-C
+
+
+def test_ctrl_c_ends_without_a_traceback_and_a_second_run_is_kept_out(study):
+    before = study.digests()
+    shutil.rmtree(study / "artifacts/checkpoint")
+    process = study.start_and_wait_for("logs/fine_tune.log")
+    second = study.refused()
+    assert "locked" in second
+    assert "Traceback" not in second
+    assert process.poll() is None, study.terminal()
+    assert end(process, signal.SIGINT) != 0
+    terminal = study.terminal()
+    assert "Traceback" not in terminal, terminal
+    assert "Traceback" not in (study / "logs/fine_tune.log").read_text()
+    assert not (study / CHECKPOINT).exists()
+    assert study.scratch() == []
+    study.snakemake(*(path for path in before if path.startswith("artifacts/checkpoint/")))
+    assert study.digests() == before

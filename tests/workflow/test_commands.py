@@ -1,0 +1,96 @@
+"""The `temper` command on the real repository and on the finished study."""
+
+import shutil
+
+import pytest
+
+from temper.devices import nvidia_gpus
+from tests.workflow.conftest import HERE, ROOT, happened
+
+
+def test_check_accepts_the_params_files_of_this_repository_and_refuses_a_typing_error(fresh):
+    files = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml")), *sorted(HERE.glob("params.*.yaml"))]
+    assert len(files) >= 5
+    done = fresh.temper("check", *map(str, files))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(files)
+    fresh.set(seeed=3)
+    done = fresh.temper("check", str(fresh / "params.yaml"))
+    assert done.returncode == 1
+    assert happened(done.stderr) == "seeed is an unknown key"
+
+
+def test_check_says_that_a_file_is_not_there(fresh):
+    done = fresh.temper("check", str(fresh / "absent.yaml"))
+    assert done.returncode == 1
+    assert "absent.yaml" in happened(done.stderr)
+
+
+def test_table_prints_every_candidate_and_says_what_was_not_measured(finished):
+    done = finished.temper("table", "--directory", str(finished.folder))
+    assert done.returncode == 0, done.stderr
+    for candidate in ("harness", "torch-fp32", "ort-fp32", "ort-int8", "openvino-int8", "rtx-int8"):
+        assert f"│ {candidate} " in done.stdout
+    assert "rtx-int8: not measured" in done.stdout or nvidia_gpus()
+
+
+def test_table_of_a_study_that_was_not_run_is_an_error(fresh):
+    done = fresh.temper("table", "--directory", str(fresh.folder))
+    assert done.returncode == 1
+    assert "summary.json does not exist" in happened(done.stderr)
+
+
+@pytest.fixture
+def outside(fresh):
+    """A made-up study that needs two outside files, and the folder that holds them."""
+    lines = ["data/raw/train.tsv: sets/one.tsv", "data/raw/model/config.json: models/config.json"]
+    (fresh / "raw.yaml").write_text("\n".join(lines) + "\n")
+    folder = fresh.folder.parent / "outside"
+    for name in ("sets/one.tsv", "models/config.json"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(name)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_raw_copies_what_a_study_lists(fresh, outside):
+    done = fresh.temper("raw", "--directory", str(fresh.folder), "--from", str(outside))
+    assert done.returncode == 0, done.stderr
+    assert fresh.files() == ["data/raw/model/config.json", "data/raw/train.tsv"]
+    assert (fresh / "data/raw/train.tsv").read_text() == "sets/one.tsv"
+
+
+def test_raw_copies_nothing_where_a_source_is_missing(fresh, outside):
+    (outside / "models/config.json").unlink()
+    done = fresh.temper("raw", "--directory", str(fresh.folder), "--from", str(outside))
+    assert done.returncode == 1
+    assert happened(done.stderr) == "not there: models/config.json"
+    assert fresh.files() == []
+
+
+def test_raw_of_a_study_that_needs_nothing_says_so(fresh):
+    done = fresh.temper("raw", "--directory", str(fresh.folder), "--from", str(fresh.folder))
+    assert done.returncode == 1
+    assert "raw.yaml does not exist" in happened(done.stderr)
+
+
+def test_lint_finds_nothing_in_the_real_snakefile(finished):
+    done = finished.temper("lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 findings" in done.stdout
+
+
+def test_lint_reports_what_snakemake_finds(own_code):
+    rules = own_code.code / "workflow/rules/report.smk"
+    rules.write_text(rules.read_text().replace('    log:\n        "logs/report.log",\n', ""))
+    done = own_code.temper("lint")
+    assert done.returncode == 1, done.stdout
+    assert "rule report" in done.stdout
+    assert "No log directive defined" in done.stdout
+
+
+def test_lint_fails_where_the_workflow_cannot_be_read(own_code):
+    (own_code.code / "workflow/rules/report.smk").write_text("rule report:\n    nonsense\n")
+    done = own_code.temper("lint")
+    assert done.returncode == 1
+    assert "report.smk" in done.stderr

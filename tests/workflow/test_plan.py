@@ -1,0 +1,54 @@
+"""`temper plan` says what would run and why. Its words come from Snakemake's dry run, whose form these tests hold."""
+
+
+def test_nothing_to_be_done_is_said(study):
+    done = study.temper("plan", "--directory", str(study.folder))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Nothing to be done")
+
+
+def test_a_changed_number_is_shown_with_its_old_value(study):
+    study.set(calibrations__main__samples=8)
+    lines = study.temper("plan", "--directory", str(study.folder)).stdout.splitlines()
+    assert lines[0] == "7 jobs would run:"
+    assert "  calibrate main: samples: 16 → 8" in lines
+    (converted,) = [line for line in lines if line.startswith("  convert_precision int8: ")]
+    assert converted == "  convert_precision int8: made anew before it: artifacts/calibration/main"
+
+
+def test_an_edited_module_is_named_as_code_and_not_as_a_setting(own_code):
+    with open(own_code.code / "src/temper/backends/openvino.py", "a") as module:
+        module.write("# edited\n")
+    lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
+    assert lines[0] == "2 jobs would run:"
+    assert "  measure openvino-int8: its code changed" in lines
+
+
+def test_a_lost_file_is_named(study):
+    (study / "artifacts/onnx/fp16/model.onnx").unlink()
+    (study / "artifacts/report/summary.csv").unlink()
+    lines = study.temper("plan", "--directory", str(study.folder)).stdout.splitlines()
+    assert "  convert_precision fp16: not there: artifacts/onnx/fp16/model.onnx" in lines
+    assert "  report: not there: artifacts/report/summary.csv" in lines
+
+
+def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
+    own_code.set(calibrations__main__samples=8)
+    with open(own_code.code / "src/temper/calibration/nncf.py", "a") as module:
+        module.write("# edited\n")
+    lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
+    assert "  calibrate main: its code changed; samples: 16 → 8" in lines
+
+
+def test_a_study_that_was_never_run_is_planned_whole(fresh):
+    lines = fresh.temper("plan", "--directory", str(fresh.folder)).stdout.splitlines()
+    assert lines[0] == "15 jobs would run:"
+    assert "  prepare_data: not there: data/prepared/train.parquet and 7 more" in lines
+
+
+def test_a_plan_that_cannot_be_made_ends_in_the_error_itself(fresh):
+    fresh.set(train__epoch=3)
+    done = fresh.temper("plan", "--directory", str(fresh.folder))
+    assert done.returncode != 0
+    assert "train.epoch is an unknown key" in done.stderr
+    assert "Traceback" not in done.stderr
