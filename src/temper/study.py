@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from temper import plugins
 from temper.errors import ConfigError
+from temper.library import resolve_version
 from temper.params_file import check_unique_keys, params_error
 from temper.schema import EngineRow, Study
 from temper.signature import DYNAMIC_AXES, SEQUENCE_AXIS
@@ -244,6 +245,20 @@ def _check_measured(study: Study) -> None:
             _need(workload, study.workloads, f"{place}.workloads", "workloads")
         if kind == "engines":
             _check_fit(study, name, study.engines[row], row)
+            _check_engine_version(study, name, study.engines[row], row)
+
+
+def _check_engine_version(study: Study, name: str, engine: EngineRow, row: str) -> None:
+    """An engine runs with the library version that built it and with no other."""
+    backend = study.backends[study.candidates[name].backend]
+    library = plugins.load("backends", backend.runner).LIBRARY
+    built, runs = resolve_version(library, engine.version), resolve_version(library, backend.version)
+    if backend.runner == engine.library and built != runs:
+        raise params_error(
+            f"candidates.{name} runs engines.{row}, built with {engine.library} {built}, on the backend "
+            f"{study.candidates[name].backend}, which has version {runs}",
+            "give the two rows one version, or add a backend row for the other",
+        )
 
 
 def _check_fit(study: Study, name: str, engine: EngineRow, row: str) -> None:

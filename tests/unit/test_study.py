@@ -276,6 +276,11 @@ TOGETHER = [
         "widen the engine's shapes",
     ),
     (
+        [("engines/int8/version", "1.5.0.114")],
+        "candidates.rtx-int8 runs engines.int8, built with tensorrt_rtx 1.5.0.114, on the backend rtx, which has version 1.6",
+        "give the two rows one version",
+    ),
+    (
         [("workloads/b1-s32/sequence_length", 65)],
         "workloads.b1-s32.sequence_length is 65, longer than data.max_tokens (64)",
         "shorten the workload",

@@ -86,9 +86,11 @@ def test_a_changed_calibration_reruns_what_it_feeds_and_neither_training_nor_exp
         ({"calibrations__main__method": "minmax"}, [*CALIBRATE, *AFTER_CALIBRATION]),
         ({"calibration_methods__nncf__preset": "mixed"}, [*CALIBRATE, *AFTER_CALIBRATION]),
         ({"calibration_methods__minmax": ...}, []),
-        ({"engines__int8__version": "1.5.0.114"}, ["build_engine int8", "measure rtx-int8", *REPORT]),
+        (
+            {"engines__int8__version": "1.5.0.114", "backends__rtx__version": "1.5.0.114"},
+            ["build_engine int8", "measure rtx-int8", *REPORT],
+        ),
         ({"engines__fp32__max_shape": [4, 32]}, ["build_engine fp32"]),
-        ({"backends__rtx__version": "1.5.0.114"}, ["measure rtx-int8", *REPORT]),
         ({"measurement__min_timed_runs": 11}, [*MEASURED, *REPORT]),
         ({"workloads__b2-s16__batch_size": 3}, [*MEASURED, *REPORT]),
         ({"backends__ort-cpu__options__intra_op_threads": 2}, [*ORT_MEASURED, *REPORT]),

@@ -1,0 +1,91 @@
+"""Commands that need no finished study; tests/workflow/test_commands.py runs all of them."""
+
+from pathlib import Path
+
+import pytest
+
+from temper.cli import main
+from temper.measurement.record import write_record
+from temper.report.render import write_summary
+from tests.records import record
+
+PARAMS = Path(__file__).resolve().parents[1] / "workflow/params.tiny.yaml"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study's folder that wants two outside files, and the folder that has them."""
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/raw.yaml").write_text("data/raw/x.csv: deep/there.csv\ndata/raw/y/z.csv: z.csv\n")
+    (tmp_path / "outside/deep").mkdir(parents=True)
+    (tmp_path / "outside/deep/there.csv").write_text("x")
+    (tmp_path / "outside/z.csv").write_text("z")
+    return tmp_path / "study"
+
+
+def raw(study):
+    return main(["raw", "--directory", str(study), "--from", str(study.parent / "outside")])
+
+
+def test_raw_copies_each_source_to_its_target_and_leaves_nothing_else(study, capsys):
+    assert raw(study) == 0
+    files = {str(path.relative_to(study)): path.read_text() for path in study.rglob("*.csv")}
+    assert files == {"data/raw/x.csv": "x", "data/raw/y/z.csv": "z"}
+    assert not list(study.rglob(".*"))
+    assert f"z.csv → {study / 'data/raw/y/z.csv'}" in capsys.readouterr().out
+
+
+def test_raw_names_what_is_missing_and_copies_nothing(study, capsys):
+    (study.parent / "outside/z.csv").unlink()
+    assert raw(study) == 1
+    assert "happened: not there: z.csv" in capsys.readouterr().err
+    assert not (study / "data").exists()
+
+
+def test_raw_of_a_study_without_a_list_is_an_error_in_four_parts(study, capsys):
+    (study / "raw.yaml").unlink()
+    assert raw(study) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("DataError:")
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
+
+
+def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_not(tmp_path, capfd):
+    assert main(["table", "--directory", str(tmp_path)]) == 1
+    assert "make reproduce" in capfd.readouterr().err
+    write_record(tmp_path / "base.json", record("base"))
+    report = str(tmp_path / "artifacts/report")
+    write_summary(study="tiny", baseline="base", records=[str(tmp_path / "base.json")], folder=report)
+    assert main(["table", "--directory", str(tmp_path)]) == 0
+    assert "base" in capfd.readouterr().err
+
+
+def test_check_counts_the_candidates_of_a_good_file(capsys):
+    assert main(["check", str(PARAMS)]) == 0
+    assert "closed schema holds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it holds no keys"),
+        (PARAMS.read_text() + "\nunheard_of: 1\n", "unheard_of"),
+        (PARAMS.read_text() + "\nseed: 1\n", "'seed' stands twice"),
+    ],
+    ids=["empty", "unknown key", "repeated key"],
+)
+def test_check_refuses_a_file_that_breaks_the_schema(tmp_path, capsys, text, message):
+    (tmp_path / "params.yaml").write_text(text)
+    assert main(["check", str(tmp_path / "params.yaml")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("ConfigError:")
+    assert message in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["unheard"], ["raw"], ["check"]])
+def test_an_incomplete_command_shows_its_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: temper" in capsys.readouterr().err
