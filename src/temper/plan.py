@@ -83,7 +83,7 @@ def _reasons(text: str) -> tuple[str, ...]:
     params = text.partition("Params have changed since last execution: ")[2]
     for part in text.partition("Params have changed")[0].split("; "):
         key, _, files = part.partition(": ")
-        names = files.split(", ")
+        names = sorted(files.split(", "))  # Snakemake's order differs from process to process
         shown = f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
         if key == "Missing output files":
             found.append(f"not there: {shown}")

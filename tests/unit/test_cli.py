@@ -57,7 +57,7 @@ def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_no
     report = str(tmp_path / "artifacts/report")
     write_summary(study="tiny", baseline="base", records=[str(tmp_path / "base.json")], folder=report)
     assert main(["table", "--directory", str(tmp_path)]) == 0
-    assert "base" in capfd.readouterr().err
+    assert "base" in capfd.readouterr().out
 
 
 def test_check_counts_the_candidates_of_a_good_file(capsys):

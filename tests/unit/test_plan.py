@@ -30,7 +30,7 @@ Reasons:
     output files have to be generated:
         export_onnx, report
 This was a dry-run (flag -n). The order of jobs does not reflect the order of execution.
-"""  # noqa: W291
+"""
 
 
 def test_every_job_but_the_target_is_read_with_its_row_and_reasons():

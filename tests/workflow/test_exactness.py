@@ -150,6 +150,7 @@ def test_touching_every_file_reruns_nothing(own_code):
     touched = [own_code / path for path in ("params.yaml", *own_code.files())]
     touched += [path for path in own_code.code.rglob("*") if path.suffix in (".py", ".smk") or path.name == "Snakefile"]
     assert len(touched) > 100
+    assert {path.suffix for path in touched if path.stat().st_size > 1_000_000} >= {".safetensors", ".onnx", ".engine"}
     for path in sorted(touched, reverse=True):  # artifacts end up younger than what is made from them
         os.utime(path)
     assert own_code.planned() == []
