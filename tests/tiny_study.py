@@ -51,7 +51,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "nncf": {"preset": "performance", "model_type": "transformer", "fast_bias_correction": True},
 }
 SAMPLES = 8
-STATIC = {"per_channel": True, "symmetric_activations": True}
+STATIC = {"per_channel": True, "symmetric_activations": True, "quantize_bias": False}
 
 
 @dataclass(frozen=True)

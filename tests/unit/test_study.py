@@ -324,7 +324,11 @@ def test_a_workload_at_the_edge_of_an_engine_fits():
 
 
 def test_the_links_of_a_precisions_row_are_not_its_steps_options():
-    assert precision_options(PARAMS["precisions"]["int8"]) == {"per_channel": True, "symmetric_activations": True}
+    assert precision_options(PARAMS["precisions"]["int8"]) == {
+        "per_channel": True,
+        "symmetric_activations": True,
+        "quantize_bias": False,
+    }
 
 
 def test_a_key_that_stands_twice_in_a_file_is_refused(tmp_path):

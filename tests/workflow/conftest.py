@@ -26,6 +26,21 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+spoiled: +.+\n\s+fix: +.+")
 PATIENCE_S = 120
+ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
+FILES = {
+    "source": "files",
+    "format": "tsv",
+    "quoting": False,
+    "train": {"path": "data/raw/train.tsv", "columns": None},
+    "validation": None,
+    "test": {"path": "data/raw/test.tsv", "columns": None},
+    "text": ["text"],
+    "label": "label",
+    "label_names": ["negative", "positive"],
+    "validation_rows": 24,
+    "calibration_rows": 16,
+    "max_tokens": 32,
+}
 
 
 def copy_code(folder: Path) -> Path:
@@ -144,6 +159,19 @@ class StudyFolder:
     def scratch(self) -> list[str]:
         """Names that begin with a dot below data/ and artifacts/: what a job has left half-written."""
         return [str(path) for top in ("data", "artifacts") for path in (self / top).rglob(".*")]
+
+
+def tsv(rows: list[tuple[str, int]]) -> bytes:
+    return "".join(["text\tlabel\n", *(f"{text}\t{label}\n" for text, label in rows)]).encode()
+
+
+def from_files(study: StudyFolder, **changes: bytes | None) -> None:
+    """Let the study read TSV files: `train=` and `test=` replace the content of a good file, None leaves it out."""
+    study.set(data=FILES)
+    (study / "data/raw").mkdir(parents=True)
+    for name, content in {"train": tsv(ROWS), "test": tsv(ROWS[:40]), **changes}.items():
+        if content is not None:
+            (study / f"data/raw/{name}.tsv").write_bytes(content)
 
 
 def end(process: "subprocess.Popen[str]", kind: signal.Signals) -> int:

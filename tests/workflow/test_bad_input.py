@@ -10,37 +10,9 @@ from pathlib import Path
 import pytest
 
 from temper.devices import nvidia_gpus
-from tests.workflow.conftest import StudyFolder, end, happened, jobs_in
+from tests.workflow.conftest import ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
 
 CHECKPOINT = "artifacts/checkpoint/checkpoint.json"
-ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
-FILES = {
-    "source": "files",
-    "format": "tsv",
-    "quoting": False,
-    "train": {"path": "data/raw/train.tsv", "columns": None},
-    "validation": None,
-    "test": {"path": "data/raw/test.tsv", "columns": None},
-    "text": ["text"],
-    "label": "label",
-    "label_names": ["negative", "positive"],
-    "validation_rows": 24,
-    "calibration_rows": 16,
-    "max_tokens": 32,
-}
-
-
-def tsv(rows: list[tuple[str, int]]) -> bytes:
-    return "".join(["text\tlabel\n", *(f"{text}\t{label}\n" for text, label in rows)]).encode()
-
-
-def from_files(study: StudyFolder, **changes: bytes | None) -> None:
-    """Let the study read TSV files: `train=` and `test=` replace the content of a good file, None leaves it out."""
-    study.set(data=FILES)
-    (study / "data/raw").mkdir(parents=True)
-    for name, content in {"train": tsv(ROWS), "test": tsv(ROWS[:40]), **changes}.items():
-        if content is not None:
-            (study / f"data/raw/{name}.tsv").write_bytes(content)
 
 
 @pytest.fixture

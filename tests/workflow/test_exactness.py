@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import StudyFolder, end, happened, jobs_in
+from tests.workflow.conftest import StudyFolder, end, from_files, happened, jobs_in
 
 ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
@@ -151,15 +152,34 @@ def test_touching_every_file_reruns_nothing(own_code):
     touched += [path for path in own_code.code.rglob("*") if path.suffix in (".py", ".smk") or path.name == "Snakefile"]
     assert len(touched) > 100
     assert {path.suffix for path in touched if path.stat().st_size > 1_000_000} >= {".safetensors", ".onnx", ".engine"}
-    for path in sorted(touched, reverse=True):  # artifacts end up younger than what is made from them
-        os.utime(path)
+    for age, path in enumerate(sorted(touched)):  # so the checkpoint is a second younger than its ONNX file
+        os.utime(path, times=(time.time() - age, time.time() - age))
     assert own_code.planned() == []
+
+
+def test_files_from_outside_are_watched_by_their_bytes(fresh, finished):
+    from_files(fresh)
+    shutil.copytree(finished / "artifacts/checkpoint", fresh / "data/raw/model")
+    model = {"task": "text-classification", "source": "checkpoint", "checkpoint": "data/raw/model", "revision": None}
+    fresh.set(model=model)
+    card, train = "data/prepared/data_card.json", fresh / "data/raw/train.tsv"
+    assert jobs_in(fresh.snakemake(card)) == ["prepare_data"]
+    for path in (fresh / "data/raw").rglob("*"):
+        os.utime(path)
+    assert fresh.planned(card) == []
+    text = train.read_text()
+    train.write_text(text.replace("dull", "flat", 1))
+    assert fresh.planned(card) == ["prepare_data"]
+    train.write_text(text)
+    assert fresh.planned(card) == []
+    (fresh / "data/raw/model/tokenizer.json").write_text("{}")
+    assert fresh.planned(card) == ["prepare_data"]
 
 
 @pytest.mark.parametrize(
     ("path", "jobs"),
     [
-        ("artifacts/checkpoint/training_history.json", ["fine_tune", *AFTER_TRAINING]),
+        ("artifacts/checkpoint/config.json", ["fine_tune", *AFTER_TRAINING]),
         ("artifacts/onnx/fp32/model.onnx", [*EXPORT, *AFTER_FP32]),
         ("artifacts/onnx/fp16/model.onnx", ["convert_precision fp16"]),
         ("artifacts/calibration/main/cache.json", [*CALIBRATE, *AFTER_CALIBRATION]),
@@ -230,14 +250,38 @@ def test_a_killed_run_ends_complete_and_equal_after_unlock(study):
     assert study.planned() == []
 
 
-def test_an_altered_model_is_refused_by_whoever_loads_it(study):
-    model = study / "artifacts/onnx/fp32/model.onnx"
-    flip_one_byte(model)
+def test_an_altered_file_is_refused_by_whoever_loads_it(study):
+    loaded_by = {
+        "artifacts/checkpoint/model.safetensors": "artifacts/measurements/torch-fp32.json",
+        "artifacts/onnx/fp32/model.onnx": "artifacts/measurements/ort-fp32.json",
+        "artifacts/engines/int8/model.engine": "artifacts/measurements/rtx-int8.json",
+    }
+    for path in loaded_by:
+        flip_one_byte(study / path)
     assert study.planned() == []  # Snakemake cannot know
-    output = study.refused("--forcerun", "artifacts/measurements/ort-fp32.json")
-    assert "ArtifactError in rule measure" in output
-    assert "artifacts/onnx/fp32/model.onnx" in happened(output)
-    assert not (study / "artifacts/measurements/ort-fp32.json").exists()
+    output = study.refused("--keep-going", "--forcerun", *loaded_by.values())
+    assert output.count("ArtifactError in rule measure") == len(loaded_by)
+    assert jobs_in(output) == sorted(f"measure {Path(record).stem}" for record in loaded_by.values())
+    for path, record in loaded_by.items():
+        assert f"happened: {path} (" in output
+        assert not (study / record).exists()
+    happened(output)
+
+
+@pytest.mark.parametrize(
+    ("path", "made", "rule"),
+    [
+        ("data/prepared/train.parquet", "artifacts/checkpoint/checkpoint.json", "fine_tune"),
+        ("artifacts/calibration/main/quantized.onnx", "artifacts/onnx/int8/onnx.json", "convert_precision"),
+    ],
+)
+def test_nothing_is_made_from_an_altered_file(study, path, made, rule):
+    flip_one_byte(study / path)
+    output = study.refused("--forcerun", made)
+    assert f"ArtifactError in rule {rule}" in output
+    assert path in happened(output)
+    assert len(jobs_in(output)) == 1
+    assert not (study / made).exists()
 
 
 def test_the_copies_that_tests_work_on_are_as_finished_as_the_original(study: StudyFolder):

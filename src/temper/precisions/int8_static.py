@@ -20,6 +20,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     per_channel: bool  # of weights; a library that quantised by itself has chosen its own way
     symmetric_activations: bool  # zero point 0 and INT8, which is what TensorRT takes
+    quantize_bias: bool  # as INT32: ONNX Runtime's INT8 convolutions want it, TensorRT's parser refuses it
 
 
 def signed_activations(model: ModelProto) -> int:
@@ -109,7 +110,11 @@ def _insert_qdq(model: ModelProto, cache: CalibrationCache, options: Options) ->
         nodes_to_quantize=[],
         nodes_to_exclude=[],
         op_types_to_quantize=list(QUANTIZABLE),
-        extra_options={"ActivationSymmetric": options.symmetric_activations, "WeightSymmetric": True},
+        extra_options={
+            "ActivationSymmetric": options.symmetric_activations,
+            "WeightSymmetric": True,
+            "QuantizeBias": options.quantize_bias,
+        },
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()  # it appends its nodes at the end; ONNX demands order, ONNX Runtime does not

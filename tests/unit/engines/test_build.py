@@ -104,3 +104,10 @@ def test_the_inspector_confirms_only_what_the_builder_listed(inspected, confirme
     answer, words = _compare(built, inspection)
     assert answer is confirmed
     assert confirmed or "FP16" in words
+
+
+@pytest.mark.parametrize("name", ["int8_static", "int8_nncf"])
+def test_an_int8_file_becomes_an_engine_whichever_way_it_was_calibrated(tiny_study, tmp_path, name):
+    row = {**ROW, "min_shape": [1, 4], "opt_shape": [2, 16], "max_shape": [4, 32]}
+    build_engine(onnx_folder=tiny_study.precision[name], engine_folder=tmp_path, row=row, name=name)
+    assert read_manifest(tmp_path / "engine.json", kind="engine")["layers_by_precision"]["INT8"] > 0

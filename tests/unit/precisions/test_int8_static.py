@@ -118,14 +118,16 @@ def test_scales_follow_from_the_caches_ranges(tiny_study):
 def test_other_ranges_give_another_model(tiny_study):
     cache = read_cache(tiny_study.calibration["minmax"])
     doubled = CalibrationCache("minmax", {name: (2 * a, 2 * b) for name, (a, b) in cache.ranges.items()}, None)
-    options = Options(per_channel=True, symmetric_activations=True)
+    options = Options(per_channel=True, symmetric_activations=True, quantize_bias=False)
     once, twice = (activations(convert(load(tiny_study.fp32), each, options)) for each in (cache, doubled))
     assert all(float(twice[name][0]) == pytest.approx(2 * float(once[name][0])) for name in once)
 
 
 def test_asymmetric_activations_use_the_range_as_it_is(tiny_study):
     cache = read_cache(tiny_study.calibration["minmax"])
-    model = convert(load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False))
+    model = convert(
+        load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False, quantize_bias=False)
+    )
     scale, zero = activations(model)["relu"]
     low, high = cache.ranges["relu"]
     assert float(scale) == pytest.approx((high - low) / 255, rel=0.01)
@@ -136,7 +138,7 @@ def test_per_channel_gives_every_column_of_a_weight_a_scale_of_its_own(tiny_stud
     cache = read_cache(tiny_study.calibration["minmax"])
 
     def widest(per_channel):
-        options = Options(per_channel=per_channel, symmetric_activations=True)
+        options = Options(per_channel=per_channel, symmetric_activations=True, quantize_bias=False)
         model = convert(load(tiny_study.fp32), cache, options)
         stored = values(model)
         return max(stored[n.input[1]].size for n in model.graph.node if n.op_type == "DequantizeLinear")
@@ -147,6 +149,16 @@ def test_per_channel_gives_every_column_of_a_weight_a_scale_of_its_own(tiny_stud
 def test_the_caches_quantised_model_is_taken_where_there_is_one(tiny_study):
     cache = read_cache(tiny_study.calibration["nncf"])
     expected = census(cache.quantized)
-    converted = convert(load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False))
+    converted = convert(
+        load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False, quantize_bias=False)
+    )
     assert census(converted) == expected
     assert any(zero.dtype == np.uint8 for _, zero in activations(converted).values())
+
+
+@pytest.mark.parametrize("quantize_bias", [True, False])
+def test_a_bias_is_int32_only_where_asked(tiny_study, quantize_bias):
+    options = Options(per_channel=True, symmetric_activations=True, quantize_bias=quantize_bias)
+    model = convert(load(tiny_study.fp32), read_cache(tiny_study.calibration["minmax"]), options)
+    stored = {tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("bias_quantized")}
+    assert (TensorProto.INT32 in stored) == quantize_bias
