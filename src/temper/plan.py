@@ -49,6 +49,22 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix: value}
 
 
+def _paired(
+    before: list[Mapping[str, Any]], now: list[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Old and new form of each section; Snakemake gives them in no order, so the most keys in common decide."""
+    left, pairs = list(now), []
+    for old in sorted(before, key=lambda row: -max((len(row.keys() & new.keys()) for new in now), default=0)):
+        new = max(left, key=lambda row: len(old.keys() & row.keys()), default={})
+        left = [row for row in left if row is not new]
+        pairs.append((old, new))
+    return pairs + [({}, new) for new in left]
+
+
+def _shown(flat: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in flat.items()) or "none"
+
+
 def changed_params(text: str) -> list[str]:
     """The settings that changed, in words, from the 'before: … now: …' of a dry run."""
     match = _EXCLUSIVE.search(text)
@@ -65,8 +81,11 @@ def changed_params(text: str) -> list[str]:
     before = [value for value in before if not is_digest(value)]
     now = [value for value in now if not is_digest(value)]
     old_rows, new_rows = ([value for value in side if isinstance(value, Mapping)] for side in (before, now))
-    for old, new in zip(old_rows, new_rows, strict=False):
+    for old, new in _paired(old_rows, new_rows):
         flat_old, flat_new = _flat(old), _flat(new)
+        if not flat_old.keys() & flat_new.keys():
+            reasons.append(f"{_shown(flat_old)} → {_shown(flat_new)}")
+            continue
         reasons += [
             f"{key}: {flat_old.get(key, 'absent')} → {flat_new.get(key, 'absent')}"
             for key in dict.fromkeys([*flat_old, *flat_new])
@@ -92,9 +111,7 @@ def _reasons(text: str) -> tuple[str, ...]:
         elif key == "Updated input files":
             found.append(f"changed: {shown}")
         elif key == "Input files updated by another job":
-            found.append(
-                "made anew before it: " + ", ".join(sorted({name.rpartition("/")[0] or name for name in names}))
-            )
+            found.append("follows " + ", ".join(sorted({name.rpartition("/")[0] or name for name in names})))
         elif key.startswith("Set of input files has changed"):
             found.append("reads other files than last time")
         elif key.strip():

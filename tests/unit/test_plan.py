@@ -37,14 +37,14 @@ def test_every_job_but_the_target_is_read_with_its_row_and_reasons():
     assert parse_dry_run(DRY_RUN) == [
         PlannedJob("export_onnx", "fp32-opset18", ("its code changed", "opset: 18 → 20")),
         PlannedJob("export_onnx", "fp32", ("not there: out/a.onnx and 2 more",)),
-        PlannedJob("report", "", ("not there: rep.txt", "made anew before it: out/fp32")),
+        PlannedJob("report", "", ("not there: rep.txt", "follows out/fp32")),
     ]
 
 
 def test_a_job_is_one_line_with_its_row_where_it_has_one():
     assert [str(job) for job in parse_dry_run(DRY_RUN)][1:] == [
         "export_onnx fp32: not there: out/a.onnx and 2 more",
-        "report: not there: rep.txt; made anew before it: out/fp32",
+        "report: not there: rep.txt; follows out/fp32",
     ]
 
 
@@ -58,7 +58,7 @@ def test_a_text_without_jobs_has_none():
         ("Missing output files: a", ("not there: a",)),
         ("Incomplete output files: a, b", ("left unfinished: a and 1 more",)),
         ("Updated input files: data/raw/x.csv", ("changed: data/raw/x.csv",)),
-        ("Input files updated by another job: b/2, a/1, b/1, top", ("made anew before it: a, b, top",)),
+        ("Input files updated by another job: b/2, a/1, b/1, top", ("follows a, b, top",)),
         ("Set of input files has changed since last execution", ("reads other files than last time",)),
         ("Forced execution", ("Forced execution",)),
         (f"Updated input files: a; {UNION}before: 1 now: 2 ", ("changed: a", "1 → 2")),
@@ -86,3 +86,11 @@ def test_each_of_snakemakes_reasons_is_put_in_words(reason, expected):
 )
 def test_changed_settings_are_named_with_both_values_and_a_digest_is_code(text, expected):
     assert changed_params(text) == expected
+
+
+def test_sections_are_paired_by_their_keys_whatever_snakemakes_order():
+    text = (
+        "before: {'bins': 128}, {'method': 'entropy', 'samples': 16, 'onnx': 'fp32'} "
+        "now: {'method': 'nncf', 'samples': 16, 'onnx': 'fp32'}, {'preset': 'mixed'} "
+    )
+    assert changed_params(text) == ["method: entropy → nncf", "bins 128 → preset mixed"]

@@ -44,12 +44,12 @@ FILES = {
 
 
 def copy_code(folder: Path) -> Path:
-    """What `snakemake` runs, in a folder of its own."""
+    """What `snakemake` runs and the tiny studies, in a folder of their own."""
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("workflow", "profiles", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    for name in ("Snakefile", "params.yaml"):
-        shutil.copy2(ROOT / name, folder / name)
+    for file in (ROOT / "Snakefile", ROOT / "params.yaml", *HERE.glob("params.*.yaml")):
+        shutil.copy2(file, folder / file.name)
     return folder
 
 
@@ -190,7 +190,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run_once(kind: str, code: Path, folder: Path) -> Iterator[StudyFolder]:
     study = StudyFolder(folder, code)
-    shutil.copy(HERE / f"params.{kind}.yaml", study / "params.yaml")
+    shutil.copy(code / f"params.{kind}.yaml", study / "params.yaml")
     (study / "first-run.txt").write_text(study.snakemake())
     yield study
     shutil.rmtree(folder)
@@ -222,7 +222,7 @@ def fresh(code: Path, tmp_path: Path) -> Iterator[StudyFolder]:
     """The tiny study, not yet run."""
     study = StudyFolder(tmp_path / "fresh", code)
     study.folder.mkdir()
-    shutil.copy(HERE / "params.tiny.yaml", study / "params.yaml")
+    shutil.copy(code / "params.tiny.yaml", study / "params.yaml")
     yield study
     shutil.rmtree(study.folder)
 

@@ -13,7 +13,7 @@ def test_a_changed_number_is_shown_with_its_old_value(study):
     assert lines[0] == "7 jobs would run:"
     assert "  calibrate main: samples: 16 → 8" in lines
     (converted,) = [line for line in lines if line.startswith("  convert_precision int8: ")]
-    assert converted == "  convert_precision int8: made anew before it: artifacts/calibration/main"
+    assert converted == "  convert_precision int8: follows artifacts/calibration/main"
 
 
 def test_an_edited_module_is_named_as_code_and_not_as_a_setting(own_code):
