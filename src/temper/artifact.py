@@ -17,6 +17,7 @@ from typing import Any
 from temper.errors import ArtifactError
 
 FORMAT_VERSION = 1
+SEAL = "manifest_sha256"
 
 
 def sha256(path: str | Path) -> str:
@@ -69,6 +70,11 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
                 os.replace(path, target)
 
 
+def seal(content: Mapping[str, Any]) -> str:
+    """SHA-256 over a manifest's content without the seal itself: facts such as ranges stand in no other file."""
+    return hashlib.sha256(canonical_json({key: content[key] for key in content if key != SEAL}).encode()).hexdigest()
+
+
 def write_manifest(
     manifest: str | Path, *, kind: str, facts: Mapping[str, Any], inputs: Mapping[str, str] | None = None
 ) -> None:
@@ -88,7 +94,7 @@ def write_manifest(
         if path.is_file() and path != manifest and not path.name.startswith(".")
     }
     content = {"format_version": FORMAT_VERSION, "kind": kind, "files": files, "made_from": dict(inputs or {}), **facts}
-    write_text(manifest, canonical_json(content))
+    write_text(manifest, canonical_json({**content, SEAL: seal(content)}))
 
 
 def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | None = None) -> dict[str, Any]:
@@ -111,6 +117,7 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
         found = (content["kind"], content["format_version"])
         names = sorted(content["files"]) if verify is None else list(verify)
         expected = {name: content["files"][name] for name in names}
+        altered = content.get(SEAL) != seal(content)
     except FileNotFoundError:
         raise ArtifactError(asked=asked, happened=f"{manifest} does not exist", spoiled=spoiled, fix=fix) from None
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -118,6 +125,9 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
         raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix) from None
     if found != (kind, FORMAT_VERSION):
         happened = f"{manifest} describes {found[0]!r} in format {found[1]}, not {kind!r} in format {FORMAT_VERSION}"
+        raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
+    if altered:
+        happened = f"{manifest} is not as its maker wrote it: altered since"
         raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
     for name, facts in expected.items():
         path = manifest.parent / name

@@ -125,3 +125,13 @@ def test_json_is_equal_for_equal_values_and_holds_no_nan():
 def test_named_files_are_copied_and_no_others(artifact, tmp_path):
     copy_files(["config.json"], artifact, tmp_path / "copy")
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["config.json"]
+
+
+def test_a_fact_edited_in_the_manifest_itself_is_an_error(tmp_path):
+    write_manifest(tmp_path / "cache.json", kind="calibration", facts={"ranges": {"relu": [0.0, 6.25]}})
+    manifest = tmp_path / "cache.json"
+    assert read_manifest(manifest, kind="calibration")["ranges"] == {"relu": [0.0, 6.25]}
+    manifest.write_text(manifest.read_text().replace("6.25", "9.25"))
+    with pytest.raises(ArtifactError) as caught:
+        read_manifest(manifest, kind="calibration")
+    assert "altered since" in caught.value.happened

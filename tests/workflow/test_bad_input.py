@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from temper.artifact import SEAL, seal
 from temper.devices import nvidia_gpus
 from tests.workflow.conftest import ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
 
@@ -204,7 +205,8 @@ def test_an_engine_library_version_that_is_not_there_builds_no_engine(study):
 @pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU: the backend says 'not measured' before it reads versions")
 def test_an_engine_of_another_version_than_its_backend_is_refused(study):
     manifest = study / "artifacts/engines/int8/engine.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "library_version": "1.5.0.114"}))
+    content = {**json.loads(manifest.read_text()), "library_version": "1.5.0.114"}
+    manifest.write_text(json.dumps({**content, SEAL: seal(content)}))
     output = study.refused("artifacts/measurements/rtx-int8.json")
     assert "the engine was built with 1.5.0.114" in happened(output)
 
