@@ -6,14 +6,17 @@ FROM ?= ../shared
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+IN := $(if $(STUDY),--directory studies/$(STUDY))
+DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc $(if $(STUDY),--cd studies/$(STUDY))
 READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt
 
-.PHONY: help setup reproduce study plan raw test lint library benchmark gpu-test clean
+.PHONY: help setup reproduce study plan raw repro sync pull compare calibration-study upgrade-check results library test lint \
+	benchmark gpu-test clean
 
 help:  ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(READY): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Temper needs Python 3.11 or newer; set PYTHON=…")'
@@ -37,13 +40,35 @@ study: $(READY) need-STUDY  ## a study of its own: make study STUDY=digits-resne
 	@$(BIN)/temper table --directory studies/$(STUDY)
 
 plan: $(READY)  ## what would run, and why (STUDY=name for a study of its own)
-	@$(BIN)/temper plan $(if $(STUDY),--directory studies/$(STUDY))
+	@$(BIN)/temper plan $(IN)
 
 raw: $(READY) need-STUDY  ## copy the outside files of a study into its data/raw/ (FROM=folder)
 	$(BIN)/temper raw --directory studies/$(STUDY) --from $(FROM)
 
+repro: $(READY)  ## the same through DVC (STUDY=name for a study of its own)
+	$(DVC) repro
+
+sync: $(READY)  ## after dvc pull, checkout or apply, and after a killed run: check every artifact, tell Snakemake
+	@$(BIN)/temper sync $(IN)
+
+pull: $(READY)  ## fetch a study's artifacts from DVC's remote, and take those made elsewhere as they are
+	$(DVC) pull
+	@$(BIN)/temper sync --keep $(IN)
+
+compare: $(READY)  ## experiments side by side, best first, and a plot (EXPERIMENTS="name name" for some)
+	@$(BIN)/temper compare $(IN) $(EXPERIMENTS)
+
+calibration-study: $(READY)  ## methods × sample counts as experiments (STUDY=name; default sst2-minilm)
+	@$(BIN)/temper calibration-study --directory studies/$(or $(STUDY),sst2-minilm)
+
+upgrade-check: $(READY) need-LIBRARY need-VERSION  ## plan, run and compare another version: make upgrade-check LIBRARY=tensorrt_rtx VERSION=1.5.0.114
+	@$(BIN)/temper upgrade $(IN) --cores $(CORES) $(LIBRARY) $(VERSION)
+
+results: $(READY) need-MACHINE  ## file this machine's records: make results MACHINE=cpu-2c (STUDY=name)
+	@$(BIN)/temper results $(IN) --machine $(MACHINE)
+
 library: $(READY) need-PACKAGE need-VERSION  ## another version of a library: make library PACKAGE=tensorrt-rtx-cu13 VERSION=1.5.0.114
-	$(BIN)/pip install --quiet --disable-pip-version-check --target libraries/$(PACKAGE)-$(VERSION) $(PACKAGE)==$(VERSION)
+	$(BIN)/pip install --quiet --disable-pip-version-check --target $(VENV)/libraries/$(PACKAGE)-$(VERSION) $(PACKAGE)==$(VERSION)
 
 test: $(TEST_READY)  ## every test that needs no GPU
 	$(BIN)/python -m pytest

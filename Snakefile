@@ -6,7 +6,8 @@
 # artifacts/calibration/<row>/         rows of `calibrations:`
 # artifacts/engines/<row>/             rows of `engines:`
 # artifacts/measurements/<candidate>.json
-# artifacts/report/summary.{md,csv,json}
+# artifacts/report/{summary.md,summary.csv,summary.json,metrics.json}
+# artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
 
 
 configfile: "params.yaml"
@@ -20,13 +21,26 @@ rule all:
     input:
         PREPARED_FILES,
         CHECKPOINT_FILES,
-        expand("artifacts/onnx/{row}/{file}", row=ONNX_ROWS, file=ONNX_FILES),
+        expand("artifacts/onnx/{row}/{file}", row=STUDY.onnx_rows, file=ONNX_FILES),
         expand("artifacts/calibration/{row}/{file}", row=STUDY.calibrations, file=CALIBRATION_FILES),
         expand("artifacts/engines/{row}/{file}", row=STUDY.engines, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
-        expand("artifacts/report/summary.{form}", form=("md", "csv", "json")),
+        REPORT_FILES,
+        JOB_RECORDS,
     message:
         "all artifacts of the study"
+
+
+onstart:
+    holder.hold()
+
+
+onsuccess:
+    holder.release()
+
+
+onerror:
+    holder.release()
 
 
 include: "workflow/rules/data.smk"

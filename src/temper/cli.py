@@ -35,7 +35,8 @@ def _table(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from temper.plan import plan
 
-    return plan(["--directory", arguments.directory] if arguments.directory != "." else [])
+    _in(arguments.directory)
+    return plan()
 
 
 def _raw(arguments: argparse.Namespace) -> int:
@@ -68,6 +69,106 @@ def _raw(arguments: argparse.Namespace) -> int:
         os.chmod(neighbour, 0o644)
         os.replace(neighbour, goal)
         print(f"{source} → {goal}")
+    _track_raw_files(study)
+    return 0
+
+
+def _track_raw_files(study: Path) -> None:
+    """Let DVC version data/raw: experiments in temporary folders bring only what git or DVC tracks."""
+    from temper.tracking.dvc import ask_dvc
+
+    if not any((place / ".dvc").is_dir() for place in (study.resolve(), *study.resolve().parents)):
+        return
+    ask_dvc(
+        *("--cd", str(study), "add", "--quiet", "data/raw"),
+        spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
+        fix="mend what it names, then dvc add data/raw in the study's folder",
+    )
+    print(f"{study}/data/raw.dvc: tracked by DVC")
+
+
+def _in(directory: str) -> None:
+    """Stand in the study's folder: DVC and Snakemake keep their records there."""
+    if not (Path(directory) / "params.yaml").is_file():
+        raise ConfigError(
+            asked=f"work on the study in {directory}",
+            happened=f"{Path(directory) / 'params.yaml'} does not exist",
+            spoiled="nothing",
+            fix="name the folder of a study: --directory studies/<name>",
+        )
+    os.chdir(directory)
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from temper.tracking.sync import sync
+
+    _in(arguments.directory)
+    for line in sync(keep=arguments.keep, force=arguments.force) or ["every artifact is what Snakemake left here"]:
+        print(line)
+    return 0
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from temper.tracking.sync import forget_kept_versions
+
+    _in(arguments.directory)
+    print("the installed versions count again" if forget_kept_versions() else "no versions were kept")
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> int:
+    from temper.tracking.dvc_stage import write_settings
+
+    _in(arguments.directory)
+    write_settings()
+    return 0
+
+
+def _job(arguments: argparse.Namespace) -> int:
+    from temper.tracking.dvc_stage import run_job
+
+    _in(arguments.directory)
+    return run_job(arguments.rule, arguments.row, arguments.cores)
+
+
+def _commit(arguments: argparse.Namespace) -> int:
+    from temper.tracking.dvc_stage import commit
+
+    _in(arguments.directory)
+    return commit()
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from temper.comparison.experiments import compare
+
+    _in(arguments.directory)
+    compare(arguments.names)
+    return 0
+
+
+def _calibration_study(arguments: argparse.Namespace) -> int:
+    from temper.comparison.calibration_study import calibration_study
+
+    _in(arguments.directory)
+    calibration_study(calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples)
+    return 0
+
+
+def _upgrade(arguments: argparse.Namespace) -> int:
+    from temper.comparison.upgrade import upgrade
+
+    _in(arguments.directory)
+    return upgrade(
+        library=arguments.library, version=arguments.version, only_plan=arguments.plan, cores=arguments.cores
+    )
+
+
+def _results(arguments: argparse.Namespace) -> int:
+    from temper.report.results import file_results
+
+    _in(arguments.directory)
+    folder = file_results(arguments.machine)
+    print(f"filed: {'/'.join(folder.parts[-3:])}")
     return 0
 
 
@@ -141,9 +242,42 @@ def main(argv: list[str] | None = None) -> int:
         ("table", _table, "print the result table of a study"),
         ("plan", _plan, "what would run, and why"),
         ("raw", _raw, "copy a study's outside files into its data/raw/"),
+        (
+            "sync",
+            _sync,
+            "check every artifact and bring Snakemake's memory in line: after dvc pull, checkout, apply, a kill",
+        ),
+        ("forget", _forget, "let the installed versions count again where other makers' were kept"),
+        ("settings", _settings, "write settings.json (the first DVC stage)"),
+        ("job", _job, "run one job, as a DVC stage does"),
+        ("commit", _commit, "hand a finished study to DVC"),
+        ("compare", _compare, "experiments side by side, best first, and a plot"),
+        ("calibration-study", _calibration_study, "calibration methods × sample counts as experiments"),
+        ("upgrade", _upgrade, "another version of a library: plan, run, compare"),
+        ("results", _results, "file this machine's records under results/<machine>/<study>/"),
     ):
         command = add(name, function, text)
         command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
+        if name == "sync":
+            command.add_argument("--keep", action="store_true", help="take artifacts made with other library versions")
+            command.add_argument("--force", action="store_true", help="also where a run is noted on another machine")
+        if name == "job":
+            command.add_argument("rule", help="rule of the Snakefile")
+            command.add_argument("row", nargs="?", default="", help="row of params.yaml, where the rule has several")
+            command.add_argument("--cores", type=int, default=1, help="for Snakemake (default: 1)")
+        if name == "compare":
+            command.add_argument("names", nargs="*", help="experiments (default: all of this commit)")
+        if name == "calibration-study":
+            command.add_argument("--calibration", default="main", help="row of calibrations (default: main)")
+            command.add_argument("--methods", nargs="+", default=["minmax", "entropy", "percentile", "nncf"])
+            command.add_argument("--samples", nargs="+", type=int, default=[32, 128, 512])
+        if name == "upgrade":
+            command.add_argument("library", help="file of temper/engines/ or temper/backends/, such as tensorrt_rtx")
+            command.add_argument("version", help="a version number")
+            command.add_argument("--plan", action="store_true", help="only show what would run, and why")
+            command.add_argument("--cores", type=int, default=1, help="for Snakemake (default: 1)")
+        if name == "results":
+            command.add_argument("--machine", required=True, help="name of this machine's folder")
         if name == "raw":
             command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")

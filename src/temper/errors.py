@@ -4,11 +4,14 @@ PipelineError
 ├── ConfigError              params.yaml contradicts itself or names what does not exist
 ├── DataError                a data source does not hold what params.yaml says it holds
 ├── ArtifactError            a checkpoint, ONNX file, cache or engine is not what its path promises
-│   └── ParityError          two forms of one model answer differently
+│   ├── ParityError          two forms of one model answer differently
+│   └── ForeignArtifacts     artifacts were put here that Snakemake did not make
 ├── BackendError             a backend cannot load or run an artifact
 │   ├── ProviderNotActive    ONNX Runtime activated another execution provider than asked
 │   └── PrecisionNotActive   a backend runs in another precision than asked
 ├── LibraryError             a library is absent, or present in another version than asked
+├── BusyError                another run works in this folder
+├── ExperimentError          DVC or git cannot do what was asked
 └── StorageError             the disk is full, or a folder cannot be written
 
 Unavailable is no error: this machine lacks what a row needs; recorded with the reason, never replaced.
@@ -37,6 +40,18 @@ class ArtifactError(PipelineError):
 
 class ParityError(ArtifactError):
     """Two forms of one model answer differently."""
+
+
+class ForeignArtifacts(ArtifactError):
+    """Artifacts were put here that Snakemake did not make."""
+
+
+class BusyError(PipelineError):
+    """Another run works in this folder."""
+
+
+class ExperimentError(PipelineError):
+    """DVC or git cannot do what was asked."""
 
 
 class BackendError(PipelineError):

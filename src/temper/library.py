@@ -11,15 +11,16 @@ from types import ModuleType
 from temper.errors import LibraryError
 
 INSTALLED = "installed"  # the word in params.yaml for 'whichever version this environment holds'
-LIBRARIES_FOLDER = Path(__file__).resolve().parents[2] / "libraries"
+LIBRARIES_FOLDER = Path(sys.prefix) / "libraries"  # of the Python environment: every checkout that uses it finds them
 
 
 @dataclass(frozen=True)
 class Library:
-    """A library by its import name and the distributions that provide it, of which one is installed."""
+    """A library by its import name, the distributions that provide it (one of them is installed), and its name in words."""
 
     module: str
     distributions: tuple[str, ...]
+    title: str  # as its makers write it
 
 
 def public_version(version: str) -> str:
@@ -85,7 +86,7 @@ def _choose_folder(library: Library, asked: str) -> Path | None:
     if not folder.joinpath(*library.module.split(".")).exists():
         raise LibraryError(
             asked=f"use {package} {asked}",
-            happened=f"this environment holds {here or 'none'}, and {folder.name} is not in libraries/",
+            happened=f"this environment holds {here or 'none'}, and {folder.name} is not among its libraries/",
             spoiled="this row only",
             fix=f"make library PACKAGE={package} VERSION={asked}, or set the row's version to "
             f"{here or 'one that is installed'} in params.yaml",

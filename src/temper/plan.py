@@ -1,20 +1,35 @@
-"""What would run and why, in words, from Snakemake's dry run.
+"""What would run and why, in words.
 
-Snakemake's own text is the only place where it says why; the pinned version and tests/workflow/test_plan.py hold its form.
+Which jobs run is Snakemake's word: the text of its dry run, whose form the pinned version and tests/workflow/test_plan.py
+hold. Which setting changed is read from the job records, which hold the settings an artifact was made with.
 """
 
-import ast
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+
+from temper import plugins
+from temper.errors import ArtifactError
+from temper.tracking.job_record import FOLDER, read_job_record, record_path
+from temper.tracking.jobs import Job, planned_jobs, snakemake_command
+from temper.tracking.sync import changed_keys
 
 # every rule's message is its name and, where it has one, its row
 _JOB = re.compile(r"^Job \d+: (?P<rule>\w+)(?: (?P<row>\S+))?\nReason: (?P<reason>.*)$", re.MULTILINE)
-_EXCLUSIVE = re.compile(r"before: (?P<before>.*?) ?now: (?P<now>.*)", re.DOTALL)
-_DIGEST = re.compile(r"^[0-9a-f]{16}$")
+SETTINGS_CHANGED = "its settings changed"
+# what a changed key of a job's settings is in words; the key's own name where it is not listed
+_WORDS = (
+    ("source", "its code changed"),
+    ("row.", ""),
+    ("options.", "option "),
+    ("versions.", ""),
+    ("gpus", "GPU and driver"),
+    ("machine.", "machine: "),
+)
 
 
 @dataclass(frozen=True)
@@ -29,80 +44,43 @@ class PlannedJob:
         return f"{self.rule}{f' {self.row}' if self.row else ''}: {'; '.join(self.reasons)}"
 
 
-def _values(text: str) -> list[Any]:
-    """Python values from Snakemake's comma-separated reprs; the text itself where it is none."""
-    text = text.strip()
-    if not text or text.startswith("<nothing"):
-        return []
-    try:
-        return list(ast.literal_eval(f"({text},)"))
-    except (ValueError, SyntaxError):
-        return [text]
+def _library(settings: Mapping[str, Any]) -> str | None:
+    """Name in words of the library that an engine is built with, or a candidate runs on."""
+    for section, key, folder in (("row", "library", "engines"), ("backend", "runner", "backends")):
+        name = settings.get(section, {}).get(key)
+        if name in plugins.names(folder):
+            library = plugins.load(folder, name).LIBRARY
+            return library.title if library else None
+    return None
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        found: dict[str, Any] = {}
-        for key, inner in value.items():
-            found |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-        return found
-    return {prefix: value}
-
-
-def _paired(
-    before: list[Mapping[str, Any]], now: list[Mapping[str, Any]]
-) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Old and new form of each section; Snakemake gives them in no order, so the most keys in common decide."""
-    left, pairs = list(now), []
-    for old in sorted(before, key=lambda row: -max((len(row.keys() & new.keys()) for new in now), default=0)):
-        new = max(left, key=lambda row: len(old.keys() & row.keys()), default={})
-        left = [row for row in left if row is not new]
-        pairs.append((old, new))
-    return pairs + [({}, new) for new in left]
-
-
-def _shown(flat: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in flat.items()) or "none"
-
-
-def changed_params(text: str) -> list[str]:
-    """The settings that changed, in words, from the 'before: … now: …' of a dry run."""
-    match = _EXCLUSIVE.search(text)
-    if match is None:
-        return ["its settings changed"]
-    before, now = _values(match["before"]), _values(match["now"])
-    reasons: list[str] = []
-
-    def is_digest(value: Any) -> bool:
-        return isinstance(value, str) and bool(_DIGEST.match(value))
-
-    if any(map(is_digest, before)) and any(map(is_digest, now)):
-        reasons.append("its code changed")
-    before = [value for value in before if not is_digest(value)]
-    now = [value for value in now if not is_digest(value)]
-    old_rows, new_rows = ([value for value in side if isinstance(value, Mapping)] for side in (before, now))
-    for old, new in _paired(old_rows, new_rows):
-        flat_old, flat_new = _flat(old), _flat(new)
-        if not flat_old.keys() & flat_new.keys():
-            reasons.append(f"{_shown(flat_old)} → {_shown(flat_new)}")
-            continue
-        reasons += [
-            f"{key}: {flat_old.get(key, 'absent')} → {flat_new.get(key, 'absent')}"
-            for key in dict.fromkeys([*flat_old, *flat_new])
-            if flat_old.get(key, "absent") != flat_new.get(key, "absent")
-        ]
-    plain_old, plain_new = ([value for value in side if not isinstance(value, Mapping)] for side in (before, now))
-    if plain_old or plain_new:
-        reasons.append(f"{', '.join(map(str, plain_old)) or 'absent'} → {', '.join(map(str, plain_new)) or 'absent'}")
-    return reasons or ["its settings changed"]
+def changed_settings(rule: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What changed between the settings of a job record and today's, in words: 'calibration method: percentile → nncf'."""
+    found: list[str] = []
+    for line in changed_keys(before, now):
+        key, _, values = line.partition(": ")
+        if key == "source":
+            found.append("its code changed")
+        elif key == "library_version":
+            found.append(f"{_library(now) or 'library'} {values}")
+        elif key == "row.version" and "library_version" in now:
+            continue  # the same in other words: library_version is that version, resolved
+        elif key.startswith("versions."):
+            found.append(f"{key.removeprefix('versions.')} {values}")
+        elif rule == "calibrate" and key.startswith("row."):
+            found.append(f"calibration {key.removeprefix('row.')}: {values}")
+        else:
+            name = next((key.replace(start, word, 1) for start, word in _WORDS if key.startswith(start)), key)
+            found.append(f"{name}: {values}")
+    return found
 
 
 def _reasons(text: str) -> tuple[str, ...]:
     found: list[str] = []
-    params = text.partition("Params have changed since last execution: ")[2]
     for part in text.partition("Params have changed")[0].split("; "):
         key, _, files = part.partition(": ")
-        names = sorted(files.split(", "))  # Snakemake's order differs from process to process
+        # Snakemake's order differs from process to process; an artifact says more than its job's record
+        names = sorted(files.split(", "), key=lambda name: (name.startswith(FOLDER), name))
         shown = f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
         if key == "Missing output files":
             found.append(f"not there: {shown}")
@@ -116,8 +94,8 @@ def _reasons(text: str) -> tuple[str, ...]:
             found.append("reads other files than last time")
         elif key.strip():
             found.append(part.strip())
-    if params:
-        found += changed_params(params)
+    if "Params have changed" in text:
+        found.append(SETTINGS_CHANGED)
     return tuple(found)
 
 
@@ -126,18 +104,33 @@ def parse_dry_run(text: str) -> list[PlannedJob]:
     return [PlannedJob(job["rule"], job["row"] or "", _reasons(job["reason"])) for job in _JOB.finditer(text)]
 
 
-def plan(arguments: list[str]) -> int:
-    """Print what `snakemake` with these arguments would run; its own message and exit code where it refuses."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--quiet", "host", *arguments]
+def in_words(planned: PlannedJob, job: Job | None) -> PlannedJob:
+    """A planned job whose changed settings are named, where its record is here."""
+    if job is None or SETTINGS_CHANGED not in planned.reasons:
+        return planned
+    try:
+        before = read_job_record(record_path(job.rule, job.row)).settings
+    except ArtifactError:
+        return planned
+    named = changed_settings(job.rule, before, job.settings) or [SETTINGS_CHANGED]
+    others = [reason for reason in planned.reasons if reason != SETTINGS_CHANGED]
+    return replace(planned, reasons=(*named, *others))
+
+
+def plan() -> int:
+    """Print what `snakemake` would run in this folder; its own message and exit code where it refuses."""
+    command = snakemake_command(".", "--dry-run", "--cores", "1", "--quiet", "host")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"{done.stdout.strip()}\n{done.stderr.strip()}".strip(), file=sys.stderr)
         return done.returncode
-    jobs = parse_dry_run(done.stdout + done.stderr)
-    if not jobs:
+    planned = parse_dry_run(done.stdout + done.stderr)
+    if not planned:
         print("Nothing to be done: every artifact is there and belongs to these settings.")
         return 0
-    print(f"{len(jobs)} jobs would run:")
-    for job in jobs:
-        print(f"  {job}")
+    changed = any(SETTINGS_CHANGED in job.reasons and Path(record_path(job.rule, job.row)).is_file() for job in planned)
+    every = {(job.rule, job.row): job for job in planned_jobs()} if changed else {}
+    print(f"{len(planned)} jobs would run:")
+    for job in planned:
+        print(f"  {in_words(job, every.get((job.rule, job.row)))}")
     return 0

@@ -1,9 +1,32 @@
 """What can be refused before any job starts."""
 
 import os
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from temper.errors import StorageError
+from temper.tracking.holder import check_free
+from temper.tracking.origin import check_origin
+
+_DRY_RUN = {"-n", "--dry-run", "--dryrun"}
+
+
+def check_start(jobs: Mapping[str, Iterable[str]]) -> None:
+    """Everything that is checked before a study is planned.
+
+    Args:
+        jobs: rule to rows.
+
+    Raises:
+        StorageError: its folders cannot be written.
+        BusyError: another run works in this folder; a dry run may look all the same.
+        ForeignArtifacts: artifacts were put here by something other than Snakemake.
+    """
+    check_writable("data", "artifacts", "logs")
+    if not _DRY_RUN & set(sys.argv):
+        check_free("run this study")
+    check_origin(jobs)
 
 
 def check_writable(*folders: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 SOURCE_ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "temper"
+_PROVIDERS = {"onnxruntime": ("onnxruntime-gpu",)}  # the same module from another distribution
 
 
 def _module_file(module: str) -> Path | None:
@@ -85,11 +86,25 @@ def versions(*distributions: str) -> dict[str, str]:
     """Installed version of each distribution, by name; those that are absent are left out."""
     found = {"python": platform.python_version()}
     for name in distributions:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+        for provider in (name, *_PROVIDERS.get(name, ())):
+            try:
+                found[name] = metadata.version(provider)
+                break
+            except metadata.PackageNotFoundError:
+                continue
     return found
+
+
+def distribution_versions(*distributions: str) -> dict[str, str]:
+    """Installed version of each distribution, by name; 'not installed' for those that are absent."""
+    found = versions(*distributions)
+    return {name: found.get(name, "not installed") for name in distributions}
+
+
+def measuring_machine() -> dict[str, Any]:
+    """What of this machine makes a latency another one: its processor and how many cores may be used."""
+    found = machine()
+    return {key: found[key] for key in ("cpu", "architecture", "cores_usable", "system")}
 
 
 def machine() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
 from temper.model_options import ArchitectureModel, CheckpointModel
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # row names become file names
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Shape = tuple[PositiveInt, ...]
 
@@ -78,7 +78,7 @@ class CandidateRow(_Closed):
     """One artifact on one backend: what is measured."""
 
     backend: Name
-    loads: Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_.-]*)$")]
+    loads: Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
     workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
@@ -94,10 +94,35 @@ class Study(_Closed):
     exports: Annotated[dict[Name, ExportRow], Field(min_length=1)]
     calibration_methods: dict[str, dict[str, Any]]  # options of each method in use; closed by its file
     calibrations: dict[Name, CalibrationRow]
-    precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration where needed; the rest closed by its file
+    precisions: dict[Name, dict[str, Any]]  # step, onnx; the rest closed by its file
+    calibrated_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration; the rest closed by its file
     engines: dict[Name, EngineRow]
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
     workloads: Annotated[dict[Name, dict[str, PositiveInt]], Field(min_length=1)]
     measurement: Measurement
     baseline: Name
     candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
+
+    @property
+    def conversions(self) -> dict[str, dict[str, Any]]:
+        """Rows of both sections of precisions: every ONNX file that is made from another."""
+        return {**self.precisions, **self.calibrated_precisions}
+
+    @property
+    def jobs(self) -> dict[str, tuple[str, ...]]:
+        """Rows of every rule, '' for a rule with one job: all jobs of the study."""
+        return {
+            "prepare_data": ("",),
+            "fine_tune": ("",),
+            "export_onnx": tuple(self.exports),
+            "calibrate": tuple(self.calibrations),
+            "convert_precision": tuple(self.conversions),
+            "build_engine": tuple(self.engines),
+            "measure": tuple(self.candidates),
+            "report": ("",),
+        }
+
+    @property
+    def onnx_rows(self) -> tuple[str, ...]:
+        """Names of all ONNX files."""
+        return (*self.exports, *self.conversions)

@@ -5,6 +5,7 @@ that file's own `Options`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from temper.schema import EngineRow, Study
 from temper.signature import DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
+ONNX_SECTIONS = "exports, precisions or calibrated_precisions"
 
 
 def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
@@ -126,14 +128,18 @@ def _check_training(study: Study) -> None:
 
 
 def _check_onnx(study: Study) -> None:
-    onnx_rows = {**study.exports, **study.precisions}
-    for name in set(study.exports) & set(study.precisions):
+    onnx_rows = study.onnx_rows
+    for name in sorted(
+        name
+        for name, times in Counter([*study.exports, *study.precisions, *study.calibrated_precisions]).items()
+        if times > 1
+    ):
         raise params_error(
-            f"{name!r} is a row of both exports and precisions; both would be artifacts/onnx/{name}/",
+            f"{name!r} is a row of two of {ONNX_SECTIONS}; both would be artifacts/onnx/{name}/",
             "rename one of the two",
         )
     for name, calibration in study.calibrations.items():
-        _need(calibration.onnx, onnx_rows, f"calibrations.{name}.onnx", "exports or precisions")
+        _need(calibration.onnx, onnx_rows, f"calibrations.{name}.onnx", ONNX_SECTIONS)
         options = study.calibration_methods.get(calibration.method)
         if options is None and calibration.method in plugins.names("calibration"):
             raise params_error(
@@ -149,34 +155,44 @@ def _check_onnx(study: Study) -> None:
         )
     for method, options in study.calibration_methods.items():
         _check_options("calibration", method, options, f"calibration_methods.{method}", "<name>")
-    for name, row in study.precisions.items():
-        place = f"precisions.{name}"
-        step = _chosen(row, "step", place)
-        module = _check_options("precisions", step, precision_options(row), place, "step")
-        _need(_chosen(row, "onnx", place), onnx_rows, f"{place}.onnx", "exports or precisions")
-        if module.NEEDS_CALIBRATION:
-            _need(_chosen(row, "calibration", place), study.calibrations, f"{place}.calibration", "calibrations")
-            used = study.calibrations[row["calibration"]]
-            if used.onnx != row["onnx"]:
-                raise params_error(
-                    f"{place} starts from onnx/{row['onnx']}, but its calibration {row['calibration']!r} holds the "
-                    f"ranges of onnx/{used.onnx}",
-                    "calibrate the ONNX row that the precision starts from",
-                )
-        elif "calibration" in row:
+    for section, calibrated in (("precisions", False), ("calibrated_precisions", True)):
+        for name, row in getattr(study, section).items():
+            _check_conversion(study, section, name, row, calibrated)
+
+
+def _check_conversion(study: Study, section: str, name: str, row: Mapping[str, Any], calibrated: bool) -> None:
+    place = f"{section}.{name}"
+    step = _chosen(row, "step", place)
+    module = _check_options("precisions", step, precision_options(row), place, "step")
+    if calibrated != module.NEEDS_CALIBRATION:
+        raise params_error(
+            f"{place} has the step {step}, which reads {'a' if module.NEEDS_CALIBRATION else 'no'} calibration cache",
+            f"move the row to {'calibrated_precisions' if module.NEEDS_CALIBRATION else 'precisions'}",
+        )
+    _need(_chosen(row, "onnx", place), study.onnx_rows, f"{place}.onnx", ONNX_SECTIONS)
+    if calibrated:
+        _need(_chosen(row, "calibration", place), study.calibrations, f"{place}.calibration", "calibrations")
+        used = study.calibrations[row["calibration"]]
+        if used.onnx != row["onnx"]:
             raise params_error(
-                f"{place}.calibration is given, but the step {step} reads no calibration cache",
-                "remove the key, or choose a static step",
+                f"{place} starts from onnx/{row['onnx']}, but its calibration {row['calibration']!r} holds the "
+                f"ranges of onnx/{used.onnx}",
+                "calibrate the ONNX row that the precision starts from",
             )
-        _check_chain(study, name)
+    elif "calibration" in row:
+        raise params_error(
+            f"{place}.calibration is given, but the step {step} reads no calibration cache",
+            "remove the key, or choose a static step",
+        )
+    _check_chain(study, name)
 
 
 def _check_chain(study: Study, name: str) -> None:
     seen = [name]
-    while (row := study.precisions.get(seen[-1])) is not None:
+    while (row := study.conversions.get(seen[-1])) is not None:
         if row.get("onnx") in seen:
             raise params_error(
-                f"precisions {' → '.join([*seen, row['onnx']])} start from each other",
+                f"the precisions {' → '.join([*seen, row['onnx']])} start from each other",
                 "let one of them start from a row of exports",
             )
         seen.append(str(row.get("onnx")))
@@ -192,7 +208,7 @@ def _check_engines(study: Study) -> None:
                 f"{place}.library is {engine.library!r}, which is not one of {', '.join(known)}",
                 "choose one of these (CONTRIBUTING.md says how to add one)",
             )
-        _need(engine.onnx, {**study.exports, **study.precisions}, f"{place}.onnx", "exports or precisions")
+        _need(engine.onnx, study.onnx_rows, f"{place}.onnx", ONNX_SECTIONS)
         shapes = engine.min_shape, engine.opt_shape, engine.max_shape
         if any(len(shape) != len(axes) for shape in shapes):
             raise params_error(
@@ -231,7 +247,7 @@ def _check_measured(study: Study) -> None:
         _need(candidate.backend, study.backends, f"{place}.backend", "backends")
         kind, _, row = candidate.loads.partition("/")
         if kind == "onnx":
-            _need(row, {**study.exports, **study.precisions}, f"{place}.loads", "exports or precisions")
+            _need(row, study.onnx_rows, f"{place}.loads", ONNX_SECTIONS)
         elif kind == "engines":
             _need(row, study.engines, f"{place}.loads", "engines")
         runner = study.backends[candidate.backend].runner

@@ -9,7 +9,7 @@ from temper import library
 from temper.errors import LibraryError
 from temper.library import Library, import_library, installed_version, loaded_version, resolve_version
 
-MADE_UP = Library("made_up", ("made-up-cu13", "made-up"))
+MADE_UP = Library("made_up", ("made-up-cu13", "made-up"), "Made Up")
 
 
 def install(folder, version, distribution="made-up-cu13", word=None):
@@ -43,7 +43,7 @@ from temper import library
 from temper.errors import LibraryError
 library.LIBRARIES_FOLDER = Path({str(places / "libraries")!r})
 sys.path.insert(0, {str(places / "environment")!r})
-made_up = library.Library("made_up", ("made-up-cu13", "made-up"))
+made_up = library.Library("made_up", ("made-up-cu13", "made-up"), "Made Up")
 try:
     {code}
 except LibraryError as error:
@@ -122,7 +122,7 @@ def test_planning_resolves_versions_without_importing():
     assert resolve_version(None, "installed") == "none"
     assert resolve_version(MADE_UP, "1.5") == "1.5"
     assert resolve_version(MADE_UP, "installed") == "not installed"
-    numpy = Library("numpy", ("numpy",))
+    numpy = Library("numpy", ("numpy",), "NumPy")
     assert resolve_version(numpy, "installed") == loaded_version(numpy, import_library(numpy, "installed"))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from temper.plan import PlannedJob, changed_params, parse_dry_run
+from temper.plan import SETTINGS_CHANGED, PlannedJob, changed_settings, parse_dry_run
 
 UNION = "Params have changed since last execution: Union of exclusive params before and now across all output: "
 DRY_RUN = f"""Building DAG of jobs...
@@ -35,7 +35,7 @@ This was a dry-run (flag -n). The order of jobs does not reflect the order of ex
 
 def test_every_job_but_the_target_is_read_with_its_row_and_reasons():
     assert parse_dry_run(DRY_RUN) == [
-        PlannedJob("export_onnx", "fp32-opset18", ("its code changed", "opset: 18 → 20")),
+        PlannedJob("export_onnx", "fp32-opset18", (SETTINGS_CHANGED,)),
         PlannedJob("export_onnx", "fp32", ("not there: out/a.onnx and 2 more",)),
         PlannedJob("report", "", ("not there: rep.txt", "follows out/fp32")),
     ]
@@ -61,7 +61,7 @@ def test_a_text_without_jobs_has_none():
         ("Input files updated by another job: b/2, a/1, b/1, top", ("follows a, b, top",)),
         ("Set of input files has changed since last execution", ("reads other files than last time",)),
         ("Forced execution", ("Forced execution",)),
-        (f"Updated input files: a; {UNION}before: 1 now: 2 ", ("changed: a", "1 → 2")),
+        (f"Updated input files: a; {UNION}before: 1 now: 2 ", ("changed: a", SETTINGS_CHANGED)),
     ],
 )
 def test_each_of_snakemakes_reasons_is_put_in_words(reason, expected):
@@ -70,27 +70,40 @@ def test_each_of_snakemakes_reasons_is_put_in_words(reason, expected):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("rule", "before", "now", "expected"),
     [
-        ("before: {'epochs': 1, 'rate': 0.1} now: {'epochs': 2, 'rate': 0.1}", ["epochs: 1 → 2"]),
-        ("before: {'a': {'b': [1, 2], 'c': 3}} now: {'a': {'b': [1, 3], 'c': 3}}", ["a.b: [1, 2] → [1, 3]"]),
-        ("before: {'a': 1, 'gone': 2} now: {'a': 1, 'new': 3}", ["gone: 2 → absent", "new: absent → 3"]),
-        ("before: '0123456789abcdef' now: 'fedcba9876543210'", ["its code changed"]),
-        ("before: 3,'cpu' now: 4,'cuda'", ["3, cpu → 4, cuda"]),
-        ("before: <nothing exclusive> now: 4", ["absent → 4"]),
-        ("before: 4 now: <nothing exclusive>", ["4 → absent"]),
-        ("before: <object at 1> now: <object at 2>", ["<object at 1> → <object at 2>"]),
-        ("before: '1.24' now: '1.25'", ["1.24 → 1.25"]),
-        ("in a form of another Snakemake", ["its settings changed"]),
+        (
+            "calibrate",
+            {"row": {"method": "percentile"}},
+            {"row": {"method": "entropy"}},
+            ["calibration method: percentile → entropy"],
+        ),
+        ("fine_tune", {"train": {"epochs": 1}}, {"train": {"epochs": 2}}, ["train.epochs: 1 → 2"]),
+        ("export_onnx", {"row": {"opset": 18}}, {"row": {"opset": 20}}, ["opset: 18 → 20"]),
+        (
+            "calibrate",
+            {"options": {"bins": 1}},
+            {"options": {"preset": "a"}},
+            ["option bins: 1 → absent", "option preset: absent → a"],
+        ),
+        ("measure", {"source": "a"}, {"source": "b"}, ["its code changed"]),
+        ("fine_tune", {"versions": {"torch": "2.12.0"}}, {"versions": {"torch": "2.13.0"}}, ["torch 2.12.0 → 2.13.0"]),
+        (
+            "build_engine",
+            {"library_version": "1.5.0.114", "row": {"library": "tensorrt_rtx", "version": "1.5.0.114"}},
+            {"library_version": "1.6.1.120", "row": {"library": "tensorrt_rtx", "version": "1.6.1.120"}},
+            ["TensorRT-RTX 1.5.0.114 → 1.6.1.120"],
+        ),
+        (
+            "measure",
+            {"library_version": "1.30.0", "backend": {"runner": "onnxruntime"}},
+            {"library_version": "1.31.1", "backend": {"runner": "onnxruntime"}},
+            ["ONNX Runtime 1.30.0 → 1.31.1"],
+        ),
+        ("measure", {"gpus": []}, {"gpus": [["A GPU", "580"]]}, ["GPU and driver: [] → [['A GPU', '580']]"]),
+        ("measure", {"machine": {"cpu": "a"}}, {"machine": {"cpu": "b"}}, ["machine: cpu: a → b"]),
+        ("measure", {"a": 1}, {"a": 1}, []),
     ],
 )
-def test_changed_settings_are_named_with_both_values_and_a_digest_is_code(text, expected):
-    assert changed_params(text) == expected
-
-
-def test_sections_are_paired_by_their_keys_whatever_snakemakes_order():
-    text = (
-        "before: {'bins': 128}, {'method': 'entropy', 'samples': 16, 'onnx': 'fp32'} "
-        "now: {'method': 'nncf', 'samples': 16, 'onnx': 'fp32'}, {'preset': 'mixed'} "
-    )
-    assert changed_params(text) == ["method: entropy → nncf", "bins 128 → preset mixed"]
+def test_changed_settings_are_named_with_both_values(rule, before, now, expected):
+    assert changed_settings(rule, before, now) == expected

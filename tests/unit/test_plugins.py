@@ -28,7 +28,14 @@ def test_every_choice_has_what_planning_reads(folder, name):
     module = plugins.load(folder, name)
     assert callable(getattr(module, plugins.FUNCTION[folder]))
     assert plugins.module_name(folder, name) == module.__name__
-    asked = {"precisions": ["NEEDS_CALIBRATION", "LIBRARIES"], "backends": ["LIBRARY", "ACCEPTS", "PREDICTS"]}
+    asked = {
+        "data": ["LIBRARIES"],
+        "training": ["LIBRARIES"],
+        "calibration": ["LIBRARIES"],
+        "precisions": ["NEEDS_CALIBRATION", "LIBRARIES"],
+        "engines": ["LIBRARY"],
+        "backends": ["LIBRARY", "ACCEPTS", "PREDICTS"],
+    }
     for constant in asked.get(folder, []):
         assert hasattr(module, constant), constant
     if folder != "engines":

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from temper.errors import ConfigError
-from temper.study import precision_options, read_study
+from temper.study import ONNX_SECTIONS, precision_options, read_study
 
 ROOT = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -49,7 +49,16 @@ def test_the_studies_of_this_repository_are_right(path):
 
 def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Paths of the keys that the schema names: those below rows and sections, not the rows' own names."""
-    rows = {"exports", "calibrations", "precisions", "engines", "backends", "workloads", "candidates"}
+    rows = {
+        "exports",
+        "calibrations",
+        "precisions",
+        "calibrated_precisions",
+        "engines",
+        "backends",
+        "workloads",
+        "candidates",
+    }
     free = {("model", "config")}
     found: list[tuple[str, ...]] = []
     for key, value in section.items():
@@ -74,7 +83,8 @@ def test_no_key_has_a_default(path):
 
 SECTIONS = [
     "", "data/", "model/", "model/preprocessor/", "train/", "exports/fp32/", "calibration_methods/entropy/",
-    "calibrations/main/", "precisions/fp16/", "engines/fp32/", "backends/ort-cpu/", "backends/ort-cpu/options/",
+    "calibrations/main/", "precisions/fp16/", "calibrated_precisions/int8/", "engines/fp32/", "backends/ort-cpu/",
+    "backends/ort-cpu/options/",
     "measurement/", "candidates/ort-fp32/",
 ]  # fmt: skip
 
@@ -107,7 +117,7 @@ WRONG = [
     ("calibrations/main/samples", 0, "greater than 0"),
     ("calibration_methods/percentile/percentile", 100, "less than 100"),
     ("calibration_methods/entropy/bins", 0, "greater than 0"),
-    ("precisions/int8/per_channel", "true", "valid boolean"),
+    ("calibrated_precisions/int8/per_channel", "true", "valid boolean"),
     ("engines/fp32/opt_shape/0", 0, "greater than 0"),
     ("backends/rtx/version", 1.6, "valid string"),
     ("backends/rtx/gpus", -1, "greater than or equal to 0"),
@@ -195,14 +205,14 @@ def test_a_calibration_method_without_options_says_where_they_go():
 
 
 MISSING_ROWS = [
-    ("calibrations/main/onnx", "calibrations.main.onnx", "exports or precisions"),
-    ("precisions/fp16/onnx", "precisions.fp16.onnx", "exports or precisions"),
-    ("precisions/int8/calibration", "precisions.int8.calibration", "calibrations"),
-    ("engines/fp32/onnx", "engines.fp32.onnx", "exports or precisions"),
+    ("calibrations/main/onnx", "calibrations.main.onnx", ONNX_SECTIONS),
+    ("precisions/fp16/onnx", "precisions.fp16.onnx", ONNX_SECTIONS),
+    ("calibrated_precisions/int8/calibration", "calibrated_precisions.int8.calibration", "calibrations"),
+    ("engines/fp32/onnx", "engines.fp32.onnx", ONNX_SECTIONS),
     ("baseline", "baseline", "candidates"),
     ("candidates/ort-fp32/backend", "candidates.ort-fp32.backend", "backends"),
     ("candidates/ort-fp32/workloads", "candidates.ort-fp32.workloads", "workloads"),
-    ("candidates/ort-fp32/loads", "candidates.ort-fp32.loads", "exports or precisions"),
+    ("candidates/ort-fp32/loads", "candidates.ort-fp32.loads", ONNX_SECTIONS),
     ("candidates/rtx-fp32/loads", "candidates.rtx-fp32.loads", "engines"),
 ]
 
@@ -233,10 +243,25 @@ TOGETHER = [
         "data.max_tokens is 64 for the task image-classification",
         "images need null",
     ),
-    ([("precisions/fp32", PARAMS["precisions"]["fp16"])], "'fp32' is a row of both exports and precisions", "rename"),
+    ([("precisions/fp32", PARAMS["precisions"]["fp16"])], f"'fp32' is a row of two of {ONNX_SECTIONS}", "rename"),
+    (
+        [("calibrated_precisions/fp16", PARAMS["calibrated_precisions"]["int8"])],
+        f"'fp16' is a row of two of {ONNX_SECTIONS}",
+        "rename",
+    ),
+    (
+        [("precisions/static", PARAMS["calibrated_precisions"]["int8"])],
+        "precisions.static has the step int8_static, which reads a calibration cache",
+        "move the row to calibrated_precisions",
+    ),
+    (
+        [("calibrated_precisions/half", {**PARAMS["precisions"]["fp16"], "calibration": "main"})],
+        "calibrated_precisions.half has the step fp16, which reads no calibration cache",
+        "move the row to precisions",
+    ),
     (
         [("calibrations/main/onnx", "fp16")],
-        "precisions.int8 starts from onnx/fp32, but its calibration 'main' holds the ranges of onnx/fp16",
+        "calibrated_precisions.int8 starts from onnx/fp32, but its calibration 'main' holds the ranges of onnx/fp16",
         "calibrate the ONNX row",
     ),
     (
@@ -246,10 +271,10 @@ TOGETHER = [
     ),
     (
         [("precisions/fp16/onnx", "int8-dynamic"), ("precisions/int8-dynamic/onnx", "fp16")],
-        "precisions fp16 → int8-dynamic → fp16 start from each other",
+        "the precisions fp16 → int8-dynamic → fp16 start from each other",
         "exports",
     ),
-    ([("precisions/fp16/onnx", "fp16")], "precisions fp16 → fp16 start from each other", "exports"),
+    ([("precisions/fp16/onnx", "fp16")], "the precisions fp16 → fp16 start from each other", "exports"),
     (
         [("engines/fp32/min_shape", [1])],
         "engines.fp32 has shapes [[1], [8, 32], [32, 64]], but the dynamic axes are ['batch_size', 'sequence_length']",
@@ -324,7 +349,7 @@ def test_a_workload_at_the_edge_of_an_engine_fits():
 
 
 def test_the_links_of_a_precisions_row_are_not_its_steps_options():
-    assert precision_options(PARAMS["precisions"]["int8"]) == {
+    assert precision_options(PARAMS["calibrated_precisions"]["int8"]) == {
         "per_channel": True,
         "symmetric_activations": True,
         "quantize_bias": False,

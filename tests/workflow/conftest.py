@@ -26,6 +26,12 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+spoiled: +.+\n\s+fix: +.+")
 PATIENCE_S = 120
+# clocks stand in these, or digests of what does
+VARYING = (
+    "artifacts/measurements/",
+    "artifacts/report/",
+    *(f"artifacts/jobs/{rule}" for rule in ("build", "measure", "report")),
+)
 ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
 FILES = {
     "source": "files",
@@ -152,8 +158,7 @@ class StudyFolder:
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of every file that equal settings must repeat: measurements and the time a build took are left out."""
-        varying = ("artifacts/measurements/", "artifacts/report/")
-        kept = [path for path in self.files() if not path.startswith(varying) and not path.endswith("/engine.json")]
+        kept = [path for path in self.files() if not path.startswith(VARYING) and not path.endswith("/engine.json")]
         return {path: sha256(self / path) for path in kept}
 
     def scratch(self) -> list[str]:

@@ -189,7 +189,7 @@ def test_a_library_version_that_is_not_there_is_no_other_version_and_names_the_c
     study.set(**{"backends__ort-cpu__version": "1.2.3"})
     output = study.refused("artifacts/measurements/ort-fp32.json")
     assert "LibraryError in rule measure" in output
-    assert "onnxruntime-1.2.3 is not in libraries/" in happened(output)
+    assert "onnxruntime-1.2.3 is not among its libraries/" in happened(output)
     assert "make library PACKAGE=onnxruntime VERSION=1.2.3" in output
     assert not (study / "artifacts/measurements/ort-fp32.json").exists()
 
@@ -246,7 +246,7 @@ def test_a_full_disk_is_said_in_four_parts_and_leaves_nothing_behind(study, smal
     output = study.refused()
     assert f"StorageError in rule {rule}" in output
     assert "No space left on device" in happened(output)
-    assert [path for path in disk.rglob("*") if path.is_file()] == []
+    assert [path for path in disk.rglob("*") if path.is_file() and "jobs" not in path.parts] == []
     assert study.scratch() == []
 
 
@@ -267,8 +267,9 @@ def test_ctrl_c_ends_without_a_traceback_and_a_second_run_is_kept_out(study):
     shutil.rmtree(study / "artifacts/checkpoint")
     process = study.start_and_wait_for("logs/fine_tune.log")
     second = study.refused()
-    assert "locked" in second
-    assert "Traceback" not in second
+    assert f"process {process.pid} on " in happened(second)
+    assert "works in this folder since" in second
+    assert study.planned("--forcerun", "report") != []  # looking is allowed
     assert process.poll() is None, study.terminal()
     assert end(process, signal.SIGINT) != 0
     terminal = study.terminal()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import StudyFolder, end, from_files, happened, jobs_in
+from tests.workflow.conftest import VARYING, StudyFolder, end, from_files, happened, jobs_in
 
 ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
@@ -52,7 +52,7 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
     assert sorted(listed) == sorted(outputs) == study.files()
     params = yaml.safe_load((study / "params.yaml").read_text())
     rows = {
-        "onnx": [*params["exports"], *params["precisions"]],
+        "onnx": [*params["exports"], *params["precisions"], *params["calibrated_precisions"]],
         "calibration": params["calibrations"],
         "engines": params["engines"],
         "measurements": [f"{name}.json" for name in params["candidates"]],
@@ -76,6 +76,7 @@ def test_a_changed_calibration_reruns_what_it_feeds_and_neither_training_nor_exp
     assert "artifacts/calibration/main/cache.json" in changed
     assert all(
         path.startswith(("artifacts/calibration/main/", "artifacts/onnx/int8/", "artifacts/engines/int8/"))
+        or path in ("artifacts/jobs/calibrate/main.json", "artifacts/jobs/convert_precision/int8.json")
         for path in changed
     )
     assert study.planned() == []
@@ -215,8 +216,7 @@ def test_a_new_candidate_costs_its_measurement_and_the_report_and_a_removed_one_
 
 
 def test_equal_settings_give_equal_bytes_in_another_folder_and_with_other_cores(finished, fresh):
-    varying = ("artifacts/measurements", "artifacts/report")
-    fresh.snakemake(*(path for path in finished.files() if not path.startswith(varying)), cores=1)
+    fresh.snakemake(*(path for path in finished.files() if not path.startswith(VARYING)), cores=1)
     assert fresh.digests() == finished.digests()
     kinds = {Path(path).name for path in finished.digests()}
     assert {"model.safetensors", "model.onnx", "cache.json", "quantized.onnx", "model.engine", "test.parquet"} <= kinds

@@ -11,7 +11,7 @@ def test_a_changed_number_is_shown_with_its_old_value(study):
     study.set(calibrations__main__samples=8)
     lines = study.temper("plan", "--directory", str(study.folder)).stdout.splitlines()
     assert lines[0] == "7 jobs would run:"
-    assert "  calibrate main: samples: 16 → 8" in lines
+    assert "  calibrate main: calibration samples: 16 → 8" in lines
     (converted,) = [line for line in lines if line.startswith("  convert_precision int8: ")]
     assert converted == "  convert_precision int8: follows artifacts/calibration/main"
 
@@ -37,13 +37,13 @@ def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
     with open(own_code.code / "src/temper/calibration/nncf.py", "a") as module:
         module.write("# edited\n")
     lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
-    assert "  calibrate main: its code changed; samples: 16 → 8" in lines
+    assert "  calibrate main: calibration samples: 16 → 8; its code changed" in lines
 
 
 def test_a_study_that_was_never_run_is_planned_whole(fresh):
     lines = fresh.temper("plan", "--directory", str(fresh.folder)).stdout.splitlines()
     assert lines[0] == "15 jobs would run:"
-    assert "  prepare_data: not there: data/prepared/calibration.parquet and 7 more" in lines
+    assert "  prepare_data: not there: data/prepared/calibration.parquet and 8 more" in lines
 
 
 def test_a_plan_that_cannot_be_made_ends_in_the_error_itself(fresh):

@@ -4,6 +4,7 @@ rule calibrate:
         calibration_set="data/prepared/calibration.parquet",
     output:
         expand("artifacts/calibration/{{calibration}}/{file}", file=CALIBRATION_FILES),
+        job=record_path("calibrate", "{calibration}"),
     log:
         "logs/calibrate/{calibration}.log",
     wildcard_constraints:
@@ -14,6 +15,11 @@ rule calibrate:
         onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.calibrations[wildcards.calibration].onnx}",
         data_folder=subpath(input.calibration_set, parent=True),
         folder="artifacts/calibration/{calibration}",
+        versions=lambda wildcards: versions_for(
+            "calibrate",
+            wildcards.calibration,
+            *plugins.load("calibration", STUDY.calibrations[wildcards.calibration].method).LIBRARIES,
+        ),
         source=lambda wildcards: digest_of(
             "calibrate.py", ("calibration", STUDY.calibrations[wildcards.calibration].method)
         ),

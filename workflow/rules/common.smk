@@ -7,13 +7,17 @@ from snakemake.exceptions import WorkflowError
 from temper import devices, plugins, preflight, raw_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
-from temper.provenance import source_digest
+from temper.provenance import measuring_machine, source_digest
 from temper.signature import PREPROCESSOR_FILES
 from temper.study import precision_options, read_study
+from temper.tracking import holder, kept_versions
+from temper.tracking.job_record import record_path
 
 try:
     STUDY = read_study(config, workflow.configfiles)
-    preflight.check_writable("data", "artifacts", "logs")
+    if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
+        preflight.check_start(STUDY.jobs)
+    KEPT_VERSIONS = kept_versions.read_kept_versions()
 except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None
 
@@ -32,7 +36,8 @@ CHECKPOINT_FILES = expand(
 ONNX_FILES = ("model.onnx", "onnx.json", "signature.json", *EXTERNAL_DATA, *PREPROCESSOR)
 CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
-ONNX_ROWS = (*STUDY.exports, *STUDY.precisions)
+REPORT_FILES = expand("artifacts/report/{file}", file=("summary.md", "summary.csv", "summary.json", "metrics.json"))
+JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
 
 
 def any_of(rows):
@@ -74,6 +79,11 @@ def calibration_folder(precision):
 def calibration_files(precision):
     """The files of that cache; none for steps without one."""
     return [f"{calibration_folder(precision)}/{file}" for file in CALIBRATION_FILES if "calibration" in precision]
+
+
+def versions_for(rule, row, *names):
+    """Versions of the libraries that a job's bytes depend on; another version makes them anew."""
+    return kept_versions.made_with(KEPT_VERSIONS, rule, row, *names)
 
 
 def gpus_for(backend):

@@ -1,9 +1,15 @@
+from temper.data.prepare import LIBRARIES
+
+DATA_LIBRARIES = (*LIBRARIES, *plugins.load("data", STUDY.data["source"]).LIBRARIES)
+
+
 rule prepare_data:
     input:
         raw_files.data_files(STUDY.data),
         raw_files.checkpoint_files(STUDY.model),  # its tokenizer or image processor
     output:
         PREPARED_FILES,
+        job=record_path("prepare_data", ""),
     log:
         "logs/prepare_data.log",
     params:
@@ -11,6 +17,7 @@ rule prepare_data:
         model=plain(STUDY.model),
         seed=STUDY.seed,
         folder=subpath(output[0], parent=True),
+        versions=versions_for("prepare_data", "", *DATA_LIBRARIES),
         source=digest_of("prepare_data.py", ("data", STUDY.data["source"])),
     message:
         "prepare_data"

@@ -3,6 +3,7 @@ rule build_engine:
         lambda wildcards: artifact_files(f"onnx/{STUDY.engines[wildcards.engine].onnx}"),
     output:
         expand("artifacts/engines/{{engine}}/{file}", file=ENGINE_FILES),
+        job=record_path("build_engine", "{engine}"),
     log:
         "logs/build_engine/{engine}.log",
     wildcard_constraints:

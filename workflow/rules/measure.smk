@@ -5,6 +5,7 @@ rule measure:
         test_set="data/prepared/test.parquet",
     output:
         record="artifacts/measurements/{candidate}.json",
+        job=record_path("measure", "{candidate}"),
     log:
         "logs/measure/{candidate}.log",
     wildcard_constraints:
@@ -18,6 +19,7 @@ rule measure:
             "backends", backend_of(wildcards).runner, backend_of(wildcards).version
         ),
         gpus=lambda wildcards: gpus_for(backend_of(wildcards)),
+        machine=measuring_machine(),
         workloads=lambda wildcards: {
             name: STUDY.workloads[name] for name in STUDY.candidates[wildcards.candidate].workloads
         },

@@ -1,22 +1,28 @@
 rule convert_precision:
     input:
-        lambda wildcards: artifact_files(f"onnx/{STUDY.precisions[wildcards.precision]['onnx']}"),
-        cache=lambda wildcards: calibration_files(STUDY.precisions[wildcards.precision]),
+        lambda wildcards: artifact_files(f"onnx/{STUDY.conversions[wildcards.precision]['onnx']}"),
+        cache=lambda wildcards: calibration_files(STUDY.conversions[wildcards.precision]),
     output:
         expand("artifacts/onnx/{{precision}}/{file}", file=ONNX_FILES),
+        job=record_path("convert_precision", "{precision}"),
     log:
         "logs/convert_precision/{precision}.log",
     wildcard_constraints:
-        precision=any_of(STUDY.precisions),
+        precision=any_of(STUDY.conversions),
     params:
-        step=lambda wildcards: STUDY.precisions[wildcards.precision]["step"],
-        options=lambda wildcards: precision_options(STUDY.precisions[wildcards.precision]),
+        step=lambda wildcards: STUDY.conversions[wildcards.precision]["step"],
+        options=lambda wildcards: precision_options(STUDY.conversions[wildcards.precision]),
         external_data=STUDY.onnx_external_data,
-        onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.precisions[wildcards.precision]['onnx']}",
-        calibration_folder=lambda wildcards: calibration_folder(STUDY.precisions[wildcards.precision]),
+        onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.conversions[wildcards.precision]['onnx']}",
+        calibration_folder=lambda wildcards: calibration_folder(STUDY.conversions[wildcards.precision]),
         folder="artifacts/onnx/{precision}",
+        versions=lambda wildcards: versions_for(
+            "convert_precision",
+            wildcards.precision,
+            *plugins.load("precisions", STUDY.conversions[wildcards.precision]["step"]).LIBRARIES,
+        ),
         source=lambda wildcards: digest_of(
-            "convert_precision.py", ("precisions", STUDY.precisions[wildcards.precision]["step"])
+            "convert_precision.py", ("precisions", STUDY.conversions[wildcards.precision]["step"])
         ),
     message:
         "convert_precision {wildcards.precision}"

@@ -1,8 +1,10 @@
 rule report:
     input:
         records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
+        jobs=[record_path("measure", candidate) for candidate in STUDY.candidates],
     output:
-        expand("artifacts/report/summary.{form}", form=("md", "csv", "json")),
+        REPORT_FILES,
+        job=record_path("report", ""),
     log:
         "logs/report.log",
     params:

@@ -4,6 +4,7 @@ rule fine_tune:
         raw_files.checkpoint_files(STUDY.model),
     output:
         CHECKPOINT_FILES,
+        job=record_path("fine_tune", ""),
     log:
         "logs/fine_tune.log",
     params:
@@ -12,6 +13,7 @@ rule fine_tune:
         seed=STUDY.seed,
         data_folder=subpath(input[0], parent=True),
         folder=subpath(output[0], parent=True),
+        versions=versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
     threads: workflow.cores
     message:

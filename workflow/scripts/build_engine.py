@@ -1,8 +1,8 @@
 """Rule `build_engine`: an ONNX file in, an engine out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "build_engine"):
+with recorded(snakemake):
     from temper.engines.build import build_engine
 
     build_engine(

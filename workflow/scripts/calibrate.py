@@ -1,8 +1,8 @@
 """Rule `calibrate`: ONNX file and calibration rows in, calibration cache out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "calibrate"):
+with recorded(snakemake):
     from temper.calibration.calibrate import calibrate
 
     calibrate(

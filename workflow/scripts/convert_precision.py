@@ -1,8 +1,8 @@
 """Rule `convert_precision`: ONNX file in, ONNX file out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "convert_precision"):
+with recorded(snakemake):
     from temper.precisions.convert import convert_precision
 
     convert_precision(

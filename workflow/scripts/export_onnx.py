@@ -1,8 +1,8 @@
 """Rule `export_onnx`: checkpoint in, FP32 ONNX file out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "export_onnx"):
+with recorded(snakemake):
     from temper.export.to_onnx import export_onnx
 
     export_onnx(

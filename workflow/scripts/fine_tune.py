@@ -1,8 +1,8 @@
 """Rule `fine_tune`: prepared data in, checkpoint out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "fine_tune"):
+with recorded(snakemake):
     from temper.training.checkpoint import make_checkpoint
 
     make_checkpoint(

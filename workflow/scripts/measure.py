@@ -1,8 +1,8 @@
 """Rule `measure`: one artifact on one backend in, one record out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "measure"):
+with recorded(snakemake):
     from temper.measurement.measure import measure
 
     measure(

@@ -1,8 +1,8 @@
 """Rule `prepare_data`: a data source in, fixed and encoded splits out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "prepare_data"):
+with recorded(snakemake):
     from temper.data.prepare import prepare_data
 
     prepare_data(

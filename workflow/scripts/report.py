@@ -1,13 +1,14 @@
 """Rule `report`: records in, summary out."""
 
-from temper.script_log import log_to
+from temper.tracking.job_record import recorded
 
-with log_to(snakemake.log[0], "report"):
+with recorded(snakemake):
     from temper.report.render import write_summary
 
     write_summary(
         study=snakemake.params.study,
         baseline=snakemake.params.baseline,
         records=snakemake.input.records,
+        jobs=snakemake.input.jobs,
         folder=snakemake.params.folder,
     )

@@ -13,7 +13,7 @@ from temper.errors import BackendError, ProviderNotActive
 from temper.library import Library, import_library
 from temper.signature import Tensors
 
-LIBRARY = Library("onnxruntime", ("onnxruntime", "onnxruntime-gpu"))
+LIBRARY = Library("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "ONNX Runtime")
 ACCEPTS = ("onnx",)
 PREDICTS = True
 CPU = "CPUExecutionProvider"

@@ -14,7 +14,7 @@ from temper.errors import BackendError, PrecisionNotActive
 from temper.library import Library, import_library
 from temper.signature import Tensors
 
-LIBRARY = Library("openvino", ("openvino",))
+LIBRARY = Library("openvino", ("openvino",), "OpenVINO")
 ACCEPTS = ("onnx",)
 PREDICTS = True
 

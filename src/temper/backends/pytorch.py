@@ -12,7 +12,7 @@ from temper.errors import PrecisionNotActive, Unavailable
 from temper.library import Library, import_library
 from temper.signature import Signature, Tensors
 
-LIBRARY = Library("torch", ("torch",))
+LIBRARY = Library("torch", ("torch",), "PyTorch")
 ACCEPTS = ("checkpoint",)
 PREDICTS = True
 

@@ -22,12 +22,10 @@ class Collected:
     Attributes:
         ranges: activation range by tensor name.
         quantized: the quantised model of a library that calibrates and quantises in one go; None elsewhere.
-        libraries: distributions whose versions the cache keeps.
     """
 
     ranges: Ranges
     quantized: ModelProto | None
-    libraries: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def calibrate(
                 "options": dict(options),
                 "ranges": {name: list(ends) for name, ends in sorted(collected.ranges.items())},
                 "holds_quantized_model": collected.quantized is not None,
-                "versions": versions(*collected.libraries),
+                "versions": versions(*module.LIBRARIES),
             },
             inputs={
                 "model.onnx": sha256(source / "model.onnx"),

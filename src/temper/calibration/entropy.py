@@ -9,6 +9,8 @@ from temper.calibration.cache import Collected
 from temper.calibration.ranges import collect_ranges
 from temper.signature import Tensors
 
+LIBRARIES = ("onnx", "onnxruntime")
+
 
 class Options(BaseModel):
     """`calibration_methods.entropy`."""

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from temper.calibration.cache import Collected
 from temper.signature import Tensors
 
+LIBRARIES = ("onnx", "onnxruntime", "nncf")
+
 
 class Options(BaseModel):
     """`calibration_methods.nncf`."""
@@ -50,4 +52,4 @@ def collect(model: ModelProto, batches: Sequence[Tensors], options: Options) -> 
         subset_size=len(batches),
         fast_bias_correction=options.fast_bias_correction,
     )
-    return Collected(quantizer_ranges(quantized), quantized, ("onnx", "onnxruntime", "nncf"))
+    return Collected(quantizer_ranges(quantized), quantized)

@@ -51,4 +51,4 @@ def collect_ranges(
             float(low.item() if hasattr(low, "item") else low),
             float(high.item() if hasattr(high, "item") else high),
         )
-    return Collected(ranges, None, ("onnx", "onnxruntime"))
+    return Collected(ranges, None)

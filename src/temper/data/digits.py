@@ -10,6 +10,8 @@ from temper.errors import DataError
 
 BRIGHTEST = 16  # load_digits counts set pixels in 4 x 4 blocks of the original scan
 
+LIBRARIES: tuple[str, ...] = ("scikit-learn",)
+
 
 class Options(SourceOptions):
     """test_rows: rows drawn for the test split; the others are train."""

@@ -30,6 +30,9 @@ class File(BaseModel):
     columns: Annotated[list[str], Field(min_length=2)] | None
 
 
+LIBRARIES: tuple[str, ...] = ("datasets",)
+
+
 class Options(SourceOptions):
     """Files and their columns. The header is a fact of each file, so splits of different origin go together.
 

@@ -20,6 +20,9 @@ class HubSplits(BaseModel):
     test: str
 
 
+LIBRARIES: tuple[str, ...] = ("datasets", "huggingface_hub")
+
+
 class Options(SourceOptions):
     """The dataset and its columns. Label names come from the dataset's own features.
 

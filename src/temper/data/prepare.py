@@ -15,6 +15,7 @@ from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits,
 from temper.errors import DataError
 from temper.model_options import model_options
 
+LIBRARIES = ("pyarrow", "tokenizers", "transformers")  # beside those of the source
 SPLITS = ("train", "validation", "test", "calibration")
 
 

@@ -56,6 +56,8 @@ _OPENINGS = ("honestly ,", "for me ,", "in the end ,", "to my surprise ,", "as a
 _CONTRASTS = (", but", ", yet", "; however ,", ", and still")
 _CONCESSIONS = ("although", "even though", "while")
 
+LIBRARIES: tuple[str, ...] = ()
+
 
 class Options(SourceOptions):
     """Sizes and label noise.

@@ -17,7 +17,7 @@ from temper.errors import BackendError, Unavailable
 from temper.library import Library, import_library, loaded_version
 from temper.signature import Signature
 
-LIBRARY = Library("tensorrt_rtx", ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12"))
+LIBRARY = Library("tensorrt_rtx", ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12"), "TensorRT-RTX")
 
 _PLATFORMS = {("Linux", "x86_64"), ("Windows", "AMD64")}
 _SPOILED = "this engine only; nothing was written"

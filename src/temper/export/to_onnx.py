@@ -13,6 +13,7 @@ from temper.onnx_file import write_onnx_artifact
 from temper.signature import Signature, Tensors
 from temper.training.model import load_checkpoint
 
+LIBRARIES = ("torch", "transformers", "onnx", "onnxscript")
 PARITY_BATCH_SIZES = (1, 3, 8)  # one row alone, and several padded to the longest
 PARITY_BATCHES = 8  # of each size
 
@@ -136,5 +137,5 @@ def export_onnx(
         facts={"made_by": {"export": dict(row)}},
         check=check,
         inputs={"checkpoint": sha256(checkpoint / "checkpoint.json")},
-        libraries=("torch", "transformers", "onnx", "onnxscript"),
+        libraries=LIBRARIES,
     )

@@ -1,17 +1,20 @@
 """The summary as Markdown, CSV and JSON, and the same table on the terminal."""
 
 import csv
+import hashlib
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import staged_folder, write_text
+from temper.artifact import canonical_json, sha256, staged_folder, write_text
+from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, Record, read_record
 from temper.report.tables import Row, differing_rows, rows
+from temper.tracking.job_record import read_job_record
 
 ABSENT = "–"
 
@@ -153,23 +156,68 @@ def _json(study: str, records: Sequence[Record], baseline: str) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"  # in the order of params.yaml
 
 
-def write_summary(*, study: str, baseline: str, records: Sequence[str], folder: str) -> None:
-    """Write summary.md, summary.csv and summary.json, and print the table on the terminal.
+def metrics(records: Sequence[Record], baseline: str) -> dict[str, Any]:
+    """The few numbers by which experiments are compared, by candidate; what was not measured is left out.
+
+    `latency_ratio` is a candidate's median latency over the baseline's on the same workload: below 1 is faster.
+    """
+    by_row = {(row.candidate, row.workload): row for row in rows(records, baseline)}
+    found: dict[str, Any] = {}
+    for (candidate, workload), row in by_row.items():
+        entry = found.setdefault(candidate, {})
+        if row.accuracy is not None:
+            entry["accuracy"] = row.accuracy
+        if row.labels_differing is not None:
+            entry["labels_differing"] = row.labels_differing
+        reference = by_row.get((baseline, workload))
+        if row.latency_p50_ms is not None and reference is not None and reference.latency_p50_ms:
+            entry.setdefault("latency_ratio", {})[workload] = round(row.latency_p50_ms / reference.latency_p50_ms, 4)
+    for record in records:
+        if record.artifact is not None:
+            found[record.candidate]["artifact"] = artifact_digest(record.artifact.files_sha256)
+    return found
+
+
+def artifact_digest(files_sha256: Mapping[str, str]) -> str:
+    """Twelve hexadecimal digits that are equal for equal weights and graphs."""
+    own = sorted(digest for name, digest in files_sha256.items() if name.startswith("model."))
+    return hashlib.sha256("\n".join(own).encode()).hexdigest()[:12]
+
+
+def _check_jobs(jobs: Sequence[str]) -> None:
+    """Check that the records are the ones that their jobs wrote: a record edited by hand has no place in a table."""
+    for path in jobs:
+        job = read_job_record(path)
+        for file, digest in job.outputs.items():
+            if sha256(file) != digest:
+                raise ArtifactError(
+                    asked=f"report {file}",
+                    happened=f"{file} is not the record that was measured: altered since (its job's record is {path})",
+                    spoiled="every table that would hold it; nothing was written",
+                    fix="temper sync: takes the measured record from DVC's cache, or lets it be measured anew",
+                )
+
+
+def write_summary(*, study: str, baseline: str, records: Sequence[str], jobs: Sequence[str], folder: str) -> None:
+    """Write summary.md, summary.csv, summary.json and metrics.json.
 
     Args:
         study: name of the study.
         baseline: candidate whose predicted labels the others are held against.
         records: paths of the records, in the order of the table.
+        jobs: paths of the job records of the measurements, which hold the records' digests.
         folder: where the summary goes.
 
     Raises:
-        ArtifactError: a record is not of this schema version.
+        ArtifactError: a record is not of this schema version, or was altered since it was measured.
     """
+    _check_jobs(jobs)
     read = [read_record(path) for path in records]
     with staged_folder(folder) as scratch:
         write_text(scratch / "summary.md", markdown(study, read, baseline))
         write_text(scratch / "summary.csv", _csv(rows(read, baseline)))
         write_text(scratch / "summary.json", _json(study, read, baseline))
+        write_text(scratch / "metrics.json", canonical_json(metrics(read, baseline)))
 
 
 def print_summary(folder: str) -> None:

@@ -47,6 +47,6 @@ def make_checkpoint(
         write_manifest(
             scratch / "checkpoint.json",
             kind="checkpoint",
-            facts={"seed": seed, "train": dict(train), "versions": versions("torch", "transformers")},
+            facts={"seed": seed, "train": dict(train), "versions": versions(*module.LIBRARIES)},
             inputs={"data_card": sha256(data / "data_card.json")},
         )

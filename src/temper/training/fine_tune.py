@@ -19,6 +19,8 @@ from temper.training.model import initial_model
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
+LIBRARIES = ("torch", "transformers")
+
 
 class Options(BaseModel):
     """The `train:` section with `method: fine_tune`."""

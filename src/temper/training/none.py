@@ -9,6 +9,8 @@ from temper.model_options import ModelOptions
 from temper.signature import Signature
 from temper.training.model import initial_model
 
+LIBRARIES = ("torch", "transformers")
+
 
 class Options(BaseModel):
     """The `train:` section with `method: none`."""

@@ -23,7 +23,7 @@ def summary(tmp_path):
     paths = [str(tmp_path / f"{each.candidate}.json") for each in RECORDS]
     for path, each in zip(paths, RECORDS, strict=True):
         write_record(path, each)
-    write_summary(study="tiny", baseline="base", records=paths, folder=str(tmp_path / "report"))
+    write_summary(study="tiny", baseline="base", records=paths, jobs=[], folder=str(tmp_path / "report"))
     return tmp_path / "report"
 
 
@@ -130,8 +130,11 @@ def test_a_candidate_without_a_workload_of_the_others_has_dashes_there():
 
 def test_a_report_in_which_nothing_was_measured_is_still_written(tmp_path):
     write_record(tmp_path / "gpu.json", record("gpu", reason="no NVIDIA GPU"))
-    write_summary(study="t", baseline="base", records=[str(tmp_path / "gpu.json")], folder=str(tmp_path / "report"))
+    write_summary(
+        study="t", baseline="base", records=[str(tmp_path / "gpu.json")], jobs=[], folder=str(tmp_path / "report")
+    )
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "metrics.json",
         "summary.csv",
         "summary.json",
         "summary.md",
@@ -142,7 +145,9 @@ def test_a_report_in_which_nothing_was_measured_is_still_written(tmp_path):
 def test_a_record_of_an_old_version_stops_the_report(tmp_path):
     (tmp_path / "old.json").write_text(json.dumps({**record("a").model_dump(mode="json"), "schema_version": 0}))
     with pytest.raises(ArtifactError, match="it says 0"):
-        write_summary(study="t", baseline="a", records=[str(tmp_path / "old.json")], folder=str(tmp_path / "report"))
+        write_summary(
+            study="t", baseline="a", records=[str(tmp_path / "old.json")], jobs=[], folder=str(tmp_path / "report")
+        )
     assert not (tmp_path / "report").exists()
 
 

@@ -1,0 +1,1 @@
+"""Experiments side by side, and engines of two versions of a library."""

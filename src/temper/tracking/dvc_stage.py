@@ -1,0 +1,96 @@
+"""What DVC's stages run, and how a finished study is handed to DVC.
+
+DVC decides what is stale by settings.json and by the artifacts; Snakemake then runs that one job.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from temper.artifact import canonical_json, write_text
+from temper.errors import ArtifactError, ConfigError, ExperimentError
+from temper.tracking.job_record import read_job_record, record_path
+from temper.tracking.jobs import planned_jobs, snakemake_command
+from temper.tracking.origin import UNCHECKED
+from temper.tracking.sync import remove_records_of_no_row, settings_json, states
+
+SETTINGS = "settings.json"
+
+
+def write_settings() -> None:
+    """Write settings.json, and remove the records of rows that are gone. The first stage of every `dvc repro`.
+
+    Raises:
+        ConfigError: the study cannot be planned.
+    """
+    jobs = planned_jobs()
+    remove_records_of_no_row(jobs)
+    write_text(SETTINGS, canonical_json(settings_json(jobs)))
+
+
+def run_job(rule: str, row: str, cores: int) -> int:
+    """Run one job, whatever Snakemake remembers of it; return its exit code.
+
+    Args:
+        rule: of the Snakefile.
+        row: of params.yaml; '' for a rule with one job.
+        cores: for Snakemake.
+
+    Raises:
+        ConfigError: settings.json is not of this params.yaml, or of other versions: DVC would file the result under
+            settings it was not made with. The job's outputs are removed.
+    """
+    record = record_path(rule, row)
+    arguments = ("--cores", str(cores), "--quiet", "all", "--force", record, "--allowed-rules", rule)
+    done = subprocess.run(snakemake_command(".", *arguments), env={**os.environ, UNCHECKED: "1"}, check=False)
+    if done.returncode != 0:
+        return done.returncode
+    made = read_job_record(record)
+    try:
+        listed = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))[rule]
+        promised = {key: value for key, value in (listed[row] if row else listed).items() if key != "outside_files"}
+    except (OSError, ValueError, KeyError):
+        promised = None
+    if promised != made.settings:
+        for path in (record, *made.outputs):
+            Path(path).unlink(missing_ok=True)
+        raise ConfigError(
+            asked=f"run {rule} {row}".rstrip(),
+            happened=f"{SETTINGS} was not written for these settings (a single stage run without the stage `settings`?)",
+            spoiled="nothing: the result was removed, DVC recorded none",
+            fix="dvc repro, which begins with that stage; or dvc repro settings, then the same command again",
+        )
+    return 0
+
+
+def commit() -> int:
+    """Hand a finished study to DVC without running anything: settings.json, then `dvc commit`. Returns its exit code.
+
+    Raises:
+        ArtifactError: an artifact is not of today's settings.
+        ExperimentError: DVC could not store them.
+    """
+    jobs = planned_jobs()
+    found = states(jobs)
+    wrong = [(job, found[job.rule, job.row]) for job in jobs if not found[job.rule, job.row].current]
+    if wrong:
+        job, state = wrong[0]
+        raise ArtifactError(
+            asked="hand this study to DVC",
+            happened=f"{len(wrong)} of {len(jobs)} artifacts are not of these settings ({job.name}: {state.reason})",
+            spoiled="nothing: DVC was told nothing",
+            fix="finish the study first (snakemake --cores 1, or dvc repro)",
+        )
+    remove_records_of_no_row(jobs)
+    write_text(SETTINGS, canonical_json(settings_json(jobs)))
+    done = subprocess.run(["dvc", "commit", "--force", "--quiet"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ExperimentError(
+            asked="hand this study to DVC",
+            happened=(done.stderr or done.stdout).strip()[-600:],
+            spoiled="DVC's record of this study only; the artifacts are whole and untouched",
+            fix="mend what it names (a full disk: free some space, dvc gc --workspace), then the same command again",
+        )
+    print(f"{len(jobs)} jobs handed to DVC: git add dvc.lock {SETTINGS}, git commit, dvc push")
+    return 0

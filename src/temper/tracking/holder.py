@@ -1,0 +1,71 @@
+"""Who works in this folder: a run says so while it lasts, so that a second one can name the first."""
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from temper.artifact import canonical_json, write_text
+from temper.errors import BusyError
+
+HOLDER = Path(".snakemake/temper/running.json")
+
+
+def _started(pid: int) -> str | None:
+    """When a process of this machine began, in the kernel's clock ticks; None if it is gone or cannot be asked."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def hold() -> None:
+    """Note that this process works here."""
+    content = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "started": _started(os.getpid()),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": " ".join(["snakemake", *sys.argv[1:]]),
+    }
+    write_text(HOLDER, canonical_json(content))
+
+
+def release() -> None:
+    """Remove the note."""
+    HOLDER.unlink(missing_ok=True)
+
+
+def holder() -> dict[str, str] | None:
+    """The run that works here, or None. A note whose process has ended (a kill, a power cut) does not count.
+
+    Whether a process of another machine still lives cannot be asked from here: its note counts.
+    """
+    try:
+        note: dict[str, str] = json.loads(HOLDER.read_text(encoding="utf-8"))
+        pid = int(note["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if pid == os.getpid():
+        return None
+    if note["host"] != socket.gethostname():
+        return note
+    return note if note["started"] is not None and _started(pid) == note["started"] else None
+
+
+def check_free(asked: str) -> None:
+    """Refuse to start where another run works.
+
+    Raises:
+        BusyError: with its process, its command and since when.
+    """
+    note = holder()
+    if note is not None:
+        raise BusyError(
+            asked=asked,
+            happened=f"process {note['pid']} on {note['host']} works in this folder since {note['since']}: {note['command']}",
+            spoiled="nothing: no job was started",
+            fix="wait until it has ended, or stop it (Ctrl-C in its terminal); if that machine is gone: temper sync --force",
+        )

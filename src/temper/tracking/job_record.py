@@ -1,0 +1,136 @@
+"""The job record: what a job was asked, what it read and what it wrote, left as the last of its outputs.
+
+It travels with the artifact (DVC, a copy), so the truth about an artifact never depends on what a tool remembers.
+Digests are SHA-256 over bytes; settings are the job's params as the Snakefile gave them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.artifact import canonical_json, sha256, write_text
+from temper.errors import ArtifactError, LibraryError
+from temper.provenance import distribution_versions
+from temper.script_log import log_to
+
+FOLDER = "artifacts/jobs"
+LEDGER = ".snakemake/temper/made"  # this folder's own memory, never shared: the job records that Snakemake left here
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job record. Paths are relative to the study's folder."""
+
+    rule: str
+    row: str  # '' where the rule has one job only
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]  # path to SHA-256
+    outputs: Mapping[str, str]
+
+
+def record_path(rule: str, row: str) -> str:
+    """Path of a job's record: artifacts/jobs/<rule>/<row>.json, or artifacts/jobs/<rule>.json."""
+    return f"{FOLDER}/{rule}/{row}.json" if row else f"{FOLDER}/{rule}.json"
+
+
+def ledger_path(rule: str, row: str) -> Path:
+    """Where this folder remembers the digest of a job's record."""
+    return Path(LEDGER, rule, row or "_")
+
+
+def plain_settings(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's params as they are stored: what JSON knows, tuples as lists."""
+    settings: dict[str, Any] = json.loads(canonical_json(dict(params)))
+    return settings
+
+
+def write_job_record(record: JobRecord) -> None:
+    """Write a job's record and remember it as made here."""
+    path = record_path(record.rule, record.row)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "rule": record.rule,
+        "row": record.row,
+        "settings": dict(record.settings),
+        "inputs": dict(record.inputs),
+        "outputs": dict(record.outputs),
+    }
+    write_text(path, canonical_json(content))
+    remember(record.rule, record.row)
+
+
+def read_job_record(path: str | Path) -> JobRecord:
+    """Read a job record.
+
+    Raises:
+        ArtifactError: it is absent, or no record of this format.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content.pop("format_version") != FORMAT_VERSION:
+            raise ValueError("it is of another format version")
+        return JobRecord(**content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            asked=f"read the job record {path}",
+            happened=f"{type(error).__name__}: {error}",
+            spoiled="what the job made: nobody can tell under which settings",
+            fix="make it anew: temper sync removes it, the next run makes it",
+        ) from None
+
+
+def remember(rule: str, row: str) -> None:
+    """Note that the job record that is here now is the one this folder's Snakemake knows of."""
+    write_text(ledger_path(rule, row), sha256(record_path(rule, row)) + "\n")
+
+
+def is_remembered(rule: str, row: str) -> bool:
+    """Whether the job record on disk is the one that Snakemake left here, byte for byte."""
+    path, noted = Path(record_path(rule, row)), ledger_path(rule, row)
+    if not noted.is_file():
+        return False
+    return noted.read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_versions(rule: str, row: str, wanted: Mapping[str, str]) -> None:
+    """Check that this environment holds the libraries whose versions a job is planned with.
+
+    Raises:
+        LibraryError: it does not: kept_versions.json names those of an artifact that was made elsewhere.
+    """
+    found = distribution_versions(*wanted)
+    other = [f"{name} {version} (here: {found[name]})" for name, version in wanted.items() if found[name] != version]
+    if other:
+        raise LibraryError(
+            asked=f"run {rule} {row}".rstrip(),
+            happened=f"its artifact is kept as made with {', '.join(other)}, and now has to be made anew",
+            spoiled="nothing: no job of another version was recorded as this one",
+            fix="temper forget, which lets the installed versions count again; then run the same command",
+        )
+
+
+@contextmanager
+def recorded(snakemake: Any) -> Iterator[None]:
+    """Run a rule's work with its output in the rule's log, and leave the job record when it ends well.
+
+    Args:
+        snakemake: what Snakemake hands to a script: rule, wildcards, params, input, output, log.
+    """
+    rule, row = str(snakemake.rule), next(iter(map(str, snakemake.wildcards)), "")
+    settings = plain_settings(dict(snakemake.params.items()))
+    path = record_path(rule, row)
+    with log_to(snakemake.log[0], rule):
+        check_versions(rule, row, settings.get("versions", {}))
+        yield
+        written = [str(file) for file in snakemake.output if str(file) != path]
+        write_job_record(JobRecord(rule, row, settings, digests(snakemake.input), digests(written)))
+
+
+def digests(files: Sequence[Any]) -> dict[str, str]:
+    """SHA-256 of each file, by path."""
+    return {str(file): sha256(str(file)) for file in files}
