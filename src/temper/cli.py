@@ -228,6 +228,26 @@ def _lint(arguments: argparse.Namespace) -> int:
     return 1 if kept else 0
 
 
+def _use_code_of_this_checkout(argv: list[str]) -> None:
+    """Start again with the code of the checkout we stand in, where this is another one's.
+
+    DVC runs an experiment in a temporary checkout, and finds this command on the path all the same.
+    """
+    from temper.provenance import SOURCE_ROOT
+    from temper.tracking.jobs import checkout_of
+
+    own = checkout_of() / "src"
+    if own.resolve() != SOURCE_ROOT:
+        path = os.pathsep.join(filter(None, [str(own), os.environ.get("PYTHONPATH")]))
+        os.execve(sys.executable, [sys.executable, "-m", "temper.cli", *argv], {**os.environ, "PYTHONPATH": path})
+
+
+def run() -> int:
+    """The `temper` command."""
+    _use_code_of_this_checkout(sys.argv[1:])
+    return main()
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors that a user can cause end in their four parts and exit code 1."""
     parser = argparse.ArgumentParser(prog="temper", description=__doc__)
@@ -292,4 +312,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())
