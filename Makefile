@@ -12,7 +12,7 @@ READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt
 
-.PHONY: help setup reproduce study plan raw repro sync pull compare calibration-study upgrade-check results library test lint \
+.PHONY: help setup reproduce study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -81,11 +81,14 @@ lint: $(TEST_READY)  ## ruff, mypy --strict, the closed schema, snakemake --lint
 	$(BIN)/temper check params.yaml studies/*/params.yaml
 	$(BIN)/temper lint
 
+long-test: $(TEST_READY)  ## tests that take minutes to an hour: 36 kills, the table of runs and jobs on the embedded study
+	$(BIN)/python -m pytest -m long -s
+
 benchmark: $(TEST_READY)  ## overhead, no-op time, memory and harness cost of the embedded study, as ratios
 	$(BIN)/python benchmarks/overhead.py
 
 clean:  ## remove what the embedded study made
-	rm -rf data artifacts logs .snakemake
+	rm -rf data/prepared artifacts logs .snakemake
 
 need-%:
 	@test -n "$($*)" || { echo "make needs $*=… here; 'make help' shows how" >&2; exit 2; }

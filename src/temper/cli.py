@@ -138,6 +138,15 @@ def _commit(arguments: argparse.Namespace) -> int:
     return commit()
 
 
+def _verify_remote(arguments: argparse.Namespace) -> int:
+    from temper.tracking.remote import verify_remote
+
+    _in(arguments.directory)
+    for line in verify_remote(arguments.remote):
+        print(line)
+    return 0
+
+
 def _compare(arguments: argparse.Namespace) -> int:
     from temper.comparison.experiments import compare
 
@@ -271,6 +280,7 @@ def main(argv: list[str] | None = None) -> int:
         ("settings", _settings, "write settings.json (the first DVC stage)"),
         ("job", _job, "run one job, as a DVC stage does"),
         ("commit", _commit, "hand a finished study to DVC"),
+        ("verify-remote", _verify_remote, "read a DVC remote's objects back, and push damaged ones again"),
         ("compare", _compare, "experiments side by side, best first, and a plot"),
         ("calibration-study", _calibration_study, "calibration methods × sample counts as experiments"),
         ("upgrade", _upgrade, "another version of a library: plan, run, compare"),
@@ -296,6 +306,8 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("version", help="a version number")
             command.add_argument("--plan", action="store_true", help="only show what would run, and why")
             command.add_argument("--cores", type=int, default=1, help="for Snakemake (default: 1)")
+        if name == "verify-remote":
+            command.add_argument("--remote", help="name of the remote (default: DVC's default remote)")
         if name == "results":
             command.add_argument("--machine", required=True, help="name of this machine's folder")
         if name == "raw":

@@ -11,16 +11,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from temper.artifact import sha256
 from temper.plan import parse_dry_run
+
+if TYPE_CHECKING:
+    from tests.workflow.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -244,3 +247,49 @@ def own_code(study: StudyFolder, tmp_path: Path) -> Iterator[StudyFolder]:
 def copy_code_of(code: Path, folder: Path) -> Path:
     """A second copy, of the session's code rather than of a checkout that may have changed since."""
     return Path(shutil.copytree(code, folder, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="session")
+def finished_repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Repository"]:
+    """A checkout whose tiny study was made by `dvc repro`. Read it only."""
+    from tests.workflow.repository import make_repository
+
+    made = make_repository(tmp_path_factory.mktemp("repository") / "study")
+    (made / "first-run.txt").write_text(made.dvc("repro"))
+    (made / ".git/info/exclude").write_text("first-run.txt\n")
+    made.commit("the first run")
+    yield made
+    shutil.rmtree(made.folder)
+
+
+@pytest.fixture
+def mount_small() -> Iterator[Callable[[Path, str], Path]]:
+    """Mounts a small file system over an emptied folder."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, size: str) -> Path:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            pytest.skip("no mount command")
+        if done.returncode != 0:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def repository(finished_repository: "Repository", tmp_path: Path) -> Iterator["Repository"]:
+    """A copy of the finished checkout."""
+    from tests.workflow.repository import copy_repository
+
+    made = copy_repository(finished_repository, tmp_path / "study")
+    yield made
+    shutil.rmtree(made.folder)

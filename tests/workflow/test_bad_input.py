@@ -4,7 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -215,27 +215,9 @@ def test_an_engine_of_another_version_than_its_backend_is_refused(study):
 
 
 @pytest.fixture
-def small_disk(study: StudyFolder) -> Iterator[Callable[[str, str], Path]]:
+def small_disk(study: StudyFolder, mount_small: Callable[[Path, str], Path]) -> Callable[[str, str], Path]:
     """Mounts a small file system over an emptied folder of the study: `small_disk("artifacts", "24k")`."""
-    mounted: list[Path] = []
-
-    def mount(name: str, size: str) -> Path:
-        folder = study / name
-        shutil.rmtree(folder)
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except FileNotFoundError:
-            pytest.skip("no mount command")
-        if done.returncode != 0:
-            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+    return lambda name, size: mount_small(study / name, size)
 
 
 @pytest.mark.parametrize(

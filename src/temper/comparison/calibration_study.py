@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from temper.artifact import canonical_json, write_text
-from temper.comparison.experiments import FOLDER, compare
+from temper.comparison.experiments import FOLDER, compare, read_experiments
 from temper.errors import ExperimentError
 from temper.tracking.dvc import ask_dvc, environment
 from temper.tracking.dvc_stage import commit
@@ -63,12 +63,18 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
         ExperimentError: DVC refuses an experiment, or one fails.
     """
     commit()
-    names = []
+    names: list[str] = []
+    wanted = {f"{calibration}-{method}-{count}" for method in methods for count in samples}
+    before = sorted(wanted & {each.name for each in read_experiments([])})
+    if before:  # from an earlier study on this commit; DVC gives a name once
+        ask_dvc(
+            "exp", "remove", *before, spoiled="nothing was queued", fix="dvc exp list shows them; dvc exp remove NAME"
+        )
     for method in methods:
         for count in samples:
             names.append(f"{calibration}-{method}-{count}")
             ask_dvc(
-                "exp", "run", "--queue", "--force", "--name", names[-1],
+                "exp", "run", "--queue", "--name", names[-1],
                 "--set-param", f"calibrations.{calibration}.method={method}",
                 "--set-param", f"calibrations.{calibration}.samples={count}",
                 spoiled="nothing was run; dvc queue remove --all empties the queue",
@@ -76,13 +82,22 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
             )  # fmt: skip
             print(f"queued {names[-1]}", flush=True)
     started = time.monotonic()
-    ran = _run_queue(Path(FOLDER) / "calibration-study.log")
+    log = Path(FOLDER) / "calibration-study.log"
+    ran = _run_queue(log)
     cost = {
         "experiments": len(names),
         "jobs_run": ran,
         "jobs_of_full_reruns": len(names) * len(planned_jobs()),
         "wall_s": round(time.monotonic() - started, 1),
     }
+    failed = [f"{each.name}: {each.error or 'no results'}" for each in read_experiments(names) if not each.metrics]
+    if failed:
+        raise ExperimentError(
+            asked="run the calibration study",
+            happened=f"{len(failed)} of {len(names)} experiments failed ({failed[0]}); the log is {log}",
+            spoiled="these experiments; the others are kept, temper compare shows them",
+            fix="correct what the log names, then the same command again",
+        )
     compare(names)
     file = Path(FOLDER) / "comparison.json"
     content = json.loads(file.read_text(encoding="utf-8"))

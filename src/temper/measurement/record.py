@@ -108,5 +108,5 @@ def read_record(path: str | Path) -> Record:
             asked=f"read the record {path}",
             happened=f"it is not a record of schema version {SCHEMA_VERSION} (it says {version}): {str(error)[:300]}",
             spoiled="every table that would hold it",
-            fix=f"measure it anew: snakemake --cores 1 --forcerun {path}",
+            fix="temper sync: puts it back from DVC's cache, or removes it for the next run to measure anew",
         ) from None

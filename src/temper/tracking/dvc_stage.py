@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 from temper.artifact import canonical_json, write_text
-from temper.errors import ArtifactError, ConfigError, ExperimentError
+from temper.errors import ArtifactError, ConfigError
+from temper.tracking.dvc import ask_dvc
 from temper.tracking.job_record import read_job_record, record_path
 from temper.tracking.jobs import planned_jobs, snakemake_command
 from temper.tracking.origin import UNCHECKED
@@ -18,12 +19,25 @@ from temper.tracking.sync import remove_records_of_no_row, settings_json, states
 SETTINGS = "settings.json"
 
 
+def _bring_outside_files() -> None:
+    """Put tracked files from outside in place where they are missing: an experiment's temporary folder starts without."""
+    for tracked in sorted(Path("data").glob("*.dvc")):
+        if not tracked.with_suffix("").exists():
+            ask_dvc(
+                *("checkout", str(tracked)),
+                spoiled="this run only; nothing was recorded",
+                fix=f"dvc pull {tracked} fetches them from the remote; or put them there again (make raw)",
+            )
+
+
 def write_settings() -> None:
     """Write settings.json, and remove the records of rows that are gone. The first stage of every `dvc repro`.
 
     Raises:
         ConfigError: the study cannot be planned.
+        ExperimentError: files from outside that DVC tracks are not in its cache.
     """
+    _bring_outside_files()
     jobs = planned_jobs()
     remove_records_of_no_row(jobs)
     write_text(SETTINGS, canonical_json(settings_json(jobs)))
@@ -69,7 +83,7 @@ def commit() -> int:
 
     Raises:
         ArtifactError: an artifact is not of today's settings.
-        ExperimentError: DVC could not store them.
+        ExperimentError: DVC could not store them (no repository, a full disk).
     """
     jobs = planned_jobs()
     found = states(jobs)
@@ -84,13 +98,10 @@ def commit() -> int:
         )
     remove_records_of_no_row(jobs)
     write_text(SETTINGS, canonical_json(settings_json(jobs)))
-    done = subprocess.run(["dvc", "commit", "--force", "--quiet"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ExperimentError(
-            asked="hand this study to DVC",
-            happened=(done.stderr or done.stdout).strip()[-600:],
-            spoiled="DVC's record of this study only; the artifacts are whole and untouched",
-            fix="mend what it names (a full disk: free some space, dvc gc --workspace), then the same command again",
-        )
+    ask_dvc(
+        *("commit", "--force", "dvc.yaml"),  # without a target DVC means every study of the checkout
+        spoiled="DVC's record of this study only; the artifacts are whole and untouched",
+        fix="mend what it names (a full disk: free some space, dvc gc --workspace), then the same command again",
+    )
     print(f"{len(jobs)} jobs handed to DVC: git add dvc.lock {SETTINGS}, git commit, dvc push")
     return 0

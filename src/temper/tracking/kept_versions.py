@@ -13,6 +13,9 @@ from temper.artifact import canonical_json, write_text
 from temper.errors import ArtifactError
 from temper.provenance import distribution_versions
 
+# What candidates run on is upgraded to be compared on the very same files. Where such a library also quantised a file, its
+# version stands in the file's manifest, and another one does not make the file anew.
+RUNTIMES = frozenset({"onnxruntime", "openvino"})
 FILE = "kept_versions.json"  # beside params.yaml; in git, so that experiments in temporary folders see it too
 
 
@@ -51,5 +54,6 @@ def write_kept_versions(kept: Mapping[str, Mapping[str, Mapping[str, str]]]) -> 
 
 
 def made_with(kept: Mapping[str, Mapping[str, Mapping[str, str]]], rule: str, row: str, *names: str) -> dict[str, str]:
-    """Version of each distribution a job's bytes depend on: as kept for this job, else as installed."""
-    return {**distribution_versions(*names), **kept.get(rule, {}).get(row, {})}
+    """Version of each distribution that makes a job's bytes anew: as kept for this job, else as installed."""
+    counted = [name for name in names if name not in RUNTIMES]
+    return {**distribution_versions(*counted), **kept.get(rule, {}).get(row, {})}

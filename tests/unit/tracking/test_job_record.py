@@ -1,0 +1,102 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from temper.errors import ArtifactError, LibraryError
+from temper.tracking import job_record
+from temper.tracking.job_record import (
+    JobRecord,
+    is_remembered,
+    read_job_record,
+    record_path,
+    recorded,
+    write_job_record,
+)
+
+RECORD = JobRecord("calibrate", "main", {"samples": 8}, {"in.onnx": "a"}, {"out.json": "b"})
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Named(list):
+    """Params and outputs as a script gets them: a list with names."""
+
+    def __init__(self, **named):
+        super().__init__(named.values())
+        self.items = named.items
+
+
+def script(rule="calibrate", row="main", **params):
+    output = ["artifacts/out.json", record_path(rule, row)]
+    wildcards = [row] if row else []
+    return SimpleNamespace(
+        rule=rule, wildcards=wildcards, params=Named(**params), input=["in.txt"], output=output, log=["logs/job.log"]
+    )
+
+
+def test_a_rule_with_one_job_has_no_folder_of_its_own():
+    assert record_path("report", "") == "artifacts/jobs/report.json"
+    assert record_path("measure", "ort-fp32") == "artifacts/jobs/measure/ort-fp32.json"
+
+
+def test_a_record_is_read_as_it_was_written_and_remembered():
+    write_job_record(RECORD)
+    path = record_path("calibrate", "main")
+    assert read_job_record(path) == RECORD
+    assert is_remembered("calibrate", "main")
+
+
+def test_a_record_that_came_from_elsewhere_is_not_remembered(folder):
+    write_job_record(RECORD)
+    path = folder / record_path("calibrate", "main")
+    path.write_text(path.read_text().replace("8", "9"))
+    assert not is_remembered("calibrate", "main")
+    job_record.ledger_path("calibrate", "main").unlink()
+    assert not is_remembered("calibrate", "main")
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format_version": 2}', '{"format_version": 1, "rule": "a"}', "[]"])
+def test_what_is_no_record_is_an_error(folder, text):
+    (folder / "x.json").write_text(text)
+    with pytest.raises(ArtifactError, match="temper sync"):
+        read_job_record("x.json")
+
+
+def test_a_job_that_ends_well_leaves_its_settings_and_digests(folder):
+    (folder / "in.txt").write_text("in")
+    with recorded(script(row="main", sizes=(1, 2), versions={})):
+        (folder / "artifacts").mkdir()
+        (folder / "artifacts/out.json").write_text("out")
+    found = read_job_record(record_path("calibrate", "main"))
+    assert found.settings == {"sizes": [1, 2], "versions": {}}
+    assert found.inputs.keys() == {"in.txt"}
+    assert found.outputs.keys() == {"artifacts/out.json"}
+    assert is_remembered("calibrate", "main")
+
+
+def test_a_job_that_fails_leaves_no_record(folder):
+    (folder / "in.txt").write_text("in")
+    with pytest.raises(SystemExit), recorded(script()):
+        raise RuntimeError("no")
+    assert not (folder / "artifacts/jobs").exists()
+
+
+def test_a_job_planned_with_other_versions_than_are_here_does_not_run(folder):
+    with pytest.raises(LibraryError) as caught:
+        job_record.check_versions("fine_tune", "", {"pytest": "0.1"})
+    assert "pytest 0.1 (here: " in caught.value.happened
+    assert caught.value.fix.startswith("temper forget")
+    job_record.check_versions("fine_tune", "", {"not-a-distribution": "not installed"})
+
+
+def test_equal_work_gives_equal_bytes(folder):
+    write_job_record(RECORD)
+    first = (folder / record_path("calibrate", "main")).read_bytes()
+    write_job_record(JobRecord(**dict(reversed(list(RECORD.__dict__.items())))))
+    assert (folder / record_path("calibrate", "main")).read_bytes() == first
+    assert json.loads(first)["settings"] == {"samples": 8}

@@ -1,0 +1,300 @@
+"""One dvc.yaml for every study: the same jobs as the Snakefile, and the same decisions."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from temper.plan import SETTINGS_CHANGED, parse_dry_run
+from temper.tracking.jobs import planned_jobs
+from temper.tracking.sync import settings_json
+from tests.workflow.conftest import HERE, ROOT
+from tests.workflow.repository import dvc_jobs, make_repository
+from tests.workflow.test_exactness import (
+    AFTER_CALIBRATION,
+    AFTER_TRAINING,
+    ALL,
+    CALIBRATE,
+    ENGINES,
+    MEASURED,
+    ORT_MEASURED,
+    REPORT,
+)
+
+CALIBRATED_ANEW = sorted([*CALIBRATE, *AFTER_CALIBRATION])
+STUDIES = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml")), *sorted(HERE.glob("params.*.yaml"))]
+
+
+@pytest.mark.parametrize("params", STUDIES, ids=lambda path: path.parent.name + path.name)
+def test_dvc_has_the_jobs_inputs_outputs_and_params_of_the_snakefile(params, tmp_path):
+    made = make_repository(tmp_path / "study", params)
+    try:
+        jobs = {job.name: job for job in planned_jobs(made.folder)}
+        outputs = {path for job in jobs.values() for path in job.outputs}
+        listed = settings_json(list(jobs.values()))
+        stages = {}
+        for stage in Repo(made.folder).index.stages:
+            *_, command = stage.cmd.partition("temper ")
+            if command != "settings":
+                stages[command.removeprefix("job ")] = stage
+        assert sorted(stages) == sorted(jobs)
+        for name, job in jobs.items():
+            stage = stages[name]
+            files = {dep.def_path for dep in stage.deps} - {"settings.json"}
+            keys = [key for dep in stage.deps if dep.def_path == "settings.json" for key in dep.params]
+            assert keys == [f"{job.rule}.{job.row}" if job.row else job.rule], name
+            assert {dep.def_path for dep in stage.params} == {"settings.json"}, name
+
+            def beside(path, places):
+                return [place for place in places if path == place or path.startswith(f"{place}/")]
+
+            read = [path for path in job.inputs if path in outputs]
+            assert [path for path in read if len(beside(path, files)) != 1] == [], name
+            assert [place for place in files if not any(beside(path, [place]) for path in read)] == [], name
+            outs = {out.def_path for out in stage.outs}
+            assert [path for path in job.outputs if len(beside(path, outs)) != 1] == [], name
+            assert [place for place in outs if not any(beside(path, [place]) for path in job.outputs)] == [], name
+            entry = listed[job.rule][job.row] if job.row else listed[job.rule]
+            assert {key: value for key, value in entry.items() if key != "outside_files"} == job.settings
+    finally:
+        shutil.rmtree(made.folder)
+
+
+def test_every_study_of_this_repository_has_the_same_dvc_yaml():
+    for params in ROOT.glob("studies/*/params.yaml"):
+        assert params.with_name("dvc.yaml").resolve() == (ROOT / "dvc.yaml").resolve()
+
+
+def test_dvc_makes_everything_status_is_clean_and_snakemake_agrees(finished_repository):
+    made = finished_repository
+    assert dvc_jobs((made / "first-run.txt").read_text()) == ALL
+    assert json.loads(made.dvc("status", "--json").splitlines()[-1]) == {"settings": ["always changed"]}
+    assert made.repro() == []
+    assert made.planned() == []
+    listed = yaml.safe_load((made / "dvc.yaml").read_text())["stages"]["report"]
+    assert all(
+        (made / path).is_file() for path in [*listed["metrics"], *(key for plot in listed["plots"] for key in plot)]
+    )
+    assert "ort-int8" in made.dvc("metrics", "show")
+    assert "settings.json" in made.run("git", "ls-files")
+
+
+def test_dvc_and_snakemake_make_the_same_bytes(finished, finished_repository):
+    made, alone = finished_repository.digests(), finished.digests()
+    ours = {path: digest for path, digest in made.items() if not path.endswith(".gitignore")}
+    assert ours == alone
+
+
+# Run | jobs: the table of DVC's and Snakemake's decisions (the embedded study has the same, `make long-test`)
+
+
+def test_snakemake_first_then_commit_costs_no_job(finished, tmp_path):
+    made = make_repository(tmp_path / "study")
+    assert len(made.snakemake().split("Finished jobid")) > 1
+    assert made.planned() == []
+    assert "15 jobs handed to DVC" in made.temper_says("commit")
+    assert made.repro() == []
+    assert made.planned() == []
+    shutil.rmtree(made.folder)
+
+
+def test_an_experiment_runs_what_depends_on_its_setting_and_going_back_costs_nothing(repository):
+    done = repository.dvc("exp", "run", "--name", "minmax", "-S", "calibrations.main.method=minmax")
+    assert dvc_jobs(done) == CALIBRATED_ANEW
+    assert cache_method(repository) == "minmax"
+    assert repository.planned() == []  # its jobs ran through this folder's Snakemake
+    done = repository.dvc("exp", "run", "--name", "back", "-S", "calibrations.main.method=nncf")
+    assert dvc_jobs(done) == []
+    assert cache_method(repository) == "nncf"
+    refused = repository.attempt("snakemake", "--cores", "1")
+    assert refused.returncode != 0
+    assert "ForeignArtifacts" in refused.stderr
+    assert "made known to Snakemake" in repository.temper_says("sync")
+    assert repository.planned() == []
+
+
+def cache_method(made) -> str:
+    return json.loads((made / "artifacts/calibration/main/cache.json").read_text())["method"]
+
+
+def test_an_experiment_in_a_temporary_folder_runs_the_same_jobs_and_leaves_the_workspace(repository):
+    before = repository.digests()
+    done = repository.dvc("exp", "run", "--temp", "--name", "minmax", "-S", "calibrations.main.method=minmax")
+    assert dvc_jobs(done) == CALIBRATED_ANEW
+    assert repository.digests() == before
+    assert repository.planned() == []
+    assert repository.dvc("exp", "apply", "minmax")
+    assert cache_method(repository) == "minmax"
+    assert repository.repro() == []
+
+
+def test_an_experiment_in_a_temporary_folder_runs_the_code_that_was_committed_with_it(repository):
+    tables = repository / "src/temper/report/render.py"
+    tables.write_text(tables.read_text().replace('f"# {study}"', 'f"# {study} as edited"'))
+    repository.commit("other code")
+    done = repository.dvc("exp", "run", "--temp", "--name", "edited", "-S", "calibrations.main.samples=8")
+    assert dvc_jobs(done) == CALIBRATED_ANEW
+    repository.dvc("exp", "apply", "edited")
+    assert "tiny as edited" in (repository / "artifacts/report/summary.md").read_text()
+
+
+def test_a_new_and_a_removed_candidate(repository):
+    row = {"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]}
+    record = repository / "artifacts/measurements/ort-fp16.json"
+    repository.set(**{"candidates__ort-fp16": row})
+    assert repository.repro() == ["measure ort-fp16", "report"]
+    assert record.is_file()
+    repository.set(**{"candidates__ort-fp16": ...})
+    assert repository.repro() in ([], REPORT)  # [] where DVC's run cache still knows the report
+    assert not record.exists()
+    assert repository.run("temper", "sync")
+    assert repository.planned() == []
+
+
+def test_a_single_stage_on_stale_settings_records_nothing(repository):
+    repository.set(calibrations__main__samples=8)
+    (repository / "artifacts/calibration/main/cache.json").unlink()
+    done = repository.attempt("temper", "job", "calibrate", "main")
+    assert done.returncode != 0
+    assert "was not written for these settings" in done.stderr
+    assert not (repository / "artifacts/jobs/calibrate/main.json").exists()
+
+
+# What makes a job stale: the same in both tools
+
+
+def fake_gpu(folder: Path, driver: str) -> str:
+    """A folder for PATH with an nvidia-smi that names a GPU; planning asks it, nothing is run on it."""
+    tool = folder / f"driver-{driver}" / "nvidia-smi"
+    tool.parent.mkdir(parents=True)
+    tool.write_text(f"#!/bin/sh\necho 'A GPU, {driver}'\n")
+    tool.chmod(0o755)
+    return str(tool.parent)
+
+
+def other_version(folder: Path, name: str) -> str:
+    """A folder for PYTHONPATH in which the distribution has version 99."""
+    info = folder / f"{name.replace('-', '_')}-99.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 99\n")
+    return str(folder)
+
+
+def edit(made, path: str, old: str = "", new: str = "# edited\n") -> dict[str, str]:
+    text = (made / path).read_text()
+    assert old in text
+    (made / path).write_text(text.replace(old, new, 1) if old else text + new)
+    return {}
+
+
+TRIGGERS = {
+    "another GPU": (lambda made: {"PATH": fake_gpu(made.folder.parent, "580")}, ["measure rtx-int8"]),
+    "another onnxruntime": (
+        lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "onnxruntime")},
+        ORT_MEASURED,
+    ),
+    "another openvino": (
+        lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "openvino")},
+        ["measure openvino-int8"],
+    ),
+    "another torch": (
+        lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "torch")},
+        ["export_onnx fp32", "fine_tune", "measure torch-fp32"],
+    ),
+    "another nncf": (lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "nncf")}, CALIBRATE),
+    "a runtime's version in its row": (
+        lambda made: made.set(**{"backends__ort-cpu__version": "1.30.0"}) or {},
+        ORT_MEASURED,
+    ),
+    "another TensorRT-RTX": (
+        lambda made: (
+            made.set(
+                engines__fp32__version="1.5.0.114",
+                engines__int8__version="1.5.0.114",
+                backends__rtx__version="1.5.0.114",
+            )
+            or {}
+        ),
+        [*ENGINES, "measure rtx-int8"],
+    ),
+    "an edited module": (lambda made: edit(made, "src/temper/calibration/nncf.py"), CALIBRATE),
+    "an edited script": (lambda made: edit(made, "workflow/scripts/measure.py"), MEASURED),
+    "an edited rule": (
+        lambda made: edit(
+            made, "workflow/rules/report.smk", "baseline=STUDY.baseline", "baseline=STUDY.baseline, more=1"
+        ),
+        REPORT,
+    ),
+    "a calibration setting": (lambda made: made.set(calibrations__main__samples=8) or {}, CALIBRATE),
+    "a new data row": (lambda made: made.set(data__test_rows=61) or {}, ["prepare_data"]),
+    "nothing": (lambda made: {}, []),
+}
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_each_trigger_makes_the_same_jobs_stale_in_both_tools(repository, name):
+    change, stale = TRIGGERS[name]
+    environment = change(repository)
+    output = repository.run("snakemake", "--dry-run", "--cores", "1", "--quiet", "host", **environment)
+    own = [f"{job.rule} {job.row}".strip() for job in parse_dry_run(output) if SETTINGS_CHANGED in job.reasons]
+    assert sorted(own) == sorted(stale)
+    assert repository.stale_stages(**environment) == sorted(stale)
+
+
+def test_another_driver_is_another_trigger(repository):
+    gpu, driver = (fake_gpu(repository.folder.parent, version) for version in ("580", "590"))
+    repository.run("temper", "settings", PATH=gpu)
+    first = json.loads((repository / "settings.json").read_text())
+    repository.run("temper", "settings", PATH=driver)
+    second = json.loads((repository / "settings.json").read_text())
+    changed = [row for row in first["measure"] if first["measure"][row] != second["measure"][row]]
+    assert changed == ["rtx-int8"]
+    assert {rule: rows for rule, rows in first.items() if rule != "measure"} == {
+        rule: rows for rule, rows in second.items() if rule != "measure"
+    }
+
+
+def test_another_machine_measures_anew_and_the_first_one_finds_its_records_again(repository):
+    record = repository / "artifacts/measurements/ort-int8.json"
+    first = record.read_bytes()
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("a machine with one usable core has no smaller one inside it")
+    done = repository.run("taskset", "--cpu-list", one_core(), "dvc", "repro")
+    assert [job for job in dvc_jobs(done) if job.startswith("measure ")] == MEASURED
+    assert [job for job in dvc_jobs(done) if not job.startswith(("measure ", "report"))] == []
+    assert json.loads(record.read_text())["machine"]["cores_usable"] == 1
+    assert [job for job in repository.repro() if job != "report"] == []
+    assert record.read_bytes() == first
+
+
+def one_core() -> str:
+    return str(min(os.sched_getaffinity(0)))
+
+
+# Made elsewhere
+
+
+def test_artifacts_made_elsewhere_are_measured_here_with_their_makers_versions(repository):
+    other = {"PYTHONPATH": other_version(repository.folder.parent / "o", "torch")}
+    shutil.rmtree(repository / ".snakemake")  # as in a fresh clone: nothing here was made by this folder's Snakemake
+    refused = repository.attempt("temper", "sync", **other)
+    assert refused.returncode != 0
+    assert "were made with other versions than this environment has (fine_tune: torch: 2" in refused.stderr
+    assert "→ 99" in refused.stderr
+    said = repository.temper_says("sync", "--keep", **other)
+    assert "kept fine_tune: torch: " in said
+    planned = repository.run("temper", "plan", **other)
+    assert planned.startswith("2 jobs would run:\n  measure torch-fp32: ")  # what runs on torch itself, and the report
+    assert [job for job in repository.stale_stages(**other) if not job.startswith("measure torch-fp32")] == []
+    made = json.loads((repository / "artifacts/measurements/ort-fp32.json").read_text())
+    assert made["artifact"]["producer"]["torch"] != "99"
+    repository.set(train__epochs=2)
+    failed = repository.attempt("snakemake", "--cores", "1", **other)
+    assert "its artifact is kept as made with torch" in failed.stderr
+    assert "temper forget" in failed.stderr
+    assert "installed versions count again" in repository.temper_says("forget", **other)
+    assert len(repository.run("temper", "plan", **other).splitlines()) == 1 + len(["fine_tune", *AFTER_TRAINING])

@@ -1,0 +1,122 @@
+"""Experiments: queued, compared, plotted; a calibration study; another version of a library."""
+
+import json
+import re
+import time
+
+import pytest
+import yaml
+
+from temper.engines.tensorrt_rtx import LIBRARY
+from temper.library import folder_of
+from tests.workflow.repository import dvc_jobs
+from tests.workflow.test_dvc import CALIBRATED_ANEW
+
+OLD, NEW = "1.5.0.114", "1.6.1.120"
+UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", "report"]
+# the documented one (docs/how-to/compare-calibrations.md)
+SHOW = [
+    "exp",
+    "show",
+    "--only-changed",
+    "--md",
+    "--drop",
+    r"^(calibrate|convert_precision|build_engine|measure|report)\.|artifact",
+]
+
+
+def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repository):
+    for samples in (4, 8):
+        repository.dvc(
+            "exp", "run", "--queue", "--name", f"samples-{samples}", "-S", f"calibrations.main.samples={samples}"
+        )
+    repository.dvc("queue", "start", "--jobs", "1")
+    deadline = time.monotonic() + 240
+    while (
+        not re.search(r"samples-4 .*Success", status := repository.dvc("queue", "status"))
+        or "samples-8" not in status
+        or "Running" in status
+        or "Queued" in status
+    ):
+        assert time.monotonic() < deadline, status
+        assert "Failed" not in status
+        time.sleep(1)
+    for samples in (4, 8):
+        assert dvc_jobs(repository.dvc("queue", "logs", f"samples-{samples}")) == CALIBRATED_ANEW
+    shown = repository.dvc(*SHOW)
+    assert "samples-4" in shown
+    assert "calibrations.main.samples" in shown
+    assert "ort-int8.accuracy" in shown or "ort-int8.latency_ratio" in shown
+    assert "calibrate.main" not in shown
+
+
+def test_a_calibration_study_ends_in_a_table_and_a_plot_that_opens_offline(repository):
+    done = repository.run("temper", "calibration-study", "--methods", "minmax", "nncf", "--samples", "4", "8")
+    assert "4 experiments, 28 jobs in " in done
+    assert "full reruns: 60 jobs" in done
+    folder = repository / "artifacts/comparison"
+    content = json.loads((folder / "comparison.json").read_text())
+    assert content["cost"]["jobs_run"] == 28
+    rows = content["rows"]
+    assert {row["candidate"] for row in rows} == {"ort-int8", "openvino-int8", "rtx-int8"}
+    assert {row["experiment"] for row in rows} == {f"main-{m}-{n}" for m in ("minmax", "nncf") for n in (4, 8)}
+    assert [row["accuracy"] or -1 for row in rows] == sorted((row["accuracy"] or -1 for row in rows), reverse=True)
+    page = (folder / "comparison.html").read_text()
+    assert re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", page) == []
+    assert "calibrations.main.samples" in page
+    named = repository.run("temper", "compare", "main-nncf-4", "main-nncf-8")
+    assert "main-minmax-4" not in named
+    assert "calibrations.main.method" not in named  # it is the same in both
+
+
+def test_an_unknown_experiment_and_a_study_without_any_are_errors(repository):
+    done = repository.attempt("temper", "compare", "nothing-like-that")
+    assert done.returncode == 1
+    assert "no experiment of this commit is called nothing-like-that" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(
+    not folder_of(LIBRARY, OLD).is_dir(), reason=f"TensorRT-RTX {OLD} is not in libraries/ (make library)"
+)
+def test_another_version_of_tensorrt_rtx_reruns_the_engines_and_going_back_costs_nothing(repository):
+    planned = repository.temper_says("upgrade", "tensorrt_rtx", OLD, "--plan")
+    assert planned.startswith("4 jobs would run:")
+    assert f"build_engine fp32: TensorRT-RTX {NEW} → {OLD}" in planned
+    before = (repository / "params.yaml").read_text()
+    assert NEW in before
+    done = repository.temper_says("upgrade", "tensorrt_rtx", OLD)
+    assert dvc_jobs(done) == UPGRADED
+    assert f"| fp32 | {NEW} → {OLD} |" in done
+    content = json.loads((repository / "artifacts/comparison/upgrade.json").read_text())
+    assert {engine["engine"] for engine in content["engines"]} == {"fp32", "int8"}
+    assert all(sum(side.values()) > 10 for engine in content["engines"] for side in engine["layers_by_precision"])
+    made = json.loads((repository / "artifacts/engines/int8/engine.json").read_text())
+    assert made["library_version"] == OLD
+    assert dvc_jobs(repository.temper_says("upgrade", "tensorrt_rtx", NEW)) == []
+    assert json.loads((repository / "artifacts/engines/int8/engine.json").read_text())["library_version"] == NEW
+    after = yaml.safe_load((repository / "params.yaml").read_text())
+    assert after == yaml.safe_load(before)
+
+
+def test_a_version_that_is_not_there_changes_nothing(repository):
+    before = (repository / "params.yaml").read_text()
+    done = repository.attempt("temper", "upgrade", "tensorrt_rtx", "9.9.9")
+    assert done.returncode == 1
+    assert "make library PACKAGE=tensorrt-rtx-cu13 VERSION=9.9.9" in done.stderr
+    assert (repository / "params.yaml").read_text() == before
+
+
+def test_records_are_filed_by_machine_and_only_finished_ones(repository):
+    assert repository.temper_says("results", "--machine", "a-machine") == "filed: results/a-machine/tiny\n"
+    filed = repository / "results/a-machine/tiny"
+    records = sorted(path.name for path in (filed / "measurements").iterdir())
+    assert records == sorted(path.name for path in (repository / "artifacts/measurements").glob("*.json"))
+    assert (filed / "jobs/measure/ort-int8.json").is_file()
+    assert (filed / "engines/int8/engine.json").is_file()
+    assert [path for path in filed.rglob("*") if path.suffix in (".onnx", ".engine", ".safetensors", ".parquet")] == []
+    record = repository / "artifacts/measurements/ort-int8.json"
+    record.write_text(record.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))
+    done = repository.attempt("temper", "results", "--machine", "a-machine")
+    assert done.returncode == 1
+    assert "artifacts/measurements/ort-int8.json is not the file its job wrote" in done.stderr

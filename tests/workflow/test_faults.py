@@ -1,0 +1,221 @@
+"""Kills, full disks, altered bytes, a clock set back: after one command the next run ends as an undisturbed one."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from temper.measurement.record import Accuracy, read_record
+from tests.workflow.conftest import PATIENCE_S
+from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
+from tests.workflow.test_dvc import CALIBRATED_ANEW
+from tests.workflow.test_exactness import flip_one_byte
+
+SEED = 20261121
+KILLS_IN_CI, KILLS = 3, 36
+CHANGES = ({"calibrations__main__samples": 8}, {"train__epochs": 2})  # 7 jobs, 14 jobs
+COMMANDS = {
+    "snakemake": [sys.executable, "-m", "snakemake", "--cores", "2"],
+    "dvc repro": [sys.executable, "-m", "dvc", "repro"],
+    "dvc exp run": [sys.executable, "-m", "dvc", "exp", "run"],
+}
+
+
+def arguments(command: str, change: dict[str, object]) -> list[str]:
+    """`dvc exp run` gets the change as -S; the others find it in params.yaml."""
+    if command != "dvc exp run":
+        return COMMANDS[command]
+    return [*COMMANDS[command], *(f"-S{key.replace('__', '.')}={value}" for key, value in change.items())]
+
+
+def predictions(made: Repository) -> dict[str, list[int]]:
+    """Predicted labels of every candidate that was measured. Fails where a record is none."""
+    records = [read_record(path) for path in sorted((made / "artifacts/measurements").glob("*.json"))]
+    return {r.candidate: r.accuracy.predictions for r in records if isinstance(r.accuracy, Accuracy)}
+
+
+class Undisturbed:
+    """What each change leads to when nothing goes wrong, and how long it takes; made when first asked for."""
+
+    def __init__(self, finished: Repository, folder: Path) -> None:
+        self._finished, self._folder = finished, folder
+        self._found: dict[tuple[str, int], tuple[dict[str, str], dict[str, list[int]], float]] = {}
+
+    def __call__(self, command: str, change: int) -> tuple[dict[str, str], dict[str, list[int]], float]:
+        if (command, change) not in self._found:
+            made = copy_repository(self._finished, self._folder / f"{command.replace(' ', '-')}-{change}")
+            if command != "dvc exp run":
+                made.set(**CHANGES[change])
+            started = time.monotonic()
+            made.run(*arguments(command, CHANGES[change]))
+            self._found[command, change] = (made.digests(), predictions(made), time.monotonic() - started)
+            subprocess.run(["rm", "-rf", str(made.folder)], check=True)
+        return self._found[command, change]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished_repository, tmp_path_factory):
+    return Undisturbed(finished_repository, tmp_path_factory.mktemp("undisturbed"))
+
+
+def kill_and_recover(
+    made: Repository, command: str, change: int, share: float, undisturbed: Undisturbed
+) -> dict[str, object]:
+    """Kill a run after `share` of its usual time, recover with the one documented command, run again, compare."""
+    digests, labels, usual_s = undisturbed(command, change)
+    if command != "dvc exp run":
+        made.set(**CHANGES[change])
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PATH"] = os.pathsep.join([str(BIN), environment["PATH"]])
+    run = subprocess.Popen(
+        arguments(command, CHANGES[change]),
+        cwd=made.folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        run.wait(timeout=share * usual_s)
+        killed = False
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        killed = True
+        run.wait(timeout=PATIENCE_S)
+    said = made.run("temper", "sync")
+    made.run(*arguments(command, CHANGES[change]))
+    found = made.digests()
+    differing = sorted(path for path in digests.keys() | found.keys() if digests.get(path) != found.get(path))
+    assert differing == []
+    assert predictions(made) == labels
+    assert made.scratch() == []
+    assert made.run("temper", "sync").startswith("every artifact is what Snakemake left here") or command != "snakemake"
+    assert made.planned() == []
+    return {
+        "command": command,
+        "change": change,
+        "after_s": round(share * usual_s, 2),
+        "killed": killed,
+        "sync": said.splitlines(),
+    }
+
+
+def plan_of_kills(number: int) -> list[tuple[int, str, int, float]]:
+    drawn = random.Random(SEED)
+    return [
+        (kill, list(COMMANDS)[kill % 3], 0 if number <= KILLS_IN_CI else drawn.randrange(2), drawn.uniform(0.05, 0.95))
+        for kill in range(number)
+    ]
+
+
+@pytest.mark.parametrize(("kill", "command", "change", "share"), plan_of_kills(KILLS_IN_CI), ids=str)
+def test_a_killed_run_recovers_with_one_command(repository, undisturbed, kill, command, change, share):
+    kill_and_recover(repository, command, change, share, undisturbed)
+
+
+@pytest.mark.long
+def test_many_killed_runs_recover(finished_repository, undisturbed, tmp_path):
+    figures = []
+    for kill, command, change, share in plan_of_kills(KILLS):
+        made = copy_repository(finished_repository, tmp_path / f"kill-{kill}")
+        figures.append(kill_and_recover(made, command, change, share, undisturbed))
+        print(json.dumps(figures[-1]), flush=True)
+        subprocess.run(["rm", "-rf", str(made.folder)], check=True)
+    assert sum(bool(figure["killed"]) for figure in figures) >= 30
+
+
+def test_bytes_flipped_under_an_old_time_are_named_and_the_named_command_restores_them(repository):
+    before, path = repository.digests(), "artifacts/onnx/int8/model.onnx"
+    flip_one_byte(repository / path)
+    output = repository.refused("--forcerun", "artifacts/measurements/ort-int8.json")
+    assert f"happened: {path} (" in output
+    assert "temper sync" in output
+    assert f"{path} is not the file its job wrote: restored from DVC's cache" in repository.temper_says("sync")
+    assert repository.digests() == before
+    assert repository.repro() in ([], ["measure ort-int8", "report"])
+    repository.run("temper", "sync")
+    repository.snakemake()
+    assert repository.planned() == []
+
+
+def test_without_dvc_an_altered_artifact_is_removed_and_made_anew_with_the_same_bytes(study):
+    before, path = study.digests(), "artifacts/onnx/int8/model.onnx"
+    flip_one_byte(study / path)
+    done = study.temper("sync", "--directory", str(study.folder))
+    assert f"{path} is not the file its job wrote: removed, will be made anew" in done.stdout
+    assert not (study / path).exists()
+    study.snakemake()
+    assert study.digests() == before
+    assert study.planned() == []
+
+
+def test_a_record_edited_by_hand_has_no_place_in_the_report(study):
+    record = study / "artifacts/measurements/ort-int8.json"
+    record.write_text(record.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))
+    output = study.refused("--forcerun", "report")
+    assert "artifacts/measurements/ort-int8.json is not the record that was measured" in output
+
+
+def test_a_full_disk_while_dvc_stores_spoils_no_artifact(repository, mount_small):
+    repository.set(calibrations__main__samples=8)
+    repository.snakemake()
+    before = repository.digests()
+    disk = mount_small(repository / ".dvc/cache", "64k")
+    done = repository.attempt("temper", "commit")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "asked:    dvc commit" in done.stderr
+    assert "the artifacts are whole" in done.stderr
+    assert repository.digests() == before
+    subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+    repository.temper_says("commit")
+    assert repository.repro() == []
+    assert repository.planned() == []
+
+
+def test_a_clock_that_was_set_back_reruns_nothing_and_hides_nothing(repository):
+    later = time.time() + 3 * 24 * 3600
+    for path in (repository / "artifacts").rglob("*"):
+        os.utime(path, times=(later, later))  # the artifacts come from what is now the future
+    assert repository.planned() == []
+    assert repository.repro() == []
+    repository.set(calibrations__main__samples=8)
+    assert repository.planned() == CALIBRATED_ANEW
+    repository.snakemake()
+    assert repository.planned() == []
+    repository.set(calibrations__main__samples=12)
+    assert dvc_jobs(repository.dvc("repro")) == CALIBRATED_ANEW
+    assert repository.planned() == []
+
+
+def test_a_second_dvc_run_is_told_who_works(repository):
+    repository.set(calibrations__main__samples=8)
+    environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
+    environment.pop("PYTHONPATH", None)
+    (repository / "logs/calibrate/main.log").unlink()
+    first = subprocess.Popen(
+        COMMANDS["dvc repro"], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (repository / "logs/calibrate/main.log").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        second = repository.attempt("dvc", "repro")
+        assert second.returncode != 0
+        assert "Traceback" not in second.stderr
+        assert str(first.pid) in second.stderr
+        plain = repository.attempt("snakemake", "--cores", "1")
+        assert plain.returncode != 0
+        synced = repository.attempt("temper", "sync")
+        assert "works in this folder since" in synced.stderr
+    finally:
+        first.wait(timeout=PATIENCE_S)
+    repository.run("temper", "sync")
+    assert repository.planned() == []
