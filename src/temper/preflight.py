@@ -5,11 +5,27 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from temper.errors import StorageError
+from temper.errors import ConfigError, StorageError
+from temper.provenance import SOURCE_ROOT
 from temper.tracking.holder import check_free
 from temper.tracking.origin import check_origin
 
 _DRY_RUN = {"-n", "--dry-run", "--dryrun"}
+
+
+def check_code(checkout: str | Path) -> None:
+    """Check that the package that runs is the one beside the Snakefile.
+
+    Raises:
+        ConfigError: it is another checkout's, as where two checkouts share one Python environment.
+    """
+    if Path(checkout).resolve() / "src" != SOURCE_ROOT:
+        raise ConfigError(
+            asked="run the Snakefile of this checkout",
+            happened="the package temper that is installed here belongs to another checkout",
+            spoiled="nothing: no job was started",
+            fix="make setup in this checkout and its own .venv/bin/snakemake; or PYTHONPATH=src before the command",
+        )
 
 
 def check_start(jobs: Mapping[str, Iterable[str]]) -> None:

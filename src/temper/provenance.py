@@ -75,9 +75,12 @@ def source_files(*entries: str | Path) -> list[Path]:
 
 def source_digest(*entries: str | Path) -> str:
     """SHA-256 over names and texts of `source_files(*entries)`: equal text gives an equal digest, whatever the mtimes."""
+    texts = {
+        file.relative_to(SOURCE_ROOT).as_posix() if file.is_relative_to(SOURCE_ROOT) else file.name: file
+        for file in source_files(*entries)
+    }
     whole = hashlib.sha256()
-    for file in source_files(*entries):
-        name = file.relative_to(SOURCE_ROOT).as_posix() if file.is_relative_to(SOURCE_ROOT) else file.name
+    for name, file in sorted(texts.items()):
         whole.update(f"{name}\0{_imports_of(file, file.stat().st_mtime_ns)[1]}\n".encode())
     return whole.hexdigest()[:16]
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from temper.tracking.jobs import Job
 from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder
 
 CODE = ("workflow", "profiles", "src", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
@@ -35,7 +36,8 @@ class Repository(StudyFolder):
     def attempt(self, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run a command that may fail."""
         path = os.pathsep.join([environment.pop("PATH", str(BIN)), str(BIN), os.environ["PATH"]])
-        kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DVC_STAGE")}
+        code = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(self.code / "src")]))
+        kept = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"} | {"PYTHONPATH": code}
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -58,6 +60,16 @@ class Repository(StudyFolder):
         changed = json.loads(self.dvc("status", "--json", **environment).splitlines()[-1])
         names = (name.replace("convert_calibrated_precision", "convert_precision") for name in changed)
         return sorted(name.replace("@", " ") for name in names if name != "settings")
+
+    def jobs(self) -> list[Job]:
+        """All jobs of the study, as its own Snakefile plans them."""
+        program = "import dataclasses, json, temper.tracking.jobs as t; print(json.dumps([dataclasses.asdict(j) for j in t.planned_jobs()]))"
+        found = json.loads(self.run(sys.executable, "-c", program).splitlines()[-1])
+        tuples = ("inputs", "outputs")
+        return [
+            Job(**{**job, **{key: tuple(job[key]) for key in tuples}, "needs": tuple(map(tuple, job["needs"]))})
+            for job in found
+        ]
 
     def commit(self, message: str = "a step") -> None:
         self.run("git", "add", "-A")

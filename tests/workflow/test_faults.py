@@ -71,7 +71,7 @@ def kill_and_recover(
     digests, labels, usual_s = undisturbed(command, change)
     if command != "dvc exp run":
         made.set(**CHANGES[change])
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {**os.environ, "PYTHONPATH": str(made / "src")}
     environment["PATH"] = os.pathsep.join([str(BIN), environment["PATH"]])
     run = subprocess.Popen(
         arguments(command, CHANGES[change]),
@@ -197,7 +197,7 @@ def test_a_clock_that_was_set_back_reruns_nothing_and_hides_nothing(repository):
 def test_a_second_dvc_run_is_told_who_works(repository):
     repository.set(calibrations__main__samples=8)
     environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
-    environment.pop("PYTHONPATH", None)
+    environment["PYTHONPATH"] = str(repository / "src")
     (repository / "logs/calibrate/main.log").unlink()
     first = subprocess.Popen(
         COMMANDS["dvc repro"], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True

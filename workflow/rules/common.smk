@@ -14,6 +14,7 @@ from temper.tracking import holder, kept_versions
 from temper.tracking.job_record import record_path
 
 try:
+    preflight.check_code(workflow.basedir)
     STUDY = read_study(config, workflow.configfiles)
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
         preflight.check_start(STUDY.jobs)

@@ -271,7 +271,11 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
             write_text(PARAMS, text)
     after = snapshot(yaml.safe_load(changed), library)
     engines, candidates = engine_rows(before, after), candidate_rows(before, after)
-    page = markdown(f"{wanted.title}: the version before → {version}", engines, candidates)
+    before_it = (
+        " or ".join(sorted({*(row.versions[0] for row in engines), *(row.versions[0] for row in candidates)}))
+        or "nothing"
+    )
+    page = markdown(f"{wanted.title} {before_it} → {version}", engines, candidates)
     write_text(f"{FOLDER}/upgrade.md", page)
     content = {
         "library": library,
