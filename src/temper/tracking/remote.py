@@ -4,12 +4,11 @@ DVC believes what a remote lists: an object that a killed push or a failing disk
 object back is the only way to know.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from temper.errors import ExperimentError
-from temper.tracking.dvc import ask_dvc
 
 
 @dataclass(frozen=True)
@@ -32,44 +31,33 @@ def _digests(repo: Any) -> Iterator[str]:
                 yield from (inner.value for _, _, inner in load(repo.cache.local, hash_info))
 
 
-def check_remote(name: str | None) -> RemoteCheck:
-    """Read every object of this checkout back from the remote; a damaged one is removed there.
-
-    Args:
-        name: of the remote; DVC's default one when None.
-
-    Raises:
-        ExperimentError: there is no such remote, it cannot be reached, or this checkout's own cache lacks a folder's list.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from dvc_data.hashfile.db import get_index
+def _check(repo: Any, remote: Any) -> RemoteCheck:
     from dvc_objects.errors import ObjectFormatError
 
     whole, damaged, missing = [], [], []
-    try:
-        repo = Repo()
-        remote = repo.cloud.get_remote_odb(name, "verify-remote")
-        for digest in dict.fromkeys(_digests(repo)):
-            try:
-                remote.check(digest, check_hash=True)
-                whole.append(digest)
-            except ObjectFormatError:
-                damaged.append(digest)
-                if remote.exists(digest):
-                    remote.delete(digest)
-            except FileNotFoundError:
-                missing.append(digest)
-        if damaged or missing:
-            get_index(remote).clear()  # DVC remembers which folders it once pushed whole
-    except (DvcException, OSError) as error:
-        raise ExperimentError(
-            asked=f"read the objects of this study back from the remote {name or '(default)'}",
-            happened=f"{type(error).__name__}: {error}",
-            spoiled="nothing: neither the remote nor this checkout was changed",
-            fix="dvc remote list shows the remotes, dvc remote add -d NAME URL adds one; look at its server and your network",
-        ) from None
+    for digest in dict.fromkeys(_digests(repo)):
+        try:
+            remote.check(digest, check_hash=True)  # removes a damaged object
+            whole.append(digest)
+        except ObjectFormatError:
+            damaged.append(digest)
+        except FileNotFoundError:
+            missing.append(digest)
     return RemoteCheck(tuple(whole), tuple(damaged), tuple(missing))
+
+
+def _push_again(repo: Any, remote: Any, digests: Sequence[str]) -> list[str]:
+    """Copy objects from this checkout's cache to the remote; return those that the cache has not either.
+
+    Not `dvc push`: that goes by what it remembers of the remote.
+    """
+    cache, lost = repo.cache.local, []
+    for digest in digests:
+        if cache.exists(digest):
+            remote.add(cache.oid_to_path(digest), cache.fs, digest)
+        else:
+            lost.append(digest)
+    return lost
 
 
 def verify_remote(name: str | None) -> list[str]:
@@ -84,26 +72,31 @@ def verify_remote(name: str | None) -> list[str]:
     Raises:
         ExperimentError: the remote cannot be read, or an object can be had neither there nor here.
     """
-    found = check_remote(name)
+    from dvc.repo import Repo
+
+    asked = f"read the objects of this study back from the remote {name or '(default)'}"
+    try:
+        repo = Repo()
+        remote = repo.cloud.get_remote_odb(name, "verify-remote")
+        found = _check(repo, remote)
+        lost = _push_again(repo, remote, (*found.damaged, *found.missing))
+    except Exception as error:  # each kind of remote has its own
+        raise ExperimentError(
+            asked=asked,
+            happened=f"{type(error).__name__}: {error}",
+            spoiled="nothing: what could not be read was left as it is",
+            fix="dvc remote list shows the remotes, dvc remote add -d NAME URL adds one; look at its server and your network",
+        ) from None
+    if lost:
+        raise ExperimentError(
+            asked=asked,
+            happened=f"{len(lost)} objects are damaged or missing there, and this checkout's cache has them not either",
+            spoiled="a clone of this study cannot pull them",
+            fix="run temper verify-remote in a checkout whose cache has them, or make them anew (dvc repro), then again",
+        )
     said = [f"damaged on the remote: {digest}" for digest in found.damaged]
     said += [f"not on the remote: {digest}" for digest in found.missing]
-    if found.damaged or found.missing:
-        ask_dvc(
-            "push",
-            *(() if name is None else ("--remote", name)),
-            spoiled="what is listed as damaged or missing: it is not on the remote",
-            fix="run temper verify-remote in a checkout whose cache has it, or make it anew (dvc repro) and push",
-        )
-        again = check_remote(name)
-        if again.damaged or again.missing:
-            raise ExperimentError(
-                asked="push again what was damaged or missing on the remote",
-                happened=f"{len(again.damaged) + len(again.missing)} objects are still not whole there",
-                spoiled="a clone of this study cannot pull them",
-                fix="run temper verify-remote in a checkout whose cache has them, or make them anew (dvc repro) and push",
-            )
-        said.append(f"pushed again: {len(found.damaged) + len(found.missing)} objects")
-    said.append(
-        f"{len(found.whole)} of {len(found.whole) + len(found.damaged) + len(found.missing)} objects were whole"
-    )
-    return said
+    again = len(found.damaged) + len(found.missing)
+    if again:
+        said.append(f"pushed again: {again} objects")
+    return [*said, f"{len(found.whole)} of {len(found.whole) + again} objects were whole"]
