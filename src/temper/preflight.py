@@ -8,7 +8,7 @@ from pathlib import Path
 from temper.errors import ConfigError, StorageError
 from temper.provenance import SOURCE_ROOT
 from temper.tracking.holder import check_free
-from temper.tracking.origin import check_origin
+from temper.tracking.origin import check_origin, check_times
 
 _DRY_RUN = {"-n", "--dry-run", "--dryrun"}
 
@@ -37,11 +37,13 @@ def check_start(jobs: Mapping[str, Iterable[str]]) -> None:
     Raises:
         StorageError: its folders cannot be written.
         BusyError: another run works in this folder; a dry run may look all the same.
+        ArtifactError: artifacts are from the future.
         ForeignArtifacts: artifacts were put here by something other than Snakemake.
     """
     check_writable("data", "artifacts", "logs")
     if not _DRY_RUN & set(sys.argv):
         check_free("run this study")
+    check_times(jobs)
     check_origin(jobs)
 
 

@@ -63,7 +63,10 @@ class Repository(StudyFolder):
 
     def jobs(self) -> list[Job]:
         """All jobs of the study, as its own Snakefile plans them."""
-        program = "import dataclasses, json, temper.tracking.jobs as t; print(json.dumps([dataclasses.asdict(j) for j in t.planned_jobs()]))"
+        program = (
+            "import dataclasses, json, temper.tracking.jobs as tracking;"
+            "print(json.dumps([dataclasses.asdict(job) for job in tracking.planned_jobs()]))"
+        )
         found = json.loads(self.run(sys.executable, "-c", program).splitlines()[-1])
         tuples = ("inputs", "outputs")
         return [

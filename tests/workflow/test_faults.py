@@ -1,5 +1,6 @@
 """Kills, full disks, altered bytes, a clock set back: after one command the next run ends as an undisturbed one."""
 
+import contextlib
 import json
 import os
 import random
@@ -9,10 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from temper.measurement.record import Accuracy, read_record
-from tests.workflow.conftest import PATIENCE_S
+from tests.workflow.conftest import PATIENCE_S, happened
 from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
 from tests.workflow.test_dvc import CALIBRATED_ANEW
 from tests.workflow.test_exactness import flip_one_byte
@@ -85,7 +87,7 @@ def kill_and_recover(
         run.wait(timeout=share * usual_s)
         killed = False
     except subprocess.TimeoutExpired:
-        os.killpg(run.pid, signal.SIGKILL)
+        kill_all(run.pid)
         killed = True
         run.wait(timeout=PATIENCE_S)
     said = made.run("temper", "sync")
@@ -104,6 +106,14 @@ def kill_and_recover(
         "killed": killed,
         "sync": said.splitlines(),
     }
+
+
+def kill_all(pid: int) -> None:
+    """SIGKILL to a process and all it has started, as a power cut does; DVC gives its stages a session of their own."""
+    process = psutil.Process(pid)
+    for each in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.send_signal(signal.SIGKILL)
 
 
 def plan_of_kills(number: int) -> list[tuple[int, str, int, float]]:
@@ -128,6 +138,29 @@ def test_many_killed_runs_recover(finished_repository, undisturbed, tmp_path):
         print(json.dumps(figures[-1]), flush=True)
         subprocess.run(["rm", "-rf", str(made.folder)], check=True)
     assert sum(bool(figure["killed"]) for figure in figures) >= 30
+
+
+def test_a_job_that_outlives_its_killed_dvc_is_named_and_not_run_beside(repository):
+    repository.set(calibrations__main__samples=8)
+    (repository / "logs/calibrate/main.log").unlink()
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
+        "PYTHONPATH": str(repository / "src"),
+    }
+    run = subprocess.Popen(COMMANDS["dvc repro"], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (repository / "logs/calibrate/main.log").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    job = next(each for each in psutil.Process(run.pid).children(recursive=True) if "snakemake" in each.cmdline())
+    run.kill()
+    run.wait()
+    assert f"process {job.pid} on " in repository.attempt("temper", "sync").stderr
+    job.wait(timeout=PATIENCE_S)
+    repository.run("temper", "sync")
+    repository.dvc("repro")
+    assert repository.planned() == []
 
 
 def test_bytes_flipped_under_an_old_time_are_named_and_the_named_command_restores_them(repository):
@@ -179,17 +212,16 @@ def test_a_full_disk_while_dvc_stores_spoils_no_artifact(repository, mount_small
     assert repository.planned() == []
 
 
-def test_a_clock_that_was_set_back_reruns_nothing_and_hides_nothing(repository):
-    later = time.time() + 3 * 24 * 3600
+def test_a_clock_that_was_set_back_is_said_and_one_command_puts_it_right(repository):
+    before, later = repository.digests(), time.time() + 3 * 24 * 3600
     for path in (repository / "artifacts").rglob("*"):
         os.utime(path, times=(later, later))  # the artifacts come from what is now the future
+    assert "is from the future: the clock was set back" in happened(repository.refused())
+    assert "files were from the future" in repository.temper_says("sync")
     assert repository.planned() == []
     assert repository.repro() == []
+    assert repository.digests() == before
     repository.set(calibrations__main__samples=8)
-    assert repository.planned() == CALIBRATED_ANEW
-    repository.snakemake()
-    assert repository.planned() == []
-    repository.set(calibrations__main__samples=12)
     assert dvc_jobs(repository.dvc("repro")) == CALIBRATED_ANEW
     assert repository.planned() == []
 

@@ -1,6 +1,7 @@
 """Experiments of DVC as one table, best first: what differs in params.yaml, accuracy, labels, latency ratios."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,11 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
-def _experiment(name: str, entry: Mapping[str, Any]) -> Experiment:
+def _experiment(name: str, entry: Mapping[str, Any], prefix: str) -> Experiment:
     data = entry.get("data") or {}
 
     def content(section: str, file: str) -> Mapping[str, Any]:
-        # DVC gives paths from the repository's root
-        found: Mapping[str, Any] = next(
-            (held for path, held in (data.get(section) or {}).items() if path.endswith(file)), {}
-        )
+        found: Mapping[str, Any] = (data.get(section) or {}).get(prefix + file) or {}
         values: Mapping[str, Any] = found.get("data") or {}
         return values
 
@@ -69,14 +67,20 @@ def _short(revision: str) -> str:
     return revision if revision == WORKSPACE else revision[:7]
 
 
-def parse_experiments(text: str) -> list[Experiment]:
-    """Experiments from `dvc exp show --json`: the workspace, the commit, and its experiments, in DVC's order."""
+def parse_experiments(text: str, prefix: str) -> list[Experiment]:
+    """Experiments from `dvc exp show --json`: the workspace, the commit, and its experiments, in DVC's order.
+
+    Args:
+        text: what DVC printed, about every study of the checkout.
+        prefix: path of this study from the checkout's root, with a final slash; '' for the root.
+    """
     found = []
     for state in json.loads(text):
-        found.append(_experiment(state.get("name") or _short(state["rev"]), state))
+        found.append(_experiment(state.get("name") or _short(state["rev"]), state, prefix))
         for group in state.get("experiments") or []:
             found += [
-                _experiment(revision.get("name") or _short(revision["rev"]), revision) for revision in group["revs"][:1]
+                _experiment(revision.get("name") or _short(revision["rev"]), revision, prefix)
+                for revision in group["revs"][:1]
             ]
     return found
 
@@ -90,7 +94,10 @@ def read_experiments(names: Sequence[str]) -> list[Experiment]:
     text = ask_dvc(
         "exp", "show", "--json", spoiled="nothing", fix="run it where a study with dvc.yaml lies in a git checkout"
     )
-    every = parse_experiments(text)
+    prefix = subprocess.run(
+        ["git", "rev-parse", "--show-prefix"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    every = parse_experiments(text, prefix)
     if not names:
         return every
     unknown = sorted(set(names) - {experiment.name for experiment in every})

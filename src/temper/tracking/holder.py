@@ -14,9 +14,10 @@ HOLDER = Path(".snakemake/temper/running.json")
 
 
 def _started(pid: int) -> str | None:
-    """When a process of this machine began, in the kernel's clock ticks; None if it is gone or cannot be asked."""
+    """When a process of this machine began, in the kernel's clock ticks; None if it has ended or cannot be asked."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]  # a zombie has ended; only its parent has not asked yet
     except (OSError, IndexError):
         return None
 

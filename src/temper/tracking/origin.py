@@ -5,12 +5,14 @@ in place since; then that memory describes files that are gone. This is noticed 
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from temper.errors import ForeignArtifacts
+from temper.errors import ArtifactError, ForeignArtifacts
 from temper.tracking.job_record import is_remembered, record_path
 
+TOLERANCE_S = 2.0  # network file systems have clocks of their own
 UNCHECKED = "TEMPER_UNCHECKED"  # set for runs whose caller has looked already: `temper sync`, and DVC's stages
 
 
@@ -22,6 +24,27 @@ def foreign(jobs: Mapping[str, Iterable[str]]) -> list[str]:
         for rule, row in paths
         if Path(record_path(rule, row)).is_file() and not is_remembered(rule, row)
     ]
+
+
+def check_times(jobs: Mapping[str, Iterable[str]]) -> None:
+    """Refuse to run beside artifacts from the future: Snakemake throws away what is older than what it was made from.
+
+    Args:
+        jobs: rule to rows.
+
+    Raises:
+        ArtifactError: a job record is younger than now, as after the clock was set back.
+    """
+    if UNCHECKED in os.environ:
+        return
+    for path in (record_path(rule, row) for rule, rows in jobs.items() for row in rows):
+        if Path(path).is_file() and Path(path).stat().st_mtime > time.time() + TOLERANCE_S:
+            raise ArtifactError(
+                asked="plan this study with Snakemake",
+                happened=f"{path} is from the future: the clock was set back, or it came from a machine whose clock is ahead",
+                spoiled="nothing: no job was started",
+                fix="look at the clock; temper sync then sets the times of such files to now, and checks their bytes",
+            )
 
 
 def check_origin(jobs: Mapping[str, Iterable[str]]) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,16 @@ def remove_scratch() -> list[str]:
         else:
             path.unlink(missing_ok=True)
     return [path.as_posix() for path in found]
+
+
+def bring_back_from_the_future(jobs: Sequence[Job]) -> int:
+    """Set the times of files that are younger than now to now; return how many there were."""
+    now = time.time()
+    files = {path for job in jobs for path in (*job.inputs, *job.outputs) if Path(path).is_file()}
+    ahead = [path for path in files if Path(path).stat().st_mtime > now]
+    for path in ahead:
+        os.utime(path, times=(now, now))
+    return len(ahead)
 
 
 def remove_outputs(job: Job) -> None:
@@ -199,6 +210,9 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
     holder.release()
     said += [f"removed {path}: left half-written" for path in remove_scratch()]
     jobs = planned_jobs()
+    ahead = bring_back_from_the_future(jobs)
+    if ahead:
+        said.append(f"{ahead} files were from the future (a clock that was set back?): their times are now")
     said += [f"removed {path}: no row asks for it" for path in remove_records_of_no_row(jobs)]
     for job in jobs:
         state = _own_state(job)

@@ -72,7 +72,8 @@ def test_dvcs_listing_is_read_with_the_workspace_the_commit_and_its_experiments(
             {"rev": "c" * 40, "name": None, "data": None, "error": {"msg": "no dvc.yaml"}, "experiments": None},
         ]
     )
-    found = parse_experiments(text)
+    found = parse_experiments(text, "studies/x/")
+    assert parse_experiments(text, "")[2].metrics == {}  # another study of the checkout
     assert [each.name for each in found] == ["workspace", "main", "minmax", "c" * 7]
     assert found[2].params == {"seed": 1, "calibrations.main.samples": 8}
     assert found[2].metrics == {"int8": {"accuracy": 0.5}}
