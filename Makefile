@@ -71,7 +71,7 @@ library: $(READY) need-PACKAGE need-VERSION  ## another version of a library: ma
 	$(BIN)/pip install --quiet --disable-pip-version-check --target $(VENV)/libraries/$(PACKAGE)-$(VERSION) $(PACKAGE)==$(VERSION)
 
 test: $(TEST_READY)  ## every test that needs no GPU
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 gpu-test: $(TEST_READY)  ## the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest tests/gpu
@@ -82,7 +82,7 @@ lint: $(TEST_READY)  ## ruff, mypy --strict, the closed schema, snakemake --lint
 	$(BIN)/temper lint
 
 long-test: $(TEST_READY)  ## tests that take minutes to an hour: 36 kills, the table of runs and jobs on the embedded study
-	$(BIN)/python -m pytest -m long -s
+	$(BIN)/python -m pytest -m long
 
 benchmark: $(TEST_READY)  ## overhead, no-op time, memory and harness cost of the embedded study, as ratios
 	$(BIN)/python benchmarks/overhead.py

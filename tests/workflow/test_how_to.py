@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def blocks(page: str) -> list[str]:
     found = BLOCK.findall((ROOT / "docs/how-to" / page).read_text())
-    assert len(found) >= 4
+    assert len(found) >= 3
     return found
 
 
@@ -40,7 +40,6 @@ def test_compare_calibration_settings(tmp_path):
     output = "".join(run_block(made, block) for block in blocks("compare-calibrations.md"))
     assert "| nncf-12 |" in output
     assert "Nothing to be done" in output
-    assert "4 experiments" in output
     shutil.rmtree(made.folder)
 
 

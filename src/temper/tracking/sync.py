@@ -167,7 +167,7 @@ def _unlock() -> list[str]:
     locks = Path(".snakemake/locks")
     if not locks.is_dir() or not any(locks.iterdir()):
         return []
-    _run_snakemake("--unlock")
+    _run_snakemake("--unlock", "--cores", "1")
     return ["unlocked: the run that held this folder was killed"]
 
 
