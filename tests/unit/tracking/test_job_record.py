@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from temper import script_log
 from temper.errors import ArtifactError, LibraryError
 from temper.tracking import job_record
 from temper.tracking.job_record import (
@@ -20,6 +21,7 @@ RECORD = JobRecord("calibrate", "main", {"samples": 8}, {"in.onnx": "a"}, {"out.
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(script_log, "_terminal_fd", 2)  # `recorded` redirects this process; the tests after it go on
     return tmp_path
 
 
