@@ -88,7 +88,7 @@ def test_dvc_and_snakemake_make_the_same_bytes(finished, finished_repository):
     assert ours == alone
 
 
-# Run | jobs: the table of DVC's and Snakemake's decisions (the embedded study has the same, `make long-test`)
+# Run | jobs: DVC's and Snakemake's decisions (test_run_table.py has the same on the embedded study)
 
 
 def test_snakemake_first_then_commit_costs_no_job(finished, tmp_path):

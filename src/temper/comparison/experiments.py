@@ -130,10 +130,18 @@ def compared_candidates(experiments: Sequence[Experiment]) -> list[str]:
     return [name for name in names if len(artifacts(name)) > 1] or names
 
 
+def _is_measured(experiment: Experiment, candidate: str) -> bool:
+    found = experiment.metrics.get(candidate, {})
+    return found.get("accuracy") is not None or bool(found.get("latency_ratio"))
+
+
 def rows(experiments: Sequence[Experiment]) -> list[Row]:
     """Rows of the table, best first: by accuracy, then by labels that differ, then by the mean latency ratio."""
     ended = [experiment for experiment in experiments if experiment.metrics]
-    changed, candidates = changed_params(ended), compared_candidates(ended)
+    changed = changed_params(ended)
+    candidates = [
+        name for name in compared_candidates(ended) if any(_is_measured(experiment, name) for experiment in ended)
+    ]
     found = [
         Row(
             experiment=experiment.name,
@@ -166,6 +174,12 @@ def notes(experiments: Sequence[Experiment]) -> list[str]:
         f"{experiment.name}: not measured: it has no results yet"
         for experiment in experiments
         if not experiment.error and not experiment.metrics
+    ]
+    ended = [experiment for experiment in experiments if experiment.metrics]
+    found += [
+        f"{name}: not measured in any of them (artifacts/report/summary.md has the reason)"
+        for name in compared_candidates(ended)
+        if not any(_is_measured(experiment, name) for experiment in ended)
     ]
     found.append(
         "latency × is the median latency over the baseline's of the same experiment: below 1 is faster. The baseline was not "

@@ -52,6 +52,12 @@ def test_what_was_not_measured_comes_last_with_dashes():
     assert "| gpu | 8 | int8 | – | – | – |" in markdown(found, [])
 
 
+def test_a_candidate_that_no_experiment_measured_is_a_note_and_no_row():
+    both = [Experiment(e.name, e.params, {**e.metrics, "rtx": {"artifact": e.name}}, None) for e in (FEW, MANY)]
+    assert {row.candidate for row in rows(both)} == {"int8"}
+    assert notes(both)[0] == "rtx: not measured in any of them (artifacts/report/summary.md has the reason)"
+
+
 def test_a_failed_experiment_is_a_note_and_no_row():
     failed = experiment("failed", 1, 0, 0, error="a stage failed")
     assert [row.experiment for row in rows([failed, MANY, FEW])] == ["many", "few"]
