@@ -1,5 +1,6 @@
 """Tables in the documentation, written from committed records and from nothing else."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from temper.measurement.record import read_record
 from temper.report.render import table
 from temper.report.tables import rows
 
-_MARKED = re.compile(r"(<!-- table of (?P<folder>\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_MARKED = re.compile(
+    r"(<!-- (?P<what>table|calibration study) of (?P<folder>\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL
+)
 
 
 def results_table(folder: Path) -> str:
@@ -36,6 +39,30 @@ def results_table(folder: Path) -> str:
     return "\n".join(page) + "\n"
 
 
+def calibration_table(folder: Path) -> str:
+    """Accuracy in per cent and labels that differ from the baseline's, samples side by side, from a calibration study.
+
+    Args:
+        folder: results/<machine>/<study>/, whose comparison/comparison.json `temper calibration-study` wrote.
+    """
+    rows = json.loads((folder / "comparison" / "comparison.json").read_text(encoding="utf-8"))["rows"]
+    method, samples = (next(key for key in rows[0]["changed"] if key.endswith(end)) for end in (".method", ".samples"))
+    cells = {
+        (row["changed"][method], row["candidate"], row["changed"][samples]): (
+            f"{100 * row['accuracy']:.2f} ({row['labels_differing']})"
+        )
+        for row in rows
+        if row["accuracy"] is not None
+    }
+    counts = sorted({count for *_, count in cells})
+    page = ["| method | candidate | " + " | ".join(f"{count} samples" for count in counts) + " |"]
+    page.append("| --- | --- |" + " ---: |" * len(counts))
+    for own in dict.fromkeys(key[:2] for key in cells):  # the file's order: best first
+        page.append("| " + " | ".join([*own, *(cells.get((*own, count), "–") for count in counts)]) + " |")
+    return "\n".join(page) + "\n"
+
+
 def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`."""
-    return _MARKED.sub(lambda mark: mark[1] + results_table(root / mark["folder"]) + mark[3], page)
+    write = {"table": results_table, "calibration study": calibration_table}
+    return _MARKED.sub(lambda mark: mark[1] + write[mark["what"]](root / mark["folder"]) + mark[4], page)

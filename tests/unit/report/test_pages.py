@@ -11,10 +11,11 @@ from temper.report.pages import filled, results_table
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_readmes_tables_are_those_of_the_committed_records():
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"<!-- table of (\S+) -->", page)
-    assert filled(page, ROOT) == page, "run `temper pages README.md`"
+@pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md"])
+def test_a_pages_tables_are_those_of_the_committed_records(name):
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert re.findall(r"<!-- (?:table|calibration study) of (\S+) -->", page)
+    assert filled(page, ROOT) == page, f"run `temper pages {name}`"
 
 
 def test_a_marked_table_is_replaced_and_the_rest_of_the_page_stays():
