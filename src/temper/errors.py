@@ -10,6 +10,7 @@ PipelineError
 │   ├── ProviderNotActive    ONNX Runtime activated another execution provider than asked
 │   └── PrecisionNotActive   a backend runs in another precision than asked
 ├── LibraryError             a library is absent, or present in another version than asked
+├── LoadTestError            LoadGen crashed, hung or left no result, or a runner failed under its traffic
 ├── BusyError                another run works in this folder
 ├── ExperimentError          DVC or git cannot do what was asked
 └── StorageError             the disk is full, or a folder cannot be written
@@ -68,6 +69,10 @@ class PrecisionNotActive(BackendError):
 
 class LibraryError(PipelineError):
     """A library is absent, or present in another version than asked."""
+
+
+class LoadTestError(PipelineError):
+    """LoadGen crashed, hung or left no result, or a runner failed under its traffic."""
 
 
 class StorageError(PipelineError):

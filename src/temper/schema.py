@@ -1,6 +1,6 @@
 """The closed schema of params.yaml. No key has a default: a removed key is an error that names it."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -9,6 +9,7 @@ from temper.model_options import ArchitectureModel, CheckpointModel
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Shape = tuple[PositiveInt, ...]
+Loads = Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
 
 
 def _percentile(value: float) -> float:
@@ -57,28 +58,51 @@ class BackendRow(_Closed):
 
 
 class Measurement(_Closed):
-    """How every candidate is measured."""
+    """How every candidate is measured. Calls are of each side, candidate and baseline."""
 
     warmup_runs: Annotated[int, Field(ge=0)]
-    min_timed_runs: PositiveInt
-    max_timed_runs: PositiveInt  # ends a candidate that answers in no time before its record fills the disk
-    min_duration_s: PositiveFloat
+    calls_per_turn: PositiveInt  # timed calls of one side before the other's turn
+    min_calls: PositiveInt
+    max_calls: PositiveInt  # ends a candidate that answers in no time before its record fills the disk
+    min_duration_s: Annotated[float, Field(ge=0)]  # of the timed calls of both sides
+    max_duration_s: PositiveFloat  # of a workload by the clock
+    relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
+    resamples: Annotated[int, Field(ge=200)]  # bootstrap draws
     percentiles: Annotated[tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1)]
     distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
+    alone_calls: PositiveInt  # in a process with nothing beside it
+    throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    throughput_duration_s: PositiveFloat  # for each number of callers
     accuracy_batch_size: PositiveInt
 
     @model_validator(mode="after")
-    def _runs_in_order(self) -> Self:
-        if self.max_timed_runs < self.min_timed_runs:
-            raise ValueError(f"max_timed_runs is {self.max_timed_runs}, below min_timed_runs ({self.min_timed_runs})")
+    def _in_order(self) -> Self:
+        if self.max_calls < self.min_calls:
+            raise ValueError(f"max_calls is {self.max_calls}, below min_calls ({self.min_calls})")
+        if self.max_duration_s < self.min_duration_s:
+            raise ValueError(f"max_duration_s is {self.max_duration_s}, below min_duration_s ({self.min_duration_s})")
         return self
+
+
+class Analysis(_Closed):
+    """What is concluded from the measurements; a change of it measures nothing anew."""
+
+    latency_margin: Annotated[float, Field(gt=0, lt=1)]  # ratios within 1 ± it count as equal
+    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # accuracy that may be lost, percentage points
+
+
+class BaselineRow(_Closed):
+    """What every candidate is timed beside and held against."""
+
+    backend: Name
+    loads: Loads
 
 
 class CandidateRow(_Closed):
     """One artifact on one backend: what is measured."""
 
     backend: Name
-    loads: Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
+    loads: Loads
     workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
@@ -98,10 +122,20 @@ class Study(_Closed):
     calibrated_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration; the rest closed by its file
     engines: dict[Name, EngineRow]
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
-    workloads: Annotated[dict[Name, dict[str, PositiveInt]], Field(min_length=1)]
+    workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
     measurement: Measurement
-    baseline: Name
+    analysis: Analysis
+    baseline: BaselineRow
     candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
+
+    @property
+    def baseline_candidate(self) -> str:
+        """The candidate that is the baseline itself: its record holds the baseline's answers, and its ratio is the A/A one."""
+        return next(
+            name
+            for name, row in self.candidates.items()
+            if (row.backend, row.loads) == (self.baseline.backend, self.baseline.loads)
+        )
 
     @property
     def conversions(self) -> dict[str, dict[str, Any]]:

@@ -15,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 from temper import plugins
 from temper.errors import ConfigError
 from temper.library import resolve_version
+from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, REAL_LENGTHS, has_real_lengths
 from temper.params_file import check_unique_keys, params_error
-from temper.schema import EngineRow, Study
-from temper.signature import DYNAMIC_AXES, SEQUENCE_AXIS
+from temper.schema import BaselineRow, CandidateRow, EngineRow, Study
+from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
 ONNX_SECTIONS = "exports, precisions or calibrated_precisions"
@@ -223,72 +224,123 @@ def _check_engines(study: Study) -> None:
             )
 
 
-def _check_measured(study: Study) -> None:
+def _check_workload(study: Study, name: str, sizes: Mapping[str, int | str]) -> None:
     axes = DYNAMIC_AXES[study.model.task]
+    place, longest = f"workloads.{name}", study.data["max_tokens"]
+    if has_real_lengths(sizes):
+        if longest is None or set(sizes) != {BATCH_AXIS, REAL_LENGTHS} or not isinstance(sizes[REAL_LENGTHS], str):
+            raise params_error(
+                f"{place} gives {dict(sizes)}; real lengths are for text, and go with {BATCH_AXIS} alone",
+                f"give {BATCH_AXIS} and {REAL_LENGTHS} (arrival or bucketed), or sizes for {list(axes)}",
+            )
+        return
+    if set(sizes) != set(axes) or not all(isinstance(size, int) for size in sizes.values()):
+        raise params_error(
+            f"{place} gives {sorted(sizes)}, but a workload of {study.model.task} has {list(axes)}",
+            "give exactly these sizes, as numbers",
+        )
+    if longest is not None and int(sizes[SEQUENCE_AXIS]) > longest:
+        raise params_error(
+            f"{place}.sequence_length is {sizes[SEQUENCE_AXIS]}, longer than data.max_tokens ({longest}): no row could fill it",
+            "shorten the workload or raise data.max_tokens",
+        )
+
+
+def _check_loads(study: Study, place: str, row: CandidateRow | BaselineRow) -> None:
+    """A row's backend and artifact exist, and go together."""
+    _need(row.backend, study.backends, f"{place}.backend", "backends")
+    kind, _, artifact = row.loads.partition("/")
+    if kind == "onnx":
+        _need(artifact, study.onnx_rows, f"{place}.loads", ONNX_SECTIONS)
+    elif kind == "engines":
+        _need(artifact, study.engines, f"{place}.loads", "engines")
+    runner = study.backends[row.backend].runner
+    accepts = plugins.load("backends", runner).ACCEPTS
+    if kind not in accepts:
+        raise params_error(
+            f"{place} loads {row.loads}, but the backend {runner} loads {' or '.join(accepts)}",
+            "name an artifact that the backend can load",
+        )
+
+
+def _check_measured(study: Study) -> None:
     for name, sizes in study.workloads.items():
-        if set(sizes) != set(axes):
-            raise params_error(
-                f"workloads.{name} gives {sorted(sizes)}, but a workload of {study.model.task} has {list(axes)}",
-                "give exactly these sizes",
-            )
-        longest = study.data["max_tokens"]
-        if longest is not None and sizes[SEQUENCE_AXIS] > longest:
-            raise params_error(
-                f"workloads.{name}.sequence_length is {sizes[SEQUENCE_AXIS]}, longer than data.max_tokens "
-                f"({longest}): no row could fill it",
-                "shorten the workload or raise data.max_tokens",
-            )
+        _check_workload(study, name, sizes)
     for name, backend in study.backends.items():
         place = f"backends.{name}"
         _check_options("backends", backend.runner, backend.options, place, "runner", f"{place}.options")
-    _need(study.baseline, study.candidates, "baseline", "candidates")
+    _check_loads(study, "baseline", study.baseline)
     for name, candidate in study.candidates.items():
         place = f"candidates.{name}"
-        _need(candidate.backend, study.backends, f"{place}.backend", "backends")
-        kind, _, row = candidate.loads.partition("/")
-        if kind == "onnx":
-            _need(row, study.onnx_rows, f"{place}.loads", ONNX_SECTIONS)
-        elif kind == "engines":
-            _need(row, study.engines, f"{place}.loads", "engines")
-        runner = study.backends[candidate.backend].runner
-        accepts = plugins.load("backends", runner).ACCEPTS
-        if kind not in accepts:
-            raise params_error(
-                f"{place} loads {candidate.loads}, but the backend {runner} loads {' or '.join(accepts)}",
-                "name an artifact that the backend can load",
-            )
+        _check_loads(study, place, candidate)
         for workload in candidate.workloads:
             _need(workload, study.workloads, f"{place}.workloads", "workloads")
-        if kind == "engines":
-            _check_fit(study, name, study.engines[row], row)
-            _check_engine_version(study, name, study.engines[row], row)
+        for row_place, row in ((place, candidate), ("baseline", study.baseline)):  # both are timed on its workloads
+            kind, _, engine = row.loads.partition("/")
+            if kind == "engines":
+                _check_fit(study, row_place, candidate, study.engines[engine], engine)
+                _check_engine_version(study, row_place, row, study.engines[engine], engine)
+    _check_references(study)
 
 
-def _check_engine_version(study: Study, name: str, engine: EngineRow, row: str) -> None:
+def _check_references(study: Study) -> None:
+    """Every study measures its own noise: the baseline against itself, and the null backend."""
+    same = [
+        row
+        for row in study.candidates.values()
+        if (row.backend, row.loads) == (study.baseline.backend, study.baseline.loads)
+    ]
+    if not same:
+        raise params_error(
+            f"no candidate is the baseline itself (backend {study.baseline.backend}, loads {study.baseline.loads})",
+            "add it to candidates: its answers are what the others are held against, its ratio shows this machine's noise",
+        )
+    missing = sorted({name for row in study.candidates.values() for name in row.workloads} - set(same[0].workloads))
+    if missing:
+        raise params_error(
+            f"the candidate that is the baseline itself does not run the workloads {', '.join(missing)}",
+            "add them to its row: without them nobody knows which ratio this machine can tell from 1",
+        )
+    if not any(study.backends[row.backend].runner == "null" for row in study.candidates.values()):
+        raise params_error(
+            "no candidate runs on the null backend",
+            "add one (backend with the runner 'null'): what it takes is the harness's own cost",
+        )
+
+
+def _check_engine_version(
+    study: Study, place: str, row: CandidateRow | BaselineRow, engine: EngineRow, engine_name: str
+) -> None:
     """An engine runs with the library version that built it and with no other."""
-    backend = study.backends[study.candidates[name].backend]
+    backend = study.backends[row.backend]
     library = plugins.load("backends", backend.runner).LIBRARY
     built, runs = resolve_version(library, engine.version), resolve_version(library, backend.version)
     if backend.runner == engine.library and built != runs:
         raise params_error(
-            f"candidates.{name} runs engines.{row}, built with {engine.library} {built}, on the backend "
-            f"{study.candidates[name].backend}, which has version {runs}",
+            f"{place} runs engines.{engine_name}, built with {engine.library} {built}, on the backend "
+            f"{row.backend}, which has version {runs}",
             "give the two rows one version, or add a backend row for the other",
         )
 
 
-def _check_fit(study: Study, name: str, engine: EngineRow, row: str) -> None:
+def _check_fit(study: Study, place: str, candidate: CandidateRow, engine: EngineRow, engine_name: str) -> None:
     axes = DYNAMIC_AXES[study.model.task]
-    for workload in study.candidates[name].workloads:
-        sizes = tuple(study.workloads[workload][axis] for axis in axes)
-        if not all(
-            low <= size <= high for low, size, high in zip(engine.min_shape, sizes, engine.max_shape, strict=True)
-        ):
-            raise params_error(
-                f"candidates.{name} runs workload {workload!r} {list(sizes)}, outside the shapes of "
-                f"engines.{row} ({list(engine.min_shape)} to {list(engine.max_shape)})",
-                "widen the engine's shapes or drop the workload",
-            )
+    for workload in candidate.workloads:
+        sizes = study.workloads[workload]
+        if has_real_lengths(sizes):  # its shortest and its longest batch
+            lengths = PAD_TO_MULTIPLE_OF, study.data["max_tokens"]
+            shapes = [(1, lengths[0]), (int(sizes[BATCH_AXIS]), lengths[1])]
+        else:
+            shapes = [tuple(int(sizes[axis]) for axis in axes)]  # type: ignore[list-item]
+        for shape in shapes:
+            if not all(
+                low <= size <= high for low, size, high in zip(engine.min_shape, shape, engine.max_shape, strict=True)
+            ):
+                raise params_error(
+                    f"{place} runs workload {workload!r} {list(shape)}, outside the shapes of "
+                    f"engines.{engine_name} ({list(engine.min_shape)} to {list(engine.max_shape)})",
+                    "widen the engine's shapes or drop the workload",
+                )
 
 
 def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Study:

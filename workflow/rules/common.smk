@@ -22,6 +22,7 @@ try:
 except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None
 
+BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
 EXTERNAL_DATA = ("model.onnx.data",) if STUDY.onnx_external_data else ()
@@ -37,7 +38,8 @@ CHECKPOINT_FILES = expand(
 ONNX_FILES = ("model.onnx", "onnx.json", "signature.json", *EXTERNAL_DATA, *PREPROCESSOR)
 CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
-REPORT_FILES = expand("artifacts/report/{file}", file=("summary.md", "summary.csv", "summary.json", "metrics.json"))
+REPORT_NAMES = ("summary.md", "summary.csv", "summary.json", "comparison.json", "decision.json", "metrics.json")
+REPORT_FILES = expand("artifacts/report/{file}", file=REPORT_NAMES)
 JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
 
 

@@ -1,6 +1,7 @@
 rule measure:
     input:
         lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
+        artifact_files(STUDY.baseline.loads),
         expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
         test_set="data/prepared/test.parquet",
     output:
@@ -18,7 +19,12 @@ rule measure:
         library_version=lambda wildcards: version_of(
             "backends", backend_of(wildcards).runner, backend_of(wildcards).version
         ),
+        baseline=plain(STUDY.baseline),
+        baseline_backend=plain(BASELINE_BACKEND),
+        baseline_version=version_of("backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version),
+        baseline_artifact=f"artifacts/{STUDY.baseline.loads}",
         gpus=lambda wildcards: gpus_for(backend_of(wildcards)),
+        baseline_gpus=gpus_for(BASELINE_BACKEND),
         machine=measuring_machine(),
         workloads=lambda wildcards: {
             name: STUDY.workloads[name] for name in STUDY.candidates[wildcards.candidate].workloads
@@ -27,7 +33,9 @@ rule measure:
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.candidates[wildcards.candidate].loads}",
         data_folder=subpath(input.test_set, parent=True),
-        source=lambda wildcards: digest_of("measure.py", ("backends", backend_of(wildcards).runner)),
+        source=lambda wildcards: digest_of(
+            "measure.py", ("backends", backend_of(wildcards).runner), ("backends", BASELINE_BACKEND.runner)
+        ),
     message:
         "measure {wildcards.candidate}"
     script:

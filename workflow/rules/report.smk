@@ -9,7 +9,8 @@ rule report:
         "logs/report.log",
     params:
         study=STUDY.study,
-        baseline=STUDY.baseline,
+        baseline=STUDY.baseline_candidate,
+        analysis=plain(STUDY.analysis),
         folder=subpath(output[0], parent=True),
         source=digest_of("report.py"),
     message:

@@ -8,6 +8,7 @@ with recorded(snakemake):
     write_summary(
         study=snakemake.params.study,
         baseline=snakemake.params.baseline,
+        analysis=snakemake.params.analysis,
         records=snakemake.input.records,
         jobs=snakemake.input.jobs,
         folder=snakemake.params.folder,

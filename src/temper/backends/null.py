@@ -1,6 +1,6 @@
 """Answers at once with zeros: what remains in its latency is the harness's own cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from temper.backends.runner import Logits, Runner
+from temper.evidence.trace import Execution
 from temper.signature import Signature, Tensors
 
 LIBRARY = None
@@ -50,3 +51,9 @@ def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runn
     """A runner that computes nothing."""
     Options.model_validate(options)
     return NullRunner(artifact)
+
+
+def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+    """None: there is nothing to execute."""
+    Options.model_validate(options)
+    return None

@@ -1,7 +1,8 @@
 """OpenVINO on the CPU. The precision is declared and checked: its own default is BF16 on some CPUs."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from temper.artifact import read_manifest
 from temper.backends.runner import Logits, Runner
 from temper.errors import BackendError, PrecisionNotActive
+from temper.evidence.trace import ExecutedLayer, Execution, precision_name
 from temper.library import Library, import_library
 from temper.signature import Tensors
 
@@ -31,8 +33,9 @@ class Options(BaseModel):
 class OpenVinoRunner:
     """One compiled model and one request."""
 
-    def __init__(self, artifact: str, options: Options, version: str) -> None:
+    def __init__(self, artifact: str, options: Options, version: str, *, profiling: bool = False) -> None:
         self._folder, self._options, self._version = Path(artifact), options, version
+        self._profiling = profiling  # slows every layer: never for a runner that is timed
 
     def __enter__(self) -> Self:
         read_manifest(self._folder / "onnx.json", kind="onnx")
@@ -43,6 +46,7 @@ class OpenVinoRunner:
             "INFERENCE_NUM_THREADS": self._options.threads,
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
+            "PERF_COUNT": "YES" if self._profiling else "NO",
         }
         try:
             self._compiled = openvino.Core().compile_model(
@@ -77,6 +81,18 @@ class OpenVinoRunner:
                 found[facts["runtimePrecision"].astype(str)] += 1
         return dict(sorted(found.items()))
 
+    def profile(self) -> list[Any]:
+        """OpenVINO's `ProfilingInfo` of every layer; times are means over all calls so far."""
+        found: list[Any] = self._request.get_profiling_info()
+        return found
+
+    def runtime_precisions(self) -> dict[str, str]:
+        """OpenVINO's word for the precision of each layer of the compiled model, by the layer's name."""
+        facts = {node.get_friendly_name(): node.get_rt_info() for node in self._compiled.get_runtime_model().get_ops()}
+        return {
+            name: found["runtimePrecision"].astype(str) for name, found in facts.items() if "runtimePrecision" in found
+        }
+
     def __exit__(self, *exc_info: object) -> None:
         del self._request, self._compiled
 
@@ -101,3 +117,66 @@ class OpenVinoRunner:
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
     """A runner of the `model.onnx` in the folder `artifact`."""
     return OpenVinoRunner(artifact, Options.model_validate(options), version)
+
+
+def executed_layers(
+    first: Iterable[Any], last: Iterable[Any], precisions: Mapping[str, str], calls: int, device: str
+) -> tuple[ExecutedLayer, ...]:
+    """Layers from OpenVINO's counters after the first call, which warms up, and after `calls` more.
+
+    OpenVINO gives means over all calls, so the first one is taken out of them. It calls a layer 'not run' whose mean is
+    below a microsecond: what ran in either reading was executed.
+
+    Args:
+        first: `ProfilingInfo` of every layer after one call.
+        last: the same after `calls` more.
+        precisions: OpenVINO's word for the precision, by the layer's name.
+        calls: how many, at least one.
+        device: that ran them.
+    """
+    warm_up_ms = {info.node_name: info.real_time.total_seconds() * 1e3 for info in first if _was_executed(info)}
+    layers = []
+    for info in last:
+        if not _was_executed(info) and info.node_name not in warm_up_ms:
+            continue
+        total_ms = info.real_time.total_seconds() * 1e3 * (calls + 1) - warm_up_ms.get(info.node_name, 0.0)
+        word = precisions.get(info.node_name) or info.exec_type.rpartition("_")[2]
+        layer = ExecutedLayer(
+            name=info.node_name,
+            type=info.node_type,
+            precision=precision_name(word),
+            device=device,
+            time_ms=max(total_ms, 0.0) / calls,  # means are cut to microseconds
+            kernel=info.exec_type,
+        )
+        if word == "u8" and not layer.is_product:  # masks and conditions too are bytes
+            layer = replace(layer, precision="UINT8")
+        layers.append(layer)
+    return tuple(layers)
+
+
+def _was_executed(info: Any) -> bool:
+    return bool(info.status.name == "EXECUTED")
+
+
+def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+    """Layers that were executed with their kernels and times, from OpenVINO's performance counters.
+
+    Args:
+        artifact: folder of the `model.onnx`.
+        options: of the backend's row.
+        version: of OpenVINO, or 'installed'.
+        batches: arrays of the signature by name, at least one; every batch is run once.
+
+    Raises:
+        BackendError: the model cannot be compiled.
+        PrecisionNotActive: it was compiled in another precision than asked.
+    """
+    chosen = Options.model_validate(options)
+    with OpenVinoRunner(artifact, chosen, version, profiling=True) as runner:
+        runner.infer(batches[0])  # kernels are made in the first call
+        first = runner.profile()
+        for batch in batches:
+            runner.infer(batch)
+        layers = executed_layers(first, runner.profile(), runner.runtime_precisions(), len(batches), chosen.device)
+    return Execution(source="OpenVINO's performance counters", layers=layers)

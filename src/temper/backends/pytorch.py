@@ -1,6 +1,6 @@
 """PyTorch, eager, straight from the checkpoint: the reference that everything else is held against."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from temper.artifact import read_manifest
 from temper.backends.runner import Logits, Runner
 from temper.errors import PrecisionNotActive, Unavailable
+from temper.evidence.trace import ExecutedLayer, Execution, precision_name
 from temper.library import Library, import_library
 from temper.signature import Signature, Tensors
 
@@ -79,7 +80,57 @@ class PyTorchRunner:
     def limits(self) -> Mapping[str, tuple[int, int]]:
         return {}
 
+    def record_layers(self) -> dict[str, ExecutedLayer]:
+        """Hook every innermost module that owns parameters.
+
+        Returns:
+            The layers that have been called since, by the module's name, in the order of their first call.
+        """
+        called: dict[str, ExecutedLayer] = {}
+
+        def recorder(name: str) -> Callable[[Any, Any], None]:
+            def record(module: Any, inputs: Any) -> None:
+                parameter = next(module.parameters())
+                called[name] = ExecutedLayer(
+                    name=name,
+                    type=type(module).__name__,
+                    precision=precision_name(str(parameter.dtype).removeprefix("torch.")),
+                    device=str(parameter.device),
+                    time_ms=None,
+                )
+
+            return record
+
+        for name, module in self._model.named_modules():
+            if not any(module.children()) and any(True for _ in module.parameters()):
+                module.register_forward_pre_hook(recorder(name))
+        return called
+
 
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
     """A runner of the checkpoint in the folder `artifact`."""
     return PyTorchRunner(artifact, Options.model_validate(options), version)
+
+
+def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+    """Modules that were called, with the dtype and device of their parameters; without times.
+
+    Args:
+        artifact: folder of the checkpoint.
+        options: of the backend's row.
+        version: of PyTorch, or 'installed'.
+        batches: arrays of the signature by name; every batch is run once.
+
+    Raises:
+        Unavailable: this machine lacks the device.
+        PrecisionNotActive: the parameters have another dtype than asked.
+    """
+    with PyTorchRunner(artifact, Options.model_validate(options), version) as runner:
+        layers = runner.record_layers()
+        for batch in batches:
+            runner.infer(batch)
+        return Execution(
+            source="PyTorch's modules that own parameters and were called; functions such as attention's own products "
+            "are none, and have no times",
+            layers=tuple(layers.values()),
+        )

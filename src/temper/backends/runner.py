@@ -1,8 +1,13 @@
 """The one interface of all inference backends.
 
-A backend is a file `temper/backends/<runner>.py` with four names: `Options` (its closed options in params.yaml),
-`LIBRARY` (what it needs installed), `ACCEPTS` (the kinds of artifact it loads) and `open_runner`. Importing it must not
-import the library: planning reads `Options`, and a missing library may break its own rows only.
+A backend is a file `temper/backends/<runner>.py` with six names: `Options` (its closed options in params.yaml),
+`LIBRARY` (what it needs installed), `ACCEPTS` (the kinds of artifact it loads), `PREDICTS` (whether its logits are
+predictions), `open_runner` and `trace`. Importing it must not import the library: planning reads `Options`, and a missing
+library may break its own rows only.
+
+`trace(artifact, options, version, batches) -> Execution | None` says what was executed, layer by layer. It opens an
+instance of its own, so that profiling never slows the one that is timed; it runs every batch once, after one run that
+warms up, and raises what `Runner.__enter__` and `infer` raise. None: the backend executes nothing worth listing.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,8 @@
 
 import ctypes
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from temper.artifact import read_manifest
 from temper.backends.runner import Logits, Runner
 from temper.devices import nvidia_gpus
+from temper.engines.engine import Inspection
 from temper.engines.layers import count_by_precision
 from temper.engines.profile import Profile
 from temper.engines.tensorrt_rtx import LIBRARY as LIBRARY
 from temper.engines.tensorrt_rtx import collect_messages, inspect_engine
 from temper.errors import BackendError, LibraryError, Unavailable
+from temper.evidence.trace import ExecutedLayer, Execution
 from temper.library import import_library, loaded_version, public_version
 from temper.signature import Signature, Tensors, TensorSpec
 
@@ -124,6 +127,35 @@ class TensorRTRTXRunner:
     def limits(self) -> Mapping[str, tuple[int, int]]:
         return self._limits
 
+    @property
+    def inspection(self) -> Inspection:
+        """The engine's layers in its inspector's words."""
+        return self._inspection
+
+    def time_layers(self, batches: Sequence[Tensors]) -> dict[str, float]:
+        """Run the batches once more with TensorRT's profiler, which makes every call slower.
+
+        Returns:
+            Milliseconds of each layer in one call, averaged over the batches, by the layer's name.
+
+        Raises:
+            Exception: whatever the profiler makes of this version of TensorRT.
+        """
+        times_ms: dict[str, float] = {}
+
+        class LayerTimes(self._trt.IProfiler):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+
+            def report_layer_time(self, layer_name: str, ms: float) -> None:
+                times_ms[layer_name] = times_ms.get(layer_name, 0.0) + ms
+
+        self._profiler = LayerTimes()  # kept until the runner goes: the context only points to it
+        self._context.profiler = self._profiler
+        for batch in batches:
+            self.infer(batch)
+        return {name: total_ms / len(batches) for name, total_ms in times_ms.items()}
+
     def _open_device(self, undo: ExitStack) -> None:
         """Choose the GPU and open a stream on it."""
         try:
@@ -157,9 +189,10 @@ class TensorRTRTXRunner:
             raise self._error("make an execution context", self._logger.errors())
         self._runtime, self._engine = runtime, engine
         undo.callback(self._drop_engine)
-        inspection = inspect_engine(trt, engine)
-        self._layers_by_precision = count_by_precision(inspection.layers or ())
-        self._layers_from = inspection.reason
+        self._trt = trt
+        self._inspection = inspect_engine(trt, engine)
+        self._layers_by_precision = count_by_precision(self._inspection.layers or ())
+        self._layers_from = self._inspection.reason
 
     def _drop_engine(self) -> None:
         """Free context, engine and runtime in this order; each needs the next one alive."""
@@ -254,3 +287,62 @@ class TensorRTRTXRunner:
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
     """A runner of the `model.engine` in the folder `artifact`."""
     return TensorRTRTXRunner(artifact, Options.model_validate(options), version)
+
+
+# TensorRT's graph compiler numbers its kernels: '__myl_FcAddRelu_myl0_24' is the kernel '__myl_FcAddRelu'.
+_NUMBER = re.compile(r"_myl\d+_\d+$")
+
+
+def executed_layers(
+    inspection: Inspection, times_ms: Mapping[str, float], no_times: str | None, device: str
+) -> Execution:
+    """Layers of the inspector with the profiler's times.
+
+    Args:
+        inspection: of the engine.
+        times_ms: of each layer in one call, by the layer's name.
+        no_times: why there are none, or None.
+        device: that ran them.
+    """
+    layers = inspection.layers or ()
+    if no_times is None and not times_ms.keys() & {layer.name for layer in layers}:
+        no_times = "it reported none of these layers"
+    return Execution(
+        source=f"TensorRT's engine inspector ({inspection.reason}); "
+        + (f"no times from its profiler: {no_times}" if no_times else "times from its profiler"),
+        layers=tuple(
+            ExecutedLayer(
+                name=layer.name,
+                type=layer.type,
+                precision=layer.precision,
+                device=device,
+                time_ms=None if no_times else times_ms.get(layer.name),
+                kernel=_NUMBER.sub("", layer.name) if _NUMBER.search(layer.name) else None,
+            )
+            for layer in layers
+        ),
+    )
+
+
+def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+    """Layers of the engine in its inspector's words, with times where TensorRT's profiler gives them.
+
+    Args:
+        artifact: folder of the `model.engine`.
+        options: of the backend's row.
+        version: of TensorRT-RTX, or 'installed'.
+        batches: arrays of the signature by name, at least one; each is run once, and once more with the profiler.
+
+    Raises:
+        Unavailable: the engine was not built, or this machine has no such GPU.
+        BackendError: the engine cannot be loaded or run. A failure of the profiler alone is none: there are no times.
+    """
+    with TensorRTRTXRunner(artifact, Options.model_validate(options), version) as runner:
+        for batch in batches:  # without the profiler first: it must run, and kernels are made in the first call
+            runner.infer(batch)
+        times_ms, no_times = {}, None
+        try:
+            times_ms = runner.time_layers(batches)
+        except Exception as error:  # evidence of times is worth less than the evidence of layers
+            no_times = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return executed_layers(runner.inspection, times_ms, no_times, runner.describe()["device"])

@@ -168,8 +168,10 @@ def candidate_rows(before: Snapshot, after: Snapshot) -> list[CandidateRow]:
             continue
         pair = [record.accuracy if isinstance(record.accuracy, Accuracy) else None for record in (old, new)]
         differing = None
-        if pair[0] is not None and pair[1] is not None and pair[0].labels_sha256 == pair[1].labels_sha256:
-            differing = sum(a != b for a, b in zip(pair[0].predictions, pair[1].predictions, strict=True))
+        if pair[0] is not None and pair[1] is not None and pair[0].labels == pair[1].labels:
+            differing = sum(
+                a != b for a, b in zip(pair[0].answers.predictions, pair[1].answers.predictions, strict=True)
+            )
         for workload in new.workloads:
             found.append(
                 CandidateRow(
@@ -177,7 +179,10 @@ def candidate_rows(before: Snapshot, after: Snapshot) -> list[CandidateRow]:
                     versions=(old.backend["library_version"], new.backend["library_version"]),
                     workload=workload,
                     latency_p50_ms=(_median(old, workload), _median(new, workload)),
-                    accuracy=(pair[0].accuracy if pair[0] else None, pair[1].accuracy if pair[1] else None),
+                    accuracy=(
+                        pair[0].answers.accuracy if pair[0] else None,
+                        pair[1].answers.accuracy if pair[1] else None,
+                    ),
                     labels_differing=differing,
                     reason=new.reason or old.reason,
                 )

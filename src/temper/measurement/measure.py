@@ -1,9 +1,5 @@
-"""The one measurement for every backend: load, time, predict, record."""
+"""The one measurement for every backend: candidate and baseline in turns, each also alone; one record."""
 
-import hashlib
-import resource
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,26 +8,38 @@ import numpy as np
 
 from temper import plugins
 from temper.artifact import read_manifest
-from temper.backends.runner import Runner
-from temper.data.encoded import Split, read_split
+from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
 from temper.errors import Unavailable
-from temper.measurement.accuracy import accuracy, predict
-from temper.measurement.latency import Timing, time_call, time_inference
-from temper.measurement.record import Accuracy, Artifact, NotMeasured, Record, Workload, write_record
-from temper.measurement.timed_inputs import TimedInputs, timed_inputs
+from temper.evidence.census import census
+from temper.evidence.claims import check_claim
+from temper.library import installed_version, public_version
+from temper.measurement import worker
+from temper.measurement.conditions import conditions, warnings
+from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.measurement.latency import Timing
+from temper.measurement.record import (
+    Accuracy,
+    Artifact,
+    ColdStart,
+    LatencyRatio,
+    Memory,
+    NotMeasured,
+    Predictions,
+    Record,
+    Workload,
+    write_record,
+)
+from temper.measurement.timed_inputs import REAL_LENGTHS
 from temper.provenance import machine, versions
-from temper.signature import SEQUENCE_AXIS, Signature
+from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
+from temper.statistics.ratio import ratio_interval
+from temper.statistics.tail import calls_needed
 
 MANIFESTS = {"checkpoint": "checkpoint.json", "onnx": "onnx.json", "engines": "engine.json"}
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
-NO_COMPARISON = NotMeasured(reason="paired comparison with the baseline is not part of this record version")
-
-
-def _peak_rss_mib() -> float:
-    """Peak resident set of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+assert worker.TASKS  # imported so that a change of it counts as a change of this module (temper/provenance.py)
+Json = dict[str, Any]
 
 
 def _describe_artifact(loads: str, folder: Path) -> Artifact:
@@ -43,47 +51,151 @@ def _describe_artifact(loads: str, folder: Path) -> Artifact:
         files_sha256={name: facts["sha256"] for name, facts in files.items()},
         size_bytes=sum(facts["size_bytes"] for name, facts in files.items() if name.endswith(MODEL_SUFFIXES)),
         producer=manifest.get("versions", {}),
+        census=census(folder / "model.onnx").model_dump(mode="json") if kind == "onnx" else None,
     )
 
 
-def _time_workload(
-    runner: Runner, inputs: TimedInputs, sizes: Mapping[str, int], measurement: Mapping[str, Any]
-) -> Workload:
-    _, first_call_s = time_call(lambda: runner.infer(inputs.batches[0]), time.perf_counter_ns)
-    timing: Timing = time_inference(
-        runner,
-        inputs.batches,
-        warmup_runs=measurement["warmup_runs"],
-        min_timed_runs=measurement["min_timed_runs"],
-        max_timed_runs=measurement["max_timed_runs"],
-        min_duration_s=measurement["min_duration_s"],
-        clock_ns=time.perf_counter_ns,
+def _latency_figures(latencies_ns: list[int], percentiles: list[float]) -> Json:
+    timing = Timing(latencies_ns)
+    enough = {p: len(latencies_ns) >= calls_needed(p) for p in percentiles}
+    return {
+        "latencies_ms": [latency / 1e6 for latency in latencies_ns],
+        "latency_percentiles_ms": {f"{p:g}": timing.percentile_ms(p) for p in percentiles if enough[p]},
+        "percentiles_left_out": {
+            f"{p:g}": f"it needs {calls_needed(p)} calls, {len(latencies_ns)} were timed"
+            for p in percentiles
+            if not enough[p]
+        },
+        "latency_mean_ms": timing.mean_ms,
+        "timed_runs": len(latencies_ns),
+    }
+
+
+def _flat(blocks: list[list[int]]) -> list[int]:
+    return [latency for block in blocks for latency in block]
+
+
+class _Measurement:
+    """One candidate's measurement: which processes are started, and what is made of their answers."""
+
+    def __init__(
+        self,
+        candidate: Json,
+        baseline: Json,
+        request: Json,
+        gpus: int,
+        batch_sizes: list[int],
+    ) -> None:
+        self._candidate, self._baseline, self._request = candidate, baseline, request
+        self._gpus, self._batch_sizes = gpus, batch_sizes
+
+    def _run(self, task: str, candidate: Json, batch_sizes: list[int]) -> Json:
+        return run_isolated(
+            {
+                **self._request,
+                "task": task,
+                "candidate": candidate,
+                "baseline": self._baseline,
+                "gpus": self._gpus,
+                "batch_sizes": batch_sizes,
+            }
+        )
+
+    def _why_apart(self) -> str | None:
+        """Why the two cannot be loaded in one process, as far as it is known before it is tried."""
+        libraries = [plugins.load("backends", side["runner"]).LIBRARY for side in (self._candidate, self._baseline)]
+        if None in libraries or libraries[0].module != libraries[1].module:
+            return None
+        asked = [
+            public_version(side["version"] if side["version"] != "installed" else installed_version(library) or "none")
+            for side, library in zip((self._candidate, self._baseline), libraries, strict=True)
+        ]
+        if asked[0] == asked[1]:
+            return None
+        return f"one process holds one version of {libraries[0].title}, and they need {asked[0]} and {asked[1]}"
+
+    def take(self) -> Json:
+        """Facts of the record that were measured: workloads, predictions, memory, what ran."""
+        alone = self._run("alone", self._candidate, [])
+        why_apart = self._why_apart()
+        if why_apart is None:
+            try:
+                timed = self._run("together", self._candidate, self._batch_sizes)
+            except OutOfMemory as error:
+                why_apart = f"the two could not be loaded together: {error}"
+        if why_apart is not None:
+            timed = self._take_apart(why_apart)
+        elif "baseline_unavailable" in timed:
+            timed = self._run("series", self._candidate, self._batch_sizes) | {
+                "why_no_ratio": f"the baseline could not be run: {timed['baseline_unavailable']}"
+            }
+        return {"alone": alone, **timed}
+
+    def _take_apart(self, why_apart: str) -> Json:
+        own = self._run("series", self._candidate, self._batch_sizes)
+        try:
+            other = self._run("series", self._baseline, [])
+        except Unavailable as lacking:
+            return own | {"why_no_ratio": f"the baseline could not be run: {lacking.reason}"}
+        for name, found in own["workloads"].items():
+            ratio = ratio_interval(
+                np.asarray(found["latencies_ns"], dtype=np.float64),
+                np.asarray(other["workloads"][name]["latencies_ns"], dtype=np.float64),
+                statistic=found["statistic"],
+                resamples=self._request["measurement"]["resamples"],
+                seed=self._request["seed"],
+                paired=False,
+            )
+            found["baseline_latencies_ns"] = other["workloads"][name]["latencies_ns"]
+            found["ratio"] = {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+        return own | {"why_apart": why_apart, "ran_baseline": other["ran"]}
+
+
+def _ratio(found: Json, taken: Json) -> LatencyRatio | NotMeasured:
+    if "ratio" not in found:
+        return NotMeasured(reason=taken["why_no_ratio"])
+    why_apart = taken.get("why_apart")
+    return LatencyRatio(
+        statistic=found["statistic"],
+        **found["ratio"],
+        taken="in turns" if why_apart is None else "apart",
+        why_apart=why_apart,
+        stopped=found.get("stopped"),
     )
+
+
+def _workload(name: str, sizes: Mapping[str, Any], taken: Json, measurement: Mapping[str, Any]) -> Workload:
+    found, alone = taken["workloads"][name], taken["alone"]["workloads"][name]
+    latencies, baseline = _flat(found["latencies_ns"]), found.get("baseline_latencies_ns")
     return Workload(
-        batch_size=sizes["batch_size"],
+        batch_size=sizes[BATCH_AXIS],
         sequence_length=sizes.get(SEQUENCE_AXIS),
-        latencies_ms=[latency / 1e6 for latency in timing.latencies_ns],
-        latency_percentiles_ms={f"{p:g}": timing.percentile_ms(p) for p in measurement["percentiles"]},
-        latency_mean_ms=timing.mean_ms,
-        timed_runs=len(timing.latencies_ns),
-        warmup_runs=measurement["warmup_runs"],
-        first_call_ms=first_call_s * 1e3,
-        throughput_samples_per_s=sizes["batch_size"] * len(timing.latencies_ns) / timing.total_s,
-        padding_share=inputs.padding_share,
-        inputs_sha256=inputs.sha256,
+        real_lengths=sizes.get(REAL_LENGTHS),
+        calls_per_turn=measurement["calls_per_turn"],
+        baseline_latencies_ms=None if baseline is None else [latency / 1e6 for latency in _flat(baseline)],
+        candidate_first=found.get("candidate_first"),
+        ratio=_ratio(found, taken),
+        sequential_samples_per_s=found["samples"] / (sum(latencies) / 1e9),
+        padding_share=found["padding_share"],
+        inputs_sha256=found["inputs_sha256"],
+        executed=taken["alone"]["executed"][name],
+        **alone,
+        **_latency_figures(latencies, measurement["percentiles"]),
     )
 
 
-def _predict(runner: Runner, split: Split, signature: Signature, batch_size: int) -> Accuracy:
-    predictions = predict(runner, split, signature, batch_size=batch_size)
+def _accuracy(predictions: Json | None, labels: Any, signature: Signature, stated: int) -> Accuracy | NotMeasured:
+    if predictions is None:
+        return NotMeasured(reason="the backend computes no logits")
     return Accuracy(
-        accuracy=accuracy(predictions.labels, split.labels),
-        rows=len(split.labels),
-        batch_size=predictions.batch_size,
-        cut_rows=predictions.cut_rows,
-        predictions=predictions.labels.tolist(),
-        logits=np.round(predictions.logits.astype(np.float64), 6).tolist(),
-        labels_sha256=hashlib.sha256(split.labels.tobytes()).hexdigest(),
+        rows=len(labels),
+        labels=labels.tolist(),
+        label_names=list(signature.label_names),
+        stated=str(stated),
+        by_batch_size={
+            size: Predictions(accuracy=float((np.asarray(answer["predictions"]) == labels).mean()), **answer)
+            for size, answer in predictions.items()
+        },
     )
 
 
@@ -94,7 +206,11 @@ def measure(
     row: Mapping[str, Any],
     backend: Mapping[str, Any],
     library_version: str,
-    workloads: Mapping[str, Mapping[str, int]],
+    baseline: Mapping[str, Any],
+    baseline_backend: Mapping[str, Any],
+    baseline_version: str,
+    baseline_artifact: str,
+    workloads: Mapping[str, Mapping[str, Any]],
     measurement: Mapping[str, Any],
     seed: int,
     artifact: str,
@@ -102,7 +218,7 @@ def measure(
     record: str,
     source_digest: str,
 ) -> None:
-    """Measure one candidate and write its record.
+    """Measure one candidate beside the baseline and write its record.
 
     Args:
         study: name of the study.
@@ -110,7 +226,11 @@ def measure(
         row: its row of `candidates:`.
         backend: the row of `backends:` that it names.
         library_version: the backend's library, resolved while planning; a version that is not there is an error.
-        workloads: sizes by axis of every workload it names.
+        baseline: the section of that name.
+        baseline_backend: the row of `backends:` that it names.
+        baseline_version: as library_version, of the baseline's backend.
+        baseline_artifact: folder of what the baseline loads.
+        workloads: each one it names: sizes by axis, or batch_size and real_lengths.
         measurement: the section of that name.
         seed: the study's.
         artifact: folder of the checkpoint, ONNX file or engine.
@@ -120,13 +240,20 @@ def measure(
 
     Raises:
         ArtifactError: the artifact or the test split is not what its manifest says.
-        BackendError: the backend cannot load it, or would run elsewhere than asked.
+        BackendError: the backend cannot load it, or would run elsewhere or in another precision than asked.
         LibraryError: the library is absent or of another version.
     """
     module = plugins.load("backends", backend["runner"])
+    kind = row["loads"].partition("/")[0]
     gpus = [{"name": gpu.name, "driver": gpu.driver_version} for gpu in nvidia_gpus()]
-    facts: dict[str, Any] = {
-        "schema_version": 1,
+    described = _describe_artifact(row["loads"], Path(artifact))
+    reference = _describe_artifact(baseline["loads"], Path(baseline_artifact))
+    data = Path(data_folder)
+    read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
+    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    before = conditions(backend["gpus"])
+    facts: Json = {
+        "schema_version": 2,
         "study": study,
         "candidate": candidate,
         "backend": {"name": row["backend"], "library_version": library_version, **backend},
@@ -136,63 +263,78 @@ def measure(
         "gpus": gpus,
         "versions": versions("numpy", *(module.LIBRARY.distributions if module.LIBRARY else ())),
         "source_digest": source_digest,
-        "comparison": NO_COMPARISON,
+        "conditions_before": before,
     }
-    described = _describe_artifact(row["loads"], Path(artifact))
-    data = Path(data_folder)
-    read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
-    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    compared: Json = {
+        **baseline,
+        "library_version": baseline_version,
+        "files_sha256": reference.files_sha256,
+        "ran": None,
+    }
     try:
         if backend["gpus"] > len(gpus):
             have = f"this machine has {len(gpus)}" if gpus else "this machine has none"
             raise Unavailable(f"no NVIDIA GPU: the backend asks for {backend['gpus']}, {have}")
-        split = read_split(data / "test.parquet", signature)
-        rss_before_load = _peak_rss_mib()
-        runner: Runner = module.open_runner(artifact, backend["options"], library_version)
-        entered, load_s = time_call(runner.__enter__, time.perf_counter_ns)
-        try:
-            timed = _measure_loaded(entered, module, split, signature, workloads, measurement, seed)
-        finally:
-            runner.__exit__(None, None, None)
+        stated = measurement["accuracy_batch_size"]
+        timed_sizes = [sizes[BATCH_AXIS] for sizes in workloads.values()]
+        dependent = described.census is not None and described.census["batch_dependent"]
+        taken = _Measurement(
+            {
+                "runner": backend["runner"],
+                "artifact": artifact,
+                "options": backend["options"],
+                "version": library_version,
+            },
+            {
+                "runner": baseline_backend["runner"],
+                "artifact": baseline_artifact,
+                "options": baseline_backend["options"],
+                "version": baseline_version,
+            },
+            {
+                "data_folder": data_folder,
+                "workloads": {name: dict(sizes) for name, sizes in workloads.items()},
+                "measurement": dict(measurement),
+                "seed": seed,
+            },
+            backend["gpus"],
+            list(dict.fromkeys([stated, *(timed_sizes if dependent else [])])),
+        ).take()
+        if module.PREDICTS:
+            check_claim(
+                (candidate, row["loads"].partition("/")[2]),
+                census=described.census,
+                layers_by_precision=taken["ran"].get("layers_by_precision") if kind == "engines" else None,
+            )
+        alone = taken["alone"]
+        gpu = alone["memory"].pop("gpu")
         facts |= {
             "status": "measured",
             "reason": None,
-            "load_s": load_s,
-            "rss_before_load_mib": rss_before_load,
-            **timed,
+            "ran": taken["ran"],
+            "threads": alone["threads"],
+            "cold_start": ColdStart(**alone["cold_start"]),
+            "memory": Memory(**alone["memory"], gpu_peak_mib=gpu["peak_mib"], gpu_reason=gpu["reason"]),
+            "workloads": {name: _workload(name, sizes, taken, measurement) for name, sizes in workloads.items()},
+            "accuracy": _accuracy(
+                taken["predictions"], read_split(data / "test.parquet", signature).labels, signature, stated
+            ),
         }
-    except Unavailable as lacking:
-        missing = NotMeasured(reason=lacking.reason)
+        compared["ran"] = taken.get("ran_baseline")
+    except (Unavailable, OutOfMemory) as lacking:
+        reason = lacking.reason if isinstance(lacking, Unavailable) else f"out of memory: {lacking}"
+        missing = NotMeasured(reason=reason)
         facts |= {
             "status": "not measured",
-            "reason": lacking.reason,
+            "reason": reason,
             "ran": None,
-            "load_s": None,
-            "rss_before_load_mib": None,
-            "peak_rss_mib": None,
+            "threads": None,
+            "cold_start": None,
+            "memory": None,
             "workloads": {name: missing for name in workloads},
             "accuracy": missing,
         }
-    write_record(record, Record(artifact=described, **facts))
+    after = conditions(backend["gpus"])
+    facts |= {"conditions_after": after, "warnings": warnings(before, after, machine()["cores_usable"])}
+    write_record(record, Record(artifact=described, baseline=compared, **facts))
     print(f"{candidate}:", facts["status"], facts["reason"] or "")
-
-
-def _measure_loaded(
-    runner: Runner,
-    module: Any,
-    split: Split,
-    signature: Signature,
-    workloads: Mapping[str, Mapping[str, int]],
-    measurement: Mapping[str, Any],
-    seed: int,
-) -> dict[str, Any]:
-    """Everything that is measured on one loaded runner: the artifact that is timed is the one that predicts."""
-    timed: dict[str, Workload] = {}
-    for name, sizes in workloads.items():
-        inputs = timed_inputs(split, signature, sizes, distinct_batches=measurement["distinct_batches"], seed=seed)
-        timed[name] = _time_workload(runner, inputs, sizes, measurement)
-        print(f"{name}: {timed[name].timed_runs} runs, {timed[name].latency_percentiles_ms} ms")
-    answered: Accuracy | NotMeasured = NotMeasured(reason="the backend computes no logits")
-    if module.PREDICTS:
-        answered = _predict(runner, split, signature, measurement["accuracy_batch_size"])
-    return {"workloads": timed, "accuracy": answered, "ran": runner.describe(), "peak_rss_mib": _peak_rss_mib()}

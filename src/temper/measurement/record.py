@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from temper.artifact import canonical_json, write_text
 from temper.errors import ArtifactError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no baseline beside the candidate; it is refused by its number
 
 
 class _Closed(BaseModel):
@@ -30,6 +30,20 @@ class Artifact(_Closed):
     files_sha256: dict[str, str]
     size_bytes: int  # of the weights and the graph, or of the engine; tokenizer and manifests left out
     producer: dict[str, Any]  # versions its maker recorded
+    census: dict[str, Any] | None  # of an ONNX file: its matrix products and convolutions, and how many are quantized
+
+
+class LatencyRatio(_Closed):
+    """Candidate over baseline, below 1 is faster, with a 95 % bootstrap interval over blocks."""
+
+    status: Literal["measured"] = "measured"
+    statistic: Literal["median", "mean"]
+    ratio: float
+    low: float
+    high: float
+    taken: Literal["in turns", "apart"]
+    why_apart: str | None
+    stopped: str | None  # what ended the timing; None where it was taken apart
 
 
 class Workload(_Closed):
@@ -37,52 +51,96 @@ class Workload(_Closed):
 
     status: Literal["measured"] = "measured"
     batch_size: int
-    sequence_length: int | None
-    latencies_ms: list[float]
+    sequence_length: int | None  # None for images, and where the rows keep their own lengths
+    real_lengths: Literal["arrival", "bucketed"] | None
+    calls_per_turn: int
+    latencies_ms: list[float]  # candidate, in the order of its calls; each calls_per_turn of them are one block
+    baseline_latencies_ms: list[float] | None  # on the same batches, block by block; None where it was not timed
+    candidate_first: list[bool] | None  # of each block, whether the candidate had the first turn
     latency_percentiles_ms: dict[str, float]  # '50' is the median
+    percentiles_left_out: dict[str, str]  # and why
     latency_mean_ms: float
     timed_runs: int
-    warmup_runs: int
-    first_call_ms: float
-    throughput_samples_per_s: float  # samples over the sum of the timed calls, one call after the other
+    ratio: LatencyRatio | NotMeasured
+    sequential_samples_per_s: float  # samples over the sum of the timed calls, one call after the other
+    alone_median_ms: float  # in a process with nothing beside it
+    alone_mean_ms: float
+    alone_calls: int
+    throughput_samples_per_s: dict[str, float]  # saturated, by the number of concurrent callers
     padding_share: float  # of the tokens of the timed inputs, 0–1
     inputs_sha256: str  # equal for every candidate of the workload
+    executed: dict[str, Any] | None  # what the library says it executed; None for a backend that executes nothing
+
+
+class Predictions(_Closed):
+    """Answers on the whole test split at one batch size."""
+
+    batch_size: int
+    cut_rows: int
+    accuracy: float  # 0–1
+    predictions: list[int]
+    logits: list[list[float]]
 
 
 class Accuracy(_Closed):
-    """Predictions on the whole test split by the runner that was timed."""
+    """Answers on the whole test split by the runner that was timed."""
 
     status: Literal["measured"] = "measured"
     split: Literal["test"] = "test"
-    accuracy: float  # 0–1
     rows: int
-    batch_size: int
-    cut_rows: int
-    predictions: list[int]
-    logits: list[list[float]]
-    labels_sha256: str
+    labels: list[int]  # the true ones
+    label_names: list[str]
+    stated: str  # the batch size, as a key of by_batch_size, whose answers count
+    by_batch_size: dict[str, Predictions]  # more than one where the labels can depend on the batch
+
+    @property
+    def answers(self) -> Predictions:
+        """The answers that count."""
+        return self.by_batch_size[self.stated]
+
+
+class ColdStart(_Closed):
+    """From a process without the library to the first answer."""
+
+    import_s: float | None  # None where the backend needs no library
+    load_s: float
+    first_call_ms: float
+
+
+class Memory(_Closed):
+    """Of a process that loads and runs the candidate alone."""
+
+    rss_harness_mib: float  # peak resident set before the library was imported
+    peak_rss_imported_mib: float
+    peak_rss_loaded_mib: float
+    peak_rss_running_mib: float
+    gpu_peak_mib: float | None  # in use on the GPU above what was before
+    gpu_reason: str | None  # why not, where not
 
 
 class Record(_Closed):
     """One candidate's measurement."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     study: str
     candidate: str
     status: Literal["measured", "not measured"]
     reason: str | None  # why not, where not
     backend: dict[str, Any]
     artifact: Artifact | None
+    baseline: dict[str, Any]  # backend, loads, digests, library and what ran
     ran: dict[str, Any] | None  # the runner's own description
-    load_s: float | None
-    rss_before_load_mib: float | None
-    peak_rss_mib: float | None
+    threads: list[dict[str, Any]] | None
+    cold_start: ColdStart | None
+    memory: Memory | None
     workloads: dict[str, Workload | NotMeasured]
     accuracy: Accuracy | NotMeasured
-    comparison: NotMeasured  # with the baseline, paired; none is computed by this version
     measurement: dict[str, Any]
     seed: int
     machine: dict[str, Any]
+    conditions_before: dict[str, Any]
+    conditions_after: dict[str, Any]
+    warnings: list[str]
     gpus: list[dict[str, str]]
     versions: dict[str, str]
     source_digest: str

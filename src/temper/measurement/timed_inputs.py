@@ -1,13 +1,18 @@
-"""The inputs of a workload: seeded test rows brought to its shape, equal for every candidate."""
+"""The inputs of a workload: test rows brought to its shape, equal for every candidate."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from temper.data.encoded import Split, collate, padding_share
+from temper.data.encoded import Split, collate, padding_share, row_lengths
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
+
+REAL_LENGTHS = "real_lengths"  # the key of a workload whose batches keep the rows' own lengths
+PAD_TO_MULTIPLE_OF = 8  # tokens; no runtime has fast kernels for every odd length
 
 
 @dataclass(frozen=True)
@@ -16,34 +21,77 @@ class TimedInputs:
 
     Attributes:
         batches: what `infer` is called with, in turn.
+        samples: rows in each batch.
         padding_share: share of padding among their tokens, 0–1.
         sha256: digest over all arrays.
     """
 
     batches: list[Tensors]
+    samples: list[int]
     padding_share: float
     sha256: str
 
 
+def has_real_lengths(workload: Mapping[str, Any]) -> bool:
+    """Whether a workload's batches keep the rows' own lengths."""
+    return REAL_LENGTHS in workload
+
+
+def _real_batches(
+    split: Split, signature: Signature, workload: Mapping[str, Any], longest: int, seed: int
+) -> list[tuple[npt.NDArray[np.int64], int | None]]:
+    """Rows and padded length of each batch: the whole split once, in the order its batches are timed."""
+    lengths, count = row_lengths(split, signature), workload[BATCH_AXIS]
+    order = np.arange(len(split.labels))
+    if workload[REAL_LENGTHS] == "bucketed":
+        order = np.argsort(lengths, kind="stable")
+    batches = [order[start : start + count] for start in range(0, len(order), count)]
+    # timed in an order drawn by seed: a run that ends early has then not seen the short ones only
+    drawn = np.random.default_rng([seed, count]).permutation(len(batches))
+    padded = [-(-int(lengths[rows].max()) // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF for rows in batches]
+    return [(batches[number], min(padded[number], longest)) for number in drawn]
+
+
 def timed_inputs(
-    split: Split, signature: Signature, workload: Mapping[str, int], *, distinct_batches: int, seed: int
+    split: Split,
+    signature: Signature,
+    workload: Mapping[str, Any],
+    *,
+    distinct_batches: int,
+    seed: int,
+    longest: int | None = None,
 ) -> TimedInputs:
-    """Draw rows by seed and bring them to the workload's shape.
+    """Bring test rows to a workload's shape.
+
+    A workload of fixed shape draws its rows by seed. One of real lengths takes every row once, batches in arrival order or
+    sorted by length ('bucketed'), each padded to its longest row, rounded up to PAD_TO_MULTIPLE_OF tokens.
 
     Args:
         split: encoded test rows.
         signature: the model's inputs.
-        workload: sizes by axis; equal sizes give equal inputs, whatever the workload is called.
-        distinct_batches: how many different batches.
+        workload: sizes by axis; or batch_size and real_lengths ('arrival' or 'bucketed').
+        distinct_batches: how many different batches of a fixed shape.
         seed: the study's.
+        longest: most tokens of a row, where the workload has real lengths.
     """
-    generator = np.random.default_rng([seed, *(size for _, size in sorted(workload.items()))])
-    count, length = workload[BATCH_AXIS], workload.get(SEQUENCE_AXIS)
-    rows = generator.integers(len(split.labels), size=(distinct_batches, count))
-    batches = [collate(split, row, signature, sequence_length=length) for row in rows]
+    count = workload[BATCH_AXIS]
+    if has_real_lengths(workload):
+        chosen = _real_batches(split, signature, workload, longest or int(row_lengths(split, signature).max()), seed)
+    else:
+        generator = np.random.default_rng([seed, *(size for _, size in sorted(workload.items()))])
+        rows = generator.integers(len(split.labels), size=(distinct_batches, count))
+        chosen = [(np.asarray(row, dtype=np.int64), workload.get(SEQUENCE_AXIS)) for row in rows]
+    batches = [collate(split, rows, signature, sequence_length=length) for rows, length in chosen]
     whole = hashlib.sha256()
     for batch in batches:
         for name in sorted(batch):
             whole.update(f"{name}{batch[name].dtype}{batch[name].shape}".encode())
             whole.update(batch[name].tobytes())
-    return TimedInputs(batches, padding_share(split, rows.ravel(), signature, length), whole.hexdigest())
+    sizes = np.array([len(rows) * (length or 1) for rows, length in chosen])
+    padding = np.array([padding_share(split, rows, signature, length) for rows, length in chosen])
+    return TimedInputs(
+        batches,
+        [len(rows) for rows, _ in chosen],
+        float((padding * sizes).sum() / sizes.sum()),
+        whole.hexdigest(),
+    )

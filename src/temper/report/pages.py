@@ -8,7 +8,8 @@ import yaml
 
 from temper.errors import ArtifactError
 from temper.measurement.record import read_record
-from temper.report.render import table
+from temper.report.comparison import compare_records
+from temper.report.render import results_markdown
 from temper.report.tables import rows
 
 _MARKED = re.compile(
@@ -32,11 +33,12 @@ def results_table(folder: Path) -> str:
         )
     study = yaml.safe_load(params.read_text(encoding="utf-8"))
     records = [read_record(folder / "measurements" / f"{name}.json") for name in study["candidates"]]
-    header, lines = table(rows(records, study["baseline"]), study["baseline"])
-    kept = [at for at, name in enumerate(header) if not name.endswith("samples/s") and name != "library"]
-    page = ["| " + " | ".join(header[at] for at in kept) + " |", "| --- | --- |" + " ---: |" * (len(kept) - 2)]
-    page += ["| " + " | ".join(cells[at] for at in kept) + " |" for cells in lines]
-    return "\n".join(page) + "\n"
+    baseline = study["baseline"]
+    same = next(
+        name for name, row in study["candidates"].items() if all(row[key] == value for key, value in baseline.items())
+    )
+    compared = compare_records(records, same, study["analysis"])
+    return results_markdown(rows(records, compared), without=("library", "p95 ms", "size MiB", "samples/s"))
 
 
 def calibration_table(folder: Path) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 from temper.artifact import canonical_json, sha256, staged_folder, write_text
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, Record, read_record
-from temper.report.tables import Row, differing_rows, rows
+from temper.report.comparison import compare_records
+from temper.report.decision import decide
+from temper.report.tables import Row, rows
 from temper.tracking.job_record import read_job_record
 
 ABSENT = "–"
@@ -38,11 +40,31 @@ def _milliseconds(value: float | None) -> str:
     )
 
 
-def table(all_rows: Sequence[Row], baseline: str) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: one line per candidate, its workloads side by side."""
+def _points(row: Row) -> str:
+    """Difference in accuracy with its interval: '−0.34 [−1.10, +0.36]'."""
+    if row.accuracy_difference_points is None or row.accuracy_low_points is None or row.accuracy_high_points is None:
+        return ABSENT
+    values = row.accuracy_difference_points, row.accuracy_low_points, row.accuracy_high_points
+    own, low, high = (f"{value:+.2f}".replace("-", "−") for value in values)
+    return f"{own} [{low}, {high}]"
+
+
+def _ratio(row: Row | None) -> str:
+    """Latency over the baseline's with its interval: '0.153 [0.151, 0.155]'."""
+    if row is None or row.latency_ratio is None or row.latency_ratio_low is None or row.latency_ratio_high is None:
+        return ABSENT
+    digits = 3 if row.latency_ratio >= 0.01 else 6
+    return f"{row.latency_ratio:.{digits}f} [{row.latency_ratio_low:.{digits}f}, {row.latency_ratio_high:.{digits}f}]"
+
+
+WORKLOAD_COLUMNS = ("p50 ms", "p95 ms", "×", "verdict", "samples/s")
+
+
+def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells: one line per candidate, its workloads side by side; × is the latency over the baseline's."""
     workloads = list(dict.fromkeys(row.workload for row in all_rows))
-    header = ["candidate", "library", "artifact", "size MiB", "accuracy %", f"labels ≠ {baseline}"]
-    header += [f"{workload} {column}" for workload in workloads for column in ("p50 ms", "p95 ms", "samples/s")]
+    header = ["candidate", "library", "artifact", "size MiB", "accuracy %", "difference, points", "flips", "accuracy"]
+    header += [f"{workload} {column}" for workload in workloads for column in WORKLOAD_COLUMNS]
     lines: list[list[str]] = []
     for candidate in dict.fromkeys(row.candidate for row in all_rows):
         own = {row.workload: row for row in all_rows if row.candidate == candidate}
@@ -53,7 +75,9 @@ def table(all_rows: Sequence[Row], baseline: str) -> tuple[list[str], list[list[
             first.loads,
             _number(first.size_mib, 2),
             _number(None if first.accuracy is None else 100 * first.accuracy, 2),
+            _points(first),
             ABSENT if first.labels_differing is None else str(first.labels_differing),
+            first.accuracy_verdict or ABSENT,
         ]
         for workload in workloads:
             row = own.get(workload)
@@ -61,22 +85,19 @@ def table(all_rows: Sequence[Row], baseline: str) -> tuple[list[str], list[list[
             cells += [
                 _milliseconds(row.latency_p50_ms if row else None),
                 _milliseconds(percentiles.get("95")),
+                _ratio(row),
+                (row.latency_verdict if row else None) or ABSENT,
                 _number(row.throughput_samples_per_s if row else None, 0),
             ]
         lines.append(cells)
     return header, lines
 
 
-def notes(records: Sequence[Record], baseline: str) -> list[str]:
-    """What the table cannot show: what was not measured and why, rows that were cut, the rows that differ."""
+def notes(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[str]:
+    """What the table cannot show: what was not measured and why, noise, disturbances, reasons, rows that were cut."""
     found = [f"{r.candidate}: not measured: {r.reason}" for r in records if r.status == "not measured"]
     for record in records:
-        accuracy = record.accuracy
-        if isinstance(accuracy, NotMeasured):
-            if record.status == "measured":
-                found.append(f"{record.candidate}: accuracy not measured: {accuracy.reason}")
-        elif accuracy.cut_rows:
-            found.append(f"{record.candidate}: {accuracy.cut_rows} test rows were cut to the length it accepts")
+        found += _notes_of(record, comparison["candidates"][record.candidate])
     padding = {
         name: workload.padding_share
         for record in records
@@ -88,10 +109,58 @@ def notes(records: Sequence[Record], baseline: str) -> list[str]:
         for name, share in padding.items()
         if share
     ]
+    for name, own in comparison["noise"].items():
+        if "ratio" in own:
+            found.append(
+                f"workload {name}: the baseline beside itself is {own['ratio']:.3f} [{own['low']:.3f}, {own['high']:.3f}]; this "
+                f"machine could have told a ratio from 1 that is {100 * own['smallest_difference_told']:.1f} % off"
+            )
+    analysis = comparison["analysis"]
     found.append(
-        f"Latencies are host to host, each candidate in a process of its own; the differences from {baseline} carry no "
-        "confidence interval yet."
+        f"× is the median latency over {comparison['baseline']}'s, both timed in turns in one process, with a 95 % bootstrap "
+        f"interval over blocks: win below {1 - analysis['latency_margin']:g}, loss above {1 + analysis['latency_margin']:g}, "
+        "tie inside, by the whole interval. samples/s is saturated."
     )
+    found.append(
+        "difference is the accuracy minus the baseline's on the same rows with a 95 % interval (Tango 1998): within, beyond or "
+        f"undecided against a budget of {analysis['accuracy_budget_points']:g} points; flips are labels that differ"
+    )
+    return found
+
+
+def _notes_of(record: Record, compared: Mapping[str, Any]) -> list[str]:
+    """What is to be said of one candidate."""
+    found = [f"{record.candidate}: {warning}" for warning in record.warnings]
+    accuracy = record.accuracy
+    if isinstance(accuracy, NotMeasured):
+        if record.status == "measured":
+            found.append(f"{record.candidate}: accuracy not measured: {accuracy.reason}")
+    elif accuracy.answers.cut_rows:
+        found.append(f"{record.candidate}: {accuracy.answers.cut_rows} test rows were cut to the length it accepts")
+    for size, differing in compared["accuracy"].get("labels_differing_by_batch_size", {}).items():
+        found.append(
+            f"{record.candidate}: in batches of {size} it answers {differing} rows otherwise than in those the table counts"
+        )
+    needed = compared["accuracy"].get("against_baseline", {}).get("rows_that_would_decide")
+    if needed:
+        found.append(f"{record.candidate}: accuracy undecided; about {needed:,} test rows would decide")
+    for name, timed in compared["workloads"].items():
+        if timed.get("why_apart"):
+            found.append(f"{record.candidate}, {name}: not timed in turns: {timed['why_apart']}")
+        if timed["status"] != "measured" and record.status == "measured":
+            found.append(f"{record.candidate}, {name}: no ratio: {timed['reason']}")
+        if timed.get("disturbed") and record.backend["runner"] != "null":
+            share, slower = (
+                f"{100 * abs(timed['disturbance']):.0f} %",
+                "slower" if timed["disturbance"] > 0 else "faster",
+            )
+            found.append(f"{record.candidate}, {name}: beside the baseline it is {share} {slower} than alone")
+        if "not_faster" in timed:
+            why = timed["not_faster"]
+            found.append(
+                f"{record.candidate}, {name}: {why['precision']} takes {why['relative_latency']:.2f} times as long as "
+                f"{why['compared_with']}: {why['case']}: {why['evidence']}"
+            )
     return found
 
 
@@ -100,14 +169,40 @@ def _machine_line(records: Sequence[Record]) -> str:
     return "; ".join(f"{cpu}, {cores} cores{''.join(f', {gpu}' for gpu in gpus)}" for cpu, cores, *gpus in sorted(seen))
 
 
-def markdown(study: str, records: Sequence[Record], baseline: str) -> str:
+def _markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    words = ("candidate", "library", "artifact", "accuracy", "verdict")
+    page = ["| " + " | ".join(header) + " |"]
+    page.append("| " + " | ".join("---" if name.endswith(words) else "---:" for name in header) + " |")
+    return page + ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def results_markdown(all_rows: Sequence[Row], *, without: Sequence[str] = ()) -> str:
+    """The table as Markdown, without the columns whose names end so."""
+    header, lines = table(all_rows)
+    kept = [at for at, name in enumerate(header) if not name.endswith(tuple(without))]
+    return (
+        "\n".join(_markdown_table([header[at] for at in kept], [[cells[at] for at in kept] for cells in lines])) + "\n"
+    )
+
+
+def _choices(decision: Mapping[str, Any]) -> list[str]:
+    """The choice per workload, a line each."""
+    found = []
+    for name, own in decision["workloads"].items():
+        if own["chosen"] is None:
+            found.append(f"- {name}: none is within the accuracy budget and measured")
+            continue
+        also = f"; not told apart from it: {', '.join(own['not_told_apart'])}" if own["not_told_apart"] else ""
+        found.append(f"- {name}: **{own['chosen']}**, {own['latency_ratio']:.3f} × the baseline's latency{also}")
+    return found
+
+
+def markdown(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
     """The summary as a Markdown page."""
-    header, lines = table(rows(records, baseline), baseline)
-    page = [f"# {study}", "", f"Measured on {_machine_line(records)}.", ""]
-    page.append("| " + " | ".join(header) + " |")
-    page.append("| " + " | ".join(["---"] * 3 + ["---:"] * (len(header) - 3)) + " |")
-    page += ["| " + " | ".join(cells) + " |" for cells in lines]
-    page += ["", *(f"- {note}" for note in notes(records, baseline)), ""]
+    page = [f"# {comparison['study']}", "", f"Measured on {_machine_line(records)}.", ""]
+    page += [results_markdown(rows(records, comparison))]
+    page += [f"Fastest within {decision['accuracy_budget_points']:g} points of {decision['baseline']}:", ""]
+    page += [*_choices(decision), "", *(f"- {note}" for note in notes(records, comparison)), ""]
     return "\n".join(page)
 
 
@@ -118,7 +213,6 @@ def _csv(all_rows: Sequence[Row]) -> str:
     for row in all_rows:
         cells = asdict(row)
         own = cells.pop("latency_percentiles_ms") or {}
-        cells.pop("latency_p50_ms")
         flat.append({**cells, **{f"latency_p{p}_ms": own.get(p) for p in percentiles}})
     writer = csv.DictWriter(stream, fieldnames=list(flat[0]), lineterminator="\n")
     writer.writeheader()
@@ -126,52 +220,52 @@ def _csv(all_rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
-def _json(study: str, records: Sequence[Record], baseline: str) -> str:
-    reference = next((record for record in records if record.candidate == baseline), None)
+_BY_WORKLOAD = (
+    "latency_p50_ms",
+    "latency_percentiles_ms",
+    "latency_mean_ms",
+    "latency_ratio",
+    "latency_ratio_low",
+    "latency_ratio_high",
+    "latency_verdict",
+    "throughput_samples_per_s",
+    "sequential_samples_per_s",
+    "padding_share",
+    "timed_runs",
+)
+
+
+def _json(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
     candidates: dict[str, Any] = {}
-    for row in rows(records, baseline):
+    for row in rows(records, comparison):
         cells = asdict(row)
-        entry = candidates.setdefault(
-            row.candidate,
-            {
-                key: cells[key]
-                for key in (
-                    "library",
-                    "loads",
-                    "size_mib",
-                    "accuracy",
-                    "labels_differing",
-                    "load_s",
-                    "peak_rss_mib",
-                    "reason",
-                )
-            }
-            | {"workloads": {}},
-        )
-        timed = ("latency_percentiles_ms", "latency_mean_ms", "throughput_samples_per_s", "padding_share", "timed_runs")
-        entry["workloads"][row.workload] = {key: cells[key] for key in timed}
-    for record in records:
-        candidates[record.candidate]["differing_rows"] = differing_rows(record, reference)
-    content = {"study": study, "baseline": baseline, "candidates": candidates, "notes": notes(records, baseline)}
+        own = {key: value for key, value in cells.items() if key not in (*_BY_WORKLOAD, "candidate", "workload")}
+        entry = candidates.setdefault(row.candidate, own | {"workloads": {}})
+        entry["workloads"][row.workload] = {key: cells[key] for key in _BY_WORKLOAD}
+    content = {
+        "study": comparison["study"],
+        "baseline": comparison["baseline"],
+        "candidates": candidates,
+        "choices": _choices(decision),
+        "notes": notes(records, comparison),
+    }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"  # in the order of params.yaml
 
 
-def metrics(records: Sequence[Record], baseline: str) -> dict[str, Any]:
+def metrics(records: Sequence[Record], comparison: Mapping[str, Any]) -> dict[str, Any]:
     """The few numbers by which experiments are compared, by candidate; what was not measured is left out.
 
-    `latency_ratio` is a candidate's median latency over the baseline's on the same workload: below 1 is faster.
+    `latency_ratio` is the latency over the baseline's, taken in turns: below 1 is faster; the verdicts are those of the table.
     """
-    by_row = {(row.candidate, row.workload): row for row in rows(records, baseline)}
     found: dict[str, Any] = {}
-    for (candidate, workload), row in by_row.items():
-        entry = found.setdefault(candidate, {})
-        if row.accuracy is not None:
-            entry["accuracy"] = row.accuracy
-        if row.labels_differing is not None:
-            entry["labels_differing"] = row.labels_differing
-        reference = by_row.get((baseline, workload))
-        if row.latency_p50_ms is not None and reference is not None and reference.latency_p50_ms:
-            entry.setdefault("latency_ratio", {})[workload] = round(row.latency_p50_ms / reference.latency_p50_ms, 4)
+    for row in rows(records, comparison):
+        entry = found.setdefault(row.candidate, {})
+        for key in ("accuracy", "labels_differing", "accuracy_difference_points", "accuracy_verdict"):
+            if (value := getattr(row, key)) is not None:
+                entry[key] = value
+        if row.latency_ratio is not None:
+            entry.setdefault("latency_ratio", {})[row.workload] = round(row.latency_ratio, 4)
+            entry.setdefault("latency_verdict", {})[row.workload] = row.latency_verdict
     for record in records:
         if record.artifact is not None:
             found[record.candidate]["artifact"] = artifact_digest(record.artifact.files_sha256)
@@ -198,12 +292,21 @@ def _check_jobs(jobs: Sequence[str]) -> None:
                 )
 
 
-def write_summary(*, study: str, baseline: str, records: Sequence[str], jobs: Sequence[str], folder: str) -> None:
-    """Write summary.md, summary.csv, summary.json and metrics.json.
+def write_summary(
+    *,
+    study: str,
+    baseline: str,
+    analysis: Mapping[str, float],
+    records: Sequence[str],
+    jobs: Sequence[str],
+    folder: str,
+) -> None:
+    """Write summary.md, summary.csv, summary.json, comparison.json, decision.json and metrics.json.
 
     Args:
         study: name of the study.
-        baseline: candidate whose predicted labels the others are held against.
+        baseline: the candidate that is the baseline itself, which the others are held against.
+        analysis: the section of that name: margin and budget.
         records: paths of the records, in the order of the table.
         jobs: paths of the job records of the measurements, which hold the records' digests.
         folder: where the summary goes.
@@ -213,11 +316,16 @@ def write_summary(*, study: str, baseline: str, records: Sequence[str], jobs: Se
     """
     _check_jobs(jobs)
     read = [read_record(path) for path in records]
+    compared = compare_records(read, baseline, analysis)
+    decision = decide(read, compared)
     with staged_folder(folder) as scratch:
-        write_text(scratch / "summary.md", markdown(study, read, baseline))
-        write_text(scratch / "summary.csv", _csv(rows(read, baseline)))
-        write_text(scratch / "summary.json", _json(study, read, baseline))
-        write_text(scratch / "metrics.json", canonical_json(metrics(read, baseline)))
+        write_text(scratch / "summary.md", markdown(read, compared, decision))
+        write_text(scratch / "summary.csv", _csv(rows(read, compared)))
+        write_text(scratch / "summary.json", _json(read, compared, decision))
+        write_text(scratch / "comparison.json", canonical_json(compared))
+        write_text(scratch / "decision.json", canonical_json(decision))
+        write_text(scratch / "metrics.json", canonical_json(metrics(read, compared)))
+    print(f"{study}: {len(read)} candidates")
 
 
 def print_summary(folder: str) -> None:
@@ -229,23 +337,32 @@ def print_summary(folder: str) -> None:
     workloads = list(dict.fromkeys(name for entry in content["candidates"].values() for name in entry["workloads"]))
     shown = Table(title=content["study"], title_justify="left")
     shown.add_column("candidate", no_wrap=True)
-    for column in ("MiB", "accuracy %", f"labels ≠ {content['baseline']}"):
+    for column in ("MiB", "accuracy %", "flips", "budget"):
         shown.add_column(column, justify="right")
     for workload in workloads:
-        for column in ("p50 ms", "p95 ms"):
-            shown.add_column(f"{workload} {column}", justify="right")
+        for column in ("p50 ms", "× [95 %]", ""):
+            shown.add_column(f"{workload} {column}".strip() if column else "", justify="right")
     for name, entry in content["candidates"].items():
         cells = [
             name,
             _number(entry["size_mib"], 2),
             _number(None if entry["accuracy"] is None else 100 * entry["accuracy"], 2),
             ABSENT if entry["labels_differing"] is None else str(entry["labels_differing"]),
+            entry["accuracy_verdict"] or ABSENT,
         ]
         for workload in workloads:
-            percentiles = entry["workloads"].get(workload, {}).get("latency_percentiles_ms") or {}
-            cells += [_milliseconds(percentiles.get("50")), _milliseconds(percentiles.get("95"))]
+            own = entry["workloads"].get(workload)
+            if own is None or own["latency_ratio"] is None:
+                cells += [_milliseconds(own["latency_p50_ms"] if own else None), ABSENT, ABSENT]
+                continue
+            digits = 2 if own["latency_ratio"] >= 0.1 else 4
+            interval = f"{own['latency_ratio_low']:.{digits}f}–{own['latency_ratio_high']:.{digits}f}"
+            cells += [_milliseconds(own["latency_p50_ms"]), interval, own["latency_verdict"]]
         shown.add_row(*cells)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
+    console.print("fastest within the accuracy budget:")
+    for choice in content["choices"]:
+        console.print(choice.replace("**", ""), highlight=False)
     for note in content["notes"]:
         console.print(f"· {note}", highlight=False)

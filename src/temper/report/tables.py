@@ -1,9 +1,10 @@
 """Records in, rows out: one implementation of every column of every table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from temper.measurement.record import Accuracy, Record, Workload
+from temper.measurement.record import Record, Workload
 
 MIB = 1024 * 1024
 
@@ -19,15 +20,27 @@ class Row:
     workload: str
     accuracy: float | None  # 0–1, test split
     labels_differing: int | None  # from the baseline's predictions
+    accuracy_difference_points: float | None  # candidate minus baseline, with a 95 % interval
+    accuracy_low_points: float | None
+    accuracy_high_points: float | None
+    mcnemar_exact_p: float | None
+    accuracy_verdict: str | None  # against the budget: within, beyond, undecided
     latency_p50_ms: float | None
     latency_percentiles_ms: dict[str, float] | None
     latency_mean_ms: float | None
-    throughput_samples_per_s: float | None
+    latency_ratio: float | None  # over the baseline, taken in turns, with a 95 % interval
+    latency_ratio_low: float | None
+    latency_ratio_high: float | None
+    latency_verdict: str | None  # win, loss, tie, undecided
+    throughput_samples_per_s: float | None  # saturated
+    sequential_samples_per_s: float | None
     padding_share: float | None
     timed_runs: int | None
+    import_s: float | None
     load_s: float | None
     first_call_ms: float | None
-    peak_rss_mib: float | None
+    peak_rss_mib: float | None  # running alone
+    gpu_peak_mib: float | None
     size_mib: float | None
     reason: str | None
 
@@ -35,17 +48,7 @@ class Row:
 def median_ms(workload: Workload) -> float:
     """The median, whether or not the study asks for the percentile 50."""
     ordered = sorted(workload.latencies_ms)
-    return workload.latency_percentiles_ms.get("50", ordered[(len(ordered) - 1) // 2])
-
-
-def differing_rows(record: Record, baseline: Record | None) -> list[int] | None:
-    """Test rows (by number, from 0) whose predicted label differs from the baseline's; None if either has none."""
-    if baseline is None or not isinstance(record.accuracy, Accuracy) or not isinstance(baseline.accuracy, Accuracy):
-        return None
-    if record.accuracy.labels_sha256 != baseline.accuracy.labels_sha256:
-        return None  # predictions on other rows cannot be compared
-    pairs = zip(record.accuracy.predictions, baseline.accuracy.predictions, strict=True)
-    return [number for number, (own, other) in enumerate(pairs) if own != other]
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def _library(record: Record) -> str:
@@ -54,35 +57,55 @@ def _library(record: Record) -> str:
     return f"{ran['library']} {ran.get('version', '')}".strip()
 
 
-def rows(records: Sequence[Record], baseline: str) -> list[Row]:
-    """One row per candidate and workload, in the order of the records."""
-    reference = next((record for record in records if record.candidate == baseline), None)
-    found: list[Row] = []
-    for record in records:
-        differing = differing_rows(record, reference)
-        measured = isinstance(record.accuracy, Accuracy)
-        for name, workload in record.workloads.items():
-            timed = workload if isinstance(workload, Workload) else None
-            found.append(
-                Row(
-                    candidate=record.candidate,
-                    backend=record.backend["name"],
-                    library=_library(record),
-                    loads=record.artifact.loads if record.artifact else "",
-                    workload=name,
-                    accuracy=record.accuracy.accuracy if isinstance(record.accuracy, Accuracy) else None,
-                    labels_differing=len(differing) if differing is not None and measured else None,
-                    latency_p50_ms=median_ms(timed) if timed else None,
-                    latency_percentiles_ms=timed.latency_percentiles_ms if timed else None,
-                    latency_mean_ms=timed.latency_mean_ms if timed else None,
-                    throughput_samples_per_s=timed.throughput_samples_per_s if timed else None,
-                    padding_share=timed.padding_share if timed else None,
-                    timed_runs=timed.timed_runs if timed else None,
-                    load_s=record.load_s,
-                    first_call_ms=timed.first_call_ms if timed else None,
-                    peak_rss_mib=record.peak_rss_mib,
-                    size_mib=record.artifact.size_bytes / MIB if record.artifact else None,
-                    reason=record.reason if timed is None else None,
-                )
-            )
-    return found
+def rows(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[Row]:
+    """One row per candidate and workload, in the order of the records.
+
+    Args:
+        records: of all candidates.
+        comparison: what `temper.report.comparison.compare_records` made of them.
+    """
+    return [
+        _row(record, name, comparison["candidates"][record.candidate])
+        for record in records
+        for name in record.workloads
+    ]
+
+
+def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
+    workload = record.workloads[name]
+    timed = workload if isinstance(workload, Workload) else None
+    paired = compared["accuracy"].get("against_baseline", {})
+    ratio = compared["workloads"][name]
+    cold, memory = record.cold_start, record.memory
+    return Row(
+        candidate=record.candidate,
+        backend=record.backend["name"],
+        library=_library(record),
+        loads=record.artifact.loads if record.artifact else "",
+        workload=name,
+        accuracy=compared["accuracy"].get("accuracy"),
+        labels_differing=paired.get("labels_differing"),
+        accuracy_difference_points=paired.get("difference_points"),
+        accuracy_low_points=paired.get("difference_low_points"),
+        accuracy_high_points=paired.get("difference_high_points"),
+        mcnemar_exact_p=paired.get("mcnemar_exact_p"),
+        accuracy_verdict=paired.get("verdict"),
+        latency_p50_ms=median_ms(timed) if timed else None,
+        latency_percentiles_ms=timed.latency_percentiles_ms if timed else None,
+        latency_mean_ms=timed.latency_mean_ms if timed else None,
+        latency_ratio=ratio.get("ratio"),
+        latency_ratio_low=ratio.get("low"),
+        latency_ratio_high=ratio.get("high"),
+        latency_verdict=ratio.get("verdict"),
+        throughput_samples_per_s=ratio.get("throughput_samples_per_s"),
+        sequential_samples_per_s=timed.sequential_samples_per_s if timed else None,
+        padding_share=timed.padding_share if timed else None,
+        timed_runs=timed.timed_runs if timed else None,
+        import_s=cold.import_s if cold else None,
+        load_s=cold.load_s if cold else None,
+        first_call_ms=cold.first_call_ms if cold else None,
+        peak_rss_mib=memory.peak_rss_running_mib if memory else None,
+        gpu_peak_mib=memory.gpu_peak_mib if memory else None,
+        size_mib=record.artifact.size_bytes / MIB if record.artifact else None,
+        reason=record.reason if timed is None else None,
+    )

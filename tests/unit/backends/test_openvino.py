@@ -1,9 +1,12 @@
+from datetime import timedelta
+from types import SimpleNamespace
+
 import onnx
 import pytest
 from pydantic import ValidationError
 
 from temper.artifact import write_manifest
-from temper.backends.openvino import open_runner
+from temper.backends.openvino import executed_layers, open_runner
 from temper.errors import ArtifactError, BackendError
 from tests.tiny_onnx import unsupported_model
 from tests.unit.backends.test_runner import CPU
@@ -49,3 +52,32 @@ def test_a_model_it_cannot_run_is_a_backend_error(tiny_study, copy_of):
 def test_other_devices_precisions_and_keys_are_refused(change):
     with pytest.raises(ValidationError):
         open_runner("anywhere", {**OPTIONS, **change}, "installed")
+
+
+def counted(name, kind, kernel, us, status=None):
+    """One of OpenVINO's counters."""
+    status = status or ("EXECUTED" if us else "NOT_RUN")
+    real_time = timedelta(microseconds=us)
+    return SimpleNamespace(
+        node_name=name, node_type=kind, exec_type=kernel, real_time=real_time, status=SimpleNamespace(name=status)
+    )
+
+
+def test_the_first_call_is_taken_out_of_the_means():
+    first, last = ([counted("fc", "FullyConnected", "brgemm_avx512_i8", us)] for us in (1000, 280))
+    (layer,) = executed_layers(first, last, {"fc": "i8"}, calls=4, device="CPU")
+    assert layer.time_ms == pytest.approx(0.1)  # (5 calls of 280 µs − 1000 µs) / 4
+    assert (layer.precision, layer.kernel, layer.device) == ("INT8", "brgemm_avx512_i8", "CPU")
+
+
+def test_a_layer_too_fast_for_the_mean_was_executed_all_the_same_and_a_fused_one_was_not():
+    first = [counted("fast", "Add", "jit_f32", 2), counted("fused", "Relu", "undef", 0)]
+    last = [counted("fast", "Add", "jit_f32", 0), counted("fused", "Relu", "undef", 0)]
+    (layer,) = executed_layers(first, last, {}, calls=4, device="CPU")
+    assert (layer.name, layer.precision, layer.time_ms) == ("fast", "FP32", 0.0)  # by the kernel's last word
+
+
+def test_bytes_that_are_masks_are_not_called_int8():
+    counters = [counted("mask", "Select", "jit_avx512_I8", 5), counted("fc", "FullyConnected", "brgemm_u8", 5)]
+    found = executed_layers(counters, counters, {"mask": "u8", "fc": "u8"}, calls=1, device="CPU")
+    assert [layer.precision for layer in found] == ["UINT8", "INT8"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from temper.backends.pytorch import open_runner
+from temper.backends.pytorch import open_runner, trace
 from temper.errors import ArtifactError, Unavailable
 from tests.unit.backends.test_runner import CPU
 
@@ -35,3 +35,17 @@ def test_altered_weights_are_refused(tiny_study, copy_of):
         stream.write(b"\0")
     with pytest.raises(ArtifactError, match=r"model\.safetensors"), open_runner(str(folder), OPTIONS, "installed"):
         pass
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [("float32", "FP32"), ("bfloat16", "BF16")])
+def test_modules_that_were_called_are_listed_with_the_dtype_of_their_parameters(tiny_study, dtype, precision):
+    execution = trace(
+        str(tiny_study.checkpoint), {**OPTIONS, "dtype": dtype}, "installed", [tiny_study.inputs([0]) for _ in range(2)]
+    )
+    assert {layer.type for layer in execution.layers} == {"Embedding", "LayerNorm", "Linear"}
+    assert {(layer.precision, layer.device, layer.time_ms) for layer in execution.layers} == {(precision, "cpu", None)}
+    assert len({layer.name for layer in execution.layers}) == len(execution.layers)
+
+
+def test_a_module_that_was_not_called_is_not_listed(tiny_study):
+    assert trace(str(tiny_study.checkpoint), OPTIONS, "installed", []).layers == ()

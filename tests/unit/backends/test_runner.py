@@ -16,6 +16,7 @@ CPU = {
             "intra_op_threads": 1,
             "spinning": False,
             "graph_optimization": "all",
+            "allow_cpu_fallback": False,
         },
     ),
     "openvino": ("fp32", {"device": "CPU", "inference_precision": "f32", "threads": 1}),
@@ -39,6 +40,15 @@ def opened(tiny_study):
     yield opened
     for runner in loaded:
         runner.__exit__(None, None, None)
+
+
+def trace(tiny_study, backend, folder=None, **changes):
+    """What a backend executes on two batches of other sizes."""
+    artifact, options = CPU[backend]
+    batches = [tiny_study.inputs([0, 1, 2]), tiny_study.inputs([3], length=9)]
+    return plugins.load("backends", backend).trace(
+        str(folder or getattr(tiny_study, artifact)), {**options, **changes}, "installed", batches
+    )
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -84,6 +94,36 @@ def test_the_version_that_ran_is_the_one_installed(opened, backend):
     from temper.library import installed_version, public_version
 
     assert public_version(opened(backend).describe()["version"]) == public_version(installed_version(module.LIBRARY))
+
+
+@pytest.mark.parametrize("backend", LIBRARIES)
+def test_a_trace_lists_the_layers_of_an_fp32_model(tiny_study, backend):
+    execution = trace(tiny_study, backend)
+    found = execution.summary()
+    # eight products with weights; attention's own two are no modules of PyTorch
+    assert found["products"] == {"total": 8 if backend == "pytorch" else 10, "quantized": 0}
+    assert found["products_by_precision"] == {"FP32": found["products"]["total"]}
+    assert found["layers_elsewhere"] == {"total": 0, "first": []}
+    assert all(layer.time_ms is None or layer.time_ms >= 0 for layer in execution.layers)
+    assert (found["product_time_share"] is None) == (backend == "pytorch")
+
+
+def test_the_null_backend_executes_nothing(tiny_study):
+    assert trace(tiny_study, "null") is None
+
+
+@pytest.mark.parametrize("precision", ["int8_static", "int8_nncf"])
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_trace_shows_the_int8_products_of_a_static_file(tiny_study, backend, precision):
+    found = trace(tiny_study, backend, tiny_study.precision[precision]).summary()
+    assert found["products"]["quantized"] >= 5
+    assert found["products_by_precision"]["INT8"] == found["products"]["quantized"]
+
+
+def test_what_is_dynamic_int8_for_onnx_runtime_is_fp32_for_openvino(tiny_study):
+    folder = tiny_study.precision["int8_dynamic"]
+    assert trace(tiny_study, "onnxruntime", folder).summary()["products"] == {"total": 10, "quantized": 8}
+    assert trace(tiny_study, "openvino", folder).summary()["products_by_precision"] == {"FP32": 10}
 
 
 def test_all_backends_agree_in_fp32(tiny_study, opened):

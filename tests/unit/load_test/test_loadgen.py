@@ -1,0 +1,329 @@
+import json
+import os
+import signal
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from temper.errors import ArtifactError, BackendError, ConfigError, LoadTestError
+from temper.load_test.driver import MAX_RUNS, TEST_SCENARIOS, parse_summary, search_rate
+from temper.load_test.loadgen import run_load_test
+from temper.load_test.options import LoadTestRow, queries_needed
+from tests.tiny_study import SEED
+
+pytest.importorskip("mlperf_loadgen", reason="MLPerf LoadGen is not installed (mlcommons-loadgen)")
+
+DELAY_MS = 2.0
+FIRST_CALLS = 160  # more than the calibration makes: the next ones are LoadGen's
+ROW = {
+    "candidate": "tiny",
+    "workload": "tiny-workload",
+    "scenario": "single_stream",
+    "min_queries": 64,
+    "min_duration_s": 0.3,
+    "latency_bound_ms": None,
+    "latency_percentile": None,
+    "timeout_s": 60.0,
+}
+# 90 %: LoadGen's early stopping asks for few queries then
+SERVER = {"scenario": "server", "latency_bound_ms": 12.0, "latency_percentile": 90.0}
+ONE = {"batch_size": 1, "sequence_length": 16}
+BATCH = {"batch_size": 4, "sequence_length": 8}
+
+# A backend of the subprocess only; what it does on which call is an option.
+FAKE_BACKEND = """
+import os, signal, threading, time
+import numpy as np
+from temper.errors import BackendError, Unavailable
+
+PREDICTS = False
+
+class FakeRunner:
+    def __init__(self, options):
+        self._options, self._calls, self._shapes = options, 0, set()
+
+    def __enter__(self):
+        if self._options["does"] == "lacks":
+            raise Unavailable("no such device here")
+        self._thread = threading.get_ident()
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+    def infer(self, inputs):
+        assert threading.get_ident() == self._thread, "infer is called on another thread"
+        assert all(array.flags.c_contiguous for array in inputs.values())
+        self._calls += 1
+        self._shapes.add(inputs["input_ids"].shape)
+        if self._calls > self._options["from_call"]:
+            match self._options["does"]:
+                case "refuses":
+                    raise BackendError(asked="answer", happened="it broke", spoiled="this answer", fix="mend it")
+                case "raises":
+                    raise RuntimeError("CUDA error 700")
+                case "hangs":
+                    time.sleep(600)
+                case "crashes":
+                    os.kill(os.getpid(), signal.SIGSEGV)
+        time.sleep(self._options["delay_ms"] / 1e3)
+        return np.zeros((len(inputs["input_ids"]), 2), dtype=np.float32)
+
+    def describe(self):
+        return {"library": "fake", "shapes": sorted(self._shapes)}
+
+    def limits(self):
+        return {}
+
+def open_runner(artifact, options, version):
+    return FakeRunner(options)
+"""
+FAKE = {"does": "answers", "from_call": 0, "delay_ms": DELAY_MS}
+
+
+@pytest.fixture
+def run(tiny_study, tmp_path, monkeypatch):
+    """Load-tests the fake backend (or another), which the subprocess finds beside temper's own."""
+    folder = tmp_path / "backends"
+    folder.mkdir()
+    (folder / "fake.py").write_text(FAKE_BACKEND)
+    (folder / "sitecustomize.py").write_text(
+        f"import temper.backends\ntemper.backends.__path__.append({str(folder)!r})\n"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+
+    def run(runner="fake", *, workload=ONE, gpus=0, options=None, artifact=None, fake=None, **changes):
+        try:
+            return run_load_test(
+                row={**ROW, **changes},
+                loads="onnx/fp32",
+                backend={
+                    "runner": runner,
+                    "version": "installed",
+                    "gpus": gpus,
+                    "options": {**FAKE, **(fake or {})} if options is None else options,
+                },
+                library_version="installed",
+                workload=workload,
+                distinct_batches=3,
+                seed=SEED,
+                artifact=str(artifact or tiny_study.fp32),
+                data_folder=str(tiny_study.data),
+            )
+        finally:
+            assert list(scratch.iterdir()) == []  # LoadGen's logs are gone, however it ended
+
+    return run
+
+
+def test_single_stream_reports_the_latency_of_one_query_after_the_other(run):
+    result = run()
+    assert (result["status"], result["reason"], result["valid"]) == ("measured", None, True)
+    facts = result["run"]
+    assert (facts["scenario"], facts["valid"], facts["reasons"], facts["errors"]) == ("SingleStream", True, [], [])
+    assert facts["min_duration_satisfied"]
+    assert facts["min_queries_satisfied"]
+    assert facts["early_stopping_satisfied"]
+    assert facts["performance_constraints_satisfied"] is None
+    assert set(facts["latency_percentiles_ms"]) == {"50", "90", "95", "97", "99", "99.9"}
+    assert DELAY_MS <= facts["latency_percentiles_ms"]["50"] < 5 * DELAY_MS
+    assert facts["early_stopping_estimates_ms"]["90"] >= facts["latency_percentiles_ms"]["90"]
+    assert 0 < facts["samples_per_s"] < 1e3 / DELAY_MS
+    assert facts["samples"] >= ROW["min_queries"]
+    assert facts["samples"] >= ROW["min_duration_s"] * facts["samples_per_s"] * 0.9
+    assert result["calibration"]["latency_p50_ms"] >= DELAY_MS
+    assert "MLPerf Results Summary" in result["summary"]
+    assert [entry["pilot"] for entry in result["runs"]][:2] == [True, False]
+    assert result["sample_library"]["samples"] == 3
+    assert result["ran"]["shapes"] == [[1, 16]]
+    json.dumps(result, allow_nan=False)
+
+
+def test_offline_answers_samples_in_batches_of_the_workload(run):
+    result = run(scenario="offline", min_queries=1, workload=BATCH)
+    facts = result["run"]
+    assert (facts["scenario"], result["valid"]) == ("Offline", True)
+    assert result["ran"]["shapes"] == [[4, 8]]  # also the last one, which LoadGen does not fill
+    assert result["sample_library"]["samples"] == 3 * 4
+    assert facts["min_duration_satisfied"]
+    ceiling_per_s = 4e3 / DELAY_MS
+    assert 0.5 * ceiling_per_s < facts["samples_per_s"] < ceiling_per_s
+
+
+def test_server_finds_the_highest_rate_within_the_bound(run):
+    result = run(**SERVER)
+    facts, rate = result["run"], result["rate_per_s"]
+    assert (facts["scenario"], facts["valid"], result["valid"]) == ("Server", True, True)
+    assert facts["rate_per_s"] == rate == max(entry["rate_per_s"] for entry in result["runs"] if entry["valid"])
+    assert facts["latency_percentiles_ms"]["90"] <= 12.0
+    assert rate < 1.1e3 / DELAY_MS
+    assert result["search_ended"] in ("bracket", "runs")
+    assert len(result["runs"]) <= MAX_RUNS
+    invalid = [entry for entry in result["runs"] if not entry["valid"]]
+    assert result["lowest_invalid_per_s"] == min(entry["rate_per_s"] for entry in invalid) > rate
+    assert all(entry["reasons"] for entry in invalid)
+    assert facts["performance_constraints_satisfied"] is True
+    assert facts["scheduled_per_s"] == pytest.approx(rate, rel=0.4)  # Poisson arrivals, few of them
+
+
+def test_a_bound_below_the_runners_own_latency_is_told_after_one_run(run):
+    result = run(**{**SERVER, "latency_bound_ms": 1.0})
+    assert (result["valid"], result["rate_per_s"], result["search_ended"]) == (False, None, "latency_bound_ms")
+    assert len(result["runs"]) == 1
+    assert "performance constraints not satisfied" in result["run"]["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "workload"), [("single_stream", ONE), ("offline", BATCH), ("server", ONE)], ids=TEST_SCENARIOS
+)
+def test_the_null_backend_runs_in_every_scenario(run, scenario, workload):
+    bound = SERVER if scenario == "server" else {"scenario": scenario}
+    result = run("null", options={}, workload=workload, **bound)
+    assert result["valid"], result["run"]["reasons"]
+    assert result["ran"] == {"library": "none", "device": "cpu"}
+    assert result["run"]["samples_per_s"] > 1e3
+    assert result["loadgen_version"] != "not installed"
+
+
+@pytest.mark.parametrize("scenario", TEST_SCENARIOS)
+def test_the_runners_own_error_comes_out_with_its_four_parts(run, scenario):
+    changes = SERVER if scenario == "server" else {"scenario": scenario}
+    with pytest.raises(BackendError) as caught:
+        run(fake={"does": "refuses", "from_call": FIRST_CALLS}, **changes)
+    error = caught.value
+    assert (error.asked, error.happened, error.spoiled, error.fix) == ("answer", "it broke", "this answer", "mend it")
+
+
+def test_an_unforeseen_error_of_the_runner_is_named(run, capfd):
+    with pytest.raises(LoadTestError) as caught:
+        run(fake={"does": "raises", "from_call": FIRST_CALLS})
+    assert "load-test tiny in the scenario single_stream on the workload tiny-workload" in caught.value.asked
+    assert caught.value.happened == "RuntimeError: CUDA error 700"
+    assert "log" in caught.value.fix
+    assert "Traceback" in capfd.readouterr().out
+
+
+def test_what_the_machine_lacks_is_not_measured(run, monkeypatch):
+    result = run(fake={"does": "lacks"})
+    assert (result["status"], result["reason"]) == ("not measured", "no such device here")
+    monkeypatch.setenv("PATH", os.devnull)  # no nvidia-smi on it
+    result = run(gpus=999)
+    assert result["status"] == "not measured"
+    assert "the backend asks for 999" in result["reason"]
+
+
+def test_a_runner_that_hangs_is_killed_at_the_timeout(run):
+    began = time.monotonic()
+    with pytest.raises(LoadTestError) as caught:
+        run(fake={"does": "hangs", "from_call": FIRST_CALLS}, timeout_s=4.0)
+    assert time.monotonic() - began < 15
+    assert "within 4 s" in caught.value.asked
+    assert "was killed" in caught.value.happened
+    assert "calibrated" in caught.value.happened
+    assert "timeout_s" in caught.value.fix
+
+
+def test_a_crash_names_its_signal(run):
+    with pytest.raises(LoadTestError) as caught:
+        run(fake={"does": "crashes", "from_call": FIRST_CALLS})
+    assert signal.Signals.SIGSEGV.name in caught.value.happened
+    assert caught.value.spoiled == "this load test only; nothing was written"
+    assert "measure the candidate without load" in caught.value.fix
+
+
+def test_a_timeout_too_short_for_one_run_is_told_before_it(run):
+    with pytest.raises(LoadTestError) as caught:
+        run(min_queries=1_000_000, timeout_s=30.0)
+    assert "1000000 queries" in caught.value.happened
+    assert "timeout_s" in caught.value.fix
+
+
+def test_an_altered_artifact_is_not_loaded(run, tiny_study, copy_of):
+    copy = copy_of(tiny_study.fp32)
+    (copy / "model.onnx").write_bytes(b"altered")
+    with pytest.raises(ArtifactError, match="truncated or altered"):
+        run(artifact=copy)
+
+
+def test_a_query_is_one_sample_but_offline(run):
+    with pytest.raises(ConfigError, match="batch_size is 4: a query is one sample"):
+        run(workload=BATCH)
+    with pytest.raises(ConfigError, match="differ in length"):
+        run(scenario="offline", workload={"batch_size": 4, "real_lengths": "arrival"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scenario": "server"}, "needs both latency_bound_ms and latency_percentile"),
+        ({**SERVER, "latency_percentile": None}, "needs both"),
+        ({"latency_bound_ms": 5.0}, "single_stream has no latency bound"),
+        ({**SERVER, "latency_percentile": 99.0}, "min_queries is 64: with fewer than 459"),
+        ({"min_queries": 63}, "fewer than 64"),
+        ({"timeout_s": 0.3}, "not above min_duration_s"),
+        ({"surplus": 1}, "Extra inputs"),
+    ],
+)
+def test_a_row_that_cannot_be_valid_is_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        LoadTestRow.model_validate({**ROW, **changes})
+
+
+def test_no_key_of_a_row_has_a_default():
+    assert all(field.is_required() for field in LoadTestRow.model_fields.values())
+
+
+def test_queries_needed_are_those_of_loadgens_early_stopping():
+    assert [queries_needed(percentile) for percentile in (90, 99)] == [44, 459]
+
+
+@pytest.mark.parametrize("highest", [40.0, 70.0, 75.0, 95.0, 130.0])
+def test_the_search_ends_with_a_bracket_around_the_highest_valid_rate(highest):
+    asked = []
+
+    def judge(rate):
+        asked.append(rate)
+        return "valid" if rate <= highest else "invalid"
+
+    found = search_rate(judge, 75.0, lambda rate: True)
+    assert found.ended == "bracket"
+    assert found.rate_per_s <= highest < found.lowest_invalid_per_s <= 1.05 * found.rate_per_s
+    assert len(asked) == len(set(asked)) <= MAX_RUNS
+
+
+def test_the_search_ends_after_its_runs_and_before_its_time():
+    found = search_rate(lambda rate: "invalid", 64.0, lambda rate: True)
+    assert (found.rate_per_s, found.ended) == (None, "runs")
+    found = search_rate(lambda rate: "valid", 64.0, lambda rate: rate < 100)
+    assert (found.rate_per_s, found.lowest_invalid_per_s, found.ended) == (80.0, None, "timeout_s")
+
+
+def test_a_summary_without_a_result_is_an_error():
+    with pytest.raises(LoadTestError, match="it is empty"):
+        parse_summary("")
+
+
+def test_an_invalid_summary_says_why():
+    facts = parse_summary(
+        "Scenario : Server\nCompleted samples per second    : 457.78\nResult is : INVALID\n"
+        "  Performance constraints satisfied : NO\n  Min duration satisfied : Yes\n  Min queries satisfied : Skipped\n"
+        "  Early stopping satisfied: NO\nRecommendations:\n * Reduce target QPS to improve latency.\n"
+        "Early Stopping Result:\n * Run unsuccessful.\n * Would need to run at least 1 more queries,\n with the run.\n\n"
+        "Scheduled samples per second : 478.81\nMin latency (ns)                : 2219012\n"
+        "99.90 percentile latency (ns)   : 46376903\n"
+    )
+    assert facts["reasons"] == [
+        "min queries not satisfied",
+        "performance constraints not satisfied",
+        "early stopping not satisfied",
+        "Reduce target QPS to improve latency.",
+        "Early stopping: Run unsuccessful.",
+        "Early stopping: Would need to run at least 1 more queries, with the run.",
+    ]
+    assert (facts["samples_per_s"], facts["scheduled_per_s"]) == (457.78, 478.81)
+    assert facts["latency_percentiles_ms"] == {"99.9": 46.376903}
+    assert (facts["latency_min_ms"], facts["latency_max_ms"]) == (2.219012, None)
