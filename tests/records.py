@@ -1,28 +1,72 @@
 """Records made by hand, with figures that can be followed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from temper.measurement.record import Accuracy, Artifact, NotMeasured, Record, Workload
+from temper.measurement.record import (
+    Accuracy,
+    Artifact,
+    ColdStart,
+    LatencyRatio,
+    Memory,
+    NotMeasured,
+    Predictions,
+    Record,
+    Workload,
+)
+from temper.report.comparison import compare_records
 
 LABELS = [0, 1, 1, 0]
 MIB = 1024 * 1024
+ANALYSIS = {"latency_margin": 0.05, "accuracy_budget_points": 0.5}
 
 
-def workload(latencies_ms: Sequence[float], *, percentiles: dict[str, float] | None = None) -> Workload:
-    """Calls of two samples each."""
+def workload(
+    latencies_ms: Sequence[float],
+    *,
+    percentiles: dict[str, float] | None = None,
+    ratio: tuple[float, float, float] | str = (1.0, 0.98, 1.02),
+    executed: dict[str, Any] | None = None,
+    sizes: tuple[int, int] = (2, 8),
+    alone_median_ms: float | None = None,
+) -> Workload:
+    """Calls of two samples each. `ratio`: (ratio, low, high), or why there is none."""
+    taken: LatencyRatio | NotMeasured
+    if isinstance(ratio, str):
+        taken = NotMeasured(reason=ratio)
+    else:
+        taken = LatencyRatio(
+            statistic="median",
+            ratio=ratio[0],
+            low=ratio[1],
+            high=ratio[2],
+            taken="in turns",
+            why_apart=None,
+            stopped="precise enough",
+        )
     return Workload(
-        batch_size=2,
-        sequence_length=8,
+        batch_size=sizes[0],
+        sequence_length=sizes[1],
+        real_lengths=None,
+        calls_per_turn=1,
         latencies_ms=list(latencies_ms),
+        baseline_latencies_ms=[2.0] * len(latencies_ms),
+        candidate_first=[True] * len(latencies_ms),
         latency_percentiles_ms={"50": 2.0, "95": 30.0} if percentiles is None else percentiles,
+        percentiles_left_out={},
         latency_mean_ms=sum(latencies_ms) / len(latencies_ms),
         timed_runs=len(latencies_ms),
-        warmup_runs=1,
-        first_call_ms=9.0,
-        throughput_samples_per_s=2000 * len(latencies_ms) / sum(latencies_ms),
+        ratio=taken,
+        sequential_samples_per_s=2000 * len(latencies_ms) / sum(latencies_ms),
+        alone_median_ms=sorted(latencies_ms)[(len(latencies_ms) - 1) // 2]
+        if alone_median_ms is None
+        else alone_median_ms,
+        alone_mean_ms=sum(latencies_ms) / len(latencies_ms),
+        alone_calls=5,
+        throughput_samples_per_s={"1": 700.0, "2": 900.0},
         padding_share=0.25,
         inputs_sha256="i",
+        executed=executed,
     )
 
 
@@ -33,43 +77,85 @@ def record(
     latencies_ms: Sequence[float] = (1.0, 2.0, 30.0),
     percentiles: dict[str, float] | None = None,
     cut_rows: int = 0,
-    labels_sha256: str = "l",
+    labels: Sequence[int] = LABELS,
     reason: str | None = None,
-    workloads: Sequence[str] = ("b1",),
+    workloads: Sequence[str] | Mapping[str, Workload] = ("b1",),
+    backend: str | None = None,
+    census: dict[str, Any] | None = None,
+    peak_rss_mib: float = 150.0,
+    other_batches: Mapping[str, Sequence[int]] | None = None,
 ) -> Record:
     """A measured candidate; with a `reason` one that was not measured; without predictions one without accuracy."""
     missing = NotMeasured(reason=reason or "the backend computes no logits")
     answered: Accuracy | NotMeasured = missing
     if predictions is not None and reason is None:
         answered = Accuracy(
-            accuracy=sum(a == b for a, b in zip(predictions, LABELS, strict=False)) / len(predictions),
             rows=len(predictions),
-            batch_size=2,
-            cut_rows=cut_rows,
-            predictions=list(predictions),
-            logits=[[0.0, 1.0]] * len(predictions),
-            labels_sha256=labels_sha256,
+            labels=list(labels[: len(predictions)]),
+            label_names=["negative", "positive", "neutral"][: max(2, max(labels) + 1)],
+            stated="2",
+            by_batch_size={
+                size: Predictions(
+                    batch_size=int(size),
+                    cut_rows=cut_rows,
+                    accuracy=sum(a == b for a, b in zip(answers, labels, strict=False)) / len(answers),
+                    predictions=list(answers),
+                    logits=[
+                        [float(column == answer) for column in range(max(2, max(labels) + 1))] for answer in answers
+                    ],
+                )
+                for size, answers in {"2": predictions, **(other_batches or {})}.items()
+            },
         )
-    timed: dict[str, Any] = {name: workload(latencies_ms, percentiles=percentiles) for name in workloads}
+    timed: dict[str, Any] = (
+        dict(workloads)
+        if isinstance(workloads, Mapping)
+        else {name: workload(latencies_ms, percentiles=percentiles) for name in workloads}
+    )
+    measured = reason is None
     return Record(
-        schema_version=1,
+        schema_version=2,
         study="tiny",
         candidate=candidate,
-        status="measured" if reason is None else "not measured",
+        status="measured" if measured else "not measured",
         reason=reason,
-        backend={"name": f"{candidate}-backend", "library_version": "1.5", "runner": "onnxruntime", "gpus": 0},
-        artifact=Artifact(loads="onnx/fp32", files_sha256={"model.onnx": "m"}, size_bytes=3 * MIB, producer={}),
-        ran={"library": "onnxruntime", "version": "1.5", "device": "cpu"} if reason is None else None,
-        load_s=0.5 if reason is None else None,
-        rss_before_load_mib=100.0 if reason is None else None,
-        peak_rss_mib=150.0 if reason is None else None,
-        workloads=timed if reason is None else dict.fromkeys(workloads, missing),
+        backend={
+            "name": backend or f"{candidate}-backend",
+            "library_version": "1.5",
+            "runner": "onnxruntime",
+            "gpus": 0,
+        },
+        artifact=Artifact(
+            loads="onnx/fp32", files_sha256={"model.onnx": "m"}, size_bytes=3 * MIB, producer={}, census=census
+        ),
+        baseline={"backend": "base-backend", "loads": "onnx/fp32"},
+        ran={"library": "onnxruntime", "version": "1.5", "device": "cpu"} if measured else None,
+        threads=[] if measured else None,
+        cold_start=ColdStart(import_s=1.5, load_s=0.5, first_call_ms=9.0) if measured else None,
+        memory=Memory(
+            rss_harness_mib=50.0,
+            peak_rss_imported_mib=90.0,
+            peak_rss_loaded_mib=120.0,
+            peak_rss_running_mib=peak_rss_mib,
+            gpu_peak_mib=None,
+            gpu_reason="the backend asks for no GPU",
+        )
+        if measured
+        else None,
+        workloads=timed if measured else dict.fromkeys(timed, missing),
         accuracy=answered,
-        comparison=NotMeasured(reason="not part of this version"),
         measurement={"warmup_runs": 1},
         seed=3,
         machine={"cpu": "A CPU", "cores_usable": 2},
+        conditions_before={},
+        conditions_after={},
+        warnings=[],
         gpus=[],
         versions={"python": "3.11"},
         source_digest="s",
     )
+
+
+def compared(records: Sequence[Record], baseline: str, **analysis: float) -> dict[str, Any]:
+    """What the report makes of records."""
+    return compare_records(records, baseline, {**ANALYSIS, **analysis})

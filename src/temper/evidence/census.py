@@ -226,10 +226,6 @@ def _add_types(node: NodeProto, scope: _Scope) -> bool:
     if node.op_type in ("Constant", "ConstantOfShape"):
         found = _precision(attributes["value"].t.data_type) if "value" in attributes else "FP32"
         scope.constants[node.output[0]] = found
-    elif node.op_type in ("Shape", "Size", "ArgMax", "ArgMin", "NonZero"):
-        found = "INT64"
-    elif any(True for _ in _subgraphs(node)):  # its outputs come from within
-        found = UNKNOWN
     elif node.op_type == "Cast":
         found = _precision(attributes["to"].i)
     elif node.op_type in ("QuantizeLinear", "DequantizeLinear") and attributes.get("output_dtype"):

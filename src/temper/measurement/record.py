@@ -162,9 +162,10 @@ def read_record(path: str | Path) -> Record:
         return Record.model_validate(content)
     except (ValidationError, ValueError, FileNotFoundError) as error:
         version = content.get("schema_version") if "content" in locals() and isinstance(content, dict) else None
+        details = "" if version not in (None, SCHEMA_VERSION) else f": {str(error)[:300]}"
         raise ArtifactError(
             asked=f"read the record {path}",
-            happened=f"it is not a record of schema version {SCHEMA_VERSION} (it says {version}): {str(error)[:300]}",
+            happened=f"it is not a record of schema version {SCHEMA_VERSION} (it says {version}){details}",
             spoiled="every table that would hold it",
             fix="temper sync: puts it back from DVC's cache, or removes it for the next run to measure anew",
         ) from None

@@ -45,8 +45,12 @@ def _die_with_parent() -> None:
 
 def _peak_rss_mib() -> float:
     """Peak resident set of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (_MIB if sys.platform == "darwin" else 1024), 1)
+    try:  # on Linux ru_maxrss begins with the parent's, also after exec
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024, 1)
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return round(peak / (_MIB if sys.platform == "darwin" else 1024), 1)
 
 
 def _open(side: Mapping[str, Any]) -> Runner:

@@ -106,6 +106,31 @@ def test_the_precision_is_that_of_the_stored_operands(stored, name):
     assert (found.quantized, found.by_precision, found.weights_by_precision) == (1, {name: 1}, {name: 1})
 
 
+def test_the_stored_type_may_stand_in_an_attribute():
+    q = helper.make_node("QuantizeLinear", ["x", "scale"], ["q"], output_dtype=TensorProto.FLOAT8E4M3FN)
+    d = helper.make_node("DequantizeLinear", ["q", "scale"], ["d"])
+    found = census_of_model(model_of([q, d, matmul("d", "d")], {"scale": np.float32(1)}))
+    assert found.by_precision == {"FP8": 1}
+
+
+def test_the_condition_of_a_where_says_nothing_about_its_data():
+    nodes = [
+        helper.make_node("Less", ["x", "x"], ["condition"]),
+        helper.make_node("Where", ["condition", "a", "b"], ["h"]),
+        matmul("h", "h"),
+    ]
+    found = census_of_model(model_of(nodes, {"a": weight(np.float16), "b": weight(np.float16)}))
+    assert found.by_precision == {"FP16": 1}
+
+
+@pytest.mark.parametrize(("domain", "quantized"), [("com.microsoft", 1), ("", 0)])
+def test_the_third_input_of_attention_is_a_bias_for_onnx_runtime_and_an_operand_for_onnx(domain, quantized):
+    nodes = [quantize("x", "q"), dequantize("q", "d"), dequantize("stored", "w")]
+    attention = helper.make_node("Attention", ["d", "w", "third"], ["y"], domain=domain)
+    values = {**INT8, "stored": weight(np.int8), "third": weight()}
+    assert census_of_model(model_of([*nodes, attention], values)).quantized == quantized
+
+
 def test_integer_operators_are_quantised_products():
     values = {**INT8, "w": weight(np.int8)}
     nodes = [
@@ -171,11 +196,15 @@ def model_opsets():
 
 
 def test_the_order_of_the_nodes_does_not_matter():
-    model = text_model("int8")
-    nodes = list(model.graph.node)[::-1]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    assert census_of_model(model) == census_of_model(text_model("int8"))
+    model = model_of(
+        [matmul("h", "h"), helper.make_node("Relu", ["g"], ["h"]), helper.make_node("Relu", ["x"], ["g"])], {}
+    )
+    assert census_of_model(model).by_precision == {"FP32": 1}
+    quantized = text_model("int8")
+    nodes = list(quantized.graph.node)[::-1]
+    del quantized.graph.node[:]
+    quantized.graph.node.extend(nodes)
+    assert census_of_model(quantized) == census_of_model(text_model("int8"))
 
 
 def test_weights_beside_the_file_are_not_read(tmp_path):

@@ -2,12 +2,14 @@ import json
 import os
 import signal
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from temper.errors import ArtifactError, BackendError, ConfigError, LoadTestError
-from temper.load_test.driver import MAX_RUNS, TEST_SCENARIOS, parse_summary, search_rate
+from temper.load_test.driver import MAX_RUNS, TEST_SCENARIOS, SystemUnderTest, parse_summary, search_rate
 from temper.load_test.loadgen import run_load_test
 from temper.load_test.options import LoadTestRow, queries_needed
 from tests.tiny_study import SEED
@@ -144,9 +146,11 @@ def test_single_stream_reports_the_latency_of_one_query_after_the_other(run):
 
 
 def test_offline_answers_samples_in_batches_of_the_workload(run):
-    result = run(scenario="offline", min_queries=1, workload=BATCH)
+    samples = 1001  # no multiple of the batch size, and more than min_duration_s asks for
+    result = run(scenario="offline", min_queries=samples, workload=BATCH)
     facts = result["run"]
     assert (facts["scenario"], result["valid"]) == ("Offline", True)
+    assert facts["samples"] == samples
     assert result["ran"]["shapes"] == [[4, 8]]  # also the last one, which LoadGen does not fill
     assert result["sample_library"]["samples"] == 3 * 4
     assert facts["min_duration_satisfied"]
@@ -196,6 +200,28 @@ def test_the_runners_own_error_comes_out_with_its_four_parts(run, scenario):
         run(fake={"does": "refuses", "from_call": FIRST_CALLS}, **changes)
     error = caught.value
     assert (error.asked, error.happened, error.spoiled, error.fix) == ("answer", "it broke", "this answer", "mend it")
+
+
+def test_a_failure_is_kept_and_every_sample_completed():
+    completed, calls = [], []
+
+    class Failing:
+        def infer(self, inputs):
+            calls.append(inputs)
+            raise SystemExit(1)
+
+    class Loadgen:
+        QuerySamplesComplete = completed.extend
+
+        @staticmethod
+        def QuerySampleResponse(id, data, size):  # noqa: N802
+            return id
+
+    system = SystemUnderTest(Loadgen, Failing(), [{"x": np.zeros((1, 2))}], batch_size=2)
+    system.answer([SimpleNamespace(id=number, index=0) for number in range(5)])
+    assert completed == [0, 1, 2, 3, 4]
+    assert isinstance(system.failure, SystemExit)
+    assert (len(calls), calls[0]["x"].shape) == (1, (2, 2))
 
 
 def test_an_unforeseen_error_of_the_runner_is_named(run, capfd):

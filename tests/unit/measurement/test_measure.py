@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -7,18 +8,27 @@ from temper.artifact import sha256
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
 from temper.errors import ArtifactError, LibraryError, ProviderNotActive
+from temper.measurement import measure as measure_module
+from temper.measurement.isolated import OutOfMemory, run_isolated
 from temper.measurement.measure import measure
 from temper.measurement.record import NotMeasured, read_record
 from tests.tiny_study import SEED, TEST_ROWS
 from tests.unit.backends.test_runner import CPU
 
 MEASUREMENT = {
-    "warmup_runs": 2,
-    "min_timed_runs": 12,
-    "max_timed_runs": 50,
-    "min_duration_s": 0.001,
+    "warmup_runs": 1,
+    "calls_per_turn": 3,
+    "min_calls": 12,
+    "max_calls": 60,
+    "min_duration_s": 0.0,
+    "max_duration_s": 1.0,
+    "relative_half_width": 0.05,
+    "resamples": 200,
     "percentiles": [50, 99.9],
     "distinct_batches": 3,
+    "alone_calls": 5,
+    "throughput_callers": [1, 2],
+    "throughput_duration_s": 0.02,
     "accuracy_batch_size": 4,
 }
 WORKLOADS = {"b1": {"batch_size": 1, "sequence_length": 16}, "b3": {"batch_size": 3, "sequence_length": 8}}
@@ -29,7 +39,17 @@ LOADS = {"null": "onnx/fp32", "onnxruntime": "onnx/fp32", "pytorch": "checkpoint
 def run(tiny_study, tmp_path):
     """Measures one candidate; gives the path of its record."""
 
-    def run(runner="onnxruntime", *, gpus=0, version="installed", artifact=None, data_folder=None, **changes):
+    def run(
+        runner="onnxruntime",
+        *,
+        gpus=0,
+        version="installed",
+        artifact=None,
+        data_folder=None,
+        baseline=None,
+        workloads=None,
+        **changes,
+    ):
         artifact_name, options = CPU[runner]
         backend = {"runner": runner, "version": version, "gpus": gpus, "options": {**options, **changes}}
         measure(
@@ -38,7 +58,17 @@ def run(tiny_study, tmp_path):
             row={"backend": f"{runner}-row", "loads": LOADS[runner], "workloads": list(WORKLOADS)},
             backend=backend,
             library_version=version,
-            workloads=WORKLOADS,
+            baseline={"backend": "ort-row", "loads": "checkpoint" if baseline else "onnx/fp32"},
+            baseline_backend={
+                "runner": "onnxruntime",
+                "version": "installed",
+                "gpus": 0,
+                "options": CPU["onnxruntime"][1],
+            }
+            | (baseline or {}),
+            baseline_version="installed",
+            baseline_artifact=str(tiny_study.checkpoint if baseline else tiny_study.fp32),
+            workloads=workloads or WORKLOADS,
             measurement=MEASUREMENT,
             seed=SEED,
             artifact=str(artifact or getattr(tiny_study, artifact_name)),
@@ -65,37 +95,117 @@ def test_a_record_holds_what_a_stranger_needs_to_repeat_it(tiny_study, run, runn
     assert record.backend["options"] == CPU[runner][1]
     assert record.measurement == MEASUREMENT
     assert record.ran["device"] == "cpu"
-    assert record.load_s > 0
-    assert record.peak_rss_mib >= record.rss_before_load_mib > 0
+    assert record.baseline["loads"] == "onnx/fp32"
+    assert record.baseline["ran"]["library"] == "onnxruntime"
+    assert record.baseline["files_sha256"]["model.onnx"] == sha256(tiny_study.fp32 / "model.onnx")
+    assert record.cold_start.import_s > 0
+    assert record.cold_start.load_s > 0
+    memory = record.memory
+    assert (
+        memory.peak_rss_running_mib
+        >= memory.peak_rss_loaded_mib
+        >= memory.peak_rss_imported_mib
+        > memory.rss_harness_mib
+        > 0
+    )
+    assert memory.gpu_reason == "the backend asks for no GPU"
+    assert record.conditions_before["cpu"]["affinity"] == sorted(os.sched_getaffinity(0))
+    assert all(pool["num_threads"] >= 1 for pool in record.threads)
     file = "model.safetensors" if runner == "pytorch" else "model.onnx"
     folder = tiny_study.checkpoint if runner == "pytorch" else tiny_study.fp32
     assert record.artifact.files_sha256[file] == sha256(folder / file)
     assert record.artifact.size_bytes == (folder / file).stat().st_size
 
 
-def test_latencies_are_raw_and_their_figures_follow_from_them(run):
+def test_latencies_of_both_sides_are_raw_and_their_figures_follow_from_them(run):
     record = read_record(run())
     assert list(record.workloads) == ["b1", "b3"]
     for name, workload in record.workloads.items():
-        latencies = workload.latencies_ms
-        assert len(latencies) == workload.timed_runs >= MEASUREMENT["min_timed_runs"]
-        assert min(latencies) > 0
-        assert sum(latencies) >= 1.0  # min_duration_s, in milliseconds
+        latencies, others = workload.latencies_ms, workload.baseline_latencies_ms
+        assert len(latencies) == len(others) == workload.timed_runs >= MEASUREMENT["min_calls"]
+        assert len(latencies) == 3 * len(workload.candidate_first)
+        assert {True, False} == set(workload.candidate_first)
+        assert min(*latencies, *others) > 0
         assert workload.latency_mean_ms == pytest.approx(sum(latencies) / len(latencies))
-        assert workload.latency_percentiles_ms.keys() == {"50", "99.9"}
-        assert workload.latency_percentiles_ms["50"] == sorted(latencies)[(len(latencies) - 1) // 2]
-        assert workload.latency_percentiles_ms["99.9"] == max(latencies)
+        median = sorted(latencies)[(len(latencies) - 1) // 2]
+        assert workload.latency_percentiles_ms == {"50": median}
+        assert workload.percentiles_left_out == {"99.9": f"it needs 6636 calls, {len(latencies)} were timed"}
+        ratio = workload.ratio
+        assert (ratio.taken, ratio.why_apart, ratio.statistic) == ("in turns", None, "median")
+        assert ratio.ratio == pytest.approx(median / sorted(others)[(len(others) - 1) // 2])
+        assert ratio.low <= ratio.high
+        assert ratio.stopped in ("precise enough", "max_calls", "max_duration_s")
         size = WORKLOADS[name]["batch_size"]
-        assert workload.throughput_samples_per_s == pytest.approx(1000 * size * len(latencies) / sum(latencies))
+        assert workload.sequential_samples_per_s == pytest.approx(1000 * size * len(latencies) / sum(latencies))
+        assert workload.throughput_samples_per_s.keys() == {"1", "2"}
+        assert min(workload.throughput_samples_per_s.values()) > 0
+        assert (workload.alone_calls, workload.alone_median_ms > 0) == (5, True)
         assert (workload.batch_size, workload.sequence_length) == tuple(WORKLOADS[name].values())
+        assert workload.executed["products_by_precision"].keys() == {"FP32"}
+
+
+def test_real_lengths_take_every_row_and_compare_the_sums(run):
+    workloads = {
+        "arrival": {"batch_size": 4, "real_lengths": "arrival"},
+        "bucketed": {"batch_size": 4, "real_lengths": "bucketed"},
+    }
+    record = read_record(run(workloads=workloads))
+    arrival, bucketed = record.workloads["arrival"], record.workloads["bucketed"]
+    for workload in (arrival, bucketed):
+        assert workload.ratio.statistic == "mean"
+        assert workload.ratio.ratio == pytest.approx(sum(workload.latencies_ms) / sum(workload.baseline_latencies_ms))
+        assert workload.timed_runs >= -(-TEST_ROWS // 4)
+        assert workload.sequence_length is None
+    assert bucketed.padding_share <= arrival.padding_share
+    assert arrival.real_lengths == "arrival"
+
+
+def test_a_baseline_that_cannot_be_run_leaves_no_ratio_and_the_rest_is_measured(run):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    cuda = {"runner": "pytorch", "options": {"device": "cuda", "dtype": "float32", "threads": 1}}
+    record = read_record(run(baseline=cuda))
+    assert record.status == "measured"
+    workload = record.workloads["b1"]
+    assert workload.ratio.reason.startswith("the baseline could not be run: PyTorch")
+    assert (workload.baseline_latencies_ms, workload.candidate_first) == (None, None)
+    assert workload.timed_runs >= 12
+    assert record.accuracy.answers.accuracy > 0
+
+
+def test_what_cannot_be_loaded_together_is_timed_apart_and_marked(run, monkeypatch):
+    def no_room(request):
+        if request["task"] == "together":
+            raise OutOfMemory("the system killed the process")
+        return run_isolated(request)
+
+    monkeypatch.setattr(measure_module, "run_isolated", no_room)
+    record = read_record(run())
+    ratio = record.workloads["b1"].ratio
+    assert (ratio.taken, ratio.stopped) == ("apart", None)
+    assert ratio.why_apart == "the two could not be loaded together: the system killed the process"
+    assert len(record.workloads["b1"].baseline_latencies_ms) >= 12
+    assert record.accuracy.answers.accuracy > 0
+    assert record.baseline["ran"]["library"] == "onnxruntime"
+
+
+def test_two_versions_of_one_library_are_timed_apart(tiny_study):
+    side = {"runner": "onnxruntime", "artifact": "", "options": {}, "version": "installed"}
+    taking = measure_module._Measurement(side, {**side, "version": "1.0.0"}, {}, 0, [])
+    assert "one process holds one version of ONNX Runtime, and they need" in taking._why_apart()
+    assert measure_module._Measurement(side, side, {}, 0, [])._why_apart() is None
 
 
 def test_accuracy_is_that_of_the_logits_on_the_whole_test_split(tiny_study, run):
-    answered = read_record(run()).accuracy
+    accuracy = read_record(run()).accuracy
+    answered = accuracy.answers
     split = read_split(tiny_study.data / "test.parquet", tiny_study.signature)
     logits = np.asarray(answered.logits)
     assert logits.shape == (TEST_ROWS, 2)
-    assert answered.rows == TEST_ROWS
+    assert accuracy.rows == TEST_ROWS
+    assert accuracy.labels == split.labels.tolist()
+    assert list(accuracy.by_batch_size) == ["4"]
     assert answered.predictions == logits.argmax(1).tolist()
     assert answered.accuracy == pytest.approx((logits.argmax(1) == split.labels).mean())
     assert (answered.batch_size, answered.cut_rows) == (MEASUREMENT["accuracy_batch_size"], 0)
@@ -123,7 +233,7 @@ def test_without_the_gpu_a_row_asks_for_the_record_says_not_measured_and_why(run
     assert (record.status, record.reason) == ("not measured", reason)
     assert record.workloads == dict.fromkeys(WORKLOADS, NotMeasured(reason=reason))
     assert record.accuracy == NotMeasured(reason=reason)
-    assert (record.ran, record.load_s, record.peak_rss_mib) == (None, None, None)
+    assert (record.ran, record.cold_start, record.memory) == (None, None, None)
     assert "latency" not in json.dumps(json.loads(path.read_text())["workloads"])
 
 

@@ -24,10 +24,10 @@ def test_what_was_not_measured_is_read_as_that(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 0}, "it is not a record of schema version 1 (it says 0)"),
-        ({"schema_version": 2}, "it is not a record of schema version 1 (it says 2)"),
+        ({"schema_version": 0}, "it is not a record of schema version 2 (it says 0)"),
+        ({"schema_version": 1}, "it is not a record of schema version 2 (it says 1)"),
         ({"latency": 3}, "latency"),
-        ({"load_s": "long"}, "load_s"),
+        ({"cold_start": {"load_s": "long"}}, "load_s"),
         ({"status": "guessed"}, "status"),
         ({"accuracy": {"status": "measured"}}, "accuracy"),
     ],

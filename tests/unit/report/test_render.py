@@ -5,9 +5,9 @@ import pytest
 
 from temper.errors import ArtifactError
 from temper.measurement.record import write_record
-from temper.report.render import ABSENT, markdown, notes, print_summary, table, write_summary
+from temper.report.render import ABSENT, notes, print_summary, table, write_summary
 from temper.report.tables import rows
-from tests.records import record
+from tests.records import ANALYSIS, compared, record
 
 RECORDS = [
     record("base", predictions=[0, 1, 1, 0], latencies_ms=[1.0, 2.0, 30.0]),
@@ -23,7 +23,9 @@ def summary(tmp_path):
     paths = [str(tmp_path / f"{each.candidate}.json") for each in RECORDS]
     for path, each in zip(paths, RECORDS, strict=True):
         write_record(path, each)
-    write_summary(study="tiny", baseline="base", records=paths, jobs=[], folder=str(tmp_path / "report"))
+    write_summary(
+        study="tiny", baseline="base", analysis=ANALYSIS, records=paths, jobs=[], folder=str(tmp_path / "report")
+    )
     return tmp_path / "report"
 
 
@@ -41,19 +43,23 @@ def test_the_markdown_table_has_one_line_per_candidate_in_the_order_of_the_recor
         "artifact": "onnx/fp32",
         "size MiB": "3.00",
         "accuracy %": "100.00",
-        "labels ≠ base": "0",
+        "difference, points": "+0.00 [−48.99, +48.99]",  # four rows say little
+        "flips": "0",
+        "accuracy": "undecided",
         "b1 p50 ms": "2.00",
         "b1 p95 ms": "30.0",
-        "b1 samples/s": "182",
+        "b1 ×": "1.000 [0.980, 1.020]",
+        "b1 verdict": "tie",
+        "b1 samples/s": "900",
     }
-    assert (found["other"]["accuracy %"], found["other"]["labels ≠ base"]) == ("50.00", "2")
+    assert (found["other"]["accuracy %"], found["other"]["flips"]) == ("50.00", "2")
 
 
 def test_what_was_not_measured_is_a_dash_and_a_note(summary):
     page = (summary / "summary.md").read_text()
     line = cells(page)["gpu"]
     dashes = {name for name, cell in line.items() if cell == ABSENT}
-    assert dashes == {"accuracy %", "labels ≠ base", "b1 p50 ms", "b1 p95 ms", "b1 samples/s"}
+    assert dashes == set(line) - {"candidate", "library", "artifact", "size MiB"}
     assert "- gpu: not measured: no NVIDIA GPU\n" in page
     harness = cells(page)["harness"]
     assert (harness["accuracy %"], harness["b1 p50 ms"]) == (ABSENT, "2.00")
@@ -61,26 +67,26 @@ def test_what_was_not_measured_is_a_dash_and_a_note(summary):
 
 
 def test_notes_say_what_the_table_cannot_show():
-    found = notes(RECORDS, "base")
+    found = notes(RECORDS, compared(RECORDS, "base"))
     assert "other: 3 test rows were cut to the length it accepts" in found
     assert "workload b1: 25 % of the timed tokens are padding" in found
+    assert any(note.startswith("workload b1: the baseline beside itself is 1.000 [0.980, 1.020]") for note in found)
     assert sum("not measured" in note for note in found) == 2
-    assert "differences from base" in found[-1]
+    assert "base's, both timed in turns" in found[-2]
 
 
-def test_the_page_names_the_machine():
-    assert "Measured on A CPU, 2 cores." in markdown("tiny", RECORDS, "base")
+def test_the_page_names_the_machine_and_the_choice(summary):
+    page = (summary / "summary.md").read_text()
+    assert "Measured on A CPU, 2 cores." in page
+    assert "- b1: none is within the accuracy budget and measured" in page
 
 
-def test_differing_rows_are_listed_in_json(summary):
-    candidates = json.loads((summary / "summary.json").read_text())["candidates"]
-    assert {name: entry["differing_rows"] for name, entry in candidates.items()} == {
-        "base": [],
-        "other": [1, 3],
-        "gpu": None,
-        "harness": None,
-    }
-    assert candidates["other"]["labels_differing"] == 2
+def test_comparison_and_decision_are_files_of_their_own(summary):
+    content = json.loads((summary / "comparison.json").read_text())
+    flipped = content["candidates"]["other"]["accuracy"]["against_baseline"]["flipped"]
+    assert [flip["row"] for flip in flipped] == [1, 3]
+    decision = json.loads((summary / "decision.json").read_text())
+    assert decision["workloads"]["b1"]["excluded"]["gpu"] == "latency not measured: no NVIDIA GPU"
 
 
 def test_markdown_csv_and_json_agree(summary):
@@ -89,7 +95,7 @@ def test_markdown_csv_and_json_agree(summary):
     with open(summary / "summary.csv", newline="") as stream:
         lines = {line["candidate"]: line for line in csv.DictReader(stream)}
     assert list(page) == list(lines) == list(content["candidates"])
-    assert content["notes"] == notes(RECORDS, "base")
+    assert content["notes"] == notes(RECORDS, compared(RECORDS, "base"))
     for name, entry in content["candidates"].items():
         line, timed = lines[name], entry["workloads"]["b1"]
         percentiles = timed["latency_percentiles_ms"] or {}
@@ -117,13 +123,15 @@ def test_markdown_csv_and_json_agree(summary):
     [(0.001234, "0.0012"), (0.1234, "0.123"), (1.234, "1.23"), (21.34, "21.3"), (1234.5, "1234.5")],
 )
 def test_latencies_have_about_three_digits(latency, shown):
-    header, lines = table(rows([record("a", percentiles={"50": latency})], "a"), "a")
+    records = [record("a", latencies_ms=[latency], percentiles={"50": latency})]
+    header, lines = table(rows(records, compared(records, "a")))
     assert lines[0][header.index("b1 p50 ms")] == shown
     assert lines[0][header.index("b1 p95 ms")] == ABSENT  # it was not asked for
 
 
 def test_a_candidate_without_a_workload_of_the_others_has_dashes_there():
-    header, lines = table(rows([record("a", workloads=["w1", "w2"]), record("b", workloads=["w2"])], "a"), "a")
+    records = [record("a", workloads=["w1", "w2"]), record("b", workloads=["w2"])]
+    header, lines = table(rows(records, compared(records, "a")))
     assert lines[1][header.index("w1 p50 ms")] == ABSENT
     assert lines[1][header.index("w2 p50 ms")] == "2.00"
 
@@ -131,9 +139,16 @@ def test_a_candidate_without_a_workload_of_the_others_has_dashes_there():
 def test_a_report_in_which_nothing_was_measured_is_still_written(tmp_path):
     write_record(tmp_path / "gpu.json", record("gpu", reason="no NVIDIA GPU"))
     write_summary(
-        study="t", baseline="base", records=[str(tmp_path / "gpu.json")], jobs=[], folder=str(tmp_path / "report")
+        study="t",
+        baseline="base",
+        analysis=ANALYSIS,
+        records=[str(tmp_path / "gpu.json")],
+        jobs=[],
+        folder=str(tmp_path / "report"),
     )
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "comparison.json",
+        "decision.json",
         "metrics.json",
         "summary.csv",
         "summary.json",
@@ -146,7 +161,12 @@ def test_a_record_of_an_old_version_stops_the_report(tmp_path):
     (tmp_path / "old.json").write_text(json.dumps({**record("a").model_dump(mode="json"), "schema_version": 0}))
     with pytest.raises(ArtifactError, match="it says 0"):
         write_summary(
-            study="t", baseline="a", records=[str(tmp_path / "old.json")], jobs=[], folder=str(tmp_path / "report")
+            study="t",
+            baseline="a",
+            analysis=ANALYSIS,
+            records=[str(tmp_path / "old.json")],
+            jobs=[],
+            folder=str(tmp_path / "report"),
         )
     assert not (tmp_path / "report").exists()
 
@@ -155,5 +175,7 @@ def test_the_table_on_the_terminal_shows_the_same_figures_and_notes(summary, cap
     print_summary(str(summary))
     shown = capfd.readouterr().out
     base = next(line for line in shown.splitlines() if line.startswith("│ base"))
-    assert [cell.strip() for cell in base.strip("│").split("│")] == ["base", "3.00", "100.00", "0", "2.00", "30.0"]
+    assert [cell.strip() for cell in base.strip("│").split("│")] == [
+        *("base", "3.00", "100.00", "0", "undecided", "2.00", "0.98–1.02", "tie")
+    ]
     assert "· gpu: not measured: no NVIDIA GPU" in shown

@@ -1,0 +1,90 @@
+"""Paired accuracy, latency verdicts, noise."""
+
+import pytest
+
+from tests.records import compared, record, workload
+
+BASE = record("base", predictions=[0, 1, 1, 1])
+
+
+def of(own, *, baseline=BASE, **analysis):
+    return compared([baseline, own], "base", **analysis)["candidates"][own.candidate]
+
+
+def test_flips_are_counted_by_what_they_were_and_listed_with_both_confidences():
+    found = of(record("a", predictions=[1, 1, 1, 0]))["accuracy"]["against_baseline"]
+    assert (found["right_to_wrong"], found["wrong_to_right"], found["both_right"]) == (1, 1, 2)
+    assert found["labels_differing"] == 2
+    assert found["difference_points"] == 0.0
+    assert found["mcnemar_exact_p"] == 1.0
+    assert [(flip["row"], flip["label"], flip["baseline"], flip["candidate"]) for flip in found["flipped"]] == [
+        (0, "negative", "negative", "positive"),
+        (3, "negative", "positive", "negative"),
+    ]
+    assert found["flipped"][0]["candidate_confidence"] == pytest.approx(0.7311, abs=1e-4)  # softmax of 0 and 1
+    assert found["largest_logit_difference"] == 1.0
+    assert found["mean_logit_difference"] == 0.5
+
+
+def test_more_than_two_classes_can_go_from_one_wrong_label_to_another():
+    labels = [0, 1, 2, 2]
+    base = record("base", predictions=[0, 1, 2, 0], labels=labels)
+    found = of(record("a", predictions=[0, 1, 2, 1], labels=labels), baseline=base)["accuracy"]
+    assert found["against_baseline"]["wrong_to_other_wrong"] == 1
+    assert found["against_baseline"]["difference_points"] == 0.0
+    assert found["recall_by_class"] == {"negative": 1.0, "positive": 1.0, "neutral": 0.5}
+
+
+def test_answers_that_depend_on_the_batch_are_counted_at_each_size():
+    found = of(record("a", other_batches={"1": [0, 1, 0, 1]}))["accuracy"]
+    assert found["batch_size"] == 2
+    assert found["labels_differing_by_batch_size"] == {"1": 2}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        ((0.5, 0.4, 0.94), "win"),
+        ((0.5, 0.4, 0.96), "undecided"),
+        ((1.0, 0.95, 1.05), "tie"),
+        ((1.0, 0.94, 1.05), "undecided"),
+        ((1.2, 1.06, 1.3), "loss"),
+        ((1.2, 1.04, 1.3), "undecided"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval(ratio, expected):
+    own = record("a", workloads={"b1": workload([2.0], ratio=ratio)})
+    assert of(own)["workloads"]["b1"]["verdict"] == expected
+
+
+def test_the_margin_decides():
+    own = record("a", workloads={"b1": workload([2.0], ratio=(0.9, 0.88, 0.92))})
+    assert of(own)["workloads"]["b1"]["verdict"] == "win"
+    assert of(own, latency_margin=0.2)["workloads"]["b1"]["verdict"] == "tie"
+
+
+def test_a_ratio_that_was_not_taken_has_its_reason_and_no_verdict():
+    own = record("a", workloads={"b1": workload([2.0], ratio="the baseline could not be run")})
+    found = of(own)["workloads"]["b1"]
+    assert (found["status"], found["reason"]) == ("not measured", "the baseline could not be run")
+    assert "verdict" not in found
+
+
+def test_a_neighbour_that_disturbs_is_reported():
+    calm = record("a", workloads={"b1": workload([2.0], alone_median_ms=1.95)})
+    slowed = record("b", workloads={"b1": workload([2.0], alone_median_ms=1.0)})
+    assert not of(calm)["workloads"]["b1"]["disturbed"]
+    found = of(slowed)["workloads"]["b1"]
+    assert found["disturbed"]
+    assert found["disturbance"] == pytest.approx(1.0)
+
+
+def test_the_baseline_beside_itself_says_what_could_have_been_told_from_1():
+    base = record("base", workloads={"b1": workload([2.0], ratio=(1.01, 0.98, 1.04))})
+    found = compared([base], "base")["noise"]["b1"]
+    assert found["smallest_difference_told"] == pytest.approx(0.04)
+
+
+def test_the_saturated_throughput_is_the_best_number_of_callers():
+    found = of(record("a"))["workloads"]["b1"]
+    assert (found["throughput_samples_per_s"], found["throughput_callers"]) == (900.0, "2")

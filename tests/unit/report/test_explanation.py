@@ -1,0 +1,74 @@
+"""Why a lower precision is not faster: four cases, from evidence."""
+
+import pytest
+
+from tests.records import compared, record, workload
+
+INT8 = {"by_precision": {"INT8": 4, "FP32": 2}}
+FP32 = {"by_precision": {"FP32": 6}}
+
+
+def executed(*, quantized=4, share=0.05, kind="MatMul"):
+    products = {"INT8": quantized, "FP32": 6 - quantized} if quantized else {"FP32": 6}
+    return {
+        "source": "a profile",
+        "products": {"total": 6, "quantized": quantized},
+        "products_by_precision": products,
+        "conversion_time_share": share,
+        "most_expensive_types": [{"type": kind, "kernel": "brgemm", "layers": 4, "time_share": 0.6}],
+    }
+
+
+def why(ratio, run, *, large=None, small=1.0):
+    """The case of an INT8 candidate whose ratio to the baseline is this, where FP32's is 1."""
+    own = {"b1": workload([small], ratio=(ratio, ratio, ratio), executed=run, sizes=(1, 8))}
+    if large is not None:
+        own["b8"] = workload([large], ratio=(ratio, ratio, ratio), executed=run, sizes=(8, 8))
+    base = record(
+        "fp32",
+        backend="ort",
+        census=FP32,
+        workloads=dict.fromkeys(own, workload([1.0], executed=executed(quantized=0))),
+    )
+    records = [base, record("int8", backend="ort", census=INT8, workloads=own)]
+    return compared(records, "fp32")["candidates"]["int8"]["workloads"]["b1"].get("not_faster")
+
+
+def test_what_is_faster_needs_no_reason():
+    assert why(0.5, executed()) is None
+
+
+def test_fp32_is_held_against_nothing():
+    records = [record("a", backend="ort", census=FP32), record("b", backend="ort", census=FP32)]
+    assert "not_faster" not in compared(records, "a")["candidates"]["b"]["workloads"]["b1"]
+
+
+def test_nothing_that_was_executed_is_quantized():
+    found = why(1.0, executed(quantized=0))
+    assert (found["case"], found["compared_with"], found["precision"]) == ("not quantized", "fp32", "INT8")
+    assert "none of 6 executed products" in found["evidence"]
+
+
+def test_conversions_that_eat_the_gain():
+    found = why(1.1, executed(share=0.4))
+    assert found["case"] == "conversions eat the gain"
+    assert "40 % of the time" in found["evidence"]
+    assert "0.66 of FP32's" in found["evidence"]
+
+
+def test_a_model_too_small_to_matter():
+    found = why(1.1, executed(), small=1.0, large=1.2)
+    assert found["case"] == "too small to matter"
+    assert found["evidence"] == "8 times the work takes 1.20 times as long"
+
+
+@pytest.mark.parametrize("large", [None, 7.5])
+def test_no_fast_kernel_is_what_remains_with_the_dearest_layer(large):
+    found = why(1.1, executed(), large=large)
+    assert found["case"] == "no fast kernel"
+    assert "4 of 6 products ran in INT8" in found["evidence"]
+    assert "MatMul (brgemm)" in found["evidence"]
+
+
+def test_a_backend_that_does_not_tell_is_not_guessed_about():
+    assert why(1.1, None)["case"] == "not known"
