@@ -6,7 +6,8 @@
 # artifacts/calibration/<row>/         rows of `calibrations:`
 # artifacts/engines/<row>/             rows of `engines:`
 # artifacts/measurements/<candidate>.json
-# artifacts/report/{summary.md,summary.csv,summary.json,metrics.json}
+# artifacts/load_tests/<row>.json      rows of `load_tests:`
+# artifacts/report/                    summary.{md,csv,json}, comparison.json, decision.json, metrics.json
 # artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
 
 
@@ -25,6 +26,7 @@ rule all:
         expand("artifacts/calibration/{row}/{file}", row=STUDY.calibrations, file=CALIBRATION_FILES),
         expand("artifacts/engines/{row}/{file}", row=STUDY.engines, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
+        expand("artifacts/load_tests/{load_test}.json", load_test=STUDY.load_tests),
         REPORT_FILES,
         JOB_RECORDS,
     message:
@@ -50,4 +52,5 @@ include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/precision.smk"
 include: "workflow/rules/engine.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/load_test.smk"
 include: "workflow/rules/report.smk"

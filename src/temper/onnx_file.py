@@ -1,4 +1,4 @@
-"""ONNX files on disk: loaded and saved one way, with nothing of this machine in them, and a census of what they hold."""
+"""ONNX files on disk: loaded and saved one way, with nothing of this machine in them, and a list of what they hold."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from onnx import GraphProto, ModelProto, TensorProto
 
 from temper.artifact import copy_files, staged_folder, write_manifest
 from temper.errors import ArtifactError
+from temper.evidence.census import census_of_model
 from temper.provenance import versions
 from temper.signature import PREPROCESSOR_FILES, Signature
 
@@ -17,8 +18,6 @@ MODEL_FILE, DATA_FILE, MANIFEST = "model.onnx", "model.onnx.data", "onnx.json"
 PROTOBUF_LIMIT_BYTES = 2 * 1024**3 - 1
 QUANTIZED_TYPES = {TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2}
 QUANTIZABLE = ("MatMul", "Gemm", "Conv")
-MOVING_OPERATORS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity")
-INTEGER_OPERATORS = ("MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeMatMul")
 
 
 def load(folder: str | Path) -> ModelProto:
@@ -54,24 +53,10 @@ def strip_provenance(model: ModelProto) -> None:
             node.doc_string = ""
 
 
-def census(model: ModelProto) -> dict[str, Any]:
-    """What the file holds: operators, weights by dtype, and how many of its products are quantised.
-
-    A product (MatMul, Gemm, Conv) counts as quantised when all of its data inputs come out of DequantizeLinear, or when
-    it is an integer operator itself.
-    """
-    producers = {output: node for node in model.graph.node for output in node.output}
-
-    def dequantized(name: str) -> bool:
-        """Whether a tensor comes out of DequantizeLinear, directly or through operators that only move values."""
-        while (node := producers.get(name)) is not None and node.op_type in MOVING_OPERATORS:
-            name = node.input[0]
-        return node is not None and node.op_type == "DequantizeLinear"
-
+def contents(model: ModelProto) -> dict[str, Any]:
+    """What the file holds: opset, operators, weights by dtype, and how many of its products are quantised."""
     operators = Counter(node.op_type for node in model.graph.node)
-    products = [node for node in model.graph.node if node.op_type in QUANTIZABLE]
-    in_qdq = sum(all(map(dequantized, node.input[:2])) for node in products)
-    integer = sum(operators[name] for name in INTEGER_OPERATORS)
+    counted = census_of_model(model)
     weights: Counter[str] = Counter()
     for tensor in model.graph.initializer:
         elements = 1
@@ -82,8 +67,8 @@ def census(model: ModelProto) -> dict[str, Any]:
         "opset": next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
         "operators": dict(sorted(operators.items())),
         "weight_elements_by_dtype": dict(sorted(weights.items())),
-        "products": len(products) + integer,
-        "products_quantized": in_qdq + integer,
+        "products": counted.total,
+        "products_quantized": counted.quantized,
     }
 
 
@@ -153,7 +138,7 @@ def write_onnx_artifact(
             facts={
                 **facts,
                 **checked,
-                "census": census(onnx.load(str(scratch / MODEL_FILE))),
+                "census": contents(onnx.load(str(scratch / MODEL_FILE))),
                 "versions": versions(*libraries),
             },
             inputs=inputs,

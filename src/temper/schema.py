@@ -127,6 +127,7 @@ class Study(_Closed):
     analysis: Analysis
     baseline: BaselineRow
     candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
+    load_tests: dict[Name, dict[str, Any]]  # closed by temper/load_test/options.py
 
     @property
     def baseline_candidate(self) -> str:
@@ -153,6 +154,7 @@ class Study(_Closed):
             "convert_precision": tuple(self.conversions),
             "build_engine": tuple(self.engines),
             "measure": tuple(self.candidates),
+            "load_test": tuple(self.load_tests),
             "report": ("",),
         }
 

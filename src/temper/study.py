@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from temper import plugins
 from temper.errors import ConfigError
 from temper.library import resolve_version
+from temper.load_test.options import LoadTestRow, check_workload
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, REAL_LENGTHS, has_real_lengths
 from temper.params_file import check_unique_keys, params_error
 from temper.schema import BaselineRow, CandidateRow, EngineRow, Study
@@ -32,7 +33,8 @@ def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
 
 def _key_path(place: str, location: tuple[int | str, ...]) -> str:
     """The key's full path, without the kinds of model and preprocessor that pydantic puts among the keys."""
-    parts = [str(part) for part in location]
+    # a value that may be of several types has pydantic's name of each at the end of its path
+    parts = [str(part) for part in location if not str(part).startswith(("constrained-", "literal["))]
     if parts[:1] == ["model"]:
         if parts[2:3] == ["preprocessor"]:
             del parts[3:4]
@@ -246,7 +248,7 @@ def _check_workload(study: Study, name: str, sizes: Mapping[str, int | str]) -> 
         )
 
 
-def _check_loads(study: Study, place: str, row: CandidateRow | BaselineRow) -> None:
+def _check_loads(study: Study, place: str, row: CandidateRow | BaselineRow | LoadTestRow) -> None:
     """A row's backend and artifact exist, and go together."""
     _need(row.backend, study.backends, f"{place}.backend", "backends")
     kind, _, artifact = row.loads.partition("/")
@@ -278,9 +280,26 @@ def _check_measured(study: Study) -> None:
         for row_place, row in ((place, candidate), ("baseline", study.baseline)):  # both are timed on its workloads
             kind, _, engine = row.loads.partition("/")
             if kind == "engines":
-                _check_fit(study, row_place, candidate, study.engines[engine], engine)
+                _check_fit(study, row_place, candidate.workloads, study.engines[engine], engine)
                 _check_engine_version(study, row_place, row, study.engines[engine], engine)
     _check_references(study)
+    for name, section in study.load_tests.items():
+        _check_load_test(study, name, section)
+
+
+def _check_load_test(study: Study, name: str, section: Mapping[str, Any]) -> None:
+    place = f"load_tests.{name}"
+    try:
+        row = _strictly(LoadTestRow, section)
+    except ValidationError as error:
+        raise _explain(error, place) from None
+    _check_loads(study, place, row)
+    _need(row.workload, study.workloads, f"{place}.workload", "workloads")
+    check_workload(row, study.workloads[row.workload])
+    kind, _, engine = row.loads.partition("/")
+    if kind == "engines":
+        _check_fit(study, place, (row.workload,), study.engines[engine], engine)
+        _check_engine_version(study, place, row, study.engines[engine], engine)
 
 
 def _check_references(study: Study) -> None:
@@ -309,7 +328,7 @@ def _check_references(study: Study) -> None:
 
 
 def _check_engine_version(
-    study: Study, place: str, row: CandidateRow | BaselineRow, engine: EngineRow, engine_name: str
+    study: Study, place: str, row: CandidateRow | BaselineRow | LoadTestRow, engine: EngineRow, engine_name: str
 ) -> None:
     """An engine runs with the library version that built it and with no other."""
     backend = study.backends[row.backend]
@@ -323,9 +342,9 @@ def _check_engine_version(
         )
 
 
-def _check_fit(study: Study, place: str, candidate: CandidateRow, engine: EngineRow, engine_name: str) -> None:
+def _check_fit(study: Study, place: str, workloads: Iterable[str], engine: EngineRow, engine_name: str) -> None:
     axes = DYNAMIC_AXES[study.model.task]
-    for workload in candidate.workloads:
+    for workload in workloads:
         sizes = study.workloads[workload]
         if has_real_lengths(sizes):  # its shortest and its longest batch
             lengths = PAD_TO_MULTIPLE_OF, study.data["max_tokens"]

@@ -7,7 +7,7 @@ import pytest
 from temper.cli import main
 from temper.measurement.record import write_record
 from temper.report.render import write_summary
-from tests.records import record
+from tests.records import ANALYSIS, record
 
 PARAMS = Path(__file__).resolve().parents[1] / "workflow/params.tiny.yaml"
 
@@ -55,7 +55,14 @@ def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_no
     assert "make reproduce" in capfd.readouterr().err
     write_record(tmp_path / "base.json", record("base"))
     report = str(tmp_path / "artifacts/report")
-    write_summary(study="tiny", baseline="base", records=[str(tmp_path / "base.json")], jobs=[], folder=report)
+    write_summary(
+        study="tiny",
+        baseline="base",
+        analysis=ANALYSIS,
+        records=[str(tmp_path / "base.json")],
+        jobs=[],
+        folder=report,
+    )
     assert main(["table", "--directory", str(tmp_path)]) == 0
     assert "base" in capfd.readouterr().out
 

@@ -6,9 +6,19 @@ import pytest
 from pydantic import BaseModel
 
 from temper import model_options, plugins, schema
+from temper.load_test.options import LoadTestRow
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/params.md").read_text(encoding="utf-8")
-SECTIONS = ("ExportRow", "CalibrationRow", "EngineRow", "BackendRow", "Measurement", "CandidateRow")
+SECTIONS = (
+    "ExportRow",
+    "CalibrationRow",
+    "EngineRow",
+    "BackendRow",
+    "Measurement",
+    "Analysis",
+    "BaselineRow",
+    "CandidateRow",
+)
 MODELS = ("TokenizerOptions", "ImageProcessorOptions", "ArchitectureModel", "CheckpointModel")
 
 
@@ -36,3 +46,7 @@ def test_every_choice_is_described_with_all_its_options(folder):
 
 def test_every_top_level_key_is_described():
     assert [key for key in sorted(keys(schema.Study)) if key not in PAGE] == []
+
+
+def test_every_key_of_a_load_test_is_described():
+    assert [key for key in sorted(keys(LoadTestRow)) if f"`{key}`" not in PAGE] == []

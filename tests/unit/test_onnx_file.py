@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from temper import onnx_file
 from temper.artifact import read_manifest
 from temper.errors import ArtifactError
-from temper.onnx_file import census, load, strip_provenance, write_onnx_artifact
+from temper.onnx_file import contents, load, strip_provenance, write_onnx_artifact
 from temper.signature import Signature
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
 
@@ -37,7 +37,7 @@ def write(tmp_path):
     ],
 )
 def test_the_census_counts_products_and_how_many_are_quantised(precision, products, quantized, dtypes):
-    found = census(text_model(precision))
+    found = contents(text_model(precision))
     assert (found["products"], found["products_quantized"]) == (products, quantized)
     assert set(found["weight_elements_by_dtype"]) == dtypes
     assert found["operators"]["MatMul"] == 2
@@ -45,21 +45,21 @@ def test_the_census_counts_products_and_how_many_are_quantised(precision, produc
 
 
 def test_the_census_counts_elements():
-    assert census(text_model("fp32"))["weight_elements_by_dtype"]["FLOAT"] == 12 * 8 + 8 * 16 + 16 * 2
+    assert contents(text_model("fp32"))["weight_elements_by_dtype"]["FLOAT"] == 12 * 8 + 8 * 16 + 16 * 2
 
 
 def test_a_product_with_one_plain_input_is_not_quantised():
     model = text_model("int8")
     product = next(node for node in model.graph.node if node.op_type == "MatMul")
     product.input[0] = "mean"
-    assert census(model)["products_quantized"] == 1
+    assert contents(model)["products_quantized"] == 1
 
 
 def test_an_integer_product_counts_as_quantised():
     values = [helper.make_tensor_value_info(name, TensorProto.INT8, [2, 2]) for name in "ab"]
     out = helper.make_tensor_value_info("c", TensorProto.INT32, [2, 2])
     graph = helper.make_graph([helper.make_node("MatMulInteger", ["a", "b"], ["c"])], "g", values, [out])
-    found = census(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]))
+    found = contents(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]))
     assert (found["products"], found["products_quantized"]) == (1, 1)
 
 

@@ -44,7 +44,7 @@ def refusal(*changes: tuple[str, Any]) -> ConfigError:
 )
 def test_the_studies_of_this_repository_are_right(path):
     study = read_study(yaml.safe_load((ROOT / path).read_text()), [ROOT / path])
-    assert study.baseline in study.candidates
+    assert study.candidates[study.baseline_candidate].loads == study.baseline.loads
 
 
 def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -125,7 +125,7 @@ WRONG = [
     ("backends/ort-cpu/options/execution_provider", "TPU", "'CPUExecutionProvider' or 'CUDAExecutionProvider'"),
     ("workloads/b1-s32/batch_size", 0, "greater than 0"),
     ("measurement/warmup_runs", -1, "greater than or equal to 0"),
-    ("measurement/min_timed_runs", 0, "greater than 0"),
+    ("measurement/min_calls", 0, "greater than 0"),
     ("measurement/min_duration_s", float("inf"), "finite number"),
     ("measurement/percentiles", [], "at least 1 item"),
     ("measurement/percentiles/0", 100, "a percentile lies between 0 and 100"),
@@ -209,7 +209,7 @@ MISSING_ROWS = [
     ("precisions/fp16/onnx", "precisions.fp16.onnx", ONNX_SECTIONS),
     ("calibrated_precisions/int8/calibration", "calibrated_precisions.int8.calibration", "calibrations"),
     ("engines/fp32/onnx", "engines.fp32.onnx", ONNX_SECTIONS),
-    ("baseline", "baseline", "candidates"),
+    ("baseline/backend", "baseline.backend", "backends"),
     ("candidates/ort-fp32/backend", "candidates.ort-fp32.backend", "backends"),
     ("candidates/ort-fp32/workloads", "candidates.ort-fp32.workloads", "workloads"),
     ("candidates/ort-fp32/loads", "candidates.ort-fp32.loads", ONNX_SECTIONS),

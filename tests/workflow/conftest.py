@@ -32,8 +32,9 @@ PATIENCE_S = 120
 # clocks stand in these, or digests of what does
 VARYING = (
     "artifacts/measurements/",
+    "artifacts/load_tests/",
     "artifacts/report/",
-    *(f"artifacts/jobs/{rule}" for rule in ("build", "measure", "report")),
+    *(f"artifacts/jobs/{rule}" for rule in ("build", "load_test", "measure", "report")),
 )
 ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
 FILES = {

@@ -16,11 +16,10 @@ ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
 PRECISIONS = ["convert_precision fp16", "convert_precision int8"]
 INT8_MEASURED = ["measure openvino-int8", "measure ort-int8", "measure rtx-int8"]
-ORT_MEASURED = ["measure ort-fp32", "measure ort-int8"]
 MEASURED = sorted([*INT8_MEASURED, "measure harness", "measure ort-fp32", "measure torch-fp32"])
 AFTER_CONVERSION = ["build_engine int8", *INT8_MEASURED, *REPORT]
 AFTER_CALIBRATION = sorted(["convert_precision int8", *AFTER_CONVERSION])
-AFTER_FP32 = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *INT8_MEASURED, "measure ort-fp32", *REPORT])
+AFTER_FP32 = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *MEASURED, *REPORT])  # the baseline loads it
 AFTER_TRAINING = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *EXPORT, *MEASURED, *REPORT])
 ALL = sorted([*AFTER_TRAINING, "fine_tune", "prepare_data"])
 
@@ -56,13 +55,14 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
         "calibration": params["calibrations"],
         "engines": params["engines"],
         "measurements": [f"{name}.json" for name in params["candidates"]],
+        **({"load_tests": [f"{name}.json" for name in params["load_tests"]]} if params["load_tests"] else {}),
     }
     for section, names in rows.items():
         assert sorted(os.listdir(study / f"artifacts/{section}")) == sorted(names)
 
 
 def test_the_same_rules_take_images_and_a_second_run_does_nothing(finished_images):
-    rows = ["measure ort-int8", "measure rtx-fp16", "measure torch-fp32"]
+    rows = ["load_test ort-int8", *(f"measure {row}" for row in ("harness", "ort-int8", "rtx-fp16", "torch-fp32"))]
     chain = ["prepare_data", "fine_tune", *EXPORT, *CALIBRATE, *PRECISIONS, "build_engine fp16", *rows, *REPORT]
     assert jobs_in((finished_images / "first-run.txt").read_text()) == sorted(chain)
     assert finished_images.planned() == []
@@ -93,13 +93,15 @@ def test_a_changed_calibration_reruns_what_it_feeds_and_neither_training_nor_exp
             ["build_engine int8", "measure rtx-int8", *REPORT],
         ),
         ({"engines__fp32__max_shape": [4, 32]}, ["build_engine fp32"]),
-        ({"measurement__min_timed_runs": 11}, [*MEASURED, *REPORT]),
+        ({"measurement__min_calls": 13}, [*MEASURED, *REPORT]),
         ({"workloads__b2-s16__batch_size": 3}, [*MEASURED, *REPORT]),
-        ({"backends__ort-cpu__options__intra_op_threads": 2}, [*ORT_MEASURED, *REPORT]),
+        ({"backends__ort-cpu__options__intra_op_threads": 2}, [*MEASURED, *REPORT]),  # the baseline's
+        ({"backends__pytorch-cpu__options__threads": 2}, ["measure torch-fp32", *REPORT]),
         ({"train__epochs": 2}, ["fine_tune", *AFTER_TRAINING]),
         ({"data__test_rows": 61}, ALL),
         ({"precisions__fp16__keep_in_fp32": ["Softmax"]}, ["convert_precision fp16"]),
-        ({"baseline": "ort-fp32"}, REPORT),
+        ({"baseline__backend": "pytorch-cpu", "baseline__loads": "checkpoint"}, [*MEASURED, *REPORT]),
+        ({"analysis__latency_margin": 0.1}, REPORT),
         ({"seed": 18}, ALL),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -119,6 +121,7 @@ def test_a_setting_changed_back_reruns_nothing(study):
     ("file", "jobs"),
     [
         ("src/temper/backends/openvino.py", ["measure openvino-int8", *REPORT]),
+        ("src/temper/backends/onnxruntime.py", [*MEASURED, *REPORT]),  # the baseline's
         ("src/temper/measurement/latency.py", [*MEASURED, *REPORT]),
         ("src/temper/calibration/nncf.py", [*CALIBRATE, *AFTER_CALIBRATION]),
         ("src/temper/calibration/minmax.py", []),
@@ -139,13 +142,13 @@ def test_an_edited_file_reruns_what_runs_it(own_code, file, jobs):
 
 
 def test_an_edited_backend_measures_its_candidates_anew_and_an_edit_undone_reruns_nothing(own_code):
-    module = own_code.code / "src/temper/backends/onnxruntime.py"
+    module = own_code.code / "src/temper/backends/openvino.py"
     text = module.read_text()
     module.write_text(text + "# edited\n")
-    assert jobs_in(own_code.snakemake()) == [*ORT_MEASURED, *REPORT]
+    assert jobs_in(own_code.snakemake()) == ["measure openvino-int8", *REPORT]
     assert own_code.planned() == []
     module.write_text(text)
-    assert own_code.planned() == [*ORT_MEASURED, *REPORT]
+    assert own_code.planned() == ["measure openvino-int8", *REPORT]
 
 
 def test_touching_every_file_reruns_nothing(own_code):

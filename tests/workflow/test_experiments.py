@@ -21,7 +21,7 @@ SHOW = [
     "--only-changed",
     "--md",
     "--drop",
-    r"^(calibrate|convert_precision|build_engine|measure|report)\.|artifact",
+    r"^(calibrate|convert_precision|build_engine|measure|load_test|report)\.|artifact",
 ]
 
 

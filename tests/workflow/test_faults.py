@@ -38,7 +38,7 @@ def arguments(command: str, change: dict[str, object]) -> list[str]:
 def predictions(made: Repository) -> dict[str, list[int]]:
     """Predicted labels of every candidate that was measured. Fails where a record is none."""
     records = [read_record(path) for path in sorted((made / "artifacts/measurements").glob("*.json"))]
-    return {r.candidate: r.accuracy.predictions for r in records if isinstance(r.accuracy, Accuracy)}
+    return {r.candidate: r.accuracy.answers.predictions for r in records if isinstance(r.accuracy, Accuracy)}
 
 
 class Undisturbed:

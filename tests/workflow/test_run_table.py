@@ -10,6 +10,7 @@ import pytest
 
 from tests.workflow.conftest import ROOT, jobs_in
 from tests.workflow.repository import Repository, copy_repository, dvc_jobs, make_repository
+from tests.workflow.test_dvc import other_version
 
 pytestmark = pytest.mark.long
 
@@ -109,6 +110,14 @@ def test_a_candidate_more_and_one_less(study):
     assert not (study / "artifacts/measurements/ort-fp32.json").exists()
     study.temper_says("sync")
     assert study.planned() == []
+
+
+def test_another_onnxruntime_measures_its_candidates_anew_and_no_others(study):
+    other = {"PYTHONPATH": other_version(study.folder.parent / "o", "onnxruntime")}
+    ours = ["measure ort-fp32", "measure ort-int8", "measure ort-int8-dynamic", "measure ort-int8-entropy"]
+    assert study.stale_stages(**other) == ours
+    plan = study.temper_says("plan", **other)
+    assert plan.startswith("5 jobs would run:")  # and the report
 
 
 def test_a_fresh_clone_pulls_everything_and_runs_nothing(study, timed, tmp_path):

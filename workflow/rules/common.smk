@@ -74,6 +74,11 @@ def backend_of(wildcards):
     return STUDY.backends[STUDY.candidates[wildcards.candidate].backend]
 
 
+def load_test_backend(wildcards):
+    """The row of `backends:` that a load test runs on."""
+    return STUDY.backends[STUDY.load_tests[wildcards.load_test]["backend"]]
+
+
 def calibration_folder(precision):
     """Folder of the cache that a precision's row reads; None for steps without one."""
     return f"artifacts/calibration/{precision['calibration']}" if "calibration" in precision else None

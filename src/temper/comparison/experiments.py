@@ -35,7 +35,9 @@ class Row:
     changed: Mapping[str, Any]  # the keys of params.yaml that are not the same in all experiments
     accuracy: float | None  # 0–1, test split
     labels_differing: int | None  # from the baseline's predictions
-    latency_ratio: Mapping[str, float]  # median over the baseline's, by workload
+    accuracy_verdict: str | None  # against the accuracy budget
+    latency_ratio: Mapping[str, float]  # over the baseline's, taken in turns, by workload
+    latency_verdict: Mapping[str, str]  # by workload
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -149,7 +151,9 @@ def rows(experiments: Sequence[Experiment]) -> list[Row]:
             changed={key: experiment.params.get(key, "absent") for key in changed},
             accuracy=experiment.metrics[name].get("accuracy"),
             labels_differing=experiment.metrics[name].get("labels_differing"),
+            accuracy_verdict=experiment.metrics[name].get("accuracy_verdict"),
             latency_ratio=experiment.metrics[name].get("latency_ratio", {}),
+            latency_verdict=experiment.metrics[name].get("latency_verdict", {}),
         )
         for experiment in ended
         for name in candidates
@@ -182,8 +186,9 @@ def notes(experiments: Sequence[Experiment]) -> list[str]:
         if not any(_is_measured(experiment, name) for experiment in ended)
     ]
     found.append(
-        "latency × is the median latency over the baseline's of the same experiment: below 1 is faster. The baseline was not "
-        "measured at the same moment, and neither ratios nor accuracies carry a confidence interval yet."
+        "latency × is the latency over the baseline's, taken in turns with it: below 1 is faster. Verdicts are by 95 % "
+        "intervals, each against the baseline; two experiments' accuracies differ for certain only where their verdicts do "
+        "(artifacts/report/comparison.json of each has the intervals)."
     )
     return found
 
@@ -198,6 +203,7 @@ def table(found: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         "candidate",
         "accuracy %",
         "labels ≠ baseline",
+        "accuracy verdict",
         *(f"{name} latency ×" for name in workloads),
     ]
     lines = [
@@ -207,7 +213,13 @@ def table(found: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             row.candidate,
             "–" if row.accuracy is None else f"{100 * row.accuracy:.2f}",
             "–" if row.labels_differing is None else str(row.labels_differing),
-            *(f"{row.latency_ratio[name]:.3f}" if name in row.latency_ratio else "–" for name in workloads),
+            row.accuracy_verdict or "–",
+            *(
+                f"{row.latency_ratio[name]:.3f} {row.latency_verdict.get(name, '')}".strip()
+                if name in row.latency_ratio
+                else "–"
+                for name in workloads
+            ),
         ]
         for row in found
     ]
@@ -260,7 +272,15 @@ def compare(names: Sequence[str], folder: str = FOLDER) -> None:
     for remark in remarks:
         console.print(f"· {remark}", highlight=False, soft_wrap=True)
     content = {
-        "rows": [dict(row.__dict__, changed=dict(row.changed), latency_ratio=dict(row.latency_ratio)) for row in found],
+        "rows": [
+            dict(
+                row.__dict__,
+                changed=dict(row.changed),
+                latency_ratio=dict(row.latency_ratio),
+                latency_verdict=dict(row.latency_verdict),
+            )
+            for row in found
+        ],
         "notes": remarks,
     }
     write_text(f"{folder}/comparison.json", canonical_json(content))

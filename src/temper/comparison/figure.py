@@ -57,7 +57,7 @@ def _by_latency(found: Sequence["Row"]) -> Any:
             mode="markers",
             name=workload,
         )
-    figure.update_xaxes(title_text="median latency over the baseline's (below 1 is faster)")
+    figure.update_xaxes(title_text="latency over the baseline's, in turns (below 1 is faster)")
     return figure
 
 

@@ -11,6 +11,8 @@ from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import count_by_precision
 from temper.engines.profile import Profile
 from temper.errors import Unavailable
+from temper.evidence.census import census
+from temper.evidence.claims import check_engine
 from temper.signature import PREPROCESSOR_FILES, Signature
 
 
@@ -31,6 +33,7 @@ def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Map
         ConfigError: the profile does not fit the model.
         LibraryError: the library is not installed in the version asked for.
         BackendError: no engine can be built from the file.
+        PrecisionNotActive: its products are quantized, and the engine's layers are not.
     """
     onnx_folder = Path(onnx_folder)
     manifest = read_manifest(onnx_folder / "onnx.json", kind="onnx")
@@ -51,6 +54,11 @@ def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Map
         )
         serialized = built.serialized
         facts |= _facts(built, library.inspect(serialized, row["version"]))
+        check_engine(
+            name,
+            census=census(onnx_folder / "model.onnx"),
+            layers_by_precision=facts["layers_by_precision"],
+        )
         print(f"{name}: {len(serialized):,} bytes, layers by precision {facts['layers_by_precision']}", flush=True)
     except Unavailable as unavailable:
         serialized = b""

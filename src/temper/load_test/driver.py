@@ -413,7 +413,7 @@ def _check_time(row: LoadTestRow, rate_per_s: float, time_left_s: float) -> None
     run_s = max(row.min_duration_s, row.min_queries / rate_per_s)
     if run_s > time_left_s:
         raise LoadTestError(
-            asked=f"load-test {row.candidate} in the scenario {row.scenario} within {row.timeout_s:g} s",
+            asked=f"load-test {row.loads} on {row.backend} in the scenario {row.scenario} within {row.timeout_s:g} s",
             happened=f"a run of {row.min_queries} queries and {row.min_duration_s:g} s takes {run_s:.1f} s at "
             f"{rate_per_s:.4g} queries/s, and {max(time_left_s, 0):.1f} s are left",
             spoiled=_SPOILED,

@@ -23,7 +23,6 @@ _LAST_LINES = 5
 def run_load_test(
     *,
     row: Mapping[str, Any],
-    loads: str,
     backend: Mapping[str, Any],
     library_version: str,
     workload: Mapping[str, Any],
@@ -32,12 +31,11 @@ def run_load_test(
     artifact: str,
     data_folder: str,
 ) -> dict[str, Any]:
-    """Load-test one candidate.
+    """Load-test one artifact on one backend.
 
     Args:
         row: a `LoadTestRow`.
-        loads: what the candidate loads: 'checkpoint', 'onnx/<row>' or 'engines/<row>'.
-        backend: its row of `backends:`.
+        backend: the row of `backends:` that it names.
         library_version: the backend's library, resolved while planning.
         workload: the row of `workloads:` that the load test names.
         distinct_batches: how many batches of the workload LoadGen's sample library is made of.
@@ -63,7 +61,8 @@ def run_load_test(
     """
     checked = LoadTestRow.model_validate(row)
     check_workload(checked, workload)
-    asked = f"load-test {checked.candidate} in the scenario {checked.scenario} on the workload {checked.workload}"
+    named = f"{checked.loads} on {checked.backend}"
+    asked = f"load-test {named} in the scenario {checked.scenario} on the workload {checked.workload}"
     settings = {
         "row": checked.model_dump(mode="json"),
         "workload": dict(workload),
@@ -73,7 +72,7 @@ def run_load_test(
     request = {
         **settings,
         "asked": asked,
-        "loads": loads,
+        "loads": checked.loads,
         "backend": dict(backend),
         "library_version": library_version,
         "artifact": artifact,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from temper.params_file import params_error
-from temper.schema import Name
+from temper.schema import Loads, Name
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS
 
 CONFIDENCE = 0.99  # of LoadGen's early stopping
@@ -26,11 +26,12 @@ def queries_needed(percentile: float) -> int:
 
 
 class LoadTestRow(BaseModel):
-    """One candidate under LoadGen's traffic in one scenario."""
+    """One artifact on one backend under LoadGen's traffic in one scenario."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    candidate: Name
+    backend: Name
+    loads: Loads
     workload: Name  # of batch size 1 for single_stream and server; for offline the batch in which samples are answered
     scenario: Scenario
     min_queries: PositiveInt  # of a run; samples in offline
@@ -78,7 +79,9 @@ def check_workload(row: LoadTestRow, workload: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: a query would be more than one sample, or samples of different shapes would have to share a batch.
     """
-    named = f"a load test of {row.candidate} names the workload {row.workload} for the scenario {row.scenario}"
+    named = (
+        f"a load test of {row.loads} on {row.backend} names the workload {row.workload} for the scenario {row.scenario}"
+    )
     size = workload[BATCH_AXIS]
     if row.scenario != "offline" and size != 1:
         raise params_error(f"{named}, whose batch_size is {size}: a query is one sample", "name one of batch_size 1")

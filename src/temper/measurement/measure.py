@@ -15,6 +15,7 @@ from temper.evidence.census import census
 from temper.evidence.claims import check_claim
 from temper.library import installed_version, public_version
 from temper.measurement import worker
+from temper.measurement.accuracy import accuracy
 from temper.measurement.conditions import conditions, warnings
 from temper.measurement.isolated import OutOfMemory, run_isolated
 from temper.measurement.latency import Timing
@@ -193,7 +194,7 @@ def _accuracy(predictions: Json | None, labels: Any, signature: Signature, state
         label_names=list(signature.label_names),
         stated=str(stated),
         by_batch_size={
-            size: Predictions(accuracy=float((np.asarray(answer["predictions"]) == labels).mean()), **answer)
+            size: Predictions(accuracy=accuracy(np.asarray(answer["predictions"]), labels), **answer)
             for size, answer in predictions.items()
         },
     )

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,41 +119,42 @@ class _GpuMemory:
             self._thread.join()
 
 
+def _calls_until(stop: threading.Event, runner: Runner, inputs: TimedInputs, first: int, step: int) -> int:
+    """Call without a pause until it is told to stop; return how many samples were answered."""
+    answered, at = 0, first
+    while not stop.is_set():
+        position = at % len(inputs.batches)
+        runner.infer(inputs.batches[position])
+        answered += inputs.samples[position]
+        at += step
+    return answered
+
+
 def _saturated(side: Mapping[str, Any], first: Runner, inputs: TimedInputs, callers: int, duration_s: float) -> float:
-    """Samples per second while `callers` threads, each with a loading of its own, call without a pause."""
+    """Samples per second while `callers` threads, each with a loading of its own, call without a pause.
+
+    A single caller is this thread: some libraries keep a pool of threads for each thread that calls them.
+    """
+    stop = threading.Event()
     with contextlib.ExitStack() as opened:
         runners = [first, *(opened.enter_context(_open(side)) for _ in range(callers - 1))]
         for runner in runners:
             runner.infer(inputs.batches[0])
-        counts, start = [0] * callers, threading.Barrier(callers + 1)
-        stop = threading.Event()
-        failures: list[BaseException] = []
-
-        def call(number: int) -> None:
-            infer, at = runners[number].infer, number
-            start.wait()
-            try:
-                while not stop.is_set():
-                    position = at % len(inputs.batches)
-                    infer(inputs.batches[position])
-                    counts[number] += inputs.samples[position]
-                    at += callers
-            except BaseException as error:
-                failures.append(error)
-
-        threads = [threading.Thread(target=call, args=(number,)) for number in range(callers)]
-        for thread in threads:
-            thread.start()
-        start.wait()
-        began = time.perf_counter_ns()
-        stop.wait(duration_s)
-        stop.set()
-        for thread in threads:
-            thread.join()
-        elapsed_s = (time.perf_counter_ns() - began) / 1e9  # the last calls are finished, and counted
-        if failures:
-            raise failures[0]
-        return sum(counts) / elapsed_s
+        timer = threading.Timer(duration_s, stop.set)
+        with ThreadPoolExecutor(callers) as pool:
+            began = time.perf_counter_ns()
+            timer.start()
+            if callers == 1:
+                answered = _calls_until(stop, first, inputs, 0, 1)
+            else:
+                running = [
+                    pool.submit(_calls_until, stop, runner, inputs, number, callers)
+                    for number, runner in enumerate(runners)
+                ]
+                answered = sum(each.result() for each in running)
+            elapsed_s = (time.perf_counter_ns() - began) / 1e9  # the last calls are finished, and counted
+        timer.join()
+        return answered / elapsed_s
 
 
 def _alone(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,15 @@ from pathlib import Path
 import yaml
 
 from temper.errors import ArtifactError
+from temper.load_test.record import read_load_test
 from temper.measurement.record import read_record
 from temper.report.comparison import compare_records
+from temper.report.load_tests import load_test_markdown
 from temper.report.render import results_markdown
 from temper.report.tables import rows
 
 _MARKED = re.compile(
-    r"(<!-- (?P<what>table|calibration study) of (?P<folder>\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL
+    r"(<!-- (?P<what>table|load tests|calibration study) of (?P<folder>\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL
 )
 
 
@@ -41,6 +43,11 @@ def results_table(folder: Path) -> str:
     return results_markdown(rows(records, compared), without=("library", "p95 ms", "size MiB", "samples/s"))
 
 
+def load_tests_table(folder: Path) -> str:
+    """The Markdown table of the load tests in a folder results/<machine>/<study>/."""
+    return load_test_markdown([read_load_test(path) for path in sorted((folder / "load_tests").glob("*.json"))])
+
+
 def calibration_table(folder: Path) -> str:
     """Accuracy in per cent and labels that differ from the baseline's, samples side by side, from a calibration study.
 
@@ -66,5 +73,5 @@ def calibration_table(folder: Path) -> str:
 
 def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`."""
-    write = {"table": results_table, "calibration study": calibration_table}
+    write = {"table": results_table, "load tests": load_tests_table, "calibration study": calibration_table}
     return _MARKED.sub(lambda mark: mark[1] + write[mark["what"]](root / mark["folder"]) + mark[4], page)

@@ -12,9 +12,11 @@ from typing import Any
 
 from temper.artifact import canonical_json, sha256, staged_folder, write_text
 from temper.errors import ArtifactError
+from temper.load_test.record import read_load_test
 from temper.measurement.record import NotMeasured, Record, read_record
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
+from temper.report.load_tests import HEADER, load_test_rows
 from temper.report.tables import Row, rows
 from temper.tracking.job_record import read_job_record
 
@@ -63,7 +65,17 @@ WORKLOAD_COLUMNS = ("p50 ms", "p95 ms", "×", "verdict", "samples/s")
 def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Header and cells: one line per candidate, its workloads side by side; × is the latency over the baseline's."""
     workloads = list(dict.fromkeys(row.workload for row in all_rows))
-    header = ["candidate", "library", "artifact", "size MiB", "accuracy %", "difference, points", "flips", "accuracy"]
+    header = [
+        "candidate",
+        "library",
+        "artifact",
+        "executed products",
+        "size MiB",
+        "accuracy %",
+        "difference, points",
+        "flips",
+        "accuracy",
+    ]
     header += [f"{workload} {column}" for workload in workloads for column in WORKLOAD_COLUMNS]
     lines: list[list[str]] = []
     for candidate in dict.fromkeys(row.candidate for row in all_rows):
@@ -73,6 +85,7 @@ def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             candidate,
             first.library,
             first.loads,
+            first.executed_products or ABSENT,
             _number(first.size_mib, 2),
             _number(None if first.accuracy is None else 100 * first.accuracy, 2),
             _points(first),
@@ -170,7 +183,7 @@ def _machine_line(records: Sequence[Record]) -> str:
 
 
 def _markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    words = ("candidate", "library", "artifact", "accuracy", "verdict")
+    words = ("candidate", "library", "artifact", "products", "accuracy", "verdict")
     page = ["| " + " | ".join(header) + " |"]
     page.append("| " + " | ".join("---" if name.endswith(words) else "---:" for name in header) + " |")
     return page + ["| " + " | ".join(cells) + " |" for cells in lines]
@@ -361,6 +374,14 @@ def print_summary(folder: str) -> None:
         shown.add_row(*cells)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(shown)
+    load_tests = [read_load_test(path) for path in sorted(Path(folder).parent.glob("load_tests/*.json"))]
+    if load_tests:
+        traffic = Table(title="MLPerf LoadGen", title_justify="left")
+        for column in HEADER:
+            traffic.add_column(column)
+        for line in load_test_rows(load_tests):
+            traffic.add_row(*line)
+        console.print(traffic)
     console.print("fastest within the accuracy budget:")
     for choice in content["choices"]:
         console.print(choice.replace("**", ""), highlight=False)

@@ -20,6 +20,7 @@ KEPT = (
     ("artifacts/calibration/*/cache.json", "calibration/*"),
     ("artifacts/engines/*/engine.json", "engines/*"),
     ("artifacts/measurements/*.json", "measurements"),
+    ("artifacts/load_tests/*.json", "load_tests"),
     ("artifacts/jobs/**/*.json", "jobs/**"),
     ("artifacts/report/*", "report"),
     ("artifacts/comparison/*.json", "comparison"),

@@ -42,6 +42,7 @@ class Row:
     peak_rss_mib: float | None  # running alone
     gpu_peak_mib: float | None
     size_mib: float | None
+    executed_products: str | None  # '10 INT8, 8 FP32': matrix products and convolutions as they were executed
     reason: str | None
 
 
@@ -55,6 +56,14 @@ def _library(record: Record) -> str:
     """Library and version that ran, or would have."""
     ran = record.ran or {"library": record.backend["runner"], "version": record.backend["library_version"]}
     return f"{ran['library']} {ran.get('version', '')}".strip()
+
+
+def _executed(workload: Workload | None) -> str | None:
+    """Products by precision, most first; None where the backend does not tell."""
+    if workload is None or workload.executed is None:
+        return None
+    counted = sorted(workload.executed["products_by_precision"].items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {precision}" for precision, count in counted) or "no products"
 
 
 def rows(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[Row]:
@@ -107,5 +116,6 @@ def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
         peak_rss_mib=memory.peak_rss_running_mib if memory else None,
         gpu_peak_mib=memory.gpu_peak_mib if memory else None,
         size_mib=record.artifact.size_bytes / MIB if record.artifact else None,
+        executed_products=_executed(timed),
         reason=record.reason if timed is None else None,
     )

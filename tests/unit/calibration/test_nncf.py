@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from temper.calibration import nncf
 from temper.calibration.cache import read_cache
-from temper.onnx_file import census
+from temper.onnx_file import contents
 
 
 def quantizer(dtype, zero, scale):
@@ -39,7 +39,7 @@ def test_the_range_follows_from_scale_and_zero_point_and_weights_have_none(dtype
 def test_the_cache_holds_a_quantised_model_that_is_whole(tiny_study):
     cache = read_cache(tiny_study.calibration["nncf"])
     onnx.checker.check_model(cache.quantized)
-    found = census(cache.quantized)
+    found = contents(cache.quantized)
     assert found["products"] == 10
     assert found["products_quantized"] >= 9  # one DequantizeLinear stands before a Transpose
 

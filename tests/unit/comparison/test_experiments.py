@@ -49,7 +49,7 @@ def test_what_was_not_measured_comes_last_with_dashes():
     unmeasured = Experiment("gpu", dict(FEW.params), {"int8": {"artifact": "z"}}, None)
     found = rows([unmeasured, MANY])
     assert [row.experiment for row in found] == ["many", "gpu"]
-    assert "| gpu | 8 | int8 | – | – | – |" in markdown(found, [])
+    assert "| gpu | 8 | int8 | – | – | – | – |" in markdown(found, [])
 
 
 def test_a_candidate_that_no_experiment_measured_is_a_note_and_no_row():
@@ -92,9 +92,9 @@ def test_dvcs_listing_is_read_with_the_workspace_the_commit_and_its_experiments(
         (rows([FEW, MANY]), "calibrations.main.samples"),
         (
             rows([experiment("a", 8, 0.8, 0.4, artifact="b", method="minmax"), experiment("b", 8, 0.8, 0.4)]),
-            "median latency",
+            "latency over",
         ),
-        (rows([MANY]), "median latency"),
+        (rows([MANY]), "latency over"),
     ],
 )
 def test_the_plot_needs_no_network_and_names_its_axes(found, axis, tmp_path):
@@ -106,7 +106,15 @@ def test_the_plot_needs_no_network_and_names_its_axes(found, axis, tmp_path):
 
 
 def test_a_row_says_what_the_table_shows():
-    row = Row("e", "int8", {"a.b": 1}, 0.5, 2, {"w": 0.25})
+    row = Row("e", "int8", {"a.b": 1}, 0.5, 2, "within", {"w": 0.25}, {"w": "win"})
     header, lines = experiments.table([row])
-    assert header == ["experiment", "a.b", "candidate", "accuracy %", "labels ≠ baseline", "w latency ×"]
-    assert lines == [["e", "1", "int8", "50.00", "2", "0.250"]]
+    assert header == [
+        "experiment",
+        "a.b",
+        "candidate",
+        "accuracy %",
+        "labels ≠ baseline",
+        "accuracy verdict",
+        "w latency ×",
+    ]
+    assert lines == [["e", "1", "int8", "50.00", "2", "within", "0.250 win"]]

@@ -19,7 +19,8 @@ pytest.importorskip("mlperf_loadgen", reason="MLPerf LoadGen is not installed (m
 DELAY_MS = 2.0
 FIRST_CALLS = 160  # more than the calibration makes: the next ones are LoadGen's
 ROW = {
-    "candidate": "tiny",
+    "backend": "tiny-backend",
+    "loads": "onnx/fp32",
     "workload": "tiny-workload",
     "scenario": "single_stream",
     "min_queries": 64,
@@ -102,7 +103,6 @@ def run(tiny_study, tmp_path, monkeypatch):
         try:
             return run_load_test(
                 row={**ROW, **changes},
-                loads="onnx/fp32",
                 backend={
                     "runner": runner,
                     "version": "installed",
@@ -227,7 +227,10 @@ def test_a_failure_is_kept_and_every_sample_completed():
 def test_an_unforeseen_error_of_the_runner_is_named(run, capfd):
     with pytest.raises(LoadTestError) as caught:
         run(fake={"does": "raises", "from_call": FIRST_CALLS})
-    assert "load-test tiny in the scenario single_stream on the workload tiny-workload" in caught.value.asked
+    assert (
+        "load-test onnx/fp32 on tiny-backend in the scenario single_stream on the workload tiny-workload"
+        in caught.value.asked
+    )
     assert caught.value.happened == "RuntimeError: CUDA error 700"
     assert "log" in caught.value.fix
     assert "Traceback" in capfd.readouterr().out

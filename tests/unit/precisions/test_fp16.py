@@ -5,12 +5,12 @@ import pytest
 from onnx import TensorProto
 from pydantic import ValidationError
 
-from temper.onnx_file import census, load
+from temper.onnx_file import contents, load
 from temper.precisions.fp16 import Options, convert
 
 
 def test_the_file_is_about_half_as_large_and_its_weights_are_fp16(tiny_study):
-    before, after = census(load(tiny_study.fp32)), census(load(tiny_study.precision["fp16"]))
+    before, after = contents(load(tiny_study.fp32)), contents(load(tiny_study.precision["fp16"]))
     weights = before["weight_elements_by_dtype"]["FLOAT"]
     assert after["weight_elements_by_dtype"]["FLOAT16"] == pytest.approx(weights, rel=0.01)
     assert after["weight_elements_by_dtype"].get("FLOAT", 0) < 0.01 * weights

@@ -1,11 +1,11 @@
 from onnx import TensorProto
 
-from temper.onnx_file import census, load
+from temper.onnx_file import contents, load
 from temper.precisions.int8_dynamic import Options, convert
 
 
 def test_products_with_weights_are_integer_and_quantised_from_each_batchs_own_range(tiny_study):
-    before, after = census(load(tiny_study.fp32)), census(load(tiny_study.precision["int8_dynamic"]))
+    before, after = contents(load(tiny_study.fp32)), contents(load(tiny_study.precision["int8_dynamic"]))
     assert before["products_quantized"] == 0
     assert after["products"] == before["products"]
     assert after["products_quantized"] == after["operators"]["MatMulInteger"] == 8  # all but attention's own two

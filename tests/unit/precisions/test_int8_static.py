@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from temper.calibration.cache import CalibrationCache, read_cache
 from temper.errors import ArtifactError
-from temper.onnx_file import census, load
+from temper.onnx_file import contents, load
 from temper.precisions.int8_static import Options, convert, signed_activations
 
 
@@ -83,7 +83,7 @@ def test_another_zero_point_than_0_is_refused_by_the_activations_name(unsigned):
 @pytest.mark.parametrize("name", ["int8_static", "int8_nncf"])
 def test_products_are_quantised_and_every_activation_is_signed_with_zero_point_0(tiny_study, name):
     model = load(tiny_study.precision[name])
-    found = census(model)
+    found = contents(model)
     assert found["products"] == 10
     assert found["products_quantized"] >= 9
     assert len(activations(model)) >= 8
@@ -148,11 +148,11 @@ def test_per_channel_gives_every_column_of_a_weight_a_scale_of_its_own(tiny_stud
 
 def test_the_caches_quantised_model_is_taken_where_there_is_one(tiny_study):
     cache = read_cache(tiny_study.calibration["nncf"])
-    expected = census(cache.quantized)
+    expected = contents(cache.quantized)
     converted = convert(
         load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False, quantize_bias=False)
     )
-    assert census(converted) == expected
+    assert contents(converted) == expected
     assert any(zero.dtype == np.uint8 for _, zero in activations(converted).values())
 
 

@@ -41,6 +41,7 @@ def test_the_markdown_table_has_one_line_per_candidate_in_the_order_of_the_recor
         "candidate": "base",
         "library": "onnxruntime 1.5",
         "artifact": "onnx/fp32",
+        "executed products": ABSENT,
         "size MiB": "3.00",
         "accuracy %": "100.00",
         "difference, points": "+0.00 [−48.99, +48.99]",  # four rows say little

@@ -1,5 +1,7 @@
 """The ratio's interval: by hand, and by simulation with the stopping rule in the loop."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,14 @@ from temper.measurement.alternation import Stopping, time_in_turns
 from temper.statistics.ratio import MAX_GROUPS, Ratio, ratio_interval, verdict
 
 RUNS = 1000
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch):
+    """Thousands of comparisons in one process: each would walk all that the tests before it have loaded."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
 MARGIN, HALF_WIDTH = 0.05, 0.02
 
 

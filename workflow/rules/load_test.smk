@@ -1,0 +1,32 @@
+rule load_test:
+    input:
+        lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
+        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
+        test_set="data/prepared/test.parquet",
+    output:
+        record="artifacts/load_tests/{load_test}.json",
+        job=record_path("load_test", "{load_test}"),
+    log:
+        "logs/load_test/{load_test}.log",
+    wildcard_constraints:
+        load_test=any_of(STUDY.load_tests),
+    threads: workflow.cores  # the whole machine: no other job runs meanwhile
+    params:
+        study=STUDY.study,
+        row=lambda wildcards: STUDY.load_tests[wildcards.load_test],
+        backend=lambda wildcards: plain(load_test_backend(wildcards)),
+        library_version=lambda wildcards: version_of(
+            "backends", load_test_backend(wildcards).runner, load_test_backend(wildcards).version
+        ),
+        gpus=lambda wildcards: gpus_for(load_test_backend(wildcards)),
+        machine=measuring_machine(),
+        workload=lambda wildcards: STUDY.workloads[STUDY.load_tests[wildcards.load_test]["workload"]],
+        distinct_batches=STUDY.measurement.distinct_batches,
+        seed=STUDY.seed,
+        artifact=lambda wildcards: f"artifacts/{STUDY.load_tests[wildcards.load_test]['loads']}",
+        data_folder=subpath(input.test_set, parent=True),
+        source=lambda wildcards: digest_of("load_test.py", ("backends", load_test_backend(wildcards).runner)),
+    message:
+        "load_test {wildcards.load_test}"
+    script:
+        "../scripts/load_test.py"
