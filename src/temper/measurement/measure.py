@@ -253,6 +253,7 @@ def measure(
     read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
     before = conditions(backend["gpus"])
+    timed_gpus: tuple[list[Json] | None, list[Json] | None] = (None, None)
     facts: Json = {
         "schema_version": 2,
         "study": study,
@@ -322,6 +323,10 @@ def measure(
             ),
         }
         compared["ran"] = taken.get("ran_baseline")
+        timed_gpus = (
+            taken.get("gpus_before"),
+            taken.get("gpus_after"),
+        )  # around the timing itself, where it was in turns
     except (Unavailable, OutOfMemory) as lacking:
         reason = lacking.reason if isinstance(lacking, Unavailable) else f"out of memory: {lacking}"
         missing = NotMeasured(reason=reason)
@@ -336,6 +341,8 @@ def measure(
             "accuracy": missing,
         }
     after = conditions(backend["gpus"])
+    if None not in timed_gpus:
+        before["gpus"], after["gpus"] = timed_gpus
     facts |= {"conditions_after": after, "warnings": warnings(before, after, machine()["cores_usable"])}
     write_record(record, Record(artifact=described, baseline=compared, **facts))
     print(f"{candidate}:", facts["status"], facts["reason"] or "")

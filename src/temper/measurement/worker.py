@@ -28,6 +28,7 @@ from temper.errors import Unavailable
 from temper.library import import_library
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
+from temper.measurement.conditions import gpu_conditions
 from temper.measurement.isolated import answered
 from temper.measurement.latency import time_call, time_inference
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, timed_inputs
@@ -256,6 +257,11 @@ def _together(request: Mapping[str, Any]) -> dict[str, Any]:
             baseline = opened.enter_context(_open(request["baseline"]))
         except Unavailable as lacking:
             return {"baseline_unavailable": lacking.reason}
+        first = next(_inputs(request, split, signature))[1].batches[0]
+        for runner in (candidate, baseline):  # a GPU that idles has other clocks than one that works
+            for _ in range(measurement["warmup_runs"]):
+                runner.infer(first)
+        before = gpu_conditions(request["gpus"])
         for name, inputs in _inputs(request, split, signature):
             real = has_real_lengths(request["workloads"][name])
             calls = measurement["calls_per_turn"]
@@ -295,6 +301,8 @@ def _together(request: Mapping[str, Any]) -> dict[str, Any]:
             )
         return {
             "workloads": found,
+            "gpus_before": before,
+            "gpus_after": gpu_conditions(request["gpus"]),
             "predictions": _predictions(request, candidate, split, signature),
             "ran": candidate.describe(),
             "ran_baseline": baseline.describe(),

@@ -8,7 +8,7 @@ from temper.report.tables import median_ms
 
 _LOW = ("INT8", "FP8", "INT4", "FP4", "FP16", "BF16")
 _EIGHT_BITS = ("INT8", "FP8", "INT4", "FP4")
-_FLAT_GROWTH = 0.25  # of what the work grows by: a latency that grows less does not come from the work
+_FLAT_GROWTH = 0.1  # of what the work grows by: a latency that grows less does not come from the work
 _LAUNCH_BOUND_WORK = 4  # times the work, before its lack of effect says anything
 
 

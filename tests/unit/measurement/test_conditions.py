@@ -1,0 +1,64 @@
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+from temper.measurement import conditions
+from temper.measurement.conditions import cpu_conditions, gpu_conditions, warnings
+
+BEFORE = {
+    "cpu": {"load_average_1min": 0.5, "governor": None, "affinity": [0, 1]},
+    "gpus": [{"sm_clock_mhz": 1980, "temperature_celsius": 40, "throttle_reasons": []}],
+}
+
+
+def after(**gpu):
+    changed = copy.deepcopy(BEFORE)
+    changed["gpus"][0] |= gpu
+    return changed
+
+
+def test_nothing_that_moved_is_no_warning():
+    assert warnings(BEFORE, after(sm_clock_mhz=1900, temperature_celsius=49), 2) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sm_clock_mhz": 1500}, "GPU 0: the SM clock went from 1980 to 1500 MHz"),
+        ({"temperature_celsius": 55}, "GPU 0: the temperature rose from 40 to 55 °C"),
+        ({"throttle_reasons": ["SwPowerCap"]}, "GPU 0: clocks were held back: SwPowerCap"),
+    ],
+)
+def test_what_moved_is_said(changes, message):
+    assert warnings(BEFORE, after(**changes), 2) == [message]
+
+
+def test_a_busy_machine_is_said():
+    busy = {**BEFORE, "cpu": {**BEFORE["cpu"], "load_average_1min": 3.5}}
+    assert warnings(busy, BEFORE, 2) == [
+        "the load average was 3.5 on 2 cores when it began: other processes were running"
+    ]
+    assert warnings(busy, BEFORE, 16) == []
+
+
+def test_values_that_a_gpu_does_not_tell_are_not_compared():
+    assert warnings(BEFORE, after(sm_clock_mhz="not told: Not Supported", throttle_reasons="not told"), 2) == []
+
+
+def test_this_machine_tells_its_load_and_cores():
+    found = cpu_conditions()
+    assert found["load_average_1min"] >= 0
+    assert found["affinity"]
+
+
+def test_a_row_without_a_gpu_asks_none(monkeypatch):
+    assert gpu_conditions(0) == []
+
+
+def test_throttle_reasons_have_names_and_idling_is_none():
+    nvml = SimpleNamespace(
+        nvmlClocksEventReasonGpuIdle=1, nvmlClocksEventReasonSwPowerCap=4, nvmlClocksEventReasonHwSlowdown=8
+    )
+    assert conditions._throttle_names(nvml, 0b0101) == ["SwPowerCap"]
+    assert conditions._throttle_names(nvml, 0b1101) == ["HwSlowdown", "SwPowerCap"]
