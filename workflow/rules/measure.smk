@@ -22,7 +22,7 @@ rule measure:
         baseline=plain(STUDY.baseline),
         baseline_backend=plain(BASELINE_BACKEND),
         baseline_version=version_of("backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version),
-        baseline_artifact=f"artifacts/{STUDY.baseline.loads}",
+        baseline_artifact=lambda wildcards: f"artifacts/{STUDY.baseline.loads}",
         gpus=lambda wildcards: gpus_for(backend_of(wildcards)),
         baseline_gpus=gpus_for(BASELINE_BACKEND),
         machine=measuring_machine(),
