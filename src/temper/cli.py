@@ -40,7 +40,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _raw(arguments: argparse.Namespace) -> int:
-    """Copy what `raw.yaml` lists: target below the study's folder, and source below `--from`."""
+    """Copy what `raw.yaml` lists: target below the study's folder, and source below `--from`; a list of sources is joined."""
     import yaml
 
     study, outside = Path(arguments.directory), Path(arguments.source)
@@ -52,8 +52,9 @@ def _raw(arguments: argparse.Namespace) -> int:
             spoiled="nothing",
             fix="name the folder of a study that needs outside files; the others need no copy",
         )
-    wanted: dict[str, str] = yaml.safe_load(listed.read_text(encoding="utf-8"))
-    missing = [source for source in wanted.values() if not (outside / source).exists()]
+    listing: dict[str, str | list[str]] = yaml.safe_load(listed.read_text(encoding="utf-8"))
+    wanted = {target: [sources] if isinstance(sources, str) else sources for target, sources in listing.items()}
+    missing = [source for sources in wanted.values() for source in sources if not (outside / source).exists()]
     if missing:
         raise DataError(
             asked=f"copy the outside files of {study} from {arguments.source}",
@@ -61,14 +62,17 @@ def _raw(arguments: argparse.Namespace) -> int:
             spoiled="nothing was copied",
             fix="give the folder that holds them: make raw STUDY=… FROM=folder",
         )
-    for target, source in wanted.items():
+    for target, sources in wanted.items():
         goal = study / target
         goal.parent.mkdir(parents=True, exist_ok=True)
         neighbour = goal.with_name(f".{goal.name}.partial")
-        shutil.copyfile(outside / source, neighbour)
+        if len(sources) == 1:
+            shutil.copyfile(outside / sources[0], neighbour)
+        else:  # text without headers, one file after the other
+            neighbour.write_bytes(b"".join((outside / source).read_bytes().rstrip(b"\n") + b"\n" for source in sources))
         os.chmod(neighbour, 0o644)
         os.replace(neighbour, goal)
-        print(f"{source} → {goal}")
+        print(f"{' + '.join(sources)} → {goal}")
     _track_raw_files(study)
     return 0
 

@@ -35,6 +35,12 @@ def test_raw_copies_each_source_to_its_target_and_leaves_nothing_else(study, cap
     assert f"z.csv → {study / 'data/raw/y/z.csv'}" in capsys.readouterr().out
 
 
+def test_raw_joins_a_list_of_files_line_by_line(study):
+    (study / "raw.yaml").write_text("data/raw/both.csv: [deep/there.csv, z.csv]\n")
+    assert raw(study) == 0
+    assert (study / "data/raw/both.csv").read_text() == "x\nz\n"  # neither ends with a line's end of its own
+
+
 def test_raw_names_what_is_missing_and_copies_nothing(study, capsys):
     (study.parent / "outside/z.csv").unlink()
     assert raw(study) == 1
