@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -15,12 +16,18 @@ from temper.report.render import results_markdown
 from temper.report.tables import rows
 
 _MARKED = re.compile(
-    r"(<!-- (?P<what>table|load tests|calibration study) of (?P<folder>\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL
+    r"(<!-- (?P<what>table|load tests|calibration study) of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
+    r".*?(?P<end><!-- end of table -->)",
+    re.DOTALL,
 )
 
 
-def results_table(folder: Path) -> str:
+def results_table(folder: Path, workloads: Sequence[str] | None = None) -> str:
     """The Markdown table of a folder results/<machine>/<study>/, candidates in the order of its params.yaml.
+
+    Args:
+        folder: what `temper results` filed.
+        workloads: only these; all where it is None.
 
     Raises:
         ArtifactError: the folder holds no params.yaml, or a record is missing or of another schema version.
@@ -40,7 +47,8 @@ def results_table(folder: Path) -> str:
         name for name, row in study["candidates"].items() if all(row[key] == value for key, value in baseline.items())
     )
     compared = compare_records(records, same, study["analysis"])
-    return results_markdown(rows(records, compared), without=("library", "p95 ms", "size MiB", "samples/s"))
+    shown = [row for row in rows(records, compared) if workloads is None or row.workload in workloads]
+    return results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
 
 
 def load_tests_table(folder: Path) -> str:
@@ -72,6 +80,16 @@ def calibration_table(folder: Path) -> str:
 
 
 def filled(page: str, root: Path) -> str:
-    """A page with every marked table written anew from the folder its mark names, relative to `root`."""
-    write = {"table": results_table, "load tests": load_tests_table, "calibration study": calibration_table}
-    return _MARKED.sub(lambda mark: mark[1] + write[mark["what"]](root / mark["folder"]) + mark[4], page)
+    """A page with every marked table written anew from the folder its mark names, relative to `root`.
+
+    `<!-- table of FOLDER -->`, `<!-- table of FOLDER for WORKLOAD WORKLOAD -->`, `<!-- load tests of FOLDER -->` and
+    `<!-- calibration study of FOLDER -->` end with `<!-- end of table -->`.
+    """
+
+    def written(mark: re.Match[str]) -> str:
+        folder = root / mark["folder"]
+        if mark["what"] == "table":
+            return results_table(folder, mark["only"].split() if mark["only"] else None)
+        return load_tests_table(folder) if mark["what"] == "load tests" else calibration_table(folder)
+
+    return _MARKED.sub(lambda mark: mark[1] + written(mark) + mark["end"], page)

@@ -26,6 +26,20 @@ def test_a_marked_table_is_replaced_and_the_rest_of_the_page_stays():
     assert written.endswith("<!-- end of table -->\nafter\n")
 
 
+def test_a_mark_may_name_the_workloads_that_are_shown():
+    page = "<!-- table of results/cpu-2c/sst2-minilm for b12-s64 -->\n<!-- end of table -->\n"
+    header = filled(page, ROOT).splitlines()[1]
+    assert "b12-s64 ×" in header
+    assert "b1-s128" not in header
+
+
+def test_load_tests_have_a_table_of_their_own():
+    page = "<!-- load tests of results/cpu-2c/sst2-minilm -->\n<!-- end of table -->\n"
+    written = filled(page, ROOT)
+    assert "| openvino-int8-server | openvino-cpu | onnx/int8 | server | b1-s128 | VALID (p95 ≤ 100 ms) |" in written
+    assert written.count("VALID") == 6
+
+
 def test_a_folder_without_records_is_an_error_and_no_empty_table(tmp_path):
     with pytest.raises(ArtifactError) as caught:
         results_table(tmp_path)
