@@ -8,7 +8,7 @@ from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import Layer
-from temper.errors import ArtifactError, ConfigError
+from temper.errors import ArtifactError, ConfigError, PrecisionNotActive
 from tests.tiny_onnx import IMAGE, TEXT, image_model, save_onnx_folder, text_model
 
 pytest.importorskip("tensorrt_rtx")
@@ -44,6 +44,13 @@ def test_the_folder_holds_engine_signature_preprocessor_and_a_manifest_of_them(o
     assert manifest["layers_by_precision"]["INT8"] >= 2
     assert len(manifest["layers"]) > 2
     assert manifest["made_from"] == {"model.onnx": sha256(onnx_folder / "model.onnx")}
+
+
+def test_an_engine_that_is_int8_in_name_only_is_refused(onnx_folder, monkeypatch):
+    monkeypatch.setattr("temper.engines.build.count_by_precision", lambda layers: {"FP32": len(layers)})
+    with pytest.raises(PrecisionNotActive, match="INT8 in name only: its layers are"):
+        build(onnx_folder)
+    assert not (onnx_folder.parent / "engine").exists()
 
 
 @pytest.mark.skipif(bool(nvidia_gpus()), reason="tests/gpu takes over where there is a GPU")
