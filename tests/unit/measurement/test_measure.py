@@ -7,7 +7,7 @@ import pytest
 from temper.artifact import sha256
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
-from temper.errors import ArtifactError, LibraryError, ProviderNotActive
+from temper.errors import ArtifactError, LibraryError, PrecisionNotActive, ProviderNotActive
 from temper.measurement import measure as measure_module
 from temper.measurement.isolated import OutOfMemory, run_isolated
 from temper.measurement.measure import measure
@@ -48,13 +48,14 @@ def run(tiny_study, tmp_path):
         data_folder=None,
         baseline=None,
         workloads=None,
+        name=None,
         **changes,
     ):
         artifact_name, options = CPU[runner]
         backend = {"runner": runner, "version": version, "gpus": gpus, "options": {**options, **changes}}
         measure(
             study="tiny",
-            candidate=f"{runner}-candidate",
+            candidate=name or f"{runner}-candidate",
             row={"backend": f"{runner}-row", "loads": LOADS[runner], "workloads": list(WORKLOADS)},
             backend=backend,
             library_version=version,
@@ -260,6 +261,14 @@ def test_an_error_leaves_no_record(run, tmp_path, call, error):
         pytest.skip("this build has CUDA")
     with pytest.raises(error):
         run(**call)
+    assert not (tmp_path / "records").exists()
+
+
+def test_int8_is_only_said_of_what_shows_it(run, tmp_path):
+    with pytest.raises(PrecisionNotActive) as caught:
+        run(name="ort-int8")
+    assert caught.value.asked == "call ort-int8 and fp32 INT8"
+    assert "products in the ONNX file 0 are quantised" in caught.value.happened
     assert not (tmp_path / "records").exists()
 
 
