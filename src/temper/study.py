@@ -230,7 +230,13 @@ def _check_workload(study: Study, name: str, sizes: Mapping[str, int | str]) -> 
     axes = DYNAMIC_AXES[study.model.task]
     place, longest = f"workloads.{name}", study.data["max_tokens"]
     if has_real_lengths(sizes):
-        if longest is None or set(sizes) != {BATCH_AXIS, REAL_LENGTHS} or not isinstance(sizes[REAL_LENGTHS], str):
+        given = set(sizes) == {BATCH_AXIS, REAL_LENGTHS}
+        if (
+            longest is None
+            or not given
+            or isinstance(sizes[BATCH_AXIS], str)
+            or not isinstance(sizes[REAL_LENGTHS], str)
+        ):
             raise params_error(
                 f"{place} gives {dict(sizes)}; real lengths are for text, and go with {BATCH_AXIS} alone",
                 f"give {BATCH_AXIS} and {REAL_LENGTHS} (arrival or bucketed), or sizes for {list(axes)}",

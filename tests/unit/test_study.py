@@ -311,6 +311,11 @@ TOGETHER = [
         "shorten the workload",
     ),
     (
+        [("workloads/b1-s32", {"batch_size": "arrival", "real_lengths": "arrival"})],
+        "workloads.b1-s32 gives {'batch_size': 'arrival', 'real_lengths': 'arrival'}; real lengths are for text",
+        "give batch_size and real_lengths (arrival or bucketed)",
+    ),
+    (
         [("workloads/b1-s32/height", 8)],
         "workloads.b1-s32 gives ['batch_size', 'height', 'sequence_length'], but a workload of text-classification has",
         "exactly these sizes",

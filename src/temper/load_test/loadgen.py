@@ -15,7 +15,7 @@ from temper.artifact import canonical_json
 from temper.errors import LoadTestError
 from temper.load_test import driver
 from temper.load_test.options import LoadTestRow, check_workload
-from temper.provenance import SOURCE_ROOT
+from temper.provenance import ALLOCATOR, SOURCE_ROOT
 
 _LAST_LINES = 5
 
@@ -94,7 +94,7 @@ def _in_subprocess(request: Mapping[str, Any], folder: Path, asked: str, timeout
         try:
             ended: int | None = subprocess.run(
                 [sys.executable, "-m", driver.__name__, str(request_file), str(result_file)],
-                env={**os.environ, "PYTHONPATH": search_path},
+                env={**os.environ, **ALLOCATOR, "PYTHONPATH": search_path},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -7,9 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from temper import plugins
 from temper.artifact import canonical_json, write_text
 from temper.devices import nvidia_gpus
 from temper.errors import ArtifactError, Unavailable
+from temper.evidence.census import census
+from temper.evidence.claims import check_claim
 from temper.load_test.loadgen import run_load_test
 from temper.measurement.conditions import conditions
 from temper.provenance import machine, versions
@@ -69,9 +72,13 @@ def load_test(
         source_digest: of the code that measures.
 
     Raises:
+        PrecisionNotActive: its name says INT8 or FP8, and the file does not show it.
         LoadTestError: LoadGen's process crashed or did not end in time.
         PipelineError: the artifact, the data or the backend is not what it should be.
     """
+    kind, _, artifact_row = row["loads"].partition("/")
+    if kind != "engines" and plugins.load("backends", backend["runner"]).PREDICTS:
+        check_claim((name, artifact_row), census=census(Path(artifact) / "model.onnx") if kind == "onnx" else None)
     gpus, before = nvidia_gpus(), conditions(backend["gpus"])
     facts: dict[str, Any] = {"status": "measured", "reason": None, "result": None}
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from temper import errors
 from temper.errors import PipelineError, Unavailable
-from temper.provenance import SOURCE_ROOT
+from temper.provenance import ALLOCATOR, SOURCE_ROOT
 
 WORKER = "temper.measurement.worker"
 
@@ -47,7 +47,7 @@ def run_isolated(request: Mapping[str, Any], *, worker: str = WORKER) -> dict[st
         [sys.executable, "-m", worker, str(writer)],
         stdin=subprocess.PIPE,
         pass_fds=(writer,),
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **ALLOCATOR, "PYTHONPATH": path},
         text=True,
     ) as process:
         os.close(writer)
@@ -64,7 +64,7 @@ def run_isolated(request: Mapping[str, Any], *, worker: str = WORKER) -> dict[st
         except BaseException:
             process.kill()
             raise
-    if not answer:
+    if process.returncode != 0:
         if process.returncode == -signal.SIGKILL:
             raise OutOfMemory("the system killed the process (SIGKILL): most often memory ran out")
         if process.returncode in (-signal.SIGINT, 130):

@@ -136,8 +136,8 @@ class _Measurement:
         own = self._run("series", self._candidate, self._batch_sizes)
         try:
             other = self._run("series", self._baseline, [])
-        except Unavailable as lacking:
-            return own | {"why_no_ratio": f"the baseline could not be run: {lacking.reason}"}
+        except (Unavailable, OutOfMemory) as lacking:
+            return own | {"why_no_ratio": f"the baseline could not be run: {getattr(lacking, 'reason', lacking)}"}
         for name, found in own["workloads"].items():
             ratio = ratio_interval(
                 np.asarray(found["latencies_ns"], dtype=np.float64),
@@ -252,6 +252,9 @@ def measure(
     data = Path(data_folder)
     read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    names = (candidate, row["loads"].partition("/")[2])
+    if module.PREDICTS and kind != "engines":
+        check_claim(names, census=described.census)
     before = conditions(backend["gpus"])
     timed_gpus: tuple[list[Json] | None, list[Json] | None] = (None, None)
     facts: Json = {
@@ -302,12 +305,8 @@ def measure(
             backend["gpus"],
             list(dict.fromkeys([stated, *(timed_sizes if dependent else [])])),
         ).take()
-        if module.PREDICTS:
-            check_claim(
-                (candidate, row["loads"].partition("/")[2]),
-                census=described.census,
-                layers_by_precision=taken["ran"].get("layers_by_precision") if kind == "engines" else None,
-            )
+        if module.PREDICTS and kind == "engines":
+            check_claim(names, layers_by_precision=taken["ran"].get("layers_by_precision"))
         alone = taken["alone"]
         gpu = alone["memory"].pop("gpu")
         facts |= {

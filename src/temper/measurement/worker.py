@@ -131,6 +131,16 @@ def _calls_until(stop: threading.Event, runner: Runner, inputs: TimedInputs, fir
     return answered
 
 
+def _warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
+    """Call each shape once: some runtimes compile for a shape when they first see it."""
+    seen = set()
+    for batch in inputs.batches:
+        shape = tuple((name, array.shape) for name, array in sorted(batch.items()))
+        if shape not in seen:
+            seen.add(shape)
+            runner.infer(batch)
+
+
 def _saturated(side: Mapping[str, Any], first: Runner, inputs: TimedInputs, callers: int, duration_s: float) -> float:
     """Samples per second while `callers` threads, each with a loading of its own, call without a pause.
 
@@ -175,12 +185,16 @@ def _alone(request: Mapping[str, Any]) -> dict[str, Any]:
         first = next(iter(every.values()))
         _, first_call_s = time_call(lambda: runner.infer(first.batches[0]), time.perf_counter_ns)
         for name, inputs in every.items():
+            _warm_shapes(runner, inputs)
+            # real lengths differ from batch to batch: the whole split, as it is timed beside the baseline
+            whole = len(inputs.batches) if has_real_lengths(request["workloads"][name]) else 0
+            calls = max(measurement["alone_calls"], whole)
             timing = time_inference(
                 runner,
                 inputs.batches,
                 warmup_runs=measurement["warmup_runs"],
-                min_timed_runs=measurement["alone_calls"],
-                max_timed_runs=measurement["alone_calls"],
+                min_timed_runs=calls,
+                max_timed_runs=calls,
                 min_duration_s=0.0,
                 clock_ns=time.perf_counter_ns,
             )
@@ -265,6 +279,8 @@ def _together(request: Mapping[str, Any]) -> dict[str, Any]:
         for name, inputs in _inputs(request, split, signature):
             real = has_real_lengths(request["workloads"][name])
             calls = measurement["calls_per_turn"]
+            for runner in (candidate, baseline):
+                _warm_shapes(runner, inputs)
             turns = time_in_turns(
                 candidate,
                 baseline,
@@ -321,6 +337,7 @@ def _series(request: Mapping[str, Any]) -> dict[str, Any]:
     with _open(request["candidate"]) as runner:
         for name, inputs in _inputs(request, split, signature):
             real = has_real_lengths(request["workloads"][name])
+            _warm_shapes(runner, inputs)
             wanted = max(measurement["min_calls"], 2 * calls, len(inputs.batches) if real else 0)
             timing = time_inference(
                 runner,

@@ -107,6 +107,29 @@ def disturbance(workload: Workload) -> float:
     return ordered[(len(ordered) - 1) // 2] / workload.alone_median_ms - 1
 
 
+def _baseline_centre(workload: Workload) -> float | None:
+    """The baseline's median beside this candidate (mean for real lengths), ms; None where it was not timed."""
+    latencies = workload.baseline_latencies_ms
+    if latencies is None:
+        return None
+    return sum(latencies) / len(latencies) if workload.real_lengths else sorted(latencies)[(len(latencies) - 1) // 2]
+
+
+def baseline_moved(record: Record, name: str, reference: Record | None, margin: float) -> Json:
+    """Whether the baseline beside this candidate has another latency than beside itself: {} where it has not.
+
+    Ratios of two candidates can only be compared where both were held against the same baseline.
+    """
+    own = record.workloads[name]
+    other = None if reference is None else reference.workloads.get(name)
+    if not isinstance(own, Workload) or not isinstance(other, Workload):
+        return {}
+    beside, alone = _baseline_centre(own), _baseline_centre(other)
+    if beside is None or alone is None or abs(beside / alone - 1) <= margin:
+        return {}
+    return {"baseline_moved": beside / alone - 1}
+
+
 def compare_latency(workload: Workload | NotMeasured, margin: float) -> Json:
     """The ratio of one workload with its verdict, and whether the baseline beside it disturbed it."""
     if isinstance(workload, NotMeasured):
@@ -165,7 +188,9 @@ def compare_records(records: Sequence[Record], baseline: str, analysis: Mapping[
             record.candidate: {
                 "accuracy": compare_accuracy(record, reference, analysis["accuracy_budget_points"]),
                 "workloads": {
-                    name: compare_latency(workload, margin) | not_faster(record, name, records, margin)
+                    name: compare_latency(workload, margin)
+                    | not_faster(record, name, records, margin)
+                    | baseline_moved(record, name, reference, margin)
                     for name, workload in record.workloads.items()
                 },
             }

@@ -10,15 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from temper.artifact import canonical_json, sha256, staged_folder, write_text
 from temper.errors import ArtifactError
-from temper.load_test.record import read_load_test
+from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.measurement.record import NotMeasured, Record, read_record
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
 from temper.report.load_tests import HEADER, load_test_rows
 from temper.report.tables import Row, rows
-from temper.tracking.job_record import read_job_record
+from temper.tracking.job_record import read_job_record, record_path
 
 ABSENT = "–"
 
@@ -129,10 +131,11 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[str]
                 f"machine could have told a ratio from 1 that is {100 * own['smallest_difference_told']:.1f} % off"
             )
     analysis = comparison["analysis"]
+    margin = analysis["latency_margin"]
     found.append(
-        f"× is the median latency over {comparison['baseline']}'s, both timed in turns in one process, with a 95 % bootstrap "
-        f"interval over blocks: win below {1 - analysis['latency_margin']:g}, loss above {1 + analysis['latency_margin']:g}, "
-        "tie inside, by the whole interval. samples/s is saturated."
+        f"× is the median latency (the mean for real lengths) over {comparison['baseline']}'s, both timed in turns in one "
+        f"process unless said otherwise, with a 95 % bootstrap interval over blocks: win below {1 - margin:g}, loss above "
+        f"{1 + margin:g}, tie inside, by the whole interval. samples/s is saturated."
     )
     found.append(
         "difference is the accuracy minus the baseline's on the same rows with a 95 % interval (Tango 1998): within, beyond or "
@@ -168,6 +171,12 @@ def _notes_of(record: Record, compared: Mapping[str, Any]) -> list[str]:
                 "slower" if timed["disturbance"] > 0 else "faster",
             )
             found.append(f"{record.candidate}, {name}: beside the baseline it is {share} {slower} than alone")
+        if "baseline_moved" in timed:
+            moved = timed["baseline_moved"]
+            found.append(
+                f"{record.candidate}, {name}: the baseline beside it is {100 * abs(moved):.0f} % "
+                f"{'slower' if moved > 0 else 'faster'} than beside itself: its ratio is to another baseline than the others'"
+            )
         if "not_faster" in timed:
             why = timed["not_faster"]
             found.append(
@@ -297,12 +306,7 @@ def _check_jobs(jobs: Sequence[str]) -> None:
         job = read_job_record(path)
         for file, digest in job.outputs.items():
             if sha256(file) != digest:
-                raise ArtifactError(
-                    asked=f"report {file}",
-                    happened=f"{file} is not the record that was measured: altered since (its job's record is {path})",
-                    spoiled="every table that would hold it; nothing was written",
-                    fix="temper sync: takes the measured record from DVC's cache, or lets it be measured anew",
-                )
+                raise _altered(file, path)
 
 
 def write_summary(
@@ -341,6 +345,29 @@ def write_summary(
     print(f"{study}: {len(read)} candidates")
 
 
+def _load_tests(study: Path) -> list[LoadTestRecord]:
+    """Records of the load tests that params.yaml lists, as their jobs wrote them; those that were not run are left out."""
+    params = study / "params.yaml"
+    listed = yaml.safe_load(params.read_text(encoding="utf-8")).get("load_tests", {}) if params.is_file() else {}
+    found = []
+    for name in listed:
+        record, job = study / f"artifacts/load_tests/{name}.json", study / record_path("load_test", name)
+        if record.is_file() and job.is_file():
+            if read_job_record(job).outputs.get(f"artifacts/load_tests/{name}.json") != sha256(record):
+                raise _altered(record, job)
+            found.append(read_load_test(record))
+    return found
+
+
+def _altered(file: str | Path, job: str | Path) -> ArtifactError:
+    return ArtifactError(
+        asked=f"report {file}",
+        happened=f"{file} is not the record that was measured: altered since (its job's record is {job})",
+        spoiled="every table that would hold it; nothing was written",
+        fix="temper sync: takes the measured record from DVC's cache, or lets it be measured anew",
+    )
+
+
 def print_summary(folder: str) -> None:
     """Print the table of a report's folder on standard output."""
     from rich.console import Console
@@ -348,6 +375,7 @@ def print_summary(folder: str) -> None:
 
     content = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
     workloads = list(dict.fromkeys(name for entry in content["candidates"].values() for name in entry["workloads"]))
+    load_tests = _load_tests(Path(folder).parents[1])
     shown = Table(title=content["study"], title_justify="left")
     shown.add_column("candidate", no_wrap=True)
     for column in ("MiB", "accuracy %", "flips", "budget"):
@@ -372,9 +400,8 @@ def print_summary(folder: str) -> None:
             interval = f"{own['latency_ratio_low']:.{digits}f}–{own['latency_ratio_high']:.{digits}f}"
             cells += [_milliseconds(own["latency_p50_ms"]), interval, own["latency_verdict"]]
         shown.add_row(*cells)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 70 + 50 * len(workloads))  # a file has no edge
     console.print(shown)
-    load_tests = [read_load_test(path) for path in sorted(Path(folder).parent.glob("load_tests/*.json"))]
     if load_tests:
         traffic = Table(title="MLPerf LoadGen", title_justify="left")
         for column in HEADER:

@@ -7,6 +7,7 @@ import pytest
 
 from temper.errors import BackendError, Unavailable
 from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.provenance import ALLOCATOR
 
 WORKER = """
 import json, os, signal, sys
@@ -19,6 +20,8 @@ def task():
     does = request["does"]
     if does == "answer":
         return {"pid": os.getpid(), "got": request["value"]}
+    if does == "environment":
+        return {name: os.environ.get(name) for name in request["names"]}
     if does == "lack":
         raise Unavailable("no such device")
     if does == "fail":
@@ -50,6 +53,13 @@ def test_the_answer_comes_from_another_process(run):
     found = run("answer", value=[1, {"a": "ü"}])
     assert found["got"] == [1, {"a": "ü"}]
     assert found["pid"] != os.getpid()
+
+
+def test_the_allocator_does_not_depend_on_which_files_were_read(run):
+    """glibc's own threshold would move with the first large block that is freed."""
+    found = run("environment", names=["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"])
+    assert found == ALLOCATOR
+    assert int(found["MALLOC_MMAP_THRESHOLD_"]) > 32 * 2**20
 
 
 def test_a_large_request_and_answer_pass(run):

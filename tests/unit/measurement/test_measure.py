@@ -191,6 +191,23 @@ def test_what_cannot_be_loaded_together_is_timed_apart_and_marked(run, monkeypat
     assert record.baseline["ran"]["library"] == "onnxruntime"
 
 
+def test_a_baseline_without_room_of_its_own_leaves_the_candidates_figures(run, monkeypatch):
+    series = []
+
+    def no_room(request):
+        if request["task"] == "series":
+            series.append(request)
+        if request["task"] == "together" or len(series) == 2:
+            raise OutOfMemory("the system killed the process")
+        return run_isolated(request)
+
+    monkeypatch.setattr(measure_module, "run_isolated", no_room)
+    record = read_record(run())
+    assert record.status == "measured"
+    assert record.workloads["b1"].ratio.reason == "the baseline could not be run: the system killed the process"
+    assert record.workloads["b1"].timed_runs >= 12
+
+
 def test_two_versions_of_one_library_are_timed_apart(tiny_study):
     side = {"runner": "onnxruntime", "artifact": "", "options": {}, "version": "installed"}
     taking = measure_module._Measurement(side, {**side, "version": "1.0.0"}, {}, 0, [])

@@ -79,6 +79,15 @@ def test_a_neighbour_that_disturbs_is_reported():
     assert found["disturbance"] == pytest.approx(1.0)
 
 
+def test_a_baseline_that_is_another_one_beside_a_candidate_is_reported():
+    """The hand-made baseline takes 2 ms beside itself."""
+    own = workload([2.0])
+    moved = own.model_copy(update={"baseline_latencies_ms": [1.8]})
+    assert "baseline_moved" not in of(record("a", workloads={"b1": own}))["workloads"]["b1"]
+    found = of(record("a", workloads={"b1": moved}))["workloads"]["b1"]
+    assert found["baseline_moved"] == pytest.approx(-0.1)
+
+
 def test_the_baseline_beside_itself_says_what_could_have_been_told_from_1():
     base = record("base", workloads={"b1": workload([2.0], ratio=(1.01, 0.98, 1.04))})
     found = compared([base], "base")["noise"]["b1"]
