@@ -230,11 +230,15 @@ def test_a_second_dvc_run_is_told_who_works(repository):
     first = subprocess.Popen(
         COMMANDS["dvc repro"], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
+    works: list[psutil.Process] = []
     try:
         deadline = time.monotonic() + PATIENCE_S
         while not (repository / "logs/calibrate/main.log").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        works = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+        for process in works:  # it must not end before everybody has asked
+            process.suspend()
         second = repository.attempt("dvc", "repro")
         assert second.returncode != 0
         assert "Traceback" not in second.stderr
@@ -244,6 +248,8 @@ def test_a_second_dvc_run_is_told_who_works(repository):
         synced = repository.attempt("temper", "sync")
         assert "works in this folder since" in synced.stderr
     finally:
+        for process in works:
+            process.resume()
         first.wait(timeout=PATIENCE_S)
     repository.run("temper", "sync")
     assert repository.planned() == []
