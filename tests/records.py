@@ -1,7 +1,7 @@
 """Records made by hand, with figures that can be followed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from temper.measurement.record import (
     Accuracy,
@@ -29,6 +29,8 @@ def workload(
     executed: dict[str, Any] | None = None,
     sizes: tuple[int, int] = (2, 8),
     alone_median_ms: float | None = None,
+    real_lengths: Literal["arrival", "bucketed"] | None = None,
+    inputs_sha256: str = "i",
 ) -> Workload:
     """Calls of two samples each. `ratio`: (ratio, low, high), or why there is none."""
     taken: LatencyRatio | NotMeasured
@@ -46,8 +48,8 @@ def workload(
         )
     return Workload(
         batch_size=sizes[0],
-        sequence_length=sizes[1],
-        real_lengths=None,
+        sequence_length=None if real_lengths else sizes[1],
+        real_lengths=real_lengths,
         calls_per_turn=1,
         latencies_ms=list(latencies_ms),
         baseline_latencies_ms=[2.0] * len(latencies_ms),
@@ -65,7 +67,7 @@ def workload(
         alone_calls=5,
         throughput_samples_per_s={"1": 700.0, "2": 900.0},
         padding_share=0.25,
-        inputs_sha256="i",
+        inputs_sha256=inputs_sha256,
         executed=executed,
     )
 

@@ -1,9 +1,12 @@
 """The NVIDIA GPUs of this machine, asked of the driver's own tool, so that no library has to be imported for it."""
 
+import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 # Where the tool stands when it is not on PATH: container runtimes, WSL.
 _OTHER_PLACES = ("/usr/local/nvidia/bin", "/usr/lib/wsl/lib")
@@ -39,3 +42,27 @@ def nvidia_gpus() -> tuple[Gpu, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     return parse_gpus(answer.stdout)
+
+
+def gpu_indices(count: int, options: Mapping[str, Any]) -> list[int]:
+    """The driver's numbers of the GPUs that a backend uses, as nvidia-smi and NVML count them.
+
+    CUDA counts from 0 within CUDA_VISIBLE_DEVICES; where that names GPUs by UUID, CUDA's numbers are returned.
+
+    Args:
+        count: how many it uses.
+        options: of the backend; `device_index` is CUDA's number of the first, 0 where there is no such option.
+    """
+    first = int(options.get("device_index", 0))
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    asked = range(first, first + count)
+    if all(name.isdigit() for name in visible):
+        return [int(visible[index]) if index < len(visible) else index for index in asked]
+    return list(asked)
+
+
+def gpus_used(count: int, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and driver of each GPU that a backend uses; those that are not there are left out. Arguments as `gpu_indices`."""
+    there = nvidia_gpus()
+    used = [there[index] for index in gpu_indices(count, options) if index < len(there)]
+    return [(gpu.name, gpu.driver_version) for gpu in used]

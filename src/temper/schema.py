@@ -18,6 +18,13 @@ def _percentile(value: float) -> float:
     return value
 
 
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands twice")
+    return values
+
+
 class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -68,10 +75,12 @@ class Measurement(_Closed):
     max_duration_s: PositiveFloat  # of a workload by the clock
     relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
     resamples: Annotated[int, Field(ge=200)]  # bootstrap draws
-    percentiles: Annotated[tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1)]
+    percentiles: Annotated[
+        tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1), AfterValidator(_distinct)
+    ]
     distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
     alone_calls: PositiveInt  # in a process with nothing beside it
-    throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_distinct)]
     throughput_duration_s: PositiveFloat  # for each number of callers
     accuracy_batch_size: PositiveInt
 
@@ -79,6 +88,10 @@ class Measurement(_Closed):
     def _in_order(self) -> Self:
         if self.max_calls < self.min_calls:
             raise ValueError(f"max_calls is {self.max_calls}, below min_calls ({self.min_calls})")
+        if self.max_calls < 2 * self.calls_per_turn:
+            raise ValueError(
+                f"max_calls is {self.max_calls}, below two turns of {self.calls_per_turn} calls: an interval needs two blocks"
+            )
         if self.max_duration_s < self.min_duration_s:
             raise ValueError(f"max_duration_s is {self.max_duration_s}, below min_duration_s ({self.min_duration_s})")
         return self
@@ -103,7 +116,7 @@ class CandidateRow(_Closed):
 
     backend: Name
     loads: Loads
-    workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Study(_Closed):

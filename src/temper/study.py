@@ -48,8 +48,10 @@ def _explain(error: ValidationError, place: str) -> ConfigError:
     for finding in error.errors()[:5]:
         where = _key_path(place, finding["loc"])
         found = finding.get("input")
-        shown = "" if finding["type"] in ("missing", "extra_forbidden") else f" (found {str(found)[:80]!r})"
-        text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], finding["msg"])
+        told = finding["type"] in ("missing", "extra_forbidden") or (isinstance(found, dict) and found)  # a section is no value
+        shown = "" if told else f" (found {str(found)[:80]!r})"
+        said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
+        text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], said)
         lines.append(f"{where} {text}{shown}")
     fix = "correct the key in params.yaml; no key has a default, and docs/params.md describes each"
     if any("2e-" in line or "number" in line for line in lines):
@@ -310,6 +312,11 @@ def _check_load_test(study: Study, name: str, section: Mapping[str, Any]) -> Non
 
 def _check_references(study: Study) -> None:
     """Every study measures its own noise: the baseline against itself, and the null backend."""
+    if not plugins.load("backends", study.backends[study.baseline.backend].runner).PREDICTS:
+        raise params_error(
+            f"baseline.backend is {study.baseline.backend}, whose runner computes nothing",
+            "name a backend that answers: every candidate's latency and labels are held against the baseline's",
+        )
     same = [
         row
         for row in study.candidates.values()

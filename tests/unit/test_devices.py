@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from temper import devices
-from temper.devices import Gpu, nvidia_gpus, parse_gpus
+from temper.devices import Gpu, gpu_indices, gpus_used, nvidia_gpus, parse_gpus
 
 
 @pytest.fixture
@@ -49,3 +49,32 @@ def test_no_tool_means_no_gpu(monkeypatch, tmp_path):
     nvidia_gpus.cache_clear()
     assert nvidia_gpus() == ()
     nvidia_gpus.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "first", "expected"),
+    [
+        (None, 0, 0, []),
+        (None, 1, 0, [0]),
+        (None, 1, 2, [2]),
+        ("3", 1, 0, [3]),
+        ("3, 1", 2, 0, [3, 1]),
+        ("3,1", 1, 1, [1]),
+        ("3", 1, 5, [5]),  # CUDA has none of that number: the backend says so
+        ("GPU-8f2a", 1, 0, [0]),
+        ("", 1, 1, [1]),
+    ],
+)
+def test_a_backends_gpus_are_found_among_the_drivers(monkeypatch, visible, count, first, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpu_indices(count, {"device_index": first}) == expected
+
+
+def test_only_the_gpus_that_a_backend_uses_are_its_own(fake_tool):
+    fake_tool("echo 'NVIDIA A, 580.1'; echo 'NVIDIA B, 580.1'")
+    assert gpus_used(1, {"device_index": 1}) == [("NVIDIA B", "580.1")]
+    assert gpus_used(1, {}) == [("NVIDIA A", "580.1")]
+    assert gpus_used(0, {}) == []
+    assert gpus_used(1, {"device_index": 7}) == []

@@ -128,6 +128,9 @@ WRONG = [
     ("measurement/min_calls", 0, "greater than 0"),
     ("measurement/min_duration_s", float("inf"), "finite number"),
     ("measurement/percentiles", [], "at least 1 item"),
+    ("measurement/percentiles", [50.0, 50.0], "50.0 stands twice"),
+    ("measurement/throughput_callers", [1, 1], "1 stands twice"),
+    ("candidates/ort-fp32/workloads", ["b1-s16", "b1-s16"], "b1-s16 stands twice"),
     ("measurement/percentiles/0", 100, "a percentile lies between 0 and 100"),
     ("measurement/percentiles/1", 0, "a percentile lies between 0 and 100"),
     ("candidates/ort-fp32/workloads", [], "at least 1 item"),
@@ -228,6 +231,16 @@ def test_a_row_that_is_not_there_is_named_with_those_that_are(path, place, rows)
 
 
 TOGETHER = [
+    (
+        [("measurement/calls_per_turn", 100000)],
+        "measurement max_calls is 2000, below two turns of 100000 calls: an interval needs two blocks",
+        "docs/params.md",
+    ),
+    (
+        [("baseline/backend", "harness")],
+        "baseline.backend is harness, whose runner computes nothing",
+        "name a backend that answers",
+    ),
     (
         [("calibrations/main/samples", 257)],
         "calibrations.main.samples is 257, more than the 256 rows of data.calibration_rows",

@@ -96,4 +96,4 @@ def versions_for(rule, row, *names):
 
 def gpus_for(backend):
     """The GPUs a backend will run on; another GPU or driver reruns its candidates. CPU backends see none."""
-    return [(gpu.name, gpu.driver_version) for gpu in devices.nvidia_gpus()[: backend.gpus]]
+    return devices.gpus_used(backend.gpus, backend.options)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from temper import plugins
 from temper.artifact import canonical_json, write_text
-from temper.devices import nvidia_gpus
+from temper.devices import gpu_indices, nvidia_gpus
 from temper.errors import ArtifactError, Unavailable
 from temper.evidence.census import census
 from temper.evidence.claims import check_claim
@@ -79,7 +79,8 @@ def load_test(
     kind, _, artifact_row = row["loads"].partition("/")
     if kind != "engines" and plugins.load("backends", backend["runner"]).PREDICTS:
         check_claim((name, artifact_row), census=census(Path(artifact) / "model.onnx") if kind == "onnx" else None)
-    gpus, before = nvidia_gpus(), conditions(backend["gpus"])
+    used = gpu_indices(backend["gpus"], backend["options"])
+    gpus, before = nvidia_gpus(), conditions(used)
     facts: dict[str, Any] = {"status": "measured", "reason": None, "result": None}
     try:
         if backend["gpus"] > len(gpus):
@@ -108,7 +109,7 @@ def load_test(
         machine=machine(),
         gpus=[{"name": gpu.name, "driver": gpu.driver_version} for gpu in gpus],
         conditions_before=before,
-        conditions_after=conditions(backend["gpus"]),
+        conditions_after=conditions(used),
         versions=versions("numpy", "mlcommons-loadgen"),
         source_digest=source_digest,
         **facts,

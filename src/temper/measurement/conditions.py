@@ -59,26 +59,26 @@ def _throttle_names(nvml: Any, reasons: int) -> list[str]:
     )
 
 
-def gpu_conditions(count: int) -> list[dict[str, Any]]:
-    """Clocks, temperature, power and throttle reasons of the first `count` GPUs; [] where none is asked for."""
-    if not count:
+def gpu_conditions(indices: Sequence[int]) -> list[dict[str, Any]]:
+    """Clocks, temperature, power and throttle reasons of the GPUs with these numbers; [] where none is asked for."""
+    if not indices:
         return []
     try:
         import pynvml
     except ImportError:
-        return [{"not_measured": "nvidia-ml-py is not installed"}] * count
+        return [{"not_measured": "nvidia-ml-py is not installed"}] * len(indices)
     try:
         pynvml.nvmlInit()
         try:
-            return [_gpu(pynvml, index) for index in range(count)]
+            return [_gpu(pynvml, index) for index in indices]
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError as error:
-        return [{"not_measured": f"NVML: {error}"}] * count
+        return [{"not_measured": f"NVML: {error}"}] * len(indices)
 
 
-def conditions(gpus: int) -> dict[str, Any]:
-    """CPU and GPU conditions now."""
+def conditions(gpus: Sequence[int]) -> dict[str, Any]:
+    """CPU conditions, and those of the GPUs with these numbers, now."""
     return {"cpu": cpu_conditions(), "gpus": gpu_conditions(gpus)}
 
 

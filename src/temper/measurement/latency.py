@@ -55,6 +55,8 @@ def time_inference(
     max_timed_runs: int,
     min_duration_s: float,
     clock_ns: ClockNs,
+    max_duration_s: float = math.inf,
+    least_runs: int = 1,
 ) -> Timing:
     """Time `runner.infer` over the batches in turn, one call after the other.
 
@@ -66,6 +68,8 @@ def time_inference(
         max_timed_runs: timed calls at most, also where min_duration_s is not reached.
         min_duration_s: the timed calls take together at least this long; both minima are met.
         clock_ns: monotonic clock in nanoseconds.
+        max_duration_s: ends the timing also below min_timed_runs, once the timed calls took this long.
+        least_runs: timed calls that are made however long they take.
 
     Returns:
         Every timed latency in the order of the calls. Garbage collection is off meanwhile: it would fall on
@@ -75,12 +79,14 @@ def time_inference(
     for run in range(warmup_runs):
         infer(batches[run % count])
     latencies: list[int] = []
-    needed_ns, spent_ns, run = int(min_duration_s * 1e9), 0, 0
+    needed_ns, most_ns, spent_ns, run = int(min_duration_s * 1e9), max_duration_s * 1e9, 0, 0
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        while run < min_timed_runs or (spent_ns < needed_ns and run < max_timed_runs):
+        while run < least_runs or (
+            spent_ns < most_ns and (run < min_timed_runs or (spent_ns < needed_ns and run < max_timed_runs))
+        ):
             batch = batches[run % count]
             start = clock_ns()
             infer(batch)

@@ -9,7 +9,7 @@ import numpy as np
 from temper import plugins
 from temper.artifact import read_manifest
 from temper.data.encoded import read_split
-from temper.devices import nvidia_gpus
+from temper.devices import gpu_indices, nvidia_gpus
 from temper.errors import Unavailable
 from temper.evidence.census import census
 from temper.evidence.claims import check_claim
@@ -84,7 +84,7 @@ class _Measurement:
         candidate: Json,
         baseline: Json,
         request: Json,
-        gpus: int,
+        gpus: list[int],
         batch_sizes: list[int],
     ) -> None:
         self._candidate, self._baseline, self._request = candidate, baseline, request
@@ -255,7 +255,8 @@ def measure(
     names = (candidate, row["loads"].partition("/")[2])
     if module.PREDICTS and kind != "engines":
         check_claim(names, census=described.census)
-    before = conditions(backend["gpus"])
+    used = gpu_indices(backend["gpus"], backend["options"])
+    before = conditions(used)
     timed_gpus: tuple[list[Json] | None, list[Json] | None] = (None, None)
     facts: Json = {
         "schema_version": 2,
@@ -302,7 +303,7 @@ def measure(
                 "measurement": dict(measurement),
                 "seed": seed,
             },
-            backend["gpus"],
+            used,
             list(dict.fromkeys([stated, *(timed_sizes if dependent else [])])),
         ).take()
         if module.PREDICTS and kind == "engines":
@@ -339,7 +340,7 @@ def measure(
             "workloads": {name: missing for name in workloads},
             "accuracy": missing,
         }
-    after = conditions(backend["gpus"])
+    after = conditions(used)
     if None not in timed_gpus:
         before["gpus"], after["gpus"] = timed_gpus
     facts |= {"conditions_after": after, "warnings": warnings(before, after, machine()["cores_usable"])}

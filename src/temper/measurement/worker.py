@@ -83,9 +83,9 @@ def _inputs(request: Mapping[str, Any], split: Split, signature: Signature) -> I
 
 
 class _GpuMemory:
-    """The most memory in use on a GPU while it is watched, above what was in use before; sampled."""
+    """The most memory in use on the first of these GPUs while it is watched, above what was before; sampled."""
 
-    def __init__(self, gpus: int) -> None:
+    def __init__(self, gpus: Sequence[int]) -> None:
         self._gpus, self.reason = gpus, "the backend asks for no GPU"
         self.peak_mib: float | None = None
         self._done = threading.Event()
@@ -97,7 +97,7 @@ class _GpuMemory:
             import pynvml
 
             pynvml.nvmlInit()
-            handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+            handle = pynvml.nvmlDeviceGetHandleByIndex(self._gpus[0])
             before = pynvml.nvmlDeviceGetMemoryInfo(handle).used
         except Exception as error:  # the library is absent, or the driver does not answer
             self.reason = f"NVML: {type(error).__name__}: {error}"
@@ -196,6 +196,7 @@ def _alone(request: Mapping[str, Any]) -> dict[str, Any]:
                 min_timed_runs=calls,
                 max_timed_runs=calls,
                 min_duration_s=0.0,
+                max_duration_s=measurement["max_duration_s"],
                 clock_ns=time.perf_counter_ns,
             )
             found["workloads"][name] = {
@@ -346,6 +347,8 @@ def _series(request: Mapping[str, Any]) -> dict[str, Any]:
                 min_timed_runs=wanted,
                 max_timed_runs=max(wanted, measurement["max_calls"]),
                 min_duration_s=measurement["min_duration_s"],
+                max_duration_s=measurement["max_duration_s"],
+                least_runs=2 * calls,  # an interval needs two blocks
                 clock_ns=time.perf_counter_ns,
             )
             whole = len(timing.latencies_ns) // calls * calls

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from temper.errors import ArtifactError
 from temper.measurement.record import Accuracy, LatencyRatio, NotMeasured, Record, Workload
 from temper.report.explanation import not_faster
 from temper.statistics.paired_labels import (
@@ -101,7 +102,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
 
 def disturbance(workload: Workload) -> float:
     """How far the latency beside the baseline is from the latency alone: 0.1 is 10 % slower beside it."""
-    if isinstance(workload.ratio, LatencyRatio) and workload.ratio.statistic == "mean":
+    if workload.real_lengths:
         return workload.latency_mean_ms / workload.alone_mean_ms - 1
     ordered = sorted(workload.latencies_ms)
     return ordered[(len(ordered) - 1) // 2] / workload.alone_median_ms - 1
@@ -168,6 +169,23 @@ def noise(baseline: Record | None) -> Json:
     return found
 
 
+def _check_inputs(records: Sequence[Record]) -> None:
+    """Every candidate was timed on the same inputs, by their digests."""
+    first: dict[str, tuple[str, str]] = {}
+    for record in records:
+        for name, workload in record.workloads.items():
+            if not isinstance(workload, Workload):
+                continue
+            other, digest = first.setdefault(name, (record.candidate, workload.inputs_sha256))
+            if digest != workload.inputs_sha256:
+                raise ArtifactError(
+                    asked=f"compare {record.candidate} with {other} on the workload {name}",
+                    happened="they were timed on different inputs, by the digests in their records",
+                    spoiled="the report; nothing was written",
+                    fix="temper sync, and measure what it names anew: the records do not come from one state of the study",
+                )
+
+
 def compare_records(records: Sequence[Record], baseline: str, analysis: Mapping[str, float]) -> Json:
     """Every candidate against the baseline: artifacts/report/comparison.json.
 
@@ -175,7 +193,11 @@ def compare_records(records: Sequence[Record], baseline: str, analysis: Mapping[
         records: of all candidates, in the order of params.yaml.
         baseline: the candidate that is the baseline itself.
         analysis: the section of that name.
+
+    Raises:
+        ArtifactError: two candidates were timed on different inputs.
     """
+    _check_inputs(records)
     reference = next((record for record in records if record.candidate == baseline), None)
     margin = analysis["latency_margin"]
     return {

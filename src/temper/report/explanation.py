@@ -1,5 +1,6 @@
 """Why a lower precision is not faster, from what was executed and measured."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,11 +62,12 @@ def not_faster(record: Record, name: str, records: Sequence[Record], margin: flo
         record: of the candidate.
         name: of the workload.
         records: of all candidates.
-        margin: by how much it must be faster to count.
+        margin: by how much it must be faster to count, with the whole 95 % interval of the two ratios' quotient.
 
     Returns:
         {'not_faster': {case, evidence, compared_with}}; {} where it is faster, is FP32 itself, or has nothing to compare with.
-        The cases: 'not quantized', 'conversions eat the gain', 'too small to matter', 'no fast kernel'.
+        The cases: 'not quantized', 'conversions eat the gain', 'too small to matter', 'no fast kernel'; 'not known' where the
+        backend does not say what it executed, 'not told' where the interval holds both faster and not.
     """
     workload, low = record.workloads.get(name), _low_precision(record)
     reference = _reference(record, records, name)
@@ -77,9 +79,15 @@ def not_faster(record: Record, name: str, records: Sequence[Record], margin: flo
     if not isinstance(workload.ratio, LatencyRatio) or not isinstance(other.ratio, LatencyRatio):
         return {}
     relative = workload.ratio.ratio / other.ratio.ratio
-    if relative <= 1 - margin:
+    # two independent ratios: the variances of their logarithms add up
+    spread = math.hypot(*(math.log(own.high / own.low) / 2 for own in (workload.ratio, other.ratio)))
+    fastest, slowest = relative * math.exp(-spread), relative * math.exp(spread)
+    if slowest <= 1 - margin:
         return {}
-    case, evidence = _case(record, workload, relative, low, margin)
+    if fastest <= 1 - margin:
+        case, evidence = "not told", f"the interval reaches from {fastest:.2f} to {slowest:.2f} times as long"
+    else:
+        case, evidence = _case(record, workload, relative, low, margin)
     return {
         "not_faster": {
             "precision": low,

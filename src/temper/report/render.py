@@ -64,6 +64,12 @@ def _ratio(row: Row | None) -> str:
 WORKLOAD_COLUMNS = ("p50 ms", "p95 ms", "×", "verdict", "samples/s")
 
 
+def _centre(latency: Mapping[str, Any]) -> float | None:
+    """The latency that the ratio is of: the mean where the rows differ in length, else the median."""
+    value: float | None = latency["latency_mean_ms" if latency["real_lengths"] else "latency_p50_ms"]
+    return value
+
+
 def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Header and cells: one line per candidate, its workloads side by side; × is the latency over the baseline's."""
     workloads = list(dict.fromkeys(row.workload for row in all_rows))
@@ -78,7 +84,9 @@ def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         "flips",
         "accuracy",
     ]
-    header += [f"{workload} {column}" for workload in workloads for column in WORKLOAD_COLUMNS]
+    for workload in workloads:
+        real = any(row.real_lengths for row in all_rows if row.workload == workload)
+        header += [f"{workload} {column}" for column in ("mean ms" if real else "p50 ms", *WORKLOAD_COLUMNS[1:])]
     lines: list[list[str]] = []
     for candidate in dict.fromkeys(row.candidate for row in all_rows):
         own = {row.workload: row for row in all_rows if row.candidate == candidate}
@@ -98,7 +106,7 @@ def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             row = own.get(workload)
             percentiles = (row.latency_percentiles_ms if row else None) or {}
             cells += [
-                _milliseconds(row.latency_p50_ms if row else None),
+                _milliseconds(_centre(asdict(row)) if row else None),
                 _milliseconds(percentiles.get("95")),
                 _ratio(row),
                 (row.latency_verdict if row else None) or ABSENT,
@@ -246,6 +254,7 @@ _BY_WORKLOAD = (
     "latency_p50_ms",
     "latency_percentiles_ms",
     "latency_mean_ms",
+    "real_lengths",
     "latency_ratio",
     "latency_ratio_low",
     "latency_ratio_high",
@@ -381,7 +390,9 @@ def print_summary(folder: str) -> None:
     for column in ("MiB", "accuracy %", "flips", "budget"):
         shown.add_column(column, justify="right")
     for workload in workloads:
-        for column in ("p50 ms", "× [95 %]", ""):
+        own = [entry["workloads"].get(workload) for entry in content["candidates"].values()]
+        real = any(latency and latency["real_lengths"] for latency in own)
+        for column in ("mean ms" if real else "p50 ms", "× [95 %]", ""):
             shown.add_column(f"{workload} {column}".strip() if column else "", justify="right")
     for name, entry in content["candidates"].items():
         cells = [
@@ -394,11 +405,11 @@ def print_summary(folder: str) -> None:
         for workload in workloads:
             own = entry["workloads"].get(workload)
             if own is None or own["latency_ratio"] is None:
-                cells += [_milliseconds(own["latency_p50_ms"] if own else None), ABSENT, ABSENT]
+                cells += [_milliseconds(_centre(own) if own else None), ABSENT, ABSENT]
                 continue
             digits = 2 if own["latency_ratio"] >= 0.1 else 4
             interval = f"{own['latency_ratio_low']:.{digits}f}–{own['latency_ratio_high']:.{digits}f}"
-            cells += [_milliseconds(own["latency_p50_ms"]), interval, own["latency_verdict"]]
+            cells += [_milliseconds(_centre(own)), interval, own["latency_verdict"]]
         shown.add_row(*cells)
     console = Console(width=None if sys.stdout.isatty() else 70 + 50 * len(workloads))  # a file has no edge
     console.print(shown)

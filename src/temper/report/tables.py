@@ -28,6 +28,7 @@ class Row:
     latency_p50_ms: float | None
     latency_percentiles_ms: dict[str, float] | None
     latency_mean_ms: float | None
+    real_lengths: str | None  # arrival or bucketed: calls differ in size, and their mean counts instead of the median
     latency_ratio: float | None  # over the baseline, taken in turns, with a 95 % interval
     latency_ratio_low: float | None
     latency_ratio_high: float | None
@@ -102,6 +103,7 @@ def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
         latency_p50_ms=median_ms(timed) if timed else None,
         latency_percentiles_ms=timed.latency_percentiles_ms if timed else None,
         latency_mean_ms=timed.latency_mean_ms if timed else None,
+        real_lengths=timed.real_lengths if timed else None,
         latency_ratio=ratio.get("ratio"),
         latency_ratio_low=ratio.get("low"),
         latency_ratio_high=ratio.get("high"),

@@ -53,7 +53,7 @@ def test_this_machine_tells_its_load_and_cores():
 
 
 def test_a_row_without_a_gpu_asks_none(monkeypatch):
-    assert gpu_conditions(0) == []
+    assert gpu_conditions([]) == []
 
 
 def test_throttle_reasons_have_names_and_idling_is_none():

@@ -30,7 +30,7 @@ class SlowRunner:
         self.clock.now += next(self.durations)
 
 
-def timed(durations, *, warmup_runs=0, min_timed_runs=1, max_timed_runs=10**6, min_duration_s=0.0):
+def timed(durations, *, warmup_runs=0, min_timed_runs=1, max_timed_runs=10**6, min_duration_s=0.0, **limits):
     clock = FakeClock()
     runner = SlowRunner(clock, durations)
     timing = time_inference(
@@ -41,6 +41,7 @@ def timed(durations, *, warmup_runs=0, min_timed_runs=1, max_timed_runs=10**6, m
         max_timed_runs=max_timed_runs,
         min_duration_s=min_duration_s,
         clock_ns=clock,
+        **limits,
     )
     return timing, runner, clock
 
@@ -65,6 +66,13 @@ def test_it_goes_on_until_the_duration_is_met_too():
 def test_it_goes_on_until_the_count_is_met_too():
     timing, _, _ = timed([20 * MS] * 100, min_timed_runs=7, min_duration_s=0.010)
     assert len(timing.latencies_ns) == 7
+
+
+def test_it_ends_after_the_longest_duration_whatever_the_minima():
+    timing, _, _ = timed([20 * MS] * 100, min_timed_runs=50, min_duration_s=9.0, max_duration_s=0.05)
+    assert len(timing.latencies_ns) == 3
+    timing, _, _ = timed([20 * MS] * 100, min_timed_runs=50, max_duration_s=0.05, least_runs=8)
+    assert len(timing.latencies_ns) == 8  # an interval needs them, however long they take
 
 
 def test_warm_up_does_not_count_towards_the_duration():

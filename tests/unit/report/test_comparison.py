@@ -2,6 +2,7 @@
 
 import pytest
 
+from temper.errors import ArtifactError
 from tests.records import compared, record, workload
 
 BASE = record("base", predictions=[0, 1, 1, 1])
@@ -97,3 +98,17 @@ def test_the_baseline_beside_itself_says_what_could_have_been_told_from_1():
 def test_the_saturated_throughput_is_the_best_number_of_callers():
     found = of(record("a"))["workloads"]["b1"]
     assert (found["throughput_samples_per_s"], found["throughput_callers"]) == (900.0, "2")
+
+
+def test_real_lengths_are_held_against_their_mean_alone_also_without_a_ratio():
+    timed = workload([1.0, 1.0, 4.0], ratio="no baseline", real_lengths="arrival", alone_median_ms=1.0)
+    found = of(record("a", workloads={"b1": timed}))["workloads"]["b1"]
+    assert not found["disturbed"]  # the mean is 2 in both; the median alone would be 1 too, and agree by chance
+    slower = timed.model_copy(update={"alone_mean_ms": 1.0})
+    assert of(record("a", workloads={"b1": slower}))["workloads"]["b1"]["disturbance"] == pytest.approx(1.0)
+
+
+def test_candidates_that_were_timed_on_other_inputs_are_not_compared():
+    own = record("a", workloads={"b1": workload([2.0], inputs_sha256="j")})
+    with pytest.raises(ArtifactError, match="different inputs"):
+        of(own)

@@ -20,10 +20,11 @@ def executed(*, quantized=4, share=0.05, kind="MatMul"):
 
 
 def why(ratio, run, *, large=None, small=1.0):
-    """The case of an INT8 candidate whose ratio to the baseline is this, where FP32's is 1."""
-    own = {"b1": workload([small], ratio=(ratio, ratio, ratio), executed=run, sizes=(1, 8))}
+    """The case of an INT8 candidate whose ratio to the baseline is this (or with its interval), where FP32's is 1."""
+    taken = ratio if isinstance(ratio, tuple) else (ratio, ratio, ratio)
+    own = {"b1": workload([small], ratio=taken, executed=run, sizes=(1, 8))}
     if large is not None:
-        own["b8"] = workload([large], ratio=(ratio, ratio, ratio), executed=run, sizes=(8, 8))
+        own["b8"] = workload([large], ratio=taken, executed=run, sizes=(8, 8))
     base = record(
         "fp32",
         backend="ort",
@@ -36,6 +37,13 @@ def why(ratio, run, *, large=None, small=1.0):
 
 def test_what_is_faster_needs_no_reason():
     assert why(0.5, executed()) is None
+
+
+def test_an_interval_that_holds_both_tells_neither():
+    found = why((0.93, 0.84, 1.03), executed())  # FP32's own interval is [0.98, 1.02]
+    assert found["case"] == "not told"
+    assert found["evidence"] == "the interval reaches from 0.84 to 1.03 times as long"
+    assert why((0.85, 0.83, 0.87), executed()) is None
 
 
 def test_fp32_is_held_against_nothing():

@@ -7,7 +7,7 @@ from temper.errors import ArtifactError
 from temper.measurement.record import write_record
 from temper.report.render import ABSENT, notes, print_summary, table, write_summary
 from temper.report.tables import rows
-from tests.records import ANALYSIS, compared, record
+from tests.records import ANALYSIS, compared, record, workload
 
 RECORDS = [
     record("base", predictions=[0, 1, 1, 0], latencies_ms=[1.0, 2.0, 30.0]),
@@ -180,3 +180,11 @@ def test_the_table_on_the_terminal_shows_the_same_figures_and_notes(summary, cap
         *("base", "3.00", "100.00", "0", "undecided", "2.00", "0.98–1.02", "tie")
     ]
     assert "· gpu: not measured: no NVIDIA GPU" in shown
+
+
+def test_where_the_rows_differ_in_length_the_latency_shown_is_the_one_of_the_ratio():
+    timed = workload([1.0, 1.0, 7.0], real_lengths="arrival")
+    records = [record("a", workloads={"w": timed})]
+    header, lines = table(rows(records, compared(records, "a")))
+    assert lines[0][header.index("w mean ms")] == "3.00"
+    assert "w p50 ms" not in header
