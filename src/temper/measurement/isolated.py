@@ -1,22 +1,43 @@
-"""One task in a process of its own: its memory is its own, and a backend that crashes takes nothing with it."""
+"""One task in a process of its own: its memory is its own, and a backend that crashes takes nothing with it.
 
+`run_isolated` starts a worker and waits for its answer; `answer_request` is what a worker's `main` calls.
+"""
+
+import contextlib
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import IO, Any, NoReturn
 
 from temper import errors
 from temper.errors import PipelineError, Unavailable
 from temper.provenance import ALLOCATOR, SOURCE_ROOT
 
 WORKER = "temper.measurement.worker"
+_LAST_LINES = 5
 
 
 class OutOfMemory(Exception):
-    """The process was killed, or said that memory ran out."""
+    """The process was killed, or said that memory ran out; its cause, where it has one, is how that was told."""
+
+
+class NoAnswer(RuntimeError):
+    """The process ended without an answer, or was killed because its time was over.
+
+    Attributes:
+        how: 'signal SIGSEGV', 'exit code 1'; None where its time was over.
+        last_said: the last lines of its output, where that was kept.
+    """
+
+    def __init__(self, task: str, how: str | None, last_said: str | None) -> None:
+        self.how, self.last_said = how, last_said
+        ended = "had not ended in time, and was killed" if how is None else f"ended with {how}"
+        super().__init__(f"the process of the task {task!r} {ended}; its output stands above")
 
 
 def _says_out_of_memory(text: str) -> bool:
@@ -25,12 +46,17 @@ def _says_out_of_memory(text: str) -> bool:
     )
 
 
-def run_isolated(request: Mapping[str, Any], *, worker: str = WORKER) -> dict[str, Any]:
-    """Run one task of `temper.measurement.worker` in a new process.
+def run_isolated(
+    request: Mapping[str, Any], *, worker: str = WORKER, timeout_s: float | None = None, keep_output: bool = False
+) -> dict[str, Any]:
+    """Run one task in a new process.
 
     Args:
-        request: what the worker's `run` takes, as JSON.
-        worker: the module; a test may put another.
+        request: what the worker's task takes, as JSON; `task` names it in errors.
+        worker: the module that calls `answer_request`.
+        timeout_s: after this long the process is killed; None waits for ever.
+        keep_output: hold its output back until it has ended, so that an error can quote the last lines. Else it is
+            seen at once.
 
     Returns:
         What the worker returned.
@@ -39,43 +65,52 @@ def run_isolated(request: Mapping[str, Any], *, worker: str = WORKER) -> dict[st
         Unavailable: this machine lacks what it needs.
         PipelineError: the one that was raised there.
         OutOfMemory: memory ran out, or the system killed the process.
-        RuntimeError: it ended in a way nobody foresaw; its traceback is in this process's own output.
+        NoAnswer: its time was over, or it ended in a way nobody foresaw; its traceback is in this process's own output.
     """
-    reader, writer = os.pipe()
     path = os.pathsep.join(filter(None, [str(SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
-    with subprocess.Popen(
-        [sys.executable, "-m", worker, str(writer)],
-        stdin=subprocess.PIPE,
-        pass_fds=(writer,),
-        env={**os.environ, **ALLOCATOR, "PYTHONPATH": path},
-        text=True,
-    ) as process:
-        os.close(writer)
-        try:
-            assert process.stdin is not None
+    # files, not pipes: whatever the worker has left running holds no end open that this process would wait for
+    with tempfile.TemporaryFile() as answer_file, tempfile.TemporaryFile() as output_file:
+        with subprocess.Popen(
+            [sys.executable, "-m", worker, str(answer_file.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=output_file if keep_output else None,
+            stderr=subprocess.STDOUT if keep_output else None,
+            pass_fds=(answer_file.fileno(),),
+            env={**os.environ, **ALLOCATOR, "PYTHONPATH": path},
+            text=True,
+        ) as process:
+            in_time = True
             try:
-                with process.stdin as stream:
-                    stream.write(json.dumps(request))
-            except BrokenPipeError:
-                pass  # it ended before it read; its exit code says how
-            with open(reader, encoding="utf-8") as stream:
-                answer = stream.read()
-            process.wait()
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        if process.returncode == -signal.SIGKILL:
-            raise OutOfMemory("the system killed the process (SIGKILL): most often memory ran out")
-        if process.returncode in (-signal.SIGINT, 130):
-            raise KeyboardInterrupt
-        how = (
-            f"signal {signal.Signals(-process.returncode).name}"
-            if process.returncode < 0
-            else f"exit code {process.returncode}"
-        )
-        raise RuntimeError(f"the process of the task {request['task']!r} ended with {how}; its output stands above")
-    return _result(json.loads(answer))
+                process.communicate(json.dumps(request), timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                in_time = False
+            except BaseException:
+                process.kill()
+                raise
+        answer, output = _text(answer_file), _text(output_file)
+    print(output, end="", flush=True)
+    if in_time and process.returncode == 0 and answer:
+        return _result(json.loads(answer))
+    if in_time and process.returncode in (-signal.SIGINT, 130):
+        raise KeyboardInterrupt
+    last = " / ".join(line.strip() for line in output.splitlines()[-_LAST_LINES:] if line.strip()) or "nothing"
+    ended = NoAnswer(
+        request["task"], _how(process.returncode) if in_time else None, last[-600:] if keep_output else None
+    )
+    if in_time and process.returncode == -signal.SIGKILL:
+        raise OutOfMemory("the system killed the process (SIGKILL): most often memory ran out") from ended
+    raise ended
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def _how(code: int) -> str:
+    """How a process ended, by its exit status."""
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _result(answer: dict[str, Any]) -> dict[str, Any]:
@@ -85,14 +120,15 @@ def _result(answer: dict[str, Any]) -> dict[str, Any]:
         raise OutOfMemory(answer["out_of_memory"])
     if "error" in answer:
         parts = answer["error"]
+        error: PipelineError = getattr(errors, answer["class"])(**parts)
         if _says_out_of_memory(parts["happened"]):
-            raise OutOfMemory(parts["happened"])
-        raise getattr(errors, answer["class"])(**parts)
+            raise OutOfMemory(parts["happened"]) from error
+        raise error
     result: dict[str, Any] = answer["result"]
     return result
 
 
-def answered(task: Any) -> dict[str, Any]:
+def _answered(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a worker writes for a task: its result, or the error in a form that `run_isolated` raises again."""
     try:
         return {"result": task()}
@@ -107,3 +143,28 @@ def answered(task: Any) -> dict[str, Any]:
         if not _says_out_of_memory(str(error)):
             raise
         return {"out_of_memory": str(error)[:400]}
+
+
+def _die_with_parent() -> None:
+    """A worker must not go on after the run that asked for it was killed (Linux; elsewhere it ends by itself)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def answer_request(task: Callable[[dict[str, Any]], dict[str, Any]]) -> NoReturn:
+    """All that a worker does: a request from standard input, its answer to the file whose number is the first argument.
+
+    Args:
+        task: makes the answer; what it raises, `run_isolated` raises again.
+    """
+    _die_with_parent()
+    request = json.loads(sys.stdin.read())
+    try:
+        answer = _answered(lambda: task(request))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    with open(int(sys.argv[1]), "w", encoding="utf-8") as stream:
+        json.dump(answer, stream)
+    sys.stdout.flush()
+    os._exit(0)  # some libraries crash or hang while they are torn down, with the answer already given

@@ -6,11 +6,7 @@ series    one artifact timed in a row, where the two cannot be loaded together; 
 """
 
 import contextlib
-import ctypes
-import json
-import os
 import resource
-import signal
 import sys
 import threading
 import time
@@ -29,20 +25,13 @@ from temper.library import import_library
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.conditions import gpu_conditions
-from temper.measurement.isolated import answered
+from temper.measurement.isolated import answer_request
 from temper.measurement.latency import time_call, time_inference
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, timed_inputs
 from temper.signature import Signature
 
 _MIB = 1024 * 1024
 _TRACED_BATCHES = 3
-
-
-def _die_with_parent() -> None:
-    """A measurement must not go on after the run that asked for it was killed (Linux; elsewhere it ends by itself)."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _peak_rss_mib() -> float:
@@ -372,17 +361,8 @@ TASKS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Read a task from standard input, write its answer to the pipe whose number is the first argument."""
-    _die_with_parent()
-    request = json.loads(sys.stdin.read())
-    try:
-        answer = answered(lambda: TASKS[request["task"]](request))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    with open(int(sys.argv[1]), "w", encoding="utf-8") as stream:
-        json.dump(answer, stream)
-    sys.stdout.flush()
-    os._exit(0)  # some libraries crash or hang while they are torn down, with the answer already given
+    """Read a task, do it, answer."""
+    answer_request(lambda request: TASKS[request["task"]](request))
 
 
 if __name__ == "__main__":

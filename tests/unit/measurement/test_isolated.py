@@ -1,22 +1,24 @@
 """A task in a process of its own, and every way in which it can end. The workers are small programs of this test."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from temper.errors import BackendError, Unavailable
-from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.provenance import ALLOCATOR
 
 WORKER = """
-import json, os, signal, sys
+import atexit, os, pathlib, signal, subprocess, sys, time
 from temper.errors import BackendError, Unavailable
-from temper.measurement.isolated import answered
+from temper.measurement.isolated import answer_request
 
-request = json.loads(sys.stdin.read())
-
-def task():
+def task(request):
     does = request["does"]
     if does == "answer":
         return {"pid": os.getpid(), "got": request["value"]}
@@ -34,11 +36,23 @@ def task():
         raise BackendError(asked="a", happened="cudaErrorMemoryAllocation: out of memory", spoiled="c", fix="d")
     if does == "unforeseen":
         raise KeyError("what is that")
+    if does == "crash at its end":
+        atexit.register(os.kill, os.getpid(), signal.SIGSEGV)
+        return {}
+    if does == "say nothing":
+        os._exit(0)
+    if does == "leave one running":
+        program = [sys.executable, "-c", "import time; time.sleep(600)"]
+        return {"pid": subprocess.Popen(program, pass_fds=[int(sys.argv[1])]).pid}
+    if does == "hang":
+        print("first", "second", sep="\\n", flush=True)
+        print("third", file=sys.stderr, flush=True)
+        if "pid_file" in request:
+            pathlib.Path(request["pid_file"]).write_text(str(os.getpid()))
+        time.sleep(600)
     os.kill(os.getpid(), {"killed": signal.SIGKILL, "crash": signal.SIGSEGV}[does])
 
-answer = answered(task)
-with open(int(sys.argv[1]), "w") as stream:
-    json.dump(answer, stream)
+answer_request(task)
 """
 
 
@@ -46,7 +60,13 @@ with open(int(sys.argv[1]), "w") as stream:
 def run(tmp_path, monkeypatch):
     (tmp_path / "small_worker.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return lambda does, **request: run_isolated({"task": "t", "does": does, **request}, worker="small_worker")
+
+    def run(does, timeout_s=None, keep_output=False, **request):
+        return run_isolated(
+            {"task": "t", "does": does, **request}, worker="small_worker", timeout_s=timeout_s, keep_output=keep_output
+        )
+
+    return run
 
 
 def test_the_answer_comes_from_another_process(run):
@@ -88,18 +108,73 @@ def test_memory_that_ran_out_is_told_as_that(run, does, message):
         run(does)
 
 
-@pytest.mark.parametrize(("does", "message"), [("crash", "signal SIGSEGV"), ("unforeseen", "exit code 1")])
+@pytest.mark.parametrize(
+    ("does", "message"),
+    [("crash", "signal SIGSEGV"), ("unforeseen", "exit code 1"), ("say nothing", "exit code 0")],
+)
 def test_any_other_end_is_unforeseen_and_its_output_is_kept(run, capfd, does, message):
-    with pytest.raises(RuntimeError, match=f"'t' ended with {message}"):
+    with pytest.raises(NoAnswer, match=f"'t' ended with {message}"):
         run(does)
     if does == "unforeseen":
         assert "KeyError: 'what is that'" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file descriptors are counted in /proc")
-def test_no_pipe_is_left_open(run):
+def test_no_file_is_left_open(run):
     before = len(os.listdir("/proc/self/fd"))
     run("answer", value=1)
     with pytest.raises(OutOfMemory):
         run("killed")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_a_library_does_while_it_is_torn_down_does_not_count(run):
+    assert run("crash at its end") == {}
+
+
+def test_a_process_that_the_task_has_left_running_is_not_waited_for(run):
+    began = time.monotonic()
+    left = run("leave one running", timeout_s=60)["pid"]
+    assert time.monotonic() - began < 30
+    assert not ended(left)  # else nothing was tested
+    os.kill(left, signal.SIGKILL)
+
+
+def test_a_process_whose_time_is_over_is_killed_and_its_last_lines_are_kept(run, tmp_path, capfd):
+    pid_file = tmp_path / "pid"
+    with pytest.raises(NoAnswer, match="'t' had not ended in time, and was killed") as caught:
+        run("hang", timeout_s=3, keep_output=True, pid_file=str(pid_file))
+    assert (caught.value.how, caught.value.last_said) == (None, "first / second / third")
+    assert capfd.readouterr().out == "first\nsecond\nthird\n"
+    assert ended(int(pid_file.read_text()))
+
+
+def ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells a process that its parent was killed")
+def test_a_worker_ends_with_the_process_that_asked_for_it(run, tmp_path):
+    pid_file = tmp_path / "pid"
+    request = {"task": "t", "does": "hang", "pid_file": str(pid_file)}
+    code = f"from temper.measurement.isolated import run_isolated; run_isolated({request}, worker='small_worker')"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: pid_file.is_file() and pid_file.read_text())
+    worker = int(pid_file.read_text())
+    parent.kill()
+    parent.wait()
+    try:
+        wait_until(lambda: ended(worker))
+    finally:
+        if not ended(worker):
+            os.kill(worker, signal.SIGKILL)
+
+
+def wait_until(true, patience_s=30):
+    deadline_s = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
