@@ -1,23 +1,14 @@
 """MLPerf LoadGen on a runner, in a process of its own with a timeout: a crash or a hang takes nothing with it."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from temper import errors
-from temper.artifact import canonical_json
-from temper.errors import LoadTestError
+from temper.errors import LoadTestError, Unavailable
 from temper.load_test import driver
 from temper.load_test.options import LoadTestRow, check_workload
-from temper.provenance import ALLOCATOR, SOURCE_ROOT
-
-_LAST_LINES = 5
+from temper.load_test.summary import SPOILED
+from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 
 
 def run_load_test(
@@ -46,7 +37,7 @@ def run_load_test(
     Returns:
         JSON. Where the machine lacks something: status 'not measured', reason, settings. Else:
         status 'measured', reason None, settings (row, workload, distinct_batches, seed);
-        valid: of the reported run; run: its facts (`temper.load_test.driver.parse_summary`, with rate_per_s, pilot,
+        valid: of the reported run; run: its facts (`temper.load_test.summary.parse_summary`, with rate_per_s, pilot,
         samples, errors); summary: LoadGen's own text of it; runs: the facts of every run in order;
         calibration: calls, latency_p50_ms, latency_mean_ms, service_rate_per_s (samples per second of one caller);
         sample_library: samples, inputs_sha256, padding_share (0–1); files_sha256 of the artifact; ran: the runner's own
@@ -71,6 +62,7 @@ def run_load_test(
     }
     request = {
         **settings,
+        "task": "load_test",
         "asked": asked,
         "loads": checked.loads,
         "backend": dict(backend),
@@ -78,50 +70,37 @@ def run_load_test(
         "artifact": artifact,
         "data_folder": data_folder,
     }
-    with tempfile.TemporaryDirectory(prefix="temper-load-test-") as scratch:
-        answer = _in_subprocess(request, Path(scratch), asked, checked.timeout_s)
-    if answer["status"] == "failed":
-        raise getattr(errors, answer["kind"])(**answer["error"])
-    return {**answer, "settings": settings}
-
-
-def _in_subprocess(request: Mapping[str, Any], folder: Path, asked: str, timeout_s: float) -> dict[str, Any]:
-    """What the driver wrote; its output goes to this process's own once it has ended."""
-    request_file, result_file, output_file = (folder / name for name in ("request.json", "result.json", "output.txt"))
-    request_file.write_text(canonical_json(request), encoding="utf-8")
-    search_path = os.pathsep.join(filter(None, [str(SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
-    with open(output_file, "wb") as output:
+    with tempfile.TemporaryDirectory(
+        prefix="temper-load-test-"
+    ) as scratch:  # here: also a killed process leaves nothing
         try:
-            ended: int | None = subprocess.run(
-                [sys.executable, "-m", driver.__name__, str(request_file), str(result_file)],
-                env={**os.environ, **ALLOCATOR, "PYTHONPATH": search_path},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            ended = None
-    said = output_file.read_text(encoding="utf-8", errors="replace")
-    print(said, end="", flush=True)
-    if ended == 0 and result_file.is_file():
-        answer: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
-        return answer
-    last = " / ".join(line.strip() for line in said.splitlines()[-_LAST_LINES:] if line.strip()) or "nothing"
-    if ended is None:
-        raise LoadTestError(
+            result = run_isolated(
+                {**request, "logs_folder": scratch},
+                worker=driver.__name__,
+                timeout_s=checked.timeout_s,
+                keep_output=True,
+            )
+        except Unavailable as lacking:
+            return {"status": "not measured", "reason": lacking.reason, "settings": settings}
+        except (NoAnswer, OutOfMemory) as error:
+            told = error.__cause__ or error  # of OutOfMemory: the process that was killed, or the runner's own error
+            raise (_no_answer(told, asked, checked.timeout_s) if isinstance(told, NoAnswer) else told) from None
+    return {"status": "measured", "reason": None, **result, "settings": settings}
+
+
+def _no_answer(ended: NoAnswer, asked: str, timeout_s: float) -> LoadTestError:
+    if ended.how is None:
+        return LoadTestError(
             asked=f"{asked} within {timeout_s:g} s",
-            happened=f"it had not ended by then, and was killed; it last said: {last[-600:]}",
-            spoiled="this load test only; nothing was written",
+            happened=f"it had not ended by then, and was killed; it last said: {ended.last_said}",
+            spoiled=SPOILED,
             fix="raise timeout_s, or lower min_queries or min_duration_s; where runs are short, a call of the runner that "
             "never returns is what LoadGen waits for",
         )
-    how = f"signal {signal.Signals(-ended).name}" if ended < 0 else f"exit code {ended}"
-    raise LoadTestError(
+    return LoadTestError(
         asked=asked,
-        happened=f"the process that runs LoadGen ended with {how}; it last said: {last[-600:]}",
-        spoiled="this load test only; nothing was written",
+        happened=f"the process that runs LoadGen ended with {ended.how}; it last said: {ended.last_said}",
+        spoiled=SPOILED,
         fix="run it again; where it ends the same way, the backend's library crashes: measure the candidate without load, or "
         "drop the row (SIGKILL: most often memory ran out)",
     )

@@ -1,39 +1,20 @@
 import json
 import os
-import signal
 import time
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from pydantic import ValidationError
 
-from temper.errors import ArtifactError, BackendError, ConfigError, LoadTestError
-from temper.load_test.driver import MAX_RUNS, TEST_SCENARIOS, SystemUnderTest, parse_summary, search_rate
+from temper.errors import BackendError, ConfigError, LoadTestError
+from temper.load_test.generator import TEST_SCENARIOS
 from temper.load_test.loadgen import run_load_test
-from temper.load_test.options import LoadTestRow, queries_needed
+from temper.load_test.search import MAX_RUNS
 from tests.tiny_study import SEED
+from tests.unit.load_test.rows import BATCH, ONE, ROW, SERVER
 
 pytest.importorskip("mlperf_loadgen", reason="MLPerf LoadGen is not installed (mlcommons-loadgen)")
 
 DELAY_MS = 2.0
 FIRST_CALLS = 160  # more than the calibration makes: the next ones are LoadGen's
-ROW = {
-    "backend": "tiny-backend",
-    "loads": "onnx/fp32",
-    "workload": "tiny-workload",
-    "scenario": "single_stream",
-    "min_queries": 64,
-    "min_duration_s": 0.3,
-    "latency_bound_ms": None,
-    "latency_percentile": None,
-    "timeout_s": 60.0,
-}
-# 90 %: LoadGen's early stopping asks for few queries then
-SERVER = {"scenario": "server", "latency_bound_ms": 12.0, "latency_percentile": 90.0}
-ONE = {"batch_size": 1, "sequence_length": 16}
-BATCH = {"batch_size": 4, "sequence_length": 8}
-
 # A backend of the subprocess only; what it does on which call is an option.
 FAKE_BACKEND = """
 import os, signal, threading, time
@@ -70,6 +51,10 @@ class FakeRunner:
                     time.sleep(600)
                 case "crashes":
                     os.kill(os.getpid(), signal.SIGSEGV)
+                case "is killed":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                case "needs memory":
+                    raise BackendError(asked="answer", happened="out of memory", spoiled="this answer", fix="less of it")
         time.sleep(self._options["delay_ms"] / 1e3)
         return np.zeros((len(inputs["input_ids"]), 2), dtype=np.float32)
 
@@ -99,7 +84,7 @@ def run(tiny_study, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
 
-    def run(runner="fake", *, workload=ONE, gpus=0, options=None, artifact=None, fake=None, **changes):
+    def run(runner="fake", *, workload=ONE, gpus=0, options=None, fake=None, **changes):
         try:
             return run_load_test(
                 row={**ROW, **changes},
@@ -113,7 +98,7 @@ def run(tiny_study, tmp_path, monkeypatch):
                 workload=workload,
                 distinct_batches=3,
                 seed=SEED,
-                artifact=str(artifact or tiny_study.fp32),
+                artifact=str(tiny_study.fp32),
                 data_folder=str(tiny_study.data),
             )
         finally:
@@ -202,28 +187,6 @@ def test_the_runners_own_error_comes_out_with_its_four_parts(run, scenario):
     assert (error.asked, error.happened, error.spoiled, error.fix) == ("answer", "it broke", "this answer", "mend it")
 
 
-def test_a_failure_is_kept_and_every_sample_completed():
-    completed, calls = [], []
-
-    class Failing:
-        def infer(self, inputs):
-            calls.append(inputs)
-            raise SystemExit(1)
-
-    class Loadgen:
-        QuerySamplesComplete = completed.extend
-
-        @staticmethod
-        def QuerySampleResponse(id, data, size):  # noqa: N802
-            return id
-
-    system = SystemUnderTest(Loadgen, Failing(), [{"x": np.zeros((1, 2))}], batch_size=2)
-    system.answer([SimpleNamespace(id=number, index=0) for number in range(5)])
-    assert completed == [0, 1, 2, 3, 4]
-    assert isinstance(system.failure, SystemExit)
-    assert (len(calls), calls[0]["x"].shape) == (1, (2, 2))
-
-
 def test_an_unforeseen_error_of_the_runner_is_named(run, capfd):
     with pytest.raises(LoadTestError) as caught:
         run(fake={"does": "raises", "from_call": FIRST_CALLS})
@@ -256,12 +219,20 @@ def test_a_runner_that_hangs_is_killed_at_the_timeout(run):
     assert "timeout_s" in caught.value.fix
 
 
-def test_a_crash_names_its_signal(run):
+@pytest.mark.parametrize(("does", "name"), [("crashes", "SIGSEGV"), ("is killed", "SIGKILL")])
+def test_a_crash_names_its_signal_and_its_last_output(run, does, name):
     with pytest.raises(LoadTestError) as caught:
-        run(fake={"does": "crashes", "from_call": FIRST_CALLS})
-    assert signal.Signals.SIGSEGV.name in caught.value.happened
+        run(fake={"does": does, "from_call": FIRST_CALLS})
+    assert f"the process that runs LoadGen ended with signal {name}; it last said: " in caught.value.happened
+    assert "calibrated" in caught.value.happened
     assert caught.value.spoiled == "this load test only; nothing was written"
     assert "measure the candidate without load" in caught.value.fix
+
+
+def test_a_runner_whose_memory_ran_out_says_so_itself(run):
+    with pytest.raises(BackendError) as caught:
+        run(fake={"does": "needs memory"})
+    assert (caught.value.happened, caught.value.fix) == ("out of memory", "less of it")
 
 
 def test_a_timeout_too_short_for_one_run_is_told_before_it(run):
@@ -271,88 +242,8 @@ def test_a_timeout_too_short_for_one_run_is_told_before_it(run):
     assert "timeout_s" in caught.value.fix
 
 
-def test_an_altered_artifact_is_not_loaded(run, tiny_study, copy_of):
-    copy = copy_of(tiny_study.fp32)
-    (copy / "model.onnx").write_bytes(b"altered")
-    with pytest.raises(ArtifactError, match="truncated or altered"):
-        run(artifact=copy)
-
-
 def test_a_query_is_one_sample_but_offline(run):
     with pytest.raises(ConfigError, match="batch_size is 4: a query is one sample"):
         run(workload=BATCH)
     with pytest.raises(ConfigError, match="differ in length"):
         run(scenario="offline", workload={"batch_size": 4, "real_lengths": "arrival"})
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"scenario": "server"}, "needs both latency_bound_ms and latency_percentile"),
-        ({**SERVER, "latency_percentile": None}, "needs both"),
-        ({"latency_bound_ms": 5.0}, "single_stream has no latency bound"),
-        ({**SERVER, "latency_percentile": 99.0}, "min_queries is 64: with fewer than 459"),
-        ({"min_queries": 63}, "fewer than 64"),
-        ({"timeout_s": 0.3}, "not above min_duration_s"),
-        ({"surplus": 1}, "Extra inputs"),
-    ],
-)
-def test_a_row_that_cannot_be_valid_is_refused(changes, message):
-    with pytest.raises(ValidationError, match=message):
-        LoadTestRow.model_validate({**ROW, **changes})
-
-
-def test_no_key_of_a_row_has_a_default():
-    assert all(field.is_required() for field in LoadTestRow.model_fields.values())
-
-
-def test_queries_needed_are_those_of_loadgens_early_stopping():
-    assert [queries_needed(percentile) for percentile in (90, 99)] == [44, 459]
-
-
-@pytest.mark.parametrize("highest", [40.0, 70.0, 75.0, 95.0, 130.0])
-def test_the_search_ends_with_a_bracket_around_the_highest_valid_rate(highest):
-    asked = []
-
-    def judge(rate):
-        asked.append(rate)
-        return "valid" if rate <= highest else "invalid"
-
-    found = search_rate(judge, 75.0, lambda rate: True)
-    assert found.ended == "bracket"
-    assert found.rate_per_s <= highest < found.lowest_invalid_per_s <= 1.05 * found.rate_per_s
-    assert len(asked) == len(set(asked)) <= MAX_RUNS
-
-
-def test_the_search_ends_after_its_runs_and_before_its_time():
-    found = search_rate(lambda rate: "invalid", 64.0, lambda rate: True)
-    assert (found.rate_per_s, found.ended) == (None, "runs")
-    found = search_rate(lambda rate: "valid", 64.0, lambda rate: rate < 100)
-    assert (found.rate_per_s, found.lowest_invalid_per_s, found.ended) == (80.0, None, "timeout_s")
-
-
-def test_a_summary_without_a_result_is_an_error():
-    with pytest.raises(LoadTestError, match="it is empty"):
-        parse_summary("")
-
-
-def test_an_invalid_summary_says_why():
-    facts = parse_summary(
-        "Scenario : Server\nCompleted samples per second    : 457.78\nResult is : INVALID\n"
-        "  Performance constraints satisfied : NO\n  Min duration satisfied : Yes\n  Min queries satisfied : Skipped\n"
-        "  Early stopping satisfied: NO\nRecommendations:\n * Reduce target QPS to improve latency.\n"
-        "Early Stopping Result:\n * Run unsuccessful.\n * Would need to run at least 1 more queries,\n with the run.\n\n"
-        "Scheduled samples per second : 478.81\nMin latency (ns)                : 2219012\n"
-        "99.90 percentile latency (ns)   : 46376903\n"
-    )
-    assert facts["reasons"] == [
-        "min queries not satisfied",
-        "performance constraints not satisfied",
-        "early stopping not satisfied",
-        "Reduce target QPS to improve latency.",
-        "Early stopping: Run unsuccessful.",
-        "Early stopping: Would need to run at least 1 more queries, with the run.",
-    ]
-    assert (facts["samples_per_s"], facts["scheduled_per_s"]) == (457.78, 478.81)
-    assert facts["latency_percentiles_ms"] == {"99.9": 46.376903}
-    assert (facts["latency_min_ms"], facts["latency_max_ms"]) == (2.219012, None)
