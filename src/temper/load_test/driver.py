@@ -106,7 +106,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             found = highest_rate(test, row, rate_per_s, deadline_s)
         else:
             check_time(row, rate_per_s, deadline_s - time.monotonic())
-            found = expected_rate(test, rate_per_s)
+            found = expected_rate(test, row, rate_per_s, deadline_s)
         ran = loaded.describe()
     return {
         "valid": found["run"]["valid"],

@@ -42,6 +42,8 @@ def run_load_test(
         calibration: calls, latency_p50_ms, latency_mean_ms, service_rate_per_s (samples per second of one caller);
         sample_library: samples, inputs_sha256, padding_share (0–1); files_sha256 of the artifact; ran: the runner's own
         description; loadgen_version.
+        SingleStream and Offline also: attempts_ended ('long_enough', 'attempts' or 'timeout_s': a run was too short, and
+        another would not have ended in time).
         Server also: rate_per_s, the highest VALID rate or None; lowest_invalid_per_s; search_ended ('bracket', 'runs',
         'timeout_s' or 'latency_bound_ms'). Where no rate was VALID the run with the lowest one is reported.
 

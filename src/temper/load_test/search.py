@@ -79,14 +79,41 @@ def check_time(row: LoadTestRow, rate_per_s: float, time_left_s: float) -> None:
         )
 
 
-def expected_rate(test: LoadTest, rate_per_s: float) -> dict[str, Any]:
-    """SingleStream and Offline: a pilot, then a run with the rate it reached, again where that run ended too early."""
+def expected_rate(
+    test: LoadTest,
+    row: LoadTestRow,
+    rate_per_s: float,
+    deadline_s: float,
+    *,
+    clock_s: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """SingleStream and Offline: a pilot, then a run with the rate it reached, again where that run ended too early.
+
+    Args:
+        test: makes the runs.
+        row: the load test.
+        rate_per_s: samples per second that the pilot expects.
+        deadline_s: when the last run must have ended, on the clock.
+        clock_s: the clock.
+
+    Returns:
+        run, summary: of the last run; attempts_ended: why it was the last: 'long_enough', 'attempts' (all that there
+        are were too short) or 'timeout_s' (it was too short, and another one would not end in time).
+    """
     last = test.run(rate_per_s, pilot=True)
-    for _ in range(MAX_ATTEMPTS):
+    ended = "attempts"
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        began_s = clock_s()
         last = test.run(last.facts["samples_per_s"] * EXPECTED_RATE_MARGIN)
         if last.facts["min_duration_satisfied"]:
+            ended = "long_enough"
             break
-    return {"run": last.facts, "summary": last.text}
+        # killed at the timeout, the next one would take this one's result with it
+        now_s = clock_s()
+        if attempt < MAX_ATTEMPTS and now_s + max(now_s - began_s, row.min_duration_s) > deadline_s:
+            ended = "timeout_s"
+            break
+    return {"run": last.facts, "summary": last.text, "attempts_ended": ended}
 
 
 def highest_rate(test: LoadTest, row: LoadTestRow, rate_per_s: float, deadline_s: float) -> dict[str, Any]:

@@ -125,6 +125,7 @@ def test_single_stream_reports_the_latency_of_one_query_after_the_other(run):
     assert result["calibration"]["latency_p50_ms"] >= DELAY_MS
     assert "MLPerf Results Summary" in result["summary"]
     assert [entry["pilot"] for entry in result["runs"]][:2] == [True, False]
+    assert result["attempts_ended"] == "long_enough"
     assert result["sample_library"]["samples"] == 3
     assert result["ran"]["shapes"] == [[1, 16]]
     json.dumps(result, allow_nan=False)
