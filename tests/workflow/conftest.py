@@ -183,6 +183,14 @@ def from_files(study: StudyFolder, **changes: bytes | None) -> None:
             (study / f"data/raw/{name}.tsv").write_bytes(content)
 
 
+def other_version(folder: Path, name: str) -> str:
+    """A folder for PYTHONPATH in which the distribution has version 99."""
+    info = folder / f"{name.replace('-', '_')}-99.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 99\n")
+    return str(folder)
+
+
 def end(process: "subprocess.Popen[str]", kind: signal.Signals) -> int:
     """Send a signal to a process group, as Ctrl-C in a terminal does, and wait for its end."""
     os.killpg(process.pid, kind)

@@ -11,7 +11,7 @@ from dvc.repo import Repo
 
 from temper.plan import SETTINGS_CHANGED, parse_dry_run
 from temper.tracking.sync import settings_json
-from tests.workflow.conftest import HERE, ROOT
+from tests.workflow.conftest import HERE, ROOT, other_version
 from tests.workflow.repository import dvc_jobs, make_repository
 from tests.workflow.test_exactness import (
     AFTER_CALIBRATION,
@@ -172,14 +172,6 @@ def fake_gpu(folder: Path, driver: str) -> str:
     tool.write_text(f"#!/bin/sh\necho 'A GPU, {driver}'\n")
     tool.chmod(0o755)
     return str(tool.parent)
-
-
-def other_version(folder: Path, name: str) -> str:
-    """A folder for PYTHONPATH in which the distribution has version 99."""
-    info = folder / f"{name.replace('-', '_')}-99.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 99\n")
-    return str(folder)
 
 
 def edit(made, path: str, old: str = "", new: str = "# edited\n") -> dict[str, str]:

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.conftest import VARYING, StudyFolder, end, from_files, happened, jobs_in
+from tests.workflow.conftest import (
+    VARYING,
+    StudyFolder,
+    copy_code_of,
+    end,
+    from_files,
+    happened,
+    jobs_in,
+    other_version,
+)
 
 ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
@@ -149,6 +158,13 @@ def test_an_edited_backend_measures_its_candidates_anew_and_an_edit_undone_rerun
     assert own_code.planned() == []
     module.write_text(text)
     assert own_code.planned() == ["measure openvino-int8", *REPORT]
+
+
+def test_another_loadgen_makes_the_load_tests_anew_and_nothing_else(finished_images, tmp_path):
+    study = StudyFolder(finished_images.folder, copy_code_of(finished_images.code, tmp_path / "code"))
+    assert study.planned() == []
+    other_version(study.code / "src", "mlcommons-loadgen")  # a folder of PYTHONPATH
+    assert study.planned() == ["load_test ort-int8"]
 
 
 def test_touching_every_file_reruns_nothing(own_code):

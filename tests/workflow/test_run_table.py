@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT, jobs_in
+from tests.workflow.conftest import ROOT, jobs_in, other_version
 from tests.workflow.repository import Repository, copy_repository, dvc_jobs, make_repository
-from tests.workflow.test_dvc import other_version
 
 pytestmark = pytest.mark.long
 

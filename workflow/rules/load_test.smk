@@ -1,3 +1,7 @@
+from temper.library import INSTALLED
+from temper.load_test.generator import LIBRARY as LOADGEN
+
+
 rule load_test:
     input:
         lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
@@ -18,6 +22,7 @@ rule load_test:
         library_version=lambda wildcards: version_of(
             "backends", load_test_backend(wildcards).runner, load_test_backend(wildcards).version
         ),
+        loadgen_version=resolve_version(LOADGEN, INSTALLED),
         gpus=lambda wildcards: gpus_for(load_test_backend(wildcards)),
         machine=measuring_machine(),
         workload=lambda wildcards: STUDY.workloads[STUDY.load_tests[wildcards.load_test]["workload"]],
