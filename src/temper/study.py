@@ -48,7 +48,9 @@ def _explain(error: ValidationError, place: str) -> ConfigError:
     for finding in error.errors()[:5]:
         where = _key_path(place, finding["loc"])
         found = finding.get("input")
-        told = finding["type"] in ("missing", "extra_forbidden") or (isinstance(found, dict) and found)  # a section is no value
+        told = finding["type"] in ("missing", "extra_forbidden") or (
+            isinstance(found, dict) and found
+        )  # a section is no value
         shown = "" if told else f" (found {str(found)[:80]!r})"
         said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
         text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], said)
