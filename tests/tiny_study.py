@@ -46,9 +46,15 @@ TRAIN: dict[str, Any] = {
 EXPORT: dict[str, Any] = {"opset": 20, "max_logit_difference": 1.0e-3}
 METHODS: dict[str, dict[str, Any]] = {
     "minmax": {},
-    "entropy": {"bins": 128, "quantized_bins": 128},
+    "moving_average": {"constant": 0.1},
+    "entropy": {"bins": 512, "quantized_bins": 128},
     "percentile": {"bins": 2048, "percentile": 99.0},
-    "nncf": {"preset": "performance", "model_type": "transformer", "fast_bias_correction": True},
+    "nncf": {
+        "preset": "performance",
+        "model_type": "transformer",
+        "fast_bias_correction": True,
+        "smooth_quant_alpha": 0.95,
+    },
 }
 SAMPLES = 8
 STATIC = {"per_channel": True, "symmetric_activations": True, "quantize_bias": False}
@@ -88,8 +94,14 @@ def make(root: Path) -> TinyStudy:
     make_checkpoint(model=MODEL, train=TRAIN, seed=SEED, data_folder=data, folder=str(study.checkpoint))
     export_onnx(checkpoint_folder=str(study.checkpoint), data_folder=data, folder=fp32, row=EXPORT, external_data=False)
     for method, options in METHODS.items():
-        row = {"method": method, "samples": SAMPLES, "onnx": "fp32"}
-        calibrate(onnx_folder=fp32, data_folder=data, folder=str(study.calibration[method]), row=row, options=options)
+        calibrate(
+            onnx_folder=fp32,
+            data_folder=data,
+            folder=str(study.calibration[method]),
+            row={"method": method, "samples": SAMPLES, "rows": "drawn", "onnx": "fp32"},
+            options=options,
+            seed=SEED,
+        )
     for name, (step, method, options) in {
         "fp16": ("fp16", None, {"keep_in_fp32": []}),
         "int8_dynamic": ("int8_dynamic", None, {"per_channel": True}),

@@ -36,11 +36,18 @@ class ExportRow(_Closed):
     max_logit_difference: PositiveFloat  # largest difference from PyTorch that still counts as parity
 
 
+class LabelRows(_Closed):
+    """Calibration rows of one label."""
+
+    label: str
+
+
 class CalibrationRow(_Closed):
     """A calibration cache: activation ranges of one ONNX file."""
 
     method: str
     samples: PositiveInt
+    rows: Literal["drawn", "random_ids", "shuffled_tokens"] | LabelRows  # all but drawn: to see what wrong data does
     onnx: Name
 
 

@@ -18,7 +18,7 @@ from temper.library import resolve_version
 from temper.load_test.options import LoadTestRow, check_workload
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, REAL_LENGTHS, has_real_lengths
 from temper.params_file import check_unique_keys, params_error
-from temper.schema import BaselineRow, CandidateRow, EngineRow, Study
+from temper.schema import BaselineRow, CandidateRow, EngineRow, LabelRows, Study
 from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -33,8 +33,8 @@ def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
 
 def _key_path(place: str, location: tuple[int | str, ...]) -> str:
     """The key's full path, without the kinds of model and preprocessor that pydantic puts among the keys."""
-    # a value that may be of several types has pydantic's name of each at the end of its path
-    parts = [str(part) for part in location if not str(part).startswith(("constrained-", "literal["))]
+    # a value that may be of several types has pydantic's name of each in its path
+    parts = [str(part) for part in location if not str(part).startswith(("constrained-", "literal[", "LabelRows"))]
     if parts[:1] == ["model"]:
         if parts[2:3] == ["preprocessor"]:
             del parts[3:4]
@@ -127,6 +127,19 @@ def _check_data(study: Study) -> None:
                 f"{options.calibration_rows} rows of data.calibration_rows",
                 "ask for fewer samples, or make data.calibration_rows larger",
             )
+        known = getattr(options, "label_names", getattr(module, "LABEL_NAMES", None))
+        _check_calibration_rows(f"calibrations.{name}.rows", calibration.rows, text, known)
+
+
+def _check_calibration_rows(place: str, rows: str | LabelRows, text: bool, label_names: Iterable[str] | None) -> None:
+    """Rows that the task and, where the source says them before it is read, the labels have."""
+    if isinstance(rows, LabelRows):
+        if label_names is not None and rows.label not in label_names:
+            raise params_error(
+                f"{place}.label is {rows.label!r}, but the labels are {', '.join(label_names)}", "name one of these"
+            )
+    elif rows != "drawn" and not text:
+        raise params_error(f"{place} is {rows}, but images have no tokens", "give drawn, or {label: <name>}")
 
 
 def _check_training(study: Study) -> None:

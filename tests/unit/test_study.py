@@ -117,6 +117,7 @@ WRONG = [
     ("calibrations/main/samples", 0, "greater than 0"),
     ("calibration_methods/percentile/percentile", 100, "less than 100"),
     ("calibration_methods/entropy/bins", 0, "greater than 0"),
+    ("calibrations/main/rows", "best", "'drawn', 'random_ids' or 'shuffled_tokens'"),
     ("calibrated_precisions/int8/per_channel", "true", "valid boolean"),
     ("engines/fp32/opt_shape/0", 0, "greater than 0"),
     ("backends/rtx/version", 1.6, "valid string"),
@@ -182,7 +183,7 @@ def test_a_number_as_the_name_of_a_row_is_refused():
 CHOICES = [
     ("data/source", "data.source", "digits, files, hub, synthetic"),
     ("train/method", "train.method", "fine_tune, none"),
-    ("calibrations/main/method", "calibrations.main.method", "entropy, minmax, nncf, percentile"),
+    ("calibrations/main/method", "calibrations.main.method", "entropy, minmax, moving_average, nncf, percentile"),
     ("precisions/fp16/step", "precisions.fp16.step", "fp16, int8_dynamic, int8_static"),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt_rtx"),
     ("backends/ort-cpu/runner", "backends.ort-cpu.runner", "null, onnxruntime, openvino, pytorch, tensorrt_rtx"),
@@ -198,7 +199,26 @@ def test_an_unknown_choice_lists_the_known_ones(path, place, known):
 
 
 def test_an_unknown_calibration_method_with_options_lists_the_known_ones():
-    assert "entropy, minmax, nncf, percentile" in refusal(("calibration_methods/magic", {})).happened
+    assert "entropy, minmax, moving_average, nncf, percentile" in refusal(("calibration_methods/magic", {})).happened
+
+
+@pytest.mark.parametrize("rows", ["drawn", "random_ids", "shuffled_tokens", {"label": "negative"}])
+def test_a_calibration_says_which_rows_it_reads(rows):
+    assert read_study(spoiled(("calibrations/main/rows", rows))).model_dump()["calibrations"]["main"]["rows"] == rows
+
+
+def test_rows_of_a_label_name_it():
+    assert "calibrations.main.rows.label is missing" in refusal(("calibrations/main/rows", {})).happened
+
+
+@pytest.mark.parametrize("rows", ["random_ids", "shuffled_tokens"])
+def test_images_have_no_tokens_to_calibrate_on(rows):
+    params = yaml.safe_load((ROOT / "studies/digits-resnet/params.yaml").read_text())
+    params["calibrations"]["main"]["rows"] = rows
+    with pytest.raises(ConfigError) as caught:
+        read_study(params)
+    assert caught.value.happened == f"calibrations.main.rows is {rows}, but images have no tokens"
+    assert caught.value.fix == "give drawn, or {label: <name>}"
 
 
 def test_a_calibration_method_without_options_says_where_they_go():
@@ -245,6 +265,11 @@ TOGETHER = [
         [("calibrations/main/samples", 257)],
         "calibrations.main.samples is 257, more than the 256 rows of data.calibration_rows",
         "fewer samples",
+    ),
+    (
+        [("calibrations/main/rows", {"label": "lukewarm"})],
+        "calibrations.main.rows.label is 'lukewarm', but the labels are negative, positive",
+        "name one of these",
     ),
     (
         [("data/train_rows", 655)],

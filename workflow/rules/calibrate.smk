@@ -15,6 +15,7 @@ rule calibrate:
         onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.calibrations[wildcards.calibration].onnx}",
         data_folder=subpath(input.calibration_set, parent=True),
         folder="artifacts/calibration/{calibration}",
+        seed=STUDY.seed,
         versions=lambda wildcards: versions_for(
             "calibrate",
             wildcards.calibration,

@@ -11,4 +11,5 @@ with recorded(snakemake):
         folder=snakemake.params.folder,
         row=snakemake.params.row,
         options=snakemake.params.options,
+        seed=snakemake.params.seed,
     )

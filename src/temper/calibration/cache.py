@@ -1,18 +1,26 @@
 """The calibration cache: activation ranges per tensor, in readable JSON, and what a library made along with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 from onnx import ModelProto
 
 from temper.artifact import read_manifest
-from temper.signature import Tensors
 
 CACHE_FILE, QUANTIZED_FILE = "cache.json", "quantized.onnx"
 Ranges = Mapping[str, tuple[float, float]]  # tensor name to smallest and largest value
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """A range that somebody should look at; suspicious.py says when."""
+
+    tensor: str
+    what: Literal["dead", "outlier", "saturated", "few values"]
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -22,10 +30,12 @@ class Collected:
     Attributes:
         ranges: activation range by tensor name.
         quantized: the quantised model of a library that calibrates and quantises in one go; None elsewhere.
+        suspicious: ranges to look at.
     """
 
     ranges: Ranges
     quantized: ModelProto | None
+    suspicious: Sequence[Suspicion]
 
 
 @dataclass(frozen=True)
@@ -48,14 +58,3 @@ def read_cache(folder: str | Path) -> CalibrationCache:
     quantized = onnx.load(str(folder / QUANTIZED_FILE)) if content["holds_quantized_model"] else None
     ranges = {name: (float(low), float(high)) for name, (low, high) in content["ranges"].items()}
     return CalibrationCache(content["method"], ranges, quantized)
-
-
-class BatchReader:
-    """Calibration batches in the form ONNX Runtime's calibrators read: `get_next` until None."""
-
-    def __init__(self, batches: Sequence[Tensors]) -> None:
-        self._batches: Iterator[Tensors] = iter(batches)
-
-    def get_next(self) -> Tensors | None:
-        """The next batch, or None after the last."""
-        return next(self._batches, None)

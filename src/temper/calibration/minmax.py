@@ -6,10 +6,12 @@ from onnx import ModelProto
 from pydantic import BaseModel, ConfigDict
 
 from temper.calibration.cache import Collected
-from temper.calibration.ranges import collect_ranges
+from temper.calibration.ranges import find_extremes
+from temper.calibration.suspicious import by_extremes
 from temper.signature import Tensors
 
 LIBRARIES = ("onnx", "onnxruntime")
+ROWS_SHARE_CALLS = True
 
 
 class Options(BaseModel):
@@ -20,4 +22,6 @@ class Options(BaseModel):
 
 def collect(model: ModelProto, batches: Sequence[Tensors], options: Options) -> Collected:
     """Ranges of every tensor around a product."""
-    return collect_ranges(model, batches, method="MinMax", settings={})
+    found = find_extremes(model, batches)
+    ends = zip(found.low.tolist(), found.high.tolist(), strict=True)
+    return Collected(dict(zip(found.names, ends, strict=True)), None, by_extremes(found))

@@ -1,10 +1,12 @@
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 from onnx import ModelProto
 
-from temper.data.encoded import collate, read_split
+from temper.data.encoded import Split, collate, read_split
 from temper.onnx_file import QUANTIZABLE, load
 from tests.tiny_study import SAMPLES, TinyStudy
 
@@ -15,9 +17,14 @@ def model(tiny_study: TinyStudy) -> ModelProto:
 
 
 @pytest.fixture(scope="session")
-def batches(tiny_study: TinyStudy) -> list[dict[str, Any]]:
+def split(tiny_study: TinyStudy) -> Split:
+    """All calibration rows of the tiny study."""
+    return read_split(tiny_study.data / "calibration.parquet", tiny_study.signature)
+
+
+@pytest.fixture(scope="session")
+def batches(tiny_study: TinyStudy, split: Split) -> list[dict[str, Any]]:
     """The rows that the tiny study's caches were calibrated on, a call each."""
-    split = read_split(tiny_study.data / "calibration.parquet", tiny_study.signature)
     return [
         dict(collate(split, np.asarray([row]), tiny_study.signature, sequence_length=None)) for row in range(SAMPLES)
     ]
@@ -29,3 +36,19 @@ def around_products(model: ModelProto) -> set[str]:
     weights = {tensor.name for tensor in model.graph.initializer}
     products = [node for node in model.graph.node if node.op_type in QUANTIZABLE]
     return {name for node in products for name in (*node.input, *node.output) if name} - weights
+
+
+@pytest.fixture
+def activations(
+    model: ModelProto, batches: list[dict[str, Any]], around_products: set[str]
+) -> list[dict[str, np.ndarray]]:
+    """What these tensors hold in each call, by ONNX Runtime with nothing optimised."""
+    seen = onnx.ModelProto()
+    seen.CopyFrom(model)
+    names = sorted(around_products)
+    del seen.graph.output[:]
+    seen.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    settings = ort.SessionOptions()
+    settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(seen.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    return [dict(zip(names, session.run(names, batch), strict=True)) for batch in batches]

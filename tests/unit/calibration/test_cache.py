@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from temper.calibration.cache import BatchReader, read_cache
+from temper.calibration.cache import read_cache
 from temper.errors import ArtifactError
 from tests.tiny_study import METHODS
 
@@ -28,10 +28,3 @@ def test_an_altered_or_missing_file_is_refused(tiny_study, copy_of, spoil):
     spoil(folder / "quantized.onnx")
     with pytest.raises(ArtifactError, match=r"quantized\.onnx"):
         read_cache(folder)
-
-
-def test_batches_are_read_in_order_until_none():
-    reader = BatchReader([{"x": np.zeros(1)}, {"x": np.ones(1)}])
-    assert [reader.get_next()["x"][0] for _ in range(2)] == [0, 1]
-    assert reader.get_next() is None
-    assert reader.get_next() is None

@@ -11,20 +11,21 @@ from temper.calibration.calibrate import calibrate
 from temper.errors import ArtifactError, DataError
 from temper.onnx_file import write_onnx_artifact
 from tests.tiny_onnx import text_model
-from tests.tiny_study import DATA, METHODS, SAMPLES
+from tests.tiny_study import DATA, METHODS, SAMPLES, SEED
 
 
 @pytest.fixture
 def run(tiny_study, tmp_path):
     """Calibrates the tiny study's FP32 file anew; gives the cache's folder."""
 
-    def run(method="minmax", samples=SAMPLES, onnx_folder=None, data_folder=None):
+    def run(method="minmax", samples=SAMPLES, onnx_folder=None, data_folder=None, rows="drawn", seed=SEED):
         calibrate(
             onnx_folder=str(onnx_folder or tiny_study.fp32),
             data_folder=str(data_folder or tiny_study.data),
             folder=str(tmp_path / "cache" / method),
-            row={"method": method, "samples": samples, "onnx": "fp32"},
+            row={"method": method, "samples": samples, "rows": rows, "onnx": "fp32"},
             options=METHODS[method],
+            seed=seed,
         )
         return tmp_path / "cache" / method
 
@@ -35,7 +36,7 @@ def test_every_method_finds_ranges_for_the_same_kind_of_tensors(tiny_study, arou
     ranges = {
         method: json.loads((tiny_study.calibration[method] / "cache.json").read_text())["ranges"] for method in METHODS
     }
-    assert set(ranges["minmax"]) == set(ranges["entropy"]) == set(ranges["percentile"]) == around_products
+    assert all(set(ranges[method]) == around_products for method in METHODS if method != "nncf")
     assert len(ranges["nncf"]) == 10  # one per product or shared input, and none on the outputs
     narrower = [name for name, (low, high) in ranges["percentile"].items() if high < ranges["minmax"][name][1]]
     assert narrower
@@ -52,9 +53,12 @@ def test_the_cache_says_what_it_was_made_from(tiny_study, method):
     assert content["holds_quantized_model"] == (method == "nncf")
     assert ((tiny_study.calibration[method] / "quantized.onnx").stat().st_size > 0) == (method == "nncf")
     assert {"onnx", "onnxruntime"} <= content["versions"].keys()
+    assert (content["rows"], content["seed"]) == ("drawn", SEED)
+    one_each = method in ("nncf", "moving_average")
+    assert content["calls"] == SAMPLES if one_each else content["calls"] < SAMPLES
 
 
-@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+@pytest.mark.parametrize("method", ["minmax", "moving_average", "entropy", "percentile"])
 def test_a_repeat_gives_equal_bytes(tiny_study, run, method):
     folder = run(method)
     for name in ("cache.json", "quantized.onnx"):
@@ -66,8 +70,9 @@ def test_a_repeat_by_nncf_in_another_process_gives_equal_bytes(tiny_study, tmp_p
         "onnx_folder": str(tiny_study.fp32),
         "data_folder": str(tiny_study.data),
         "folder": str(tmp_path / "nncf"),
-        "row": {"method": "nncf", "samples": SAMPLES, "onnx": "fp32"},
+        "row": {"method": "nncf", "samples": SAMPLES, "rows": "drawn", "onnx": "fp32"},
         "options": METHODS["nncf"],
+        "seed": SEED,
     }
     code = "import json, sys; from temper.calibration.calibrate import calibrate as c; c(**json.loads(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, json.dumps(call)], check=True, capture_output=True)
@@ -78,6 +83,38 @@ def test_a_repeat_by_nncf_in_another_process_gives_equal_bytes(tiny_study, tmp_p
 def test_fewer_samples_give_other_ranges(tiny_study, run):
     before = json.loads((tiny_study.calibration["minmax"] / "cache.json").read_text())["ranges"]
     assert json.loads((run(samples=2) / "cache.json").read_text())["ranges"] != before
+
+
+@pytest.mark.parametrize("rows", ["random_ids", "shuffled_tokens"])
+def test_other_rows_give_other_ranges_and_the_seed_reaches_them(tiny_study, run, rows):
+    drawn = json.loads((tiny_study.calibration["minmax"] / "cache.json").read_text())["ranges"]
+    contents = [json.loads((run(rows=rows, seed=seed) / "cache.json").read_text()) for seed in (1, 2, 1)]
+    assert contents[0]["rows"] == rows
+    assert contents[0] == contents[2]
+    assert contents[0]["ranges"] != contents[1]["ranges"]
+    assert contents[0]["ranges"] != drawn
+
+
+def test_rows_of_one_label_are_recorded(tiny_study, run):
+    rows = {"label": tiny_study.signature.label_names[0]}
+    assert json.loads((run(samples=3, rows=rows) / "cache.json").read_text())["rows"] == rows
+
+
+def test_what_is_suspicious_is_kept_and_printed(run, capsys):
+    (first, *_) = json.loads((run("percentile") / "cache.json").read_text())["suspicious"]
+    assert first.keys() == {"tensor", "what", "evidence"}
+    assert f"suspicious: {first['tensor']}: {first['what']}: {first['evidence']}" in capsys.readouterr().out
+
+
+def test_too_few_values_for_the_method_are_refused(run, tmp_path):
+    with pytest.raises(DataError, match="it needs 1,000 values of a tensor"):
+        run("percentile", samples=1)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_quantised_file_is_refused(tiny_study, run):
+    with pytest.raises(ArtifactError, match="the model is quantised already"):
+        run(onnx_folder=tiny_study.precision["int8_static"])
 
 
 def test_more_samples_than_rows_are_refused(run, tmp_path):
