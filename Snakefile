@@ -2,8 +2,9 @@
 #
 # data/prepared/                       fixed, encoded splits and the data card
 # artifacts/checkpoint/                fine-tuned weights
-# artifacts/onnx/<row>/                rows of `exports:` and `precisions:`
+# artifacts/onnx/<row>/                rows of `exports:` and of the sections of precisions
 # artifacts/calibration/<row>/         rows of `calibrations:`
+# artifacts/searches/<row>/            rows of `searches:`: each layer's sensitivity, the layers to keep in float
 # artifacts/engines/<row>/             rows of `engines:`
 # artifacts/measurements/<candidate>.json
 # artifacts/load_tests/<row>.json      rows of `load_tests:`
@@ -24,6 +25,7 @@ rule all:
         CHECKPOINT_FILES,
         expand("artifacts/onnx/{row}/{file}", row=STUDY.onnx_rows, file=ONNX_FILES),
         expand("artifacts/calibration/{row}/{file}", row=STUDY.calibrations, file=CALIBRATION_FILES),
+        expand("artifacts/searches/{row}/{file}", row=STUDY.searches, file=SEARCH_FILES),
         expand("artifacts/engines/{row}/{file}", row=STUDY.engines, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
         expand("artifacts/load_tests/{load_test}.json", load_test=STUDY.load_tests),
@@ -50,6 +52,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/precision.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/engine.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/load_test.smk"

@@ -57,7 +57,13 @@ METHODS: dict[str, dict[str, Any]] = {
     },
 }
 SAMPLES = 8
-STATIC = {"per_channel": True, "symmetric_activations": True, "quantize_bias": False}
+STATIC = {
+    "per_channel": True,
+    "symmetric_activations": True,
+    "quantize_bias": False,
+    "quantize_outputs": True,
+    "keep_in_float": [],
+}
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ def make(root: Path) -> TinyStudy:
         convert_precision(
             onnx_folder=fp32,
             calibration_folder=None if method is None else str(study.calibration[method]),
+            search_folder=None,
             folder=str(study.precision[name]),
             step=step,
             options=options,

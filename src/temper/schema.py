@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from temper.model_options import ArchitectureModel, CheckpointModel
+from temper.quantization.options import SearchRow
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -140,6 +141,8 @@ class Study(_Closed):
     calibrations: dict[Name, CalibrationRow]
     precisions: dict[Name, dict[str, Any]]  # step, onnx; the rest closed by its file
     calibrated_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration; the rest closed by its file
+    searches: dict[Name, SearchRow]  # which layers of a quantised file to keep in float
+    searched_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration, search; the rest closed by its file
     engines: dict[Name, EngineRow]
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
     workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
@@ -160,8 +163,8 @@ class Study(_Closed):
 
     @property
     def conversions(self) -> dict[str, dict[str, Any]]:
-        """Rows of both sections of precisions: every ONNX file that is made from another."""
-        return {**self.precisions, **self.calibrated_precisions}
+        """Rows of all sections of precisions: every ONNX file that is made from another."""
+        return {**self.precisions, **self.calibrated_precisions, **self.searched_precisions}
 
     @property
     def jobs(self) -> dict[str, tuple[str, ...]]:
@@ -172,6 +175,7 @@ class Study(_Closed):
             "export_onnx": tuple(self.exports),
             "calibrate": tuple(self.calibrations),
             "convert_precision": tuple(self.conversions),
+            "search_layers": tuple(self.searches),
             "build_engine": tuple(self.engines),
             "measure": tuple(self.candidates),
             "load_test": tuple(self.load_tests),

@@ -22,7 +22,7 @@ from temper.schema import BaselineRow, CandidateRow, EngineRow, LabelRows, Study
 from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
-ONNX_SECTIONS = "exports, precisions or calibrated_precisions"
+ONNX_SECTIONS = "exports, precisions, calibrated_precisions or searched_precisions"
 
 
 def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
@@ -101,7 +101,7 @@ def _chosen(section: Mapping[str, Any], key: str, place: str) -> str:
 
 def precision_options(row: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a precision's row that belongs to its step: all but the links to other rows."""
-    return {key: value for key, value in row.items() if key not in ("step", "onnx", "calibration")}
+    return {key: value for key, value in row.items() if key not in ("step", "onnx", "calibration", "search")}
 
 
 def _check_data(study: Study) -> None:
@@ -151,7 +151,9 @@ def _check_onnx(study: Study) -> None:
     onnx_rows = study.onnx_rows
     for name in sorted(
         name
-        for name, times in Counter([*study.exports, *study.precisions, *study.calibrated_precisions]).items()
+        for name, times in Counter(
+            [*study.exports, *study.precisions, *study.calibrated_precisions, *study.searched_precisions]
+        ).items()
         if times > 1
     ):
         raise params_error(
@@ -175,7 +177,7 @@ def _check_onnx(study: Study) -> None:
         )
     for method, options in study.calibration_methods.items():
         _check_options("calibration", method, options, f"calibration_methods.{method}", "<name>")
-    for section, calibrated in (("precisions", False), ("calibrated_precisions", True)):
+    for section, calibrated in (("precisions", False), ("calibrated_precisions", True), ("searched_precisions", True)):
         for name, row in getattr(study, section).items():
             _check_conversion(study, section, name, row, calibrated)
 
@@ -204,7 +206,48 @@ def _check_conversion(study: Study, section: str, name: str, row: Mapping[str, A
             f"{place}.calibration is given, but the step {step} reads no calibration cache",
             "remove the key, or choose a static step",
         )
+    _check_searched(study, section, row, place, module)
     _check_chain(study, name)
+
+
+def _check_searched(study: Study, section: str, row: Mapping[str, Any], place: str, module: Any) -> None:
+    if section != "searched_precisions":
+        if "search" in row:
+            raise params_error(
+                f"{place}.search is given, but {section} reads no search", "move the row to searched_precisions"
+            )
+        return
+    _need(_chosen(row, "search", place), study.searches, f"{place}.search", "searches")
+    if "keep_in_float" not in module.Options.model_fields:
+        raise params_error(
+            f"{place} has the step {row['step']}, which keeps no layers in float",
+            "move the row to calibrated_precisions, or choose a step with keep_in_float",
+        )
+    searched = study.searches[row["search"]]
+    if searched.reference != row["onnx"]:
+        raise params_error(
+            f"{place} starts from onnx/{row['onnx']}, but its search {row['search']!r} chose layers of "
+            f"onnx/{searched.reference}",
+            "search in the ONNX row that the precision starts from",
+        )
+
+
+def _check_searches(study: Study) -> None:
+    for name, search in study.searches.items():
+        place = f"searches.{name}"
+        _need(search.onnx, study.calibrated_precisions, f"{place}.onnx", "calibrated_precisions")
+        made_from = study.calibrated_precisions[search.onnx].get("onnx")
+        if made_from != search.reference:
+            raise params_error(
+                f"{place}.reference is {search.reference!r}, but {search.onnx} starts from {made_from!r}",
+                f"set {place}.reference to {made_from}",
+            )
+        rows = study.data.get("validation_rows")
+        if isinstance(rows, int) and search.rows > rows:
+            raise params_error(
+                f"{place}.rows is {search.rows}, more than the {rows} rows of data.validation_rows",
+                "ask for fewer rows, or make data.validation_rows larger",
+            )
 
 
 def _check_chain(study: Study, name: str) -> None:
@@ -409,6 +452,7 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
     _check_data(study)
     _check_training(study)
     _check_onnx(study)
+    _check_searches(study)
     _check_engines(study)
     _check_measured(study)
     return study

@@ -11,7 +11,7 @@ LISTED = {
     "data": ["digits", "files", "hub", "synthetic"],
     "training": ["fine_tune", "none"],
     "calibration": ["entropy", "minmax", "nncf", "percentile"],
-    "precisions": ["fp16", "int8_dynamic", "int8_static"],
+    "precisions": ["fp16", "fp8", "int8_dynamic", "int8_static", "int8_weight_only"],
     "engines": ["tensorrt_rtx"],
     "backends": ["null", "onnxruntime", "openvino", "pytorch", "tensorrt_rtx"],
 }

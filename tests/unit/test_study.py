@@ -184,7 +184,7 @@ CHOICES = [
     ("data/source", "data.source", "digits, files, hub, synthetic"),
     ("train/method", "train.method", "fine_tune, none"),
     ("calibrations/main/method", "calibrations.main.method", "entropy, minmax, moving_average, nncf, percentile"),
-    ("precisions/fp16/step", "precisions.fp16.step", "fp16, int8_dynamic, int8_static"),
+    ("precisions/fp16/step", "precisions.fp16.step", "fp16, fp8, int8_dynamic, int8_static, int8_weight_only"),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt_rtx"),
     ("backends/ort-cpu/runner", "backends.ort-cpu.runner", "null, onnxruntime, openvino, pytorch, tensorrt_rtx"),
 ]
@@ -396,6 +396,8 @@ def test_the_links_of_a_precisions_row_are_not_its_steps_options():
         "per_channel": True,
         "symmetric_activations": True,
         "quantize_bias": False,
+        "quantize_outputs": True,
+        "keep_in_float": [],
     }
 
 

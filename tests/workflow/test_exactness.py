@@ -24,6 +24,7 @@ from tests.workflow.conftest import (
 ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
 PRECISIONS = ["convert_precision fp16", "convert_precision int8"]
+SEARCH = ["search_layers main", "convert_precision int8-searched"]
 INT8_MEASURED = ["measure openvino-int8", "measure ort-int8", "measure rtx-int8"]
 MEASURED = sorted([*INT8_MEASURED, "measure harness", "measure ort-fp32", "measure torch-fp32"])
 AFTER_CONVERSION = ["build_engine int8", *INT8_MEASURED, *REPORT]
@@ -60,9 +61,15 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
     assert sorted(listed) == sorted(outputs) == study.files()
     params = yaml.safe_load((study / "params.yaml").read_text())
     rows = {
-        "onnx": [*params["exports"], *params["precisions"], *params["calibrated_precisions"]],
+        "onnx": [
+            *params["exports"],
+            *params["precisions"],
+            *params["calibrated_precisions"],
+            *params["searched_precisions"],
+        ],
         "calibration": params["calibrations"],
         "engines": params["engines"],
+        **({"searches": params["searches"]} if params["searches"] else {}),
         "measurements": [f"{name}.json" for name in params["candidates"]],
         **({"load_tests": [f"{name}.json" for name in params["load_tests"]]} if params["load_tests"] else {}),
     }
@@ -72,7 +79,17 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
 
 def test_the_same_rules_take_images_and_a_second_run_does_nothing(finished_images):
     rows = ["load_test ort-int8", *(f"measure {row}" for row in ("harness", "ort-int8", "rtx-fp16", "torch-fp32"))]
-    chain = ["prepare_data", "fine_tune", *EXPORT, *CALIBRATE, *PRECISIONS, "build_engine fp16", *rows, *REPORT]
+    chain = [
+        "prepare_data",
+        "fine_tune",
+        *EXPORT,
+        *CALIBRATE,
+        *PRECISIONS,
+        *SEARCH,
+        "build_engine fp16",
+        *rows,
+        *REPORT,
+    ]
     assert jobs_in((finished_images / "first-run.txt").read_text()) == sorted(chain)
     assert finished_images.planned() == []
 
@@ -158,6 +175,21 @@ def test_an_edited_backend_measures_its_candidates_anew_and_an_edit_undone_rerun
     assert own_code.planned() == []
     module.write_text(text)
     assert own_code.planned() == ["measure openvino-int8", *REPORT]
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ({"searches__main__budget_points": 40.0}, SEARCH),
+        ({"searched_precisions__int8-searched__keep_in_float": ["classifier.1"]}, SEARCH[1:]),
+        ({"searches": {}, "searched_precisions": {}}, []),
+    ],
+    ids=["budget", "a layer more", "no search"],
+)
+def test_a_search_reruns_itself_and_the_file_that_it_is_for(finished_images, tmp_path, change, jobs):
+    study = StudyFolder(shutil.copytree(finished_images.folder, tmp_path / "study"), finished_images.code)
+    study.set(**change)
+    assert study.planned() == sorted(jobs)
 
 
 def test_another_loadgen_makes_the_load_tests_anew_and_nothing_else(finished_images, tmp_path):

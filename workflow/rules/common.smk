@@ -8,6 +8,7 @@ from temper import devices, plugins, preflight, raw_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.provenance import measuring_machine, source_digest
+from temper.quantization.options import SEARCH_FILES
 from temper.signature import PREPROCESSOR_FILES
 from temper.study import precision_options, read_study
 from temper.tracking import holder, kept_versions
@@ -77,16 +78,6 @@ def backend_of(wildcards):
 def load_test_backend(wildcards):
     """The row of `backends:` that a load test runs on."""
     return STUDY.backends[STUDY.load_tests[wildcards.load_test]["backend"]]
-
-
-def calibration_folder(precision):
-    """Folder of the cache that a precision's row reads; None for steps without one."""
-    return f"artifacts/calibration/{precision['calibration']}" if "calibration" in precision else None
-
-
-def calibration_files(precision):
-    """The files of that cache; none for steps without one."""
-    return [f"{calibration_folder(precision)}/{file}" for file in CALIBRATION_FILES if "calibration" in precision]
 
 
 def versions_for(rule, row, *names):

@@ -8,6 +8,7 @@ with recorded(snakemake):
     convert_precision(
         onnx_folder=snakemake.params.onnx_folder,
         calibration_folder=snakemake.params.calibration_folder,
+        search_folder=snakemake.params.search_folder,
         folder=snakemake.params.folder,
         step=snakemake.params.step,
         options=snakemake.params.options,

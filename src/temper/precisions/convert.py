@@ -9,6 +9,7 @@ from temper.artifact import read_manifest, sha256
 from temper.calibration.cache import CACHE_FILE, read_cache
 from temper.errors import ArtifactError, PipelineError
 from temper.onnx_file import MANIFEST, load, write_onnx_artifact
+from temper.quantization.record import SEARCH_FILE, read_search
 from temper.signature import Signature
 
 
@@ -16,6 +17,7 @@ def convert_precision(
     *,
     onnx_folder: str,
     calibration_folder: str | None,
+    search_folder: str | None,
     folder: str,
     step: str,
     options: Mapping[str, Any],
@@ -26,6 +28,7 @@ def convert_precision(
     Args:
         onnx_folder: the artifact it starts from.
         calibration_folder: the cache a static step reads; None for the others.
+        search_folder: the search that chose layers to keep in float, beside those that `options` names; None for no such.
         folder: where the result goes.
         step: file name in temper/precisions/.
         options: of that step.
@@ -42,6 +45,11 @@ def convert_precision(
     if calibration_folder is not None:
         cache = read_cache(calibration_folder)
         inputs[CACHE_FILE] = sha256(Path(calibration_folder) / CACHE_FILE)
+    options = dict(options)
+    if search_folder is not None:
+        found = read_search(search_folder)
+        options["keep_in_float"] = sorted({*options["keep_in_float"], *found["keep_in_float"]})
+        inputs[SEARCH_FILE] = sha256(Path(search_folder) / SEARCH_FILE)
     module = plugins.load("precisions", step)
     try:
         converted = module.convert(load(source), cache, module.Options.model_validate(options))
@@ -60,7 +68,7 @@ def convert_precision(
         source_folder=source,
         signature=signature,
         external_data=external_data,
-        facts={"made_by": {"step": step, "options": dict(options)}},
+        facts={"made_by": {"step": step, "options": options}},
         inputs=inputs,
         libraries=module.LIBRARIES,
     )

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from onnx import ModelProto, TensorProto, numpy_helper
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from temper.calibration.cache import CalibrationCache
 from temper.errors import ArtifactError
 from temper.onnx_file import QUANTIZABLE
+from temper.quantization.insert import INT8, insert_qdq
+from temper.quantization.layers import chosen, give_back, layers
 
 NEEDS_CALIBRATION = True
 LIBRARIES = ("onnx", "onnxruntime")
@@ -20,7 +22,18 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     per_channel: bool  # of weights; a library that quantised by itself has chosen its own way
     symmetric_activations: bool  # zero point 0 and INT8, which is what TensorRT takes
+    quantize_outputs: bool  # what products write too, not only what they read; nncf has its own way
+    keep_in_float: tuple[str, ...]  # layers (docs/quantising.md says where their names are listed)
     quantize_bias: bool  # as INT32: ONNX Runtime's INT8 convolutions want it, TensorRT's parser refuses it
+
+    @model_validator(mode="after")
+    def _inputs_alone_are_symmetric(self) -> "Options":
+        if not self.quantize_outputs and not (self.symmetric_activations and not self.quantize_bias):
+            raise ValueError(
+                "quantize_outputs is false: that placement has symmetric activations and a float bias "
+                "(symmetric_activations: true, quantize_bias: false)"
+            )
+        return self
 
 
 def signed_activations(model: ModelProto) -> int:
@@ -83,8 +96,17 @@ def _refuse_asymmetric(model: ModelProto, values: Mapping[str, TensorProto]) -> 
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
     """A copy with Q/DQ nodes around its products, with the cache's ranges."""
     assert cache is not None  # NEEDS_CALIBRATION: planning refuses a row without one
-    quantized = cache.quantized if cache.quantized is not None else _insert_qdq(model, cache, options)
+    kept = chosen(layers(model), options.keep_in_float, "keep_in_float")
+    reference = ModelProto()
+    reference.CopyFrom(model)  # inserting changes the model in place
+    if cache.quantized is not None:
+        quantized = cache.quantized
+    elif options.quantize_outputs:
+        quantized = _insert_qdq(model, cache, options)
+    else:
+        quantized = insert_qdq(model, INT8, cache.ranges, per_channel=options.per_channel, kept=())
     del quantized.graph.value_info[:]  # types have changed
+    quantized = give_back(quantized, reference, kept)
     if options.symmetric_activations:
         signed_activations(quantized)
     return quantized

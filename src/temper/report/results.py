@@ -18,6 +18,7 @@ KEPT = (
     ("artifacts/checkpoint/training_history.json", "checkpoint"),
     ("artifacts/onnx/*/onnx.json", "onnx/*"),
     ("artifacts/calibration/*/cache.json", "calibration/*"),
+    ("artifacts/searches/*/search.json", "searches/*"),
     ("artifacts/engines/*/engine.json", "engines/*"),
     ("artifacts/measurements/*.json", "measurements"),
     ("artifacts/load_tests/*.json", "load_tests"),

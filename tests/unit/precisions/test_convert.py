@@ -9,7 +9,7 @@ from temper.errors import ArtifactError
 from temper.precisions.convert import convert_precision
 from tests.tiny_study import STATIC
 
-FP16 = {"step": "fp16", "options": {"keep_in_fp32": []}, "calibration_folder": None}
+FP16 = {"step": "fp16", "options": {"keep_in_fp32": []}, "calibration_folder": None, "search_folder": None}
 
 
 @pytest.fixture

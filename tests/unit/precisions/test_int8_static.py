@@ -3,11 +3,18 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from pydantic import ValidationError
 
 from temper.calibration.cache import CalibrationCache, read_cache
 from temper.errors import ArtifactError
+from temper.evidence.census import census_of_model
 from temper.onnx_file import contents, load
 from temper.precisions.int8_static import Options, convert, signed_activations
+from tests.tiny_study import STATIC
+
+
+def static(**changes):
+    return Options.model_validate({**STATIC, **changes})
 
 
 def values(model):
@@ -118,7 +125,9 @@ def test_scales_follow_from_the_caches_ranges(tiny_study):
 def test_other_ranges_give_another_model(tiny_study):
     cache = read_cache(tiny_study.calibration["minmax"])
     doubled = CalibrationCache("minmax", {name: (2 * a, 2 * b) for name, (a, b) in cache.ranges.items()}, None)
-    options = Options(per_channel=True, symmetric_activations=True, quantize_bias=False)
+    options = Options(
+        per_channel=True, symmetric_activations=True, quantize_bias=False, quantize_outputs=True, keep_in_float=()
+    )
     once, twice = (activations(convert(load(tiny_study.fp32), each, options)) for each in (cache, doubled))
     assert all(float(twice[name][0]) == pytest.approx(2 * float(once[name][0])) for name in once)
 
@@ -126,7 +135,11 @@ def test_other_ranges_give_another_model(tiny_study):
 def test_asymmetric_activations_use_the_range_as_it_is(tiny_study):
     cache = read_cache(tiny_study.calibration["minmax"])
     model = convert(
-        load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False, quantize_bias=False)
+        load(tiny_study.fp32),
+        cache,
+        Options(
+            per_channel=True, symmetric_activations=False, quantize_bias=False, quantize_outputs=True, keep_in_float=()
+        ),
     )
     scale, zero = activations(model)["relu"]
     low, high = cache.ranges["relu"]
@@ -138,7 +151,13 @@ def test_per_channel_gives_every_column_of_a_weight_a_scale_of_its_own(tiny_stud
     cache = read_cache(tiny_study.calibration["minmax"])
 
     def widest(per_channel):
-        options = Options(per_channel=per_channel, symmetric_activations=True, quantize_bias=False)
+        options = Options(
+            per_channel=per_channel,
+            symmetric_activations=True,
+            quantize_bias=False,
+            quantize_outputs=True,
+            keep_in_float=(),
+        )
         model = convert(load(tiny_study.fp32), cache, options)
         stored = values(model)
         return max(stored[n.input[1]].size for n in model.graph.node if n.op_type == "DequantizeLinear")
@@ -150,7 +169,11 @@ def test_the_caches_quantised_model_is_taken_where_there_is_one(tiny_study):
     cache = read_cache(tiny_study.calibration["nncf"])
     expected = contents(cache.quantized)
     converted = convert(
-        load(tiny_study.fp32), cache, Options(per_channel=True, symmetric_activations=False, quantize_bias=False)
+        load(tiny_study.fp32),
+        cache,
+        Options(
+            per_channel=True, symmetric_activations=False, quantize_bias=False, quantize_outputs=True, keep_in_float=()
+        ),
     )
     assert contents(converted) == expected
     assert any(zero.dtype == np.uint8 for _, zero in activations(converted).values())
@@ -158,7 +181,30 @@ def test_the_caches_quantised_model_is_taken_where_there_is_one(tiny_study):
 
 @pytest.mark.parametrize("quantize_bias", [True, False])
 def test_a_bias_is_int32_only_where_asked(tiny_study, quantize_bias):
-    options = Options(per_channel=True, symmetric_activations=True, quantize_bias=quantize_bias)
+    options = Options(
+        per_channel=True,
+        symmetric_activations=True,
+        quantize_bias=quantize_bias,
+        quantize_outputs=True,
+        keep_in_float=(),
+    )
     model = convert(load(tiny_study.fp32), read_cache(tiny_study.calibration["minmax"]), options)
     stored = {tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("bias_quantized")}
     assert (TensorProto.INT32 in stored) == quantize_bias
+
+
+def test_what_products_write_stays_in_float_where_only_their_inputs_are_quantised(tiny_study):
+    cache = read_cache(tiny_study.calibration["minmax"])
+    model = load(tiny_study.fp32)
+    both = convert(load(tiny_study.fp32), cache, static())
+    inputs = convert(load(tiny_study.fp32), cache, static(quantize_outputs=False))
+    written = {node.output[0] for node in model.graph.node if node.op_type in ("MatMul", "Gemm")}
+    read = {name for node in model.graph.node if node.op_type in ("MatMul", "Gemm") for name in node.input[:2]}
+    assert set(activations(both)) & (written - read)
+    assert not set(activations(inputs)) & (written - read)
+    assert census_of_model(inputs).quantized == census_of_model(inputs).total
+
+
+def test_inputs_alone_are_quantised_symmetrically():
+    with pytest.raises(ValidationError, match="that placement has symmetric activations"):
+        static(quantize_outputs=False, symmetric_activations=False)
