@@ -115,6 +115,8 @@ def _session(model: ModelProto, outputs: Sequence[str], nodes: Sequence[NodeProt
     settings = ort.SessionOptions()
     # the histograms want the cores between two calls
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # memory goes back after each call: kept for the next, it would be planned for every shape there is
+    settings.enable_cpu_mem_arena = settings.enable_mem_pattern = False
     settings.log_severity_level = 3
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
