@@ -113,8 +113,6 @@ def _session(model: ModelProto, outputs: Sequence[str], nodes: Sequence[NodeProt
     del copy.graph.output[:]
     copy.graph.output.extend(ValueInfoProto(name=name) for name in outputs)  # ONNX Runtime infers their types
     settings = ort.SessionOptions()
-    # the histograms want the cores between two calls
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # memory goes back after each call: kept for the next, it would be planned for every shape there is
     settings.enable_cpu_mem_arena = settings.enable_mem_pattern = False
     settings.log_severity_level = 3
