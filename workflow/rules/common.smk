@@ -80,6 +80,18 @@ def load_test_backend(wildcards):
     return STUDY.backends[STUDY.load_tests[wildcards.load_test]["backend"]]
 
 
+def precision_folder(wildcards, kind):
+    """Folder of the `calibration` or `search` that a precision's row names; None where it names none."""
+    row, top = STUDY.conversions[wildcards.precision], {"calibration": "calibration", "search": "searches"}[kind]
+    return f"artifacts/{top}/{row[kind]}" if kind in row else None
+
+
+def precision_files(wildcards, kind):
+    """The files of it that are read; none where it names none."""
+    files, folder = {"calibration": CALIBRATION_FILES, "search": SEARCH_FILES[:1]}[kind], precision_folder(wildcards, kind)
+    return [f"{folder}/{file}" for file in files if folder]
+
+
 def versions_for(rule, row, *names):
     """Versions of the libraries that a job's bytes depend on; another version makes them anew."""
     return kept_versions.made_with(KEPT_VERSIONS, rule, row, *names)

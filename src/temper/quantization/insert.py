@@ -75,10 +75,10 @@ class _Inserter:
                 self._constant(f"{own}/scale", scales),
                 self._constant(f"{own}/zero", np.zeros(scales.shape, self._form.dtype)),
             ]
-            attributes = {} if axis is None else {"axis": axis}
-            self.nodes.append(
-                helper.make_node("DequantizeLinear", inputs, [f"{own}/dequantized"], name=f"{own}/dq", **attributes)
-            )
+            made = helper.make_node("DequantizeLinear", inputs, [f"{own}/dequantized"], name=f"{own}/dq")
+            if axis is not None:
+                made.attribute.append(helper.make_attribute("axis", axis))
+            self.nodes.append(made)
             self._results[name, axis] = f"{own}/dequantized"
         return self._results[name, axis]
 

@@ -11,7 +11,7 @@ from temper.report.pages import filled, results_table
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md", "docs/quantising.md"])
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"<!-- (?:table|calibration study) of (\S+) -->", page)
