@@ -65,7 +65,8 @@ def check_classes(train: Examples, label_names: tuple[str, ...]) -> None:
 def draw_splits(splits: Splits, options: SourceOptions, seed: int) -> dict[str, tuple[Examples, list[int]]]:
     """The four splits by name, each with the rows of its source split that it consists of.
 
-    Validation rows leave train; calibration rows are drawn from what is left of it, and stay in it.
+    Validation rows leave train; calibration rows are drawn from what is left of it, and stay in it, in
+    the order they were drawn: a calibration on fewer samples reads the first ones.
 
     Raises:
         DataError: train has fewer rows than are to be drawn.
@@ -81,8 +82,8 @@ def draw_splits(splits: Splits, options: SourceOptions, seed: int) -> dict[str, 
             "lower data.validation_rows or data.calibration_rows in params.yaml",
         )
     train = np.sort(rows[validation_rows:]).tolist()
-    # `rows` is shuffled, so any stretch of it is a fair draw
-    calibration = np.sort(rows[validation_rows : validation_rows + options.calibration_rows]).tolist()
+    # `rows` is shuffled, so any stretch of it is a fair draw; unsorted, so are its first samples
+    calibration = rows[validation_rows : validation_rows + options.calibration_rows].tolist()
     if splits.validation is not None:
         validation = (splits.validation, list(range(len(splits.validation))))
     else:

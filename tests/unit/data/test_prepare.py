@@ -100,6 +100,14 @@ def test_unusable_rows_are_an_error_and_nothing_is_written(
     assert not Path("prepared").exists()
 
 
+def test_the_first_calibration_rows_of_a_sorted_file_have_every_label(study: Path, tsv_data, text_model):
+    Path("train.tsv").write_text(HEAD + "".join(f"word{row}\t{int(row >= 200)}\n" for row in range(400)))
+    changes = {"calibration_rows": 100, "validation_rows": 20}
+    prepare_data(data={**tsv_data, **changes}, model=text_model, seed=3, folder="data")
+    signature = Signature.model_validate_json(Path("data/signature.json").read_text())
+    assert 5 <= sum(read_split("data/calibration.parquet", signature).labels[:20]) <= 15
+
+
 def test_images_for_a_text_task_and_the_reverse_are_errors(study: Path, text_model, image_model):
     with pytest.raises(DataError, match=r"holds images, and model.task is text-classification"):
         prepare_data(data=DIGITS, model=text_model, seed=3, folder="data")
