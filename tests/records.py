@@ -18,6 +18,7 @@ from temper.report.comparison import compare_records
 
 LABELS = [0, 1, 1, 0]
 MIB = 1024 * 1024
+ENGINES = {"fast": {"onnx": "fp32"}}
 ANALYSIS = {"latency_margin": 0.05, "accuracy_budget_points": 0.5}
 
 
@@ -83,6 +84,7 @@ def record(
     reason: str | None = None,
     workloads: Sequence[str] | Mapping[str, Workload] = ("b1",),
     backend: str | None = None,
+    loads: str = "onnx/fp32",
     census: dict[str, Any] | None = None,
     peak_rss_mib: float = 150.0,
     other_batches: Mapping[str, Sequence[int]] | None = None,
@@ -128,7 +130,7 @@ def record(
             "gpus": 0,
         },
         artifact=Artifact(
-            loads="onnx/fp32", files_sha256={"model.onnx": "m"}, size_bytes=3 * MIB, producer={}, census=census
+            loads=loads, files_sha256={"model.onnx": "m"}, size_bytes=3 * MIB, producer={}, census=census
         ),
         baseline={"backend": "base-backend", "loads": "onnx/fp32"},
         ran={"library": "onnxruntime", "version": "1.5", "device": "cpu"} if measured else None,
@@ -160,4 +162,4 @@ def record(
 
 def compared(records: Sequence[Record], baseline: str, **analysis: float) -> dict[str, Any]:
     """What the report makes of records."""
-    return compare_records(records, baseline, {**ANALYSIS, **analysis})
+    return compare_records(records, baseline, {**ANALYSIS, **analysis}, ENGINES)

@@ -65,6 +65,7 @@ def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_no
         study="tiny",
         baseline="base",
         analysis=ANALYSIS,
+        engines={},
         records=[str(tmp_path / "base.json")],
         jobs=[],
         folder=report,

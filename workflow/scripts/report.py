@@ -9,6 +9,7 @@ with recorded(snakemake):
         study=snakemake.params.study,
         baseline=snakemake.params.baseline,
         analysis=snakemake.params.analysis,
+        engines=snakemake.params.engines,
         records=snakemake.input.records,
         jobs=snakemake.input.jobs,
         folder=snakemake.params.folder,

@@ -7,6 +7,7 @@ import numpy as np
 
 from temper.errors import ArtifactError
 from temper.measurement.record import Accuracy, LatencyRatio, NotMeasured, Record, Workload
+from temper.report.agreement import agreements
 from temper.report.explanation import not_faster
 from temper.statistics.paired_labels import (
     against_budget,
@@ -186,13 +187,16 @@ def _check_inputs(records: Sequence[Record]) -> None:
                 )
 
 
-def compare_records(records: Sequence[Record], baseline: str, analysis: Mapping[str, float]) -> Json:
+def compare_records(
+    records: Sequence[Record], baseline: str, analysis: Mapping[str, float], engines: Mapping[str, Mapping[str, Any]]
+) -> Json:
     """Every candidate against the baseline: artifacts/report/comparison.json.
 
     Args:
         records: of all candidates, in the order of params.yaml.
         baseline: the candidate that is the baseline itself.
         analysis: the section of that name.
+        engines: the section of that name: which ONNX file each engine was built from.
 
     Raises:
         ArtifactError: two candidates were timed on different inputs.
@@ -218,4 +222,5 @@ def compare_records(records: Sequence[Record], baseline: str, analysis: Mapping[
             }
             for record in records
         },
+        "agreement": agreements(records, engines),
     }

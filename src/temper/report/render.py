@@ -16,6 +16,8 @@ from temper.artifact import canonical_json, sha256, staged_folder, write_text
 from temper.errors import ArtifactError
 from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.measurement.record import NotMeasured, Record, read_record
+from temper.report.agreement import HEADER as AGREEMENT_HEADER
+from temper.report.agreement import agreement_cells
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
 from temper.report.load_tests import HEADER, load_test_rows
@@ -200,7 +202,7 @@ def _machine_line(records: Sequence[Record]) -> str:
 
 
 def _markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    words = ("candidate", "library", "artifact", "products", "accuracy", "verdict")
+    words = ("candidate", "library", "artifact", "products", "accuracy", "verdict", "file", "runtimes")
     page = ["| " + " | ".join(header) + " |"]
     page.append("| " + " | ".join("---" if name.endswith(words) else "---:" for name in header) + " |")
     return page + ["| " + " | ".join(cells) + " |" for cells in lines]
@@ -213,6 +215,11 @@ def results_markdown(all_rows: Sequence[Row], *, without: Sequence[str] = ()) ->
     return (
         "\n".join(_markdown_table([header[at] for at in kept], [[cells[at] for at in kept] for cells in lines])) + "\n"
     )
+
+
+def agreement_markdown(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """How far runtimes of one ONNX file agree, as a Markdown table."""
+    return "\n".join(_markdown_table(AGREEMENT_HEADER, agreement_cells(pairs))) + "\n"
 
 
 def _choices(decision: Mapping[str, Any]) -> list[str]:
@@ -232,7 +239,10 @@ def markdown(records: Sequence[Record], comparison: Mapping[str, Any], decision:
     page = [f"# {comparison['study']}", "", f"Measured on {_machine_line(records)}.", ""]
     page += [results_markdown(rows(records, comparison))]
     page += [f"Fastest within {decision['accuracy_budget_points']:g} points of {decision['baseline']}:", ""]
-    page += [*_choices(decision), "", *(f"- {note}" for note in notes(records, comparison)), ""]
+    page += [*_choices(decision), ""]
+    if comparison["agreement"]:
+        page += ["One file on several runtimes:", "", agreement_markdown(comparison["agreement"])]
+    page += [*(f"- {note}" for note in notes(records, comparison)), ""]
     return "\n".join(page)
 
 
@@ -323,6 +333,7 @@ def write_summary(
     study: str,
     baseline: str,
     analysis: Mapping[str, float],
+    engines: Mapping[str, Mapping[str, Any]],
     records: Sequence[str],
     jobs: Sequence[str],
     folder: str,
@@ -333,6 +344,7 @@ def write_summary(
         study: name of the study.
         baseline: the candidate that is the baseline itself, which the others are held against.
         analysis: the section of that name: margin and budget.
+        engines: the section of that name: which ONNX file each was built from.
         records: paths of the records, in the order of the table.
         jobs: paths of the job records of the measurements, which hold the records' digests.
         folder: where the summary goes.
@@ -342,7 +354,7 @@ def write_summary(
     """
     _check_jobs(jobs)
     read = [read_record(path) for path in records]
-    compared = compare_records(read, baseline, analysis)
+    compared = compare_records(read, baseline, analysis, engines)
     decision = decide(read, compared)
     with staged_folder(folder) as scratch:
         write_text(scratch / "summary.md", markdown(read, compared, decision))

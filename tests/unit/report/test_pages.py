@@ -44,3 +44,11 @@ def test_a_folder_without_records_is_an_error_and_no_empty_table(tmp_path):
     with pytest.raises(ArtifactError) as caught:
         results_table(tmp_path)
     assert "params.yaml" in caught.value.happened
+
+
+def test_agreement_of_one_file_on_its_runtimes_has_a_table_of_its_own():
+    written = filled(
+        "<!-- agreement of results/cpu-2c/sst2-minilm-full -->\nold\n<!-- end of table -->\n", ROOT
+    ).splitlines()
+    assert written[1].startswith("| ONNX file | runtimes | rows | labels that differ |")
+    assert any(line.startswith("| int8 | ort-int8 and openvino-int8 | 2,693 |") for line in written)
