@@ -53,7 +53,12 @@ def quantizer_ranges(model: ModelProto) -> dict[str, tuple[float, float]]:
 
 
 def collect(model: ModelProto, batches: Sequence[Tensors], options: Options) -> Collected:
-    """Quantise a copy of the model over the batches and read the ranges from it.
+    """Quantise a copy of the model over the batches and read the ranges from it."""
+    return quantize(model, batches, options, correct_biases=True)
+
+
+def quantize(model: ModelProto, batches: Sequence[Tensors], options: Options, *, correct_biases: bool) -> Collected:
+    """What NNCF makes of a copy of the model.
 
     The first pass of the other methods comes before, for what NNCF does not look at: NaN, dead tensors, outliers.
     """
@@ -72,7 +77,8 @@ def collect(model: ModelProto, batches: Sequence[Tensors], options: Options) -> 
         subset_size=len(batches),
         fast_bias_correction=options.fast_bias_correction,
         advanced_parameters=nncf.AdvancedQuantizationParameters(
-            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=NOT_SMOOTHED, matmul=alpha)
+            disable_bias_correction=not correct_biases,
+            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=NOT_SMOOTHED, matmul=alpha),
         ),
     )
     return Collected(quantizer_ranges(quantized), quantized, by_extremes(found))
