@@ -25,6 +25,30 @@ def load(folder: str | Path) -> ModelProto:
     return onnx.load(str(Path(folder) / MODEL_FILE))
 
 
+def open_session(model: ModelProto, threads: int, level: str) -> Any:
+    """A session of ONNX Runtime on the CPU, also for a model above protobuf's 2 GB.
+
+    Args:
+        threads: of its own pool.
+        level: of graph optimisation, a member of GraphOptimizationLevel.
+    """
+    import tempfile
+
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    settings.log_severity_level = 3
+    settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    if model.ByteSize() < PROTOBUF_LIMIT_BYTES:
+        return onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory() as scratch:
+        onnx.save(model, str(Path(scratch) / "model.onnx"), save_as_external_data=True, location="model.onnx.data")
+        return onnxruntime.InferenceSession(
+            str(Path(scratch) / "model.onnx"), settings, providers=["CPUExecutionProvider"]
+        )
+
+
 def strip_provenance(model: ModelProto) -> None:
     """Remove what depends on the folder or goes stale: stack traces, exporter notes, inferred shapes."""
 

@@ -20,6 +20,9 @@ LIBRARY = Library("openvino", ("openvino",), "OpenVINO")
 ACCEPTS = ("onnx",)
 PREDICTS = True
 
+_MOST_SHAPES = 48  # compiled models kept at a time where shapes are static: each holds kernels and weights of its own
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]  # of the inputs, by name
+
 
 class Options(BaseModel):
     """`options` of a row whose runner is openvino."""
@@ -28,10 +31,11 @@ class Options(BaseModel):
     device: Literal["CPU"]
     inference_precision: Literal["f32", "bf16", "f16"]  # of what the file does not quantise itself
     threads: PositiveInt
+    shapes: Literal["dynamic", "static"]  # static: a compiled model for each input shape, made in its first call
 
 
 class OpenVinoRunner:
-    """One compiled model and one request."""
+    """One compiled model and one request, or one for each input shape."""
 
     def __init__(self, artifact: str, options: Options, version: str, *, profiling: bool = False) -> None:
         self._folder, self._options, self._version = Path(artifact), options, version
@@ -40,18 +44,29 @@ class OpenVinoRunner:
     def __enter__(self) -> Self:
         read_manifest(self._folder / "onnx.json", kind="onnx")
         openvino = import_library(LIBRARY, self._version)
-        asked = f"run {self._folder / 'model.onnx'} on OpenVINO {self._options.device} in {self._options.inference_precision}"
-        settings = {
+        self._openvino = openvino
+        self._settings = {
             "INFERENCE_PRECISION_HINT": self._options.inference_precision,
             "INFERENCE_NUM_THREADS": self._options.threads,
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
             "PERF_COUNT": "YES" if self._profiling else "NO",
         }
+        self._requests: dict[Shapes, Any] = {}  # the one with the key () takes every shape
+        self._latest = self._compile(())
+        self._openvino_version = openvino.__version__.partition("-")[0]
+        return self
+
+    def _compile(self, shapes: Shapes) -> Any:
+        """Compile the file for these input shapes, () for any, and check the precision of its layers."""
+        file = self._folder / "model.onnx"
+        asked = f"run {file} on OpenVINO {self._options.device} in {self._options.inference_precision}"
         try:
-            self._compiled = openvino.Core().compile_model(
-                str(self._folder / "model.onnx"), self._options.device, settings
-            )
+            core = self._openvino.Core()
+            model = core.read_model(str(file))
+            if shapes:
+                model.reshape({name: list(shape) for name, shape in shapes})
+            self._compiled = core.compile_model(model, self._options.device, self._settings)
         except Exception as error:
             raise BackendError(
                 asked=asked,
@@ -68,9 +83,10 @@ class OpenVinoRunner:
                 spoiled="this record only: its latency would be another precision's",
                 fix="declare the precision that runs in the backend's row, or use a machine that has the one you asked for",
             )
-        self._request = self._compiled.create_infer_request()
-        self._openvino_version = openvino.__version__.partition("-")[0]
-        return self
+        while len(self._requests) >= _MOST_SHAPES:
+            del self._requests[next(iter(self._requests))]  # the oldest
+        self._requests[shapes] = self._compiled.create_infer_request()
+        return self._requests[shapes]
 
     def _layers_by_precision(self) -> dict[str, int]:
         """Executed layers by the precision the plugin chose for them."""
@@ -82,8 +98,8 @@ class OpenVinoRunner:
         return dict(sorted(found.items()))
 
     def profile(self) -> list[Any]:
-        """OpenVINO's `ProfilingInfo` of every layer; times are means over all calls so far."""
-        found: list[Any] = self._request.get_profiling_info()
+        """OpenVINO's `ProfilingInfo` of every layer in the latest call's model; times are means over its calls so far."""
+        found: list[Any] = self._latest.get_profiling_info()
         return found
 
     def runtime_precisions(self) -> dict[str, str]:
@@ -94,10 +110,14 @@ class OpenVinoRunner:
         }
 
     def __exit__(self, *exc_info: object) -> None:
-        del self._request, self._compiled
+        del self._requests, self._compiled
 
     def infer(self, inputs: Tensors) -> Logits:
-        result = self._request.infer(dict(inputs), share_inputs=True)  # blocks until the logits are in host memory
+        shapes: Shapes = ()
+        if self._options.shapes == "static":
+            shapes = tuple((name, array.shape) for name, array in inputs.items())
+        self._latest = self._requests.get(shapes) or self._compile(shapes)
+        result = self._latest.infer(dict(inputs), share_inputs=True)  # blocks until the logits are in host memory
         return np.array(result["logits"], dtype=np.float32)
 
     def describe(self) -> dict[str, Any]:
@@ -106,6 +126,7 @@ class OpenVinoRunner:
             "version": self._openvino_version,
             "device": "cpu",
             "inference_precision": self._options.inference_precision,
+            "shapes": self._options.shapes,
             "layers_by_precision": self._layers,
             "threads": int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
         }
@@ -166,13 +187,17 @@ def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequ
         artifact: folder of the `model.onnx`.
         options: of the backend's row.
         version: of OpenVINO, or 'installed'.
-        batches: arrays of the signature by name, at least one; every batch is run once.
+        batches: arrays of the signature by name, at least one; every batch is run once, where shapes are static
+            those of the first one's shape.
 
     Raises:
         BackendError: the model cannot be compiled.
         PrecisionNotActive: it was compiled in another precision than asked.
     """
     chosen = Options.model_validate(options)
+    if chosen.shapes == "static":  # counters are each compiled model's own
+        sizes = {name: array.shape for name, array in batches[0].items()}
+        batches = [batch for batch in batches if {name: array.shape for name, array in batch.items()} == sizes]
     with OpenVinoRunner(artifact, chosen, version, profiling=True) as runner:
         runner.infer(batches[0])  # kernels are made in the first call
         first = runner.profile()

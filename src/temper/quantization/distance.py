@@ -1,15 +1,13 @@
 """How far a quantised file's answers are from the float file's, on validation rows."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnx import ModelProto, helper
 
 from temper.data.encoded import Split, collate, row_lengths
-from temper.onnx_file import PROTOBUF_LIMIT_BYTES, QUANTIZABLE
+from temper.onnx_file import QUANTIZABLE, open_session
 from temper.signature import Signature, Tensors
 
 _ROWS_PER_CALL = 16
@@ -33,25 +31,6 @@ class Distance:
     rows: int
 
 
-def _open(model: ModelProto, threads: int, level: str) -> Any:
-    import tempfile
-    from pathlib import Path
-
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
-    settings.log_severity_level = 3
-    settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-    if model.ByteSize() < PROTOBUF_LIMIT_BYTES:
-        return onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
-    with tempfile.TemporaryDirectory() as scratch:
-        onnx.save(model, str(Path(scratch) / "model.onnx"), save_as_external_data=True, location="model.onnx.data")
-        return onnxruntime.InferenceSession(
-            str(Path(scratch) / "model.onnx"), settings, providers=["CPUExecutionProvider"]
-        )
-
-
 def batches(split: Split, signature: Signature, rows: int) -> list[Tensors]:
     """The first `rows` rows in batches of like length, each padded to its own longest."""
     lengths = row_lengths(split, signature)[:rows]
@@ -73,7 +52,7 @@ class Judge:
 
     def _logits(self, model: ModelProto) -> Logits:
         # 'basic' leaves every Q/DQ node in its place: what is compared is the file, not one library's integer kernels
-        session = _open(model, self._threads, "ORT_ENABLE_BASIC")
+        session = open_session(model, self._threads, "ORT_ENABLE_BASIC")
         return np.concatenate([session.run(None, batch)[0] for batch in self._rows])
 
     def distance(self, model: ModelProto) -> Distance:
@@ -100,7 +79,7 @@ def multiplications(reference: ModelProto, batch: Tensors, threads: int) -> dict
     wanted -= {entry.name for entry in (*model.graph.input, *model.graph.output)}
     shown = [*(entry.name for entry in model.graph.output), *sorted(wanted)]
     model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in sorted(wanted))
-    session = _open(model, threads, "ORT_DISABLE_ALL")
+    session = open_session(model, threads, "ORT_DISABLE_ALL")
     shapes |= {name: array.shape for name, array in batch.items()}
     shapes |= {name: array.shape for name, array in zip(shown, session.run(None, batch), strict=True)}
     found = {}

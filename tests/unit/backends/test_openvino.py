@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from temper.artifact import write_manifest
+from temper.backends import openvino
 from temper.backends.openvino import executed_layers, open_runner
 from temper.errors import ArtifactError, BackendError
 from tests.tiny_onnx import unsupported_model
@@ -30,6 +31,26 @@ def test_a_quantised_file_really_runs_in_8_bits(tiny_study, precision):
     assert layers(tiny_study.precision[precision])["i8"] >= 5
 
 
+def test_static_shapes_have_a_compiled_model_each_with_the_answers_of_the_dynamic_one(tiny_study, monkeypatch):
+    batches = [tiny_study.inputs([0, 1], length=length) for length in (9, 12, 9, 20)]
+    with open_runner(str(tiny_study.fp32), OPTIONS, "installed") as runner:
+        expected = [runner.infer(batch) for batch in batches]
+    monkeypatch.setattr(openvino, "_MOST_SHAPES", 2)
+    with open_runner(str(tiny_study.fp32), {**OPTIONS, "shapes": "static"}, "installed") as runner:
+        for batch, logits in zip(batches, expected, strict=True):
+            assert abs(runner.infer(batch) - logits).max() < 1e-5
+        assert runner.describe()["shapes"] == "static"
+        assert runner.describe()["layers_by_precision"]["f32"] > 5
+        assert len(runner._requests) == 2  # the oldest are dropped
+
+
+def test_layers_of_static_shapes_are_traced_over_the_batches_of_one_shape(tiny_study):
+    batches = [tiny_study.inputs([0, 1], length=length) for length in (9, 12, 9)]
+    found = openvino.trace(str(tiny_study.fp32), {**OPTIONS, "shapes": "static"}, "installed", batches)
+    assert sum(layer.is_product for layer in found.layers) == 8
+    assert any(layer.type == "Subgraph" for layer in found.layers)  # the two products of attention are inside one
+
+
 def test_an_altered_file_is_refused_before_it_is_loaded(tiny_study, copy_of):
     folder = copy_of(tiny_study.fp32)
     with open(folder / "model.onnx", "ab") as stream:
@@ -48,7 +69,9 @@ def test_a_model_it_cannot_run_is_a_backend_error(tiny_study, copy_of):
     assert "NoSuchOperator" in caught.value.happened
 
 
-@pytest.mark.parametrize("change", [{"device": "GPU"}, {"inference_precision": "int8"}, {"streams": 2}])
+@pytest.mark.parametrize(
+    "change", [{"device": "GPU"}, {"inference_precision": "int8"}, {"streams": 2}, {"shapes": "fixed"}]
+)
 def test_other_devices_precisions_and_keys_are_refused(change):
     with pytest.raises(ValidationError):
         open_runner("anywhere", {**OPTIONS, **change}, "installed")

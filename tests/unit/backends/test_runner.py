@@ -19,7 +19,7 @@ CPU = {
             "allow_cpu_fallback": False,
         },
     ),
-    "openvino": ("fp32", {"device": "CPU", "inference_precision": "f32", "threads": 1}),
+    "openvino": ("fp32", {"device": "CPU", "inference_precision": "f32", "threads": 1, "shapes": "dynamic"}),
 }
 LIBRARIES = sorted(set(CPU) - {"null"})
 

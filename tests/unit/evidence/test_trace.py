@@ -14,7 +14,7 @@ OPTIONS = {
         "graph_optimization": "all",
         "allow_cpu_fallback": False,
     },
-    openvino: {"device": "CPU", "inference_precision": "f32", "threads": 1},
+    openvino: {"device": "CPU", "inference_precision": "f32", "threads": 1, "shapes": "dynamic"},
 }
 
 
