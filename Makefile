@@ -71,7 +71,7 @@ library: $(READY) need-PACKAGE need-VERSION  ## another version of a library: ma
 	$(BIN)/pip install --quiet --disable-pip-version-check --target $(VENV)/libraries/$(PACKAGE)-$(VERSION) $(PACKAGE)==$(VERSION)
 
 test: $(TEST_READY)  ## every test that needs no GPU
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 gpu-test: $(TEST_READY)  ## the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest tests/gpu

@@ -183,8 +183,16 @@ def test_a_number_as_the_name_of_a_row_is_refused():
 CHOICES = [
     ("data/source", "data.source", "digits, files, hub, synthetic"),
     ("train/method", "train.method", "fine_tune, none"),
-    ("calibrations/main/method", "calibrations.main.method", "entropy, minmax, moving_average, nncf, percentile, smooth_quant"),
-    ("precisions/fp16/step", "precisions.fp16.step", "fp16, fp8, int8_dynamic, int8_static, int8_weight_only, read_token, unguarded_softmax"),
+    (
+        "calibrations/main/method",
+        "calibrations.main.method",
+        "entropy, minmax, moving_average, nncf, percentile, smooth_quant",
+    ),
+    (
+        "precisions/fp16/step",
+        "precisions.fp16.step",
+        "fp16, fp8, int8_dynamic, int8_static, int8_weight_only, read_token, unguarded_softmax",
+    ),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt_rtx"),
     ("backends/ort-cpu/runner", "backends.ort-cpu.runner", "null, onnxruntime, openvino, pytorch, tensorrt_rtx"),
 ]
@@ -199,7 +207,10 @@ def test_an_unknown_choice_lists_the_known_ones(path, place, known):
 
 
 def test_an_unknown_calibration_method_with_options_lists_the_known_ones():
-    assert "entropy, minmax, moving_average, nncf, percentile, smooth_quant" in refusal(("calibration_methods/magic", {})).happened
+    assert (
+        "entropy, minmax, moving_average, nncf, percentile, smooth_quant"
+        in refusal(("calibration_methods/magic", {})).happened
+    )
 
 
 @pytest.mark.parametrize("rows", ["drawn", "random_ids", "shuffled_tokens", {"label": "negative"}])
