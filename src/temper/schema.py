@@ -48,7 +48,8 @@ class CalibrationRow(_Closed):
 
     method: str
     samples: PositiveInt
-    rows: Literal["drawn", "random_ids", "shuffled_tokens"] | LabelRows  # all but drawn: to see what wrong data does
+    # all but drawn: to see what wrong data does
+    rows: Literal["drawn", "random_ids", "shuffled_tokens", "digits_as_text"] | LabelRows
     onnx: Name
 
 

@@ -1,5 +1,6 @@
 """ONNX file and calibration rows in, calibration cache out; the method is a file of this folder."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,8 @@ from temper.errors import ArtifactError
 from temper.onnx_file import MANIFEST, load, strip_provenance
 from temper.provenance import versions
 from temper.signature import Signature
+
+COST_LINE = "calibrating took {took_s:.2f} s: {digest}"
 
 
 def calibrate(
@@ -60,7 +63,10 @@ def calibrate(
     )
     module = plugins.load("calibration", row["method"])
     calls = Calls(split, signature, together=module.ROWS_SHARE_CALLS)
-    collected: Collected = module.collect(load(source), calls, module.Options.model_validate(options))
+    model, chosen = load(source), module.Options.model_validate(options)
+    started = time.monotonic()
+    collected: Collected = module.collect(model, calls, chosen)
+    took_s = time.monotonic() - started
     wrong = sorted(name for name, ends in collected.ranges.items() if not np.isfinite(ends).all())
     if wrong:
         raise ArtifactError(
@@ -95,5 +101,7 @@ def calibrate(
             },
         )
     print(f"{len(collected.ranges)} tensors calibrated on {row['samples']} samples by {row['method']}")
+    # here and not in the cache, whose bytes repeat; the digest says of which cache it is (temper/report/costs.py)
+    print(COST_LINE.format(took_s=took_s, digest=sha256(Path(folder) / CACHE_FILE)))
     for suspicion in collected.suspicious:
         print(f"suspicious: {suspicion.tensor}: {suspicion.what}: {suspicion.evidence}")

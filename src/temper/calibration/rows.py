@@ -34,15 +34,48 @@ def _with_tokens(split: Split, change: Callable[[Tokens, np.random.Generator], T
     return Split(labels=split.labels, texts=split.texts, inputs={**split.inputs, TOKEN_IDS: changed})
 
 
+def _special_ids(known: Any) -> list[int]:
+    return [id_ for id_, token in known.get_added_tokens_decoder().items() if token.special]
+
+
 def _random_ids(tokenizer: Path) -> Callable[[Tokens, np.random.Generator], Tokens]:
     from tokenizers import Tokenizer
 
     known = Tokenizer.from_file(str(tokenizer))
-    special = [id_ for id_, token in known.get_added_tokens_decoder().items() if token.special]
+    special = _special_ids(known)
     ordinary = np.setdiff1d(np.fromiter(known.get_vocab().values(), np.int64), special)
 
     def change(row: Tokens, generator: np.random.Generator) -> Tokens:
         return np.where(np.isin(row, special), row, generator.choice(ordinary, len(row)))
+
+    return change
+
+
+def _digits_as_text(tokenizer: Path) -> Callable[[Tokens, np.random.Generator], Tokens]:
+    """Rows that hold the pixels of handwritten digits as numbers, '0 0 5 13 …', from a drawn image's first pixel on."""
+    from sklearn.datasets import load_digits
+    from tokenizers import Tokenizer
+
+    known = Tokenizer.from_file(str(tokenizer))
+    known.no_truncation()
+    special = _special_ids(known)
+    numbers = load_digits().data.astype(np.int64)
+    written = known.encode_batch([" ".join(map(str, image)) for image in numbers.tolist()], add_special_tokens=False)
+    images = [np.asarray(text.ids, np.int64) for text in written]
+    if any(np.isin(image, special).all() for image in images):  # all of nothing is true too
+        raise _refused(
+            "calibrate on handwritten digits as text",
+            f"{tokenizer.name} has no tokens for numbers",
+            "give the calibration other rows (docs/params.md lists them)",
+        )
+
+    def change(row: Tokens, generator: np.random.Generator) -> Tokens:
+        changed, ordinary = row.copy(), ~np.isin(row, special)
+        ids = np.empty(0, np.int64)
+        while len(ids) < ordinary.sum():  # a row longer than one image goes on with another
+            ids = np.concatenate([ids, images[generator.integers(len(images))]])
+        changed[ordinary] = ids[: ordinary.sum()]
+        return changed
 
     return change
 
@@ -58,12 +91,13 @@ def choose(
 
     Args:
         rows: `drawn`; `random_ids`: ordinary tokens replaced by uniformly drawn ones; `shuffled_tokens`: in random order
-            between the first and the last; `{label: name}`: the split's rows of that label.
+            between the first and the last; `digits_as_text`: ordinary tokens replaced by the pixels of handwritten digits,
+            as numbers; `{label: name}`: the split's rows of that label.
         seed: of the study.
-        tokenizer: tokenizer.json, which says what the vocabulary is; read for random_ids.
+        tokenizer: tokenizer.json, which says what the vocabulary is; read for random_ids and digits_as_text.
 
     Raises:
-        DataError: no such label, too few rows, or one row over and over.
+        DataError: no such label, too few rows, one row over and over, or no tokens for numbers.
     """
     asked, whose = f"calibrate on {samples} samples", ""
     if not isinstance(rows, str):
@@ -87,6 +121,8 @@ def choose(
         split = _with_tokens(split, _random_ids(tokenizer), seed)
     elif rows == "shuffled_tokens":
         split = _with_tokens(split, _shuffled, seed)
+    elif rows == "digits_as_text":
+        split = _with_tokens(split, _digits_as_text(tokenizer), seed)
     if samples > 1 and all(np.array_equal(row, values[0]) for values in split.inputs.values() for row in values[1:]):
         raise _refused(
             asked,
