@@ -222,6 +222,18 @@ def _pages(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _figures(arguments: argparse.Namespace) -> int:
+    from temper.report.figures import drawn
+    from temper.report.pages import figures
+
+    for file in arguments.files:
+        for what, folder, name in figures(Path(file).read_text(encoding="utf-8")):
+            target = Path(file).parent / name
+            write_text(target, drawn(what, folder))
+            print(f"{target}: drawn from {folder}")
+    return 0
+
+
 def _lint(arguments: argparse.Namespace) -> int:
     """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
     done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False)
@@ -318,6 +330,7 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
+    add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
     add("lint", _lint, "snakemake --lint, without what does not apply")
     arguments = parser.parse_args(argv)
     try:

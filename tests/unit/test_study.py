@@ -117,7 +117,7 @@ WRONG = [
     ("calibrations/main/samples", 0, "greater than 0"),
     ("calibration_methods/percentile/percentile", 100, "less than 100"),
     ("calibration_methods/entropy/bins", 0, "greater than 0"),
-    ("calibrations/main/rows", "best", "'drawn', 'random_ids' or 'shuffled_tokens'"),
+    ("calibrations/main/rows", "best", "'drawn', 'random_ids', 'shuffled_tokens' or 'digits_as_text'"),
     ("calibrated_precisions/int8/per_channel", "true", "valid boolean"),
     ("engines/fp32/opt_shape/0", 0, "greater than 0"),
     ("backends/rtx/version", 1.6, "valid string"),
@@ -213,7 +213,7 @@ def test_an_unknown_calibration_method_with_options_lists_the_known_ones():
     )
 
 
-@pytest.mark.parametrize("rows", ["drawn", "random_ids", "shuffled_tokens", {"label": "negative"}])
+@pytest.mark.parametrize("rows", ["drawn", "random_ids", "shuffled_tokens", "digits_as_text", {"label": "negative"}])
 def test_a_calibration_says_which_rows_it_reads(rows):
     assert read_study(spoiled(("calibrations/main/rows", rows))).model_dump()["calibrations"]["main"]["rows"] == rows
 
@@ -222,7 +222,7 @@ def test_rows_of_a_label_name_it():
     assert "calibrations.main.rows.label is missing" in refusal(("calibrations/main/rows", {})).happened
 
 
-@pytest.mark.parametrize("rows", ["random_ids", "shuffled_tokens"])
+@pytest.mark.parametrize("rows", ["random_ids", "shuffled_tokens", "digits_as_text"])
 def test_images_have_no_tokens_to_calibrate_on(rows):
     params = yaml.safe_load((ROOT / "studies/digits-resnet/params.yaml").read_text())
     params["calibrations"]["main"]["rows"] = rows

@@ -114,6 +114,7 @@ def test_records_are_filed_by_machine_and_only_finished_ones(repository):
     assert records == sorted(path.name for path in (repository / "artifacts/measurements").glob("*.json"))
     assert (filed / "jobs/measure/ort-int8.json").is_file()
     assert (filed / "engines/int8/engine.json").is_file()
+    assert json.loads((filed / "calibration_seconds.json").read_text()).keys() == {"main"}
     assert [path for path in filed.rglob("*") if path.suffix in (".onnx", ".engine", ".safetensors", ".parquet")] == []
     record = repository / "artifacts/measurements/ort-int8.json"
     record.write_text(record.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))

@@ -4,46 +4,24 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from temper.errors import ArtifactError
 from temper.load_test.record import read_load_test
-from temper.measurement.record import Record, read_record
-from temper.report.comparison import compare_records
+from temper.report.calibrations import accuracy_table, seconds_table
+from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.load_tests import load_test_markdown
 from temper.report.render import agreement_markdown, results_markdown
+from temper.report.searches import layers_table, trials_table
 from temper.report.tables import rows
 
 _MARKED = re.compile(
-    r"(<!-- (?P<what>table|load tests|calibration study|agreement) of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
+    r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|layers|trials)"
+    r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
 )
-
-
-def _compared(folder: Path) -> tuple[list[Record], dict[str, Any]]:
-    """The records of a folder results/<machine>/<study>/, in the order of its params.yaml, and what is made of them.
-
-    Raises:
-        ArtifactError: the folder holds no params.yaml, or a record is missing or of another schema version.
-    """
-    params = folder / "params.yaml"
-    if not params.is_file():
-        raise ArtifactError(
-            asked=f"write the table of {folder}",
-            happened=f"{params} does not exist",
-            spoiled="the page; it was not changed",
-            fix="file the study's records there first (results/README.md)",
-        )
-    study = yaml.safe_load(params.read_text(encoding="utf-8"))
-    records = [read_record(folder / "measurements" / f"{name}.json") for name in study["candidates"]]
-    baseline = study["baseline"]
-    same = next(
-        name for name, row in study["candidates"].items() if all(row[key] == value for key, value in baseline.items())
-    )
-    return records, compare_records(records, same, study["analysis"], study["engines"])
+_FIGURE = re.compile(
+    r"<!-- (?P<what>calibrations|layers) plot of (?P<folder>\S+) -->\n!\[[^\]]*\]\((?P<file>[^)\s]+)\)"
+)
 
 
 def results_table(folder: Path, workloads: Sequence[str] | None = None) -> str:
@@ -52,15 +30,18 @@ def results_table(folder: Path, workloads: Sequence[str] | None = None) -> str:
     Args:
         folder: what `temper results` filed.
         workloads: only these; all where it is None.
+
+    Raises:
+        ArtifactError: the folder holds no params.yaml, or a record is missing or of another schema version.
     """
-    records, compared = _compared(folder)
-    shown = [row for row in rows(records, compared) if workloads is None or row.workload in workloads]
+    study = read_filed_study(folder)
+    shown = [row for row in rows(study.records, study.compared) if workloads is None or row.workload in workloads]
     return results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
 
 
-def agreement_table(folder: Path) -> str:
-    """The Markdown table of how far runtimes of one ONNX file agree, from the records of results/<machine>/<study>/."""
-    return agreement_markdown(_compared(folder)[1]["agreement"])
+def agreement_table(study: FiledStudy) -> str:
+    """The Markdown table of how far runtimes of one ONNX file agree, from a study's records."""
+    return agreement_markdown(study.compared["agreement"])
 
 
 def load_tests_table(folder: Path) -> str:
@@ -94,16 +75,34 @@ def calibration_table(folder: Path) -> str:
 def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
-    `<!-- table of FOLDER -->`, `<!-- table of FOLDER for WORKLOAD WORKLOAD -->`, `<!-- load tests of FOLDER -->`,
-    `<!-- agreement of FOLDER -->` and `<!-- calibration study of FOLDER -->` end with `<!-- end of table -->`.
+    A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
+    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds or agreement of a folder of results/, and
+    layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
-        folder = root / mark["folder"]
-        if mark["what"] == "table":
+        folder, what = root / mark["folder"], mark["what"]
+        if what == "table":
             return results_table(folder, mark["only"].split() if mark["only"] else None)
-        return {"load tests": load_tests_table, "agreement": agreement_table, "calibration study": calibration_table}[
-            mark["what"]
-        ](folder)
+        if what in _OF_STUDIES:
+            return _OF_STUDIES[what](read_filed_study(folder))
+        return _OF_FOLDERS[what](folder)
 
     return _MARKED.sub(lambda mark: mark[1] + written(mark) + mark["end"], page)
+
+
+def figures(page: str) -> list[tuple[str, Path, str]]:
+    """The plots that a page shows: what of, the folder of its mark, and the file that it links.
+
+    `<!-- calibrations plot of FOLDER -->` or `<!-- layers plot of FOLDER -->` stands on the line before the image.
+    """
+    return [(mark["what"], Path(mark["folder"]), mark["file"]) for mark in _FIGURE.finditer(page)]
+
+
+_OF_STUDIES = {"calibrations": accuracy_table, "calibration seconds": seconds_table, "agreement": agreement_table}
+_OF_FOLDERS = {
+    "load tests": load_tests_table,
+    "calibration study": calibration_table,
+    "layers": layers_table,
+    "trials": trials_table,
+}

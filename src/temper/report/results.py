@@ -4,7 +4,10 @@ import re
 import shutil
 from pathlib import Path
 
+from temper.artifact import canonical_json, write_text
 from temper.errors import ArtifactError, ConfigError
+from temper.report.calibrations import SECONDS_FILE
+from temper.report.costs import calibration_seconds
 from temper.schema import NAME_PATTERN
 from temper.tracking.jobs import checkout_of, planned_jobs
 from temper.tracking.sync import states
@@ -78,6 +81,8 @@ def file_results(machine: str) -> Path:
             target = scratch / _target(path, folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    if took := calibration_seconds():
+        write_text(scratch / SECONDS_FILE, canonical_json(took))
     shutil.rmtree(goal, ignore_errors=True)
     scratch.rename(goal)
     return goal

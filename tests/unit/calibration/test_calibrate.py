@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -18,13 +19,13 @@ from tests.tiny_study import DATA, METHODS, SAMPLES, SEED
 def run(tiny_study, tmp_path):
     """Calibrates the tiny study's FP32 file anew; gives the cache's folder."""
 
-    def run(method="minmax", samples=SAMPLES, onnx_folder=None, data_folder=None, rows="drawn", seed=SEED):
+    def run(method="minmax", samples=SAMPLES, onnx_folder=None, data_folder=None, rows="drawn", seed=SEED, **options):
         calibrate(
             onnx_folder=str(onnx_folder or tiny_study.fp32),
             data_folder=str(data_folder or tiny_study.data),
             folder=str(tmp_path / "cache" / method),
             row={"method": method, "samples": samples, "rows": rows, "onnx": "fp32"},
-            options=METHODS[method],
+            options=METHODS[method] | options,
             seed=seed,
         )
         return tmp_path / "cache" / method
@@ -106,9 +107,15 @@ def test_what_is_suspicious_is_kept_and_printed(run, capsys):
     assert f"suspicious: {first['tensor']}: {first['what']}: {first['evidence']}" in capsys.readouterr().out
 
 
+def test_its_seconds_are_printed_with_the_digest_of_the_cache_and_stand_in_no_file(run, capsys):
+    folder = run()
+    (said,) = re.findall(r"^calibrating took \d+\.\d\d s: (\w+)$", capsys.readouterr().out, re.MULTILINE)
+    assert said == sha256(folder / "cache.json")
+
+
 def test_too_few_values_for_the_method_are_refused(run, tmp_path):
-    with pytest.raises(DataError, match="it needs 1,000 values of a tensor"):
-        run("percentile", samples=1)
+    with pytest.raises(DataError, match="it needs 1,334 values of a tensor"):
+        run("percentile", samples=1, percentile=99.25)
     assert not (tmp_path / "cache").exists()
 
 

@@ -1,6 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from temper.calibration import entropy, minmax, percentile
 from temper.calibration.rows import PIXELS_PER_CALL, TOKENS_PER_CALL, Calls, choose
@@ -57,6 +62,71 @@ def test_shuffled_tokens_are_the_same_tokens_with_the_ends_in_their_place(chosen
     for old, new in zip(before, after, strict=True):
         assert sorted(old) == sorted(new)
         assert (old[0], old[-1]) == (new[0], new[-1])
+
+
+@pytest.fixture
+def with_numbers(tmp_path):
+    """A tokenizer whose token of a number n is n + 10."""
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3} | {str(number): number + 10 for number in range(17)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path / "tokenizer.json"
+
+
+def ends_of(split):
+    """Rows of one token between two special ones, of many, and of more than two images have pixels."""
+    rows = [np.asarray([2, *[5] * between, 3], np.int64) for between in (1, 20, 64, 140)]
+    return replace(split, labels=split.labels[:4], texts=split.texts[:4], inputs={"input_ids": rows})
+
+
+def test_digits_as_text_are_pixels_of_images_one_after_the_other(split, tiny_study, with_numbers):
+    before = ends_of(split)
+    found = choose(before, tiny_study.signature, rows="digits_as_text", samples=4, seed=SEED, tokenizer=with_numbers)
+    images = {tuple(image) for image in load_digits().data.astype(int).tolist()}
+    for old, new in zip(before.inputs["input_ids"], found.inputs["input_ids"], strict=True):
+        assert (len(new), new[0], new[-1], new.dtype) == (len(old), 2, 3, np.int64)
+        pixels = (new[1:-1] - 10).tolist()
+        for start in range(0, len(pixels), 64):
+            part = tuple(pixels[start : start + 64])
+            assert any(image[: len(part)] == part for image in images)
+    longest = found.inputs["input_ids"][3][1:-1]
+    assert longest[:64].tolist() != longest[64:128].tolist()
+
+
+def test_the_seed_decides_which_digits_and_more_samples_change_no_earlier_row(split, tiny_study, with_numbers):
+    def digits(seed, samples):
+        found = choose(
+            split, tiny_study.signature, rows="digits_as_text", samples=samples, seed=seed, tokenizer=with_numbers
+        )
+        return ids(found)
+
+    before = ids(split)
+    first = digits(SEED, 8)
+    assert first == digits(SEED, 8)
+    assert first != digits(SEED + 1, 8)
+    assert digits(SEED, 12)[:8] == first
+    assert ids(split) == before
+
+
+def test_digits_need_tokens_for_numbers(split, tiny_study, tmp_path):
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "plot": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.add_special_tokens(["[UNK]"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(DataError) as caught:
+        choose(
+            split,
+            tiny_study.signature,
+            rows="digits_as_text",
+            samples=4,
+            seed=SEED,
+            tokenizer=tmp_path / "tokenizer.json",
+        )
+    assert caught.value.asked == "calibrate on handwritten digits as text"
+    assert caught.value.happened == "tokenizer.json has no tokens for numbers"
+    assert "docs/params.md" in caught.value.fix
 
 
 @pytest.mark.parametrize("rows", ["random_ids", "shuffled_tokens"])

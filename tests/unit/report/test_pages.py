@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from temper.errors import ArtifactError
-from temper.report.pages import filled, results_table
+from temper.report.pages import figures, filled, results_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md", "docs/quantising.md"])
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
-    assert re.findall(r"<!-- (?:table|calibration study) of (\S+) -->", page)
+    assert re.findall(r"<!-- (?:table|calibration study|calibrations) of (\S+) -->", page)
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
 
 
@@ -38,6 +38,13 @@ def test_load_tests_have_a_table_of_their_own():
     written = filled(page, ROOT)
     assert "| openvino-int8-server | openvino-cpu | onnx/int8 | server | b1-s128 | VALID (p95 ≤ 100 ms) |" in written
     assert written.count("VALID") == 6
+
+
+def test_a_plot_is_an_image_with_its_mark_on_the_line_before():
+    mark = "<!-- layers plot of results/x/searches/main -->\n![Each layer](figures/layers.svg)\n"
+    assert figures(f"a\n{mark}b\n![no mark](other.svg)\n") == [
+        ("layers", Path("results/x/searches/main"), "figures/layers.svg")
+    ]
 
 
 def test_a_folder_without_records_is_an_error_and_no_empty_table(tmp_path):

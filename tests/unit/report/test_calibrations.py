@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from temper.errors import ArtifactError
+from temper.report.calibrations import accuracy_table, cells, seconds_table
+from temper.report.filed import FiledStudy
+
+CALIBRATIONS = {
+    "a-8": {"method": "minmax", "samples": 8, "rows": "drawn", "onnx": "fp32"},
+    "a-1000": {"method": "minmax", "samples": 1000, "rows": "drawn", "onnx": "fp32"},
+    "a-one": {"method": "minmax", "samples": 8, "rows": {"label": "bad"}, "onnx": "fp32"},
+    "n-8": {"method": "nncf", "samples": 8, "rows": "drawn", "onnx": "fp32"},
+}
+
+
+def answer(points):
+    paired = {
+        "status": "measured",
+        "difference_points": points,
+        "difference_low_points": points - 1,
+        "difference_high_points": points + 1,
+        "verdict": "beyond",
+        "labels_differing": 7,
+    }
+    return {"accuracy": {"status": "measured", "accuracy": 0.9 + points / 100, "against_baseline": paired}}
+
+
+@pytest.fixture
+def study(tmp_path) -> FiledStudy:
+    """Two recipes of minmax on 8 and 1,000 rows, one of nncf, and a float file; a-1000-in was not measured."""
+    files = {
+        "a-8-out": ("a-8", True),
+        "a-8-in": ("a-8", False),
+        "a-1000-out": ("a-1000", True),
+        "a-1000-in": ("a-1000", False),
+        "a-one-in": ("a-one", False),
+        "n-8": ("n-8", True),
+    }
+    for name in CALIBRATIONS:
+        (tmp_path / f"calibration/{name}").mkdir(parents=True)
+        cache = {"holds_quantized_model": name == "n-8"}
+        (tmp_path / f"calibration/{name}/cache.json").write_text(json.dumps(cache))
+    params = {
+        "calibrations": CALIBRATIONS,
+        "calibrated_precisions": {
+            name: {"calibration": row, "quantize_outputs": outputs} for name, (row, outputs) in files.items()
+        },
+        "candidates": {
+            "base": {"loads": "checkpoint"},
+            "fp32": {"loads": "onnx/fp32"},
+            **{name: {"loads": f"onnx/{name}"} for name in files},
+        },
+    }
+    missing = {"accuracy": {"status": "not measured", "reason": "why"}}
+    differences = {"a-8-out": -2.5, "a-8-in": 0.25, "a-1000-out": -2.0, "a-one-in": -0.5, "n-8": 0.0}
+    compared = {"candidates": {name: answer(value) for name, value in differences.items()} | {"a-1000-in": missing}}
+    return FiledStudy(tmp_path, params, (), compared)
+
+
+def test_a_line_is_a_recipe_a_method_and_its_rows_and_samples_stand_side_by_side(study):
+    assert accuracy_table(study).splitlines() == [
+        "| quantised | method | rows | 8 | 1,000 |",
+        "| --- | --- | --- | ---: | ---: |",
+        "| what products read and write | minmax | drawn | 87.50; −2.50 beyond; 7 | 88.00; −2.00 beyond; 7 |",
+        "| what products read | minmax | drawn | 90.25; +0.25 beyond; 7 | – |",
+        "| what products read | minmax | label bad | 89.50; −0.50 beyond; 7 | – |",
+        "| the method's own | nncf | drawn | 90.00; +0.00 beyond; 7 | – |",
+    ]
+
+
+def test_a_cell_has_the_interval_of_its_difference(study):
+    found = {cell.candidate: cell for cell in cells(study)}
+    assert "a-1000-in" not in found
+    assert "fp32" not in found
+    assert (found["a-8-out"].low_points, found["a-8-out"].high_points) == (-3.5, -1.5)
+
+
+def test_two_candidates_in_one_cell_are_refused(study):
+    study.params["candidates"]["other-backend"] = {"loads": "onnx/n-8"}
+    study.compared["candidates"]["other-backend"] = answer(1.0)
+    with pytest.raises(ArtifactError) as caught:
+        cells(study)
+    assert caught.value.happened == "n-8 and other-backend are the same method, rows, samples and recipe"
+    assert "on one backend" in caught.value.fix
+
+
+def test_seconds_that_are_not_known_are_absent(study):
+    Path(study.folder / "calibration_seconds.json").write_text(json.dumps({"a-8": 0.51, "n-8": 12.0}))
+    assert seconds_table(study).splitlines()[2:] == [
+        "| minmax | drawn | 0.5 | – |",
+        "| minmax | label bad | – | – |",
+        "| nncf | drawn | 12.0 | – |",
+    ]

@@ -1,0 +1,62 @@
+"""Plots in the documentation come from committed records."""
+
+import builtins
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from temper.errors import LibraryError
+from temper.report.figures import drawn, layers_svg
+from temper.report.pages import figures
+
+ROOT = Path(__file__).resolve().parents[3]
+SEARCH = ROOT / "results/cpu-2c/sst2-minilm-full/searches/main"
+SHOWN = [
+    (page, *figure)
+    for page in ("docs/quantising.md", "docs/calibration-study.md")
+    for figure in figures((ROOT / page).read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("page", "what", "folder", "file"), SHOWN)
+def test_a_pages_plots_are_those_of_the_committed_records(page, what, folder, file):
+    text = (ROOT / page).parent.joinpath(file).read_text(encoding="utf-8")
+    assert drawn(what, ROOT / folder) == text, f"run `temper figures {page}`"
+
+
+def test_both_pages_show_a_plot():
+    assert {(page, what) for page, what, *_ in SHOWN} == {
+        ("docs/quantising.md", "layers"),
+        ("docs/calibration-study.md", "calibrations"),
+    }
+
+
+def test_another_process_draws_the_same_bytes():
+    code = "import sys, pathlib; from temper.report.figures import layers_svg as d; print(d(pathlib.Path(sys.argv[1])), end='')"
+    done = subprocess.run([sys.executable, "-c", code, str(SEARCH)], check=True, capture_output=True, text=True)
+    assert done.stdout == layers_svg(SEARCH)
+
+
+def test_the_plot_of_layers_names_each_and_holds_no_date():
+    text = layers_svg(SEARCH)
+    assert len(re.findall(r">(?:bert|node|classifier)[^<]*</text>", text)) == 50
+    assert "bert.encoder.layer.1.output.dense (float)" in text
+    assert "<dc:date>" not in text
+
+
+def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest, **others):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *rest, **others)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(LibraryError) as caught:
+        layers_svg(SEARCH)
+    assert caught.value.happened == "matplotlib is not installed"
+    assert "requirements/test.txt" in caught.value.fix
