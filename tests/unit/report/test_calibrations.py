@@ -11,6 +11,7 @@ CALIBRATIONS = {
     "a-8": {"method": "minmax", "samples": 8, "rows": "drawn", "onnx": "fp32"},
     "a-1000": {"method": "minmax", "samples": 1000, "rows": "drawn", "onnx": "fp32"},
     "a-one": {"method": "minmax", "samples": 8, "rows": {"label": "bad"}, "onnx": "fp32"},
+    "e-8": {"method": "entropy", "samples": 8, "rows": "drawn", "onnx": "fp32"},
     "n-8": {"method": "nncf", "samples": 8, "rows": "drawn", "onnx": "fp32"},
 }
 
@@ -29,13 +30,14 @@ def answer(points):
 
 @pytest.fixture
 def study(tmp_path) -> FiledStudy:
-    """Two recipes of minmax on 8 and 1,000 rows, one of nncf, and a float file; a-1000-in was not measured."""
+    """Two recipes of minmax on 8 and 1,000 rows, one of entropy and of nncf, and a float file; a-1000-in was not measured."""
     files = {
         "a-8-out": ("a-8", True),
         "a-8-in": ("a-8", False),
         "a-1000-out": ("a-1000", True),
         "a-1000-in": ("a-1000", False),
         "a-one-in": ("a-one", False),
+        "e-8-out": ("e-8", True),
         "n-8": ("n-8", True),
     }
     for name in CALIBRATIONS:
@@ -54,7 +56,7 @@ def study(tmp_path) -> FiledStudy:
         },
     }
     missing = {"accuracy": {"status": "not measured", "reason": "why"}}
-    differences = {"a-8-out": -2.5, "a-8-in": 0.25, "a-1000-out": -2.0, "a-one-in": -0.5, "n-8": 0.0}
+    differences = {"a-8-out": -2.5, "a-8-in": 0.25, "a-1000-out": -2.0, "a-one-in": -0.5, "e-8-out": -3.0, "n-8": 0.0}
     compared = {"candidates": {name: answer(value) for name, value in differences.items()} | {"a-1000-in": missing}}
     return FiledStudy(tmp_path, params, (), compared)
 
@@ -64,6 +66,7 @@ def test_a_line_is_a_recipe_a_method_and_its_rows_and_samples_stand_side_by_side
         "| quantised | method | rows | 8 | 1,000 |",
         "| --- | --- | --- | ---: | ---: |",
         "| what products read and write | minmax | drawn | 87.50; −2.50 beyond; 7 | 88.00; −2.00 beyond; 7 |",
+        "| what products read and write | entropy | drawn | 87.00; −3.00 beyond; 7 | – |",
         "| what products read | minmax | drawn | 90.25; +0.25 beyond; 7 | – |",
         "| what products read | minmax | label bad | 89.50; −0.50 beyond; 7 | – |",
         "| the method's own | nncf | drawn | 90.00; +0.00 beyond; 7 | – |",
@@ -91,5 +94,6 @@ def test_seconds_that_are_not_known_are_absent(study):
     assert seconds_table(study).splitlines()[2:] == [
         "| minmax | drawn | 0.5 | – |",
         "| minmax | label bad | – | – |",
+        "| entropy | drawn | – | – |",
         "| nncf | drawn | 12.0 | – |",
     ]
