@@ -76,8 +76,8 @@ def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
-    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds or agreement of a folder of results/, and
-    layers or trials of a folder with search.json.
+    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds or agreement of a folder
+    of results/, and layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
