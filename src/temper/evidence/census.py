@@ -41,7 +41,9 @@ INTEGER_PRODUCTS = {
 }
 WEIGHT_ONLY_PRODUCTS = ("MatMulNBits", "MatMulBnb4")  # the weight is packed, the activation stays as it is
 DYNAMIC_QUANTIZERS = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
-MOVING_OPERATORS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+# They take values and give the same ones: what was on an 8-bit grid before them is on it behind them. A maximum is one of
+# the values it is taken of.
+MOVING_OPERATORS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "MaxPool")
 UNKNOWN = "unknown"
 
 _PRECISIONS = {

@@ -92,6 +92,15 @@ def test_a_weight_is_seen_through_transpose_and_through_quantize_linear():
     assert (found.quantized, found.weights_by_precision) == (1, {"INT8": 1})
 
 
+def test_an_activation_is_seen_through_max_pooling():
+    """A ResNet's pooling: quantisers place Q/DQ before it, and what it gives are values of that grid."""
+    pooled = helper.make_node("MaxPool", ["d"], ["p"], kernel_shape=[2, 2])
+    convolution = helper.make_node("Conv", ["p", "w"], ["y"])
+    nodes = [quantize("x", "q"), dequantize("q", "d"), dequantize("stored", "w"), pooled, convolution]
+    found = census_of_model(model_of(nodes, {**INT8, "stored": np.ones((1, 1, 1, 1), np.int8)}))
+    assert (found.total, found.quantized) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("stored", "name"), [(TensorProto.FLOAT8E4M3FN, "FP8"), (TensorProto.INT4, "INT4"), (TensorProto.UINT8, "INT8")]
 )
