@@ -2,7 +2,7 @@
 #
 # data/prepared/                       fixed, encoded splits and the data card
 # artifacts/checkpoint/                fine-tuned weights
-# artifacts/onnx/<row>/                rows of `exports:` and of the sections of precisions
+# artifacts/onnx/<row>/                rows of `exports:`, of the sections of precisions and of `quantization_aware:`
 # artifacts/calibration/<row>/         rows of `calibrations:`
 # artifacts/searches/<row>/            rows of `searches:`: each layer's sensitivity, the layers to keep in float
 # artifacts/engines/<row>/             rows of `engines:`
@@ -53,6 +53,7 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/precision.smk"
 include: "workflow/rules/search.smk"
+include: "workflow/rules/quantization_aware.smk"
 include: "workflow/rules/engine.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/load_test.smk"

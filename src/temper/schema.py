@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from temper.model_options import ArchitectureModel, CheckpointModel
+from temper.quantization.aware_options import QuantizationAwareRow
 from temper.quantization.options import SearchRow
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
@@ -144,6 +145,7 @@ class Study(_Closed):
     calibrated_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration; the rest closed by its file
     searches: dict[Name, SearchRow]  # which layers of a quantised file to keep in float
     searched_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration, search; the rest closed by its file
+    quantization_aware: dict[Name, QuantizationAwareRow]  # fine-tuned with fake quantisation
     engines: dict[Name, EngineRow]
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
     workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
@@ -177,6 +179,7 @@ class Study(_Closed):
             "calibrate": tuple(self.calibrations),
             "convert_precision": tuple(self.conversions),
             "search_layers": tuple(self.searches),
+            "train_quantized": tuple(self.quantization_aware),
             "build_engine": tuple(self.engines),
             "measure": tuple(self.candidates),
             "load_test": tuple(self.load_tests),
@@ -186,4 +189,4 @@ class Study(_Closed):
     @property
     def onnx_rows(self) -> tuple[str, ...]:
         """Names of all ONNX files."""
-        return (*self.exports, *self.conversions)
+        return (*self.exports, *self.conversions, *self.quantization_aware)

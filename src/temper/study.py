@@ -18,11 +18,12 @@ from temper.library import resolve_version
 from temper.load_test.options import LoadTestRow, check_workload
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, REAL_LENGTHS, has_real_lengths
 from temper.params_file import check_unique_keys, params_error
+from temper.quantization.aware_options import check_calibration
 from temper.schema import BaselineRow, CandidateRow, EngineRow, LabelRows, Study
 from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
-ONNX_SECTIONS = "exports, precisions, calibrated_precisions or searched_precisions"
+ONNX_SECTIONS = "exports, precisions, calibrated_precisions, searched_precisions or quantization_aware"
 
 
 def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
@@ -152,7 +153,13 @@ def _check_onnx(study: Study) -> None:
     for name in sorted(
         name
         for name, times in Counter(
-            [*study.exports, *study.precisions, *study.calibrated_precisions, *study.searched_precisions]
+            [
+                *study.exports,
+                *study.precisions,
+                *study.calibrated_precisions,
+                *study.searched_precisions,
+                *study.quantization_aware,
+            ]
         ).items()
         if times > 1
     ):
@@ -248,6 +255,14 @@ def _check_searches(study: Study) -> None:
                 f"{place}.rows is {search.rows}, more than the {rows} rows of data.validation_rows",
                 "ask for fewer rows, or make data.validation_rows larger",
             )
+
+
+def _check_quantization_aware(study: Study) -> None:
+    for name, row in study.quantization_aware.items():
+        place = f"quantization_aware.{name}"
+        _need(row.onnx, study.exports, f"{place}.onnx", "exports")
+        _need(row.calibration, study.calibrations, f"{place}.calibration", "calibrations")
+        check_calibration(place, row, study.calibrations[row.calibration].onnx)
 
 
 def _check_chain(study: Study, name: str) -> None:
@@ -453,6 +468,7 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
     _check_training(study)
     _check_onnx(study)
     _check_searches(study)
+    _check_quantization_aware(study)
     _check_engines(study)
     _check_measured(study)
     return study
