@@ -54,6 +54,7 @@ def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple
         "calibrations",
         "precisions",
         "calibrated_precisions",
+        "quantization_aware",
         "engines",
         "backends",
         "workloads",
@@ -410,6 +411,57 @@ def test_the_links_of_a_precisions_row_are_not_its_steps_options():
         "quantize_outputs": True,
         "keep_in_float": [],
     }
+
+
+TRAINED = {
+    "onnx": "fp32", "calibration": "entropy", "device": "cpu", "threads": 1, "steps": 8, "batch_size": 8,
+    "learning_rate": 1.0e-4, "steps_per_log": 4, "keep_in_float": [], "max_logit_difference": 0.05,
+}  # fmt: skip
+
+
+def test_a_row_of_quantization_aware_is_an_onnx_row_like_any_other():
+    loads = {**PARAMS["candidates"]["ort-int8"], "loads": "onnx/trained"}
+    engine = {**PARAMS["engines"]["int8"], "onnx": "trained"}
+    study = read_study(
+        spoiled(("quantization_aware/trained", TRAINED), ("candidates/trained", loads), ("engines/trained", engine))
+    )
+    assert study.onnx_rows[-1] == "trained"
+    assert study.jobs["train_quantized"] == ("trained",)
+    assert "trained" not in study.jobs["convert_precision"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "happened", "fix"),
+    [
+        (
+            {"onnx": "fp16"},
+            "quantization_aware.trained.onnx names 'fp16', but there is no such row in exports",
+            "exports",
+        ),
+        (
+            {"calibration": "nowhere"},
+            "quantization_aware.trained.calibration names 'nowhere', but there is no such row in calibrations",
+            "calibrations",
+        ),
+        ({"steps": GONE}, "quantization_aware.trained.steps is missing", "no key has a default"),
+        ({"colour": "blue"}, "quantization_aware.trained.colour is an unknown key", "docs/params.md"),
+        ({"learning_rate": "1e-4"}, "quantization_aware.trained.learning_rate", "write 2.0e-5"),
+    ],
+    ids=["onnx", "calibration", "missing", "unknown", "text"],
+)
+def test_a_wrong_row_of_quantization_aware_is_refused(changes, happened, fix):
+    row = {key: value for key, value in {**TRAINED, **changes}.items() if value is not GONE}
+    error = refusal(("quantization_aware/trained", row))
+    assert error.happened.startswith(happened)
+    assert fix in error.fix
+
+
+def test_ranges_of_another_export_and_a_name_that_stands_twice_are_refused():
+    exports = ("exports/newer", {**PARAMS["exports"]["fp32"], "opset": 21})
+    error = refusal(exports, ("quantization_aware/trained", {**TRAINED, "onnx": "newer"}))
+    assert "its calibration 'entropy' holds the ranges of onnx/fp32" in error.happened
+    error = refusal(("quantization_aware/int8", TRAINED))
+    assert error.happened.startswith(f"'int8' is a row of two of {ONNX_SECTIONS}")
 
 
 def test_a_key_that_stands_twice_in_a_file_is_refused(tmp_path):

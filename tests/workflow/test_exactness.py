@@ -25,6 +25,7 @@ ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
 PRECISIONS = ["convert_precision fp16", "convert_precision int8"]
 SEARCH = ["search_layers main", "convert_precision int8-searched"]
+TRAINED = ["train_quantized int8-trained", "measure ort-int8-trained", "report"]
 INT8_MEASURED = ["measure openvino-int8", "measure ort-int8", "measure rtx-int8"]
 MEASURED = sorted([*INT8_MEASURED, "measure harness", "measure ort-fp32", "measure torch-fp32"])
 AFTER_CONVERSION = ["build_engine int8", *INT8_MEASURED, *REPORT]
@@ -66,6 +67,7 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
             *params["precisions"],
             *params["calibrated_precisions"],
             *params["searched_precisions"],
+            *params["quantization_aware"],
         ],
         "calibration": params["calibrations"],
         "engines": params["engines"],
@@ -78,7 +80,8 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
 
 
 def test_the_same_rules_take_images_and_a_second_run_does_nothing(finished_images):
-    rows = ["load_test ort-int8", *(f"measure {row}" for row in ("harness", "ort-int8", "rtx-fp16", "torch-fp32"))]
+    candidates = ("harness", "ort-int8", "ort-int8-trained", "rtx-fp16", "torch-fp32")
+    rows = ["load_test ort-int8", *(f"measure {row}" for row in candidates)]
     chain = [
         "prepare_data",
         "fine_tune",
@@ -86,6 +89,7 @@ def test_the_same_rules_take_images_and_a_second_run_does_nothing(finished_image
         *CALIBRATE,
         *PRECISIONS,
         *SEARCH,
+        *TRAINED[:1],
         "build_engine fp16",
         *rows,
         *REPORT,
@@ -190,6 +194,32 @@ def test_a_search_reruns_itself_and_the_file_that_it_is_for(finished_images, tmp
     study = StudyFolder(shutil.copytree(finished_images.folder, tmp_path / "study"), finished_images.code)
     study.set(**change)
     assert study.planned() == sorted(jobs)
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ({"quantization_aware__int8-trained__steps": 4}, TRAINED),
+        ({"quantization_aware__int8-trained__keep_in_float": []}, TRAINED),
+        ({"quantization_aware": {}, "candidates__ort-int8-trained": ...}, REPORT),
+        ({"calibrated_precisions__int8__keep_in_float": ["classifier.1"]}, "no training"),
+        ("src/temper/quantization/fake.py", TRAINED),
+        ("src/temper/training/fine_tune.py", "training"),
+    ],
+    ids=["steps", "a layer more", "none", "another int8 file", "its code", "the checkpoint's code"],
+)
+def test_training_with_fake_quantisation_reruns_for_what_it_reads(finished_images, tmp_path, change, jobs):
+    copied = shutil.copytree(finished_images.folder, tmp_path / "study")
+    study = StudyFolder(copied, copy_code_of(finished_images.code, tmp_path / "code"))
+    if isinstance(change, str):
+        with open(study.code / change, "a") as module:
+            module.write("# edited\n")
+    else:
+        study.set(**change)
+    if isinstance(jobs, str):
+        assert (TRAINED[0] in study.planned()) == (jobs == "training")
+    else:
+        assert study.planned() == sorted(jobs)
 
 
 def test_another_loadgen_makes_the_load_tests_anew_and_nothing_else(finished_images, tmp_path):

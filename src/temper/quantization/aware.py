@@ -129,8 +129,18 @@ def _export(network: Any, checkpoint: Path, data: Path, export: Mapping[str, Any
         return load(folder)
 
 
-def _parity(expected: Logits, batches: Sequence[Tensors], row: QuantizationAwareRow) -> Callable[[Path], float]:
-    """A check that a file on ONNX Runtime (CPU, no graph optimisation) answers as the trained network does."""
+def parity_check(expected: Logits, batches: Sequence[Tensors], row: QuantizationAwareRow) -> Callable[[Path], float]:
+    """A check that a file on ONNX Runtime (CPU, no graph optimisation) answers as the trained network does.
+
+    Args:
+        expected: the network's logits, float32 [rows, labels].
+        batches: the same rows, in the same order.
+        row: states the largest absolute difference.
+
+    Returns:
+        What takes the path of a model.onnx, and returns the largest absolute difference; it raises ParityError where that
+        is more than the row allows.
+    """
 
     def check(path: Path) -> float:
         import onnxruntime
@@ -246,7 +256,7 @@ def train_quantized(
                 "layers": sorted(each.module for each in found),
             },
         },
-        check=_parity(answers, batches, asked),
+        check=parity_check(answers, batches, asked),
         inputs={
             "checkpoint": sha256(checkpoint / "checkpoint.json"),
             "model.onnx": sha256(source / "model.onnx"),
