@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from temper import model_options, plugins, schema
 from temper.load_test.options import LoadTestRow
+from temper.quantization.aware_options import QuantizationAwareRow
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/params.md").read_text(encoding="utf-8")
 SECTIONS = (
@@ -46,6 +47,10 @@ def test_every_choice_is_described_with_all_its_options(folder):
 
 def test_every_top_level_key_is_described():
     assert [key for key in sorted(keys(schema.Study)) if key not in PAGE] == []
+
+
+def test_every_key_of_training_with_fake_quantisation_is_described():
+    assert [key for key in sorted(keys(QuantizationAwareRow)) if f"`{key}`" not in PAGE] == []
 
 
 def test_every_key_of_a_load_test_is_described():
