@@ -6,6 +6,7 @@ Nothing here knows a model: a layer is a MatMul, Gemm or Conv, whatever stands a
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from onnx import ModelProto, NodeProto, TensorProto
 
@@ -68,19 +69,20 @@ def layers(model: ModelProto) -> list[Layer]:
 
 
 def chosen(known: Iterable[Layer], names: Iterable[str], place: str) -> list[Layer]:
-    """The layers of these names.
+    """The layers of these names, in the order of the file.
 
     Args:
         known: layers of the file.
-        names: as `Layer.name`.
+        names: as `Layer.name`, or with the wildcards of `fnmatch`: `*.attention.*`. An exporter's own names, which
+            products without weights have, are other ones in each of its versions.
         place: where the names stand, for the error.
 
     Raises:
         ArtifactError: there is no layer of such a name.
     """
     by_name = {layer.name: layer for layer in known}
-    wanted = list(names)
-    lacking = [name for name in wanted if name not in by_name]
+    matched = {name: [layer for layer in by_name if fnmatchcase(layer, name)] for name in names}
+    lacking = [name for name, found in matched.items() if not found]
     if lacking:
         listed = ", ".join(by_name)
         raise ArtifactError(
@@ -89,7 +91,8 @@ def chosen(known: Iterable[Layer], names: Iterable[str], place: str) -> list[Lay
             spoiled="this ONNX file and what is made from it; nothing was written",
             fix="name layers of that list",
         )
-    return [by_name[name] for name in wanted]
+    wanted = {layer for found in matched.values() for layer in found}
+    return [layer for name, layer in by_name.items() if name in wanted]
 
 
 @dataclass(frozen=True)

@@ -158,3 +158,12 @@ def test_int8_static_keeps_the_named_layers_in_float(tiny_study):
         remaining = quantized_layers(made, model)
         assert kept not in remaining
         assert remaining
+
+
+def test_a_name_may_have_wildcards_and_the_order_is_the_files():
+    known = layers(text_model("fp32"))
+    names = [layer.name for layer in known]
+    assert [layer.name for layer in chosen(known, ["*"], "keep_in_float")] == names
+    assert [layer.name for layer in chosen(known, [names[1], names[0][:3] + "*"], "keep_in_float")][0] == names[0]
+    with pytest.raises(ArtifactError, match=r"no such layer"):
+        chosen(known, ["nowhere*"], "keep_in_float")
