@@ -17,6 +17,7 @@ from temper.artifact import read_manifest
 from temper.backends.runner import Logits, Runner
 from temper.devices import nvidia_gpus
 from temper.engines.engine import Inspection
+from temper.engines.hardware import need_hardware
 from temper.engines.layers import count_by_precision
 from temper.engines.profile import Profile
 from temper.engines.tensorrt_rtx import LIBRARY as LIBRARY
@@ -79,6 +80,7 @@ class TensorRTRTXRunner:
             )
         with ExitStack() as undo:
             self._open_device(undo)
+            need_hardware(manifest["layers_by_precision"], self._capability, self._device_name)
             self._open_engine(trt, undo)
             self._allocate(trt, undo)
             self._close = undo.pop_all().close
@@ -174,6 +176,7 @@ class TensorRTRTXRunner:
         self._check(runtime.cudaSetDevice(self._options.device_index), "choose the GPU")
         properties = self._check(runtime.cudaGetDeviceProperties(self._options.device_index), "ask for the GPU's name")
         self._device_name = bytes(properties.name).rstrip(b"\0").decode()
+        self._capability = (int(properties.major), int(properties.minor))
         self._stream = self._check(runtime.cudaStreamCreate(), "open a stream")
         undo.callback(runtime.cudaStreamDestroy, self._stream)
 
