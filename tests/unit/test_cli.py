@@ -103,3 +103,12 @@ def test_an_incomplete_command_shows_its_usage(arguments, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert "usage: temper" in capsys.readouterr().err
+
+
+def test_figures_draws_what_a_page_marks_beside_the_page(tmp_path, capsys):
+    search = Path(__file__).resolve().parents[2] / "results/cpu-2c/sst2-minilm-full/searches/main"
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- layers plot of {search} -->\n![Each layer](figures/layers.svg)\n")
+    assert main(["figures", str(page)]) == 0
+    assert (tmp_path / "figures/layers.svg").read_text().startswith("<?xml")
+    assert capsys.readouterr().out == f"{tmp_path}/figures/layers.svg: drawn from {search}\n"
