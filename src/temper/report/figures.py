@@ -43,7 +43,7 @@ def _svg(figure: Any) -> str:
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def _draw_line(axes: Any, label: str, members: Sequence[Cell], shift: float) -> None:
+def _draw_line(axes: Any, label: str, colour: str, members: Sequence[Cell], shift: float) -> None:
     points = [cell.difference_points for cell in members]
     axes.errorbar(
         [cell.samples * shift for cell in members],
@@ -53,6 +53,7 @@ def _draw_line(axes: Any, label: str, members: Sequence[Cell], shift: float) -> 
             [cell.high_points - cell.difference_points for cell in members],
         ],
         label=label,
+        color=colour,
         marker="o",
         markersize=3.5,
         linewidth=1.2,
@@ -80,18 +81,19 @@ def calibrations_svg(study: FiledStudy) -> str:
                 members = sorted(
                     (c for c in found if (c.recipe, c.method) == (recipe, method)), key=lambda cell: cell.samples
                 )
-                _draw_line(axes, method, members, 1 + APART * (place - (len(own) - 1) / 2))
+                _draw_line(axes, method, f"C{methods.index(method)}", members, 1 + APART * (place - (len(own) - 1) / 2))
             counts = sorted({cell.samples for cell in found if cell.recipe == recipe})
             axes.axhline(0, color="black", linewidth=0.8)
             axes.axhline(
                 -study.params["analysis"]["accuracy_budget_points"], color="black", linewidth=0.8, linestyle="dashed"
             )
             axes.set_xscale("log")
-            axes.set_xticks(counts, [f"{count:,}" for count in counts])
+            axes.set_xticks(counts, [f"{count:,}" for count in counts], fontsize=7)
             axes.minorticks_off()
             axes.set_title(f"quantised: {recipe}", fontsize=9)
             axes.set_xlabel("calibration samples")
-            axes.legend(fontsize=8, loc="lower right")
+        entries = {label: bar for axes in panels for bar, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(entries.values(), entries.keys(), fontsize=8, loc="outside lower center", ncols=len(entries))
         panels[0].set_ylabel("accuracy less the baseline's, points")
         return _svg(figure)
 
