@@ -9,7 +9,7 @@ from tests.records import ANALYSIS, record
 
 def test_records_stand_in_the_order_of_the_candidates_and_are_held_against_the_baseline(tmp_path):
     rows = {"b": {"backend": "y", "loads": "onnx/fp32"}, "a": {"backend": "x", "loads": "checkpoint"}}
-    params = {"candidates": rows, "baseline": rows["a"], "analysis": ANALYSIS}
+    params = {"candidates": rows, "baseline": rows["a"], "analysis": ANALYSIS, "engines": {}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     for name, predictions in (("a", [0, 1, 1, 0]), ("b", [0, 1, 0, 0])):
         write_record(tmp_path / f"measurements/{name}.json", record(name, predictions=predictions))
