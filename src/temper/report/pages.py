@@ -14,7 +14,7 @@ from temper.report.searches import layers_table, trials_table
 from temper.report.tables import rows
 
 _MARKED = re.compile(
-    r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|layers|trials)"
+    r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
@@ -37,6 +37,12 @@ def results_table(folder: Path, workloads: Sequence[str] | None = None) -> str:
     study = read_filed_study(folder)
     shown = [row for row in rows(study.records, study.compared) if workloads is None or row.workload in workloads]
     return results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
+
+
+def labels_table(study: FiledStudy) -> str:
+    """The Markdown table without latencies: what was executed, accuracy, flips and verdicts."""
+    shown = rows(study.records, study.compared)
+    return results_markdown(shown, without=("library", "size MiB", "samples/s", " ms", "×", " verdict"))
 
 
 def agreement_table(study: FiledStudy) -> str:
@@ -76,8 +82,8 @@ def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
-    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds or agreement of a folder
-    of results/, and layers or trials of a folder with search.json.
+    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement or labels
+    (a table without latencies) of a folder of results/, and layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
@@ -99,7 +105,12 @@ def figures(page: str) -> list[tuple[str, Path, str]]:
     return [(mark["what"], Path(mark["folder"]), mark["file"]) for mark in _FIGURE.finditer(page)]
 
 
-_OF_STUDIES = {"calibrations": accuracy_table, "calibration seconds": seconds_table, "agreement": agreement_table}
+_OF_STUDIES = {
+    "calibrations": accuracy_table,
+    "calibration seconds": seconds_table,
+    "agreement": agreement_table,
+    "labels": labels_table,
+}
 _OF_FOLDERS = {
     "load tests": load_tests_table,
     "calibration study": calibration_table,

@@ -59,3 +59,12 @@ def test_agreement_of_one_file_on_its_runtimes_has_a_table_of_its_own():
     ).splitlines()
     assert written[1].startswith("| ONNX file | runtimes | rows | labels that differ |")
     assert any(line.startswith("| int8 | ort-int8 and openvino-int8 | 2,693 |") for line in written)
+
+
+def test_a_table_of_labels_has_no_latencies():
+    written = filled("<!-- labels of results/cpu-2c/languages -->\n<!-- end of table -->\n", ROOT).splitlines()
+    assert (
+        written[1]
+        == "| candidate | artifact | executed products | accuracy % | difference, points | flips | accuracy |"
+    )
+    assert any(line.startswith("| ort-int8 | onnx/int8 | 20 INT8, 14 FP32 | 90.66 |") for line in written)
