@@ -90,8 +90,9 @@ def main() -> None:
         command += [str(study.data["max_tokens"]), f"{scratch}/int8"]
         path = f"{python.parent}:{os.environ['PATH']}"
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PATH": path})
+        taken_s = round(time.monotonic() - began, 1)
         figures = measure(study, signature, test, Path(scratch, "int8"), arguments)
-        figures["peer_quantising_s"] = round(time.monotonic() - began, 1)
+        figures["peer_quantising_s"] = taken_s
     if out:
         out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

@@ -83,6 +83,8 @@ class OpenVinoRunner:
                 spoiled="this record only: its latency would be another precision's",
                 fix="declare the precision that runs in the backend's row, or use a machine that has the one you asked for",
             )
+        if shapes:
+            self._requests.pop((), None)  # what takes every shape was compiled to see that it can be
         while len(self._requests) >= _MOST_SHAPES:
             del self._requests[next(iter(self._requests))]  # the oldest
         self._requests[shapes] = self._compiled.create_infer_request()
@@ -110,7 +112,7 @@ class OpenVinoRunner:
         }
 
     def __exit__(self, *exc_info: object) -> None:
-        del self._requests, self._compiled
+        del self._requests, self._latest, self._compiled
 
     def infer(self, inputs: Tensors) -> Logits:
         shapes: Shapes = ()

@@ -42,7 +42,7 @@ def calibrate(
             quantized.onnx (what a library made along with the ranges; an empty file for methods that make none).
         row: `method`, `samples`, `rows`, `onnx`.
         options: of that method.
-        seed: of rows with random tokens.
+        seed: of rows with random or shuffled tokens and of digits.
 
     Raises:
         ArtifactError: an input is not what its manifest says, an activation or a range is not finite, or the model has

@@ -94,7 +94,7 @@ def observed_shapes(model: ModelProto) -> dict[str, Shape]:
 
 
 def constants(model: ModelProto) -> Mapping[str, Any]:
-    """Constants of the graph that hold at most one value, by name."""
+    """Constants of the graph that hold one value, by name."""
     return {
         tensor.name: numpy_helper.to_array(tensor)
         for tensor in model.graph.initializer

@@ -89,7 +89,7 @@ class _Inserter:
                     asked=f"quantise activations to {self._form.name}",
                     happened=f"the calibration cache has no range for {name}",
                     spoiled="this ONNX file and what is made from it; nothing was written",
-                    fix="calibrate this ONNX row by minmax, entropy or percentile: nncf keeps its own tensors",
+                    fix="calibrate this ONNX row by minmax, entropy or percentile: nncf and smooth_quant keep their own tensors",
                 )
             largest = max(map(abs, ranges[name])) or self._form.limit  # a dead tensor: any scale will do
             own = f"{name}/{self._form.name}"
