@@ -35,6 +35,7 @@ def run_block(made, block: str, **environment: str) -> str:
     return output
 
 
+@pytest.mark.long  # five minutes; test_experiments.py runs the same commands one by one
 def test_compare_calibration_settings(tmp_path):
     made = make_repository(tmp_path / "study")
     output = "".join(run_block(made, block) for block in blocks("compare-calibrations.md"))
