@@ -10,8 +10,16 @@ ROOT = Path(__file__).parents[2]
 LISTED = {
     "data": ["digits", "files", "hub", "synthetic"],
     "training": ["fine_tune", "none"],
-    "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile"],
-    "precisions": ["fp16", "fp8", "int8_dynamic", "int8_static", "int8_weight_only"],
+    "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile", "smooth_quant"],
+    "precisions": [
+        "fp16",
+        "fp8",
+        "int8_dynamic",
+        "int8_static",
+        "int8_weight_only",
+        "read_token",
+        "unguarded_softmax",
+    ],
     "engines": ["tensorrt_rtx"],
     "backends": ["null", "onnxruntime", "openvino", "pytorch", "tensorrt_rtx"],
 }

@@ -51,7 +51,8 @@ def test_upgrade_tensorrt(repository):
     assert "Nothing to be done" in output
 
 
-@pytest.mark.parametrize("kind", ["folder", "S3"])
+# test_remotes.py has S3 in every run
+@pytest.mark.parametrize("kind", ["folder", pytest.param("S3", marks=pytest.mark.long)])
 def test_share_results(kind, tmp_path: Path, request):
     made = make_repository(tmp_path / "study")
     environment = {**ENVIRONMENT, "REMOTE": str(tmp_path / "remote")}

@@ -216,7 +216,7 @@ def test_statistics_of_normalisations_stay_as_they_are(made):
 
 
 def test_openvino_executes_them_in_int8(made):
-    options = {"device": "CPU", "inference_precision": "f32", "threads": 1}
+    options = {"device": "CPU", "inference_precision": "f32", "threads": 1, "shapes": "dynamic"}
     ran = openvino_backend.trace(str(made.root / "onnx/trained"), options, "installed", [made.rows(4)])
     products = [layer for layer in ran.layers if layer.is_product]
     assert sum(layer.precision == "INT8" for layer in products) >= made.weighted
