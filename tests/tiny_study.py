@@ -35,6 +35,7 @@ MODEL: dict[str, Any] = {
 TRAIN: dict[str, Any] = {
     "method": "fine_tune",
     "device": "cpu",
+    "precision": "float32",
     "threads": 1,
     "epochs": 1,
     "batch_size": 32,

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto
 
-from temper.artifact import copy_files, staged_folder, write_manifest
+from temper.artifact import copy_files, staged_folder, write_manifest, write_text
 from temper.errors import ArtifactError
 from temper.evidence.census import census_of_model
 from temper.provenance import versions
@@ -113,8 +113,8 @@ def write_onnx_artifact(
     Args:
         model: the model with its weights; stripped of this machine's traces here.
         folder: where it goes.
-        source_folder: the artifact it was made from; signature and preprocessor are copied from there.
-        signature: the model's inputs and labels, also written into the file's own metadata.
+        source_folder: the artifact it was made from; the preprocessor is copied from there.
+        signature: the model's inputs and labels: signature.json, and in the file's own metadata.
         external_data: weights in model.onnx.data instead of in the graph's file.
         facts: for the manifest.
         check: called with the path of the written model before it takes its place; what it returns is kept in the
@@ -128,7 +128,7 @@ def write_onnx_artifact(
     """
     strip_provenance(model)
     entry = model.metadata_props.add()
-    entry.key, entry.value = "temper.signature", signature.model_dump_json()
+    entry.key, entry.value = "temper.signature", signature.model_dump_json(exclude_none=True)
     model.producer_name, model.producer_version = "temper", ""
     weight_bytes = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     if weight_bytes >= PROTOBUF_LIMIT_BYTES and not external_data:
@@ -154,7 +154,8 @@ def write_onnx_artifact(
                 spoiled="this ONNX file and what is made from it; nothing was written",
                 fix="try another opset in `exports:`, let the precision start from another row, or drop it from params.yaml",
             ) from None
-        copy_files((*PREPROCESSOR_FILES[signature.task], "signature.json"), source_folder, scratch)
+        copy_files(PREPROCESSOR_FILES[signature.task], source_folder, scratch)
+        write_text(scratch / "signature.json", signature.as_json())
         checked = {} if check is None else {"largest_logit_difference": check(scratch / MODEL_FILE)}
         write_manifest(
             scratch / MANIFEST,

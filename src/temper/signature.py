@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 
 BATCH_AXIS, SEQUENCE_AXIS = "batch_size", "sequence_length"
+ROWS_AXIS = "rows"  # of packed tokens; the batch is still the number of sentences
 
 # The axes of a task that differ from call to call, in the order in which engine shapes and workloads give them.
 DYNAMIC_AXES: dict[str, tuple[str, ...]] = {
@@ -45,8 +46,13 @@ class Signature(BaseModel):
     inputs: tuple[TensorSpec, ...]
     label_names: tuple[str, ...]
     padding_side: Literal["left", "right"]
+    row_tokens: int | None = None  # of a model on packed rows (temper/packing.py): tokens of a row
+
+    def as_json(self) -> str:
+        """The text of signature.json; what a signature does not have is left out."""
+        return self.model_dump_json(indent=2, exclude_none=True) + "\n"
 
     @property
     def dynamic_axes(self) -> tuple[str, ...]:
         """Names of the axes that differ from call to call, batch first."""
-        return DYNAMIC_AXES[self.task]
+        return DYNAMIC_AXES[self.task] if self.row_tokens is None else (BATCH_AXIS, ROWS_AXIS)

@@ -9,14 +9,16 @@ from temper import plugins
 ROOT = Path(__file__).parents[2]
 LISTED = {
     "data": ["digits", "files", "hub", "synthetic"],
-    "training": ["fine_tune", "none"],
+    "training": ["fine_tune", "none", "untrained"],
     "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile", "smooth_quant"],
     "precisions": [
         "fp16",
         "fp8",
+        "gelu_tanh",
         "int8_dynamic",
         "int8_static",
         "int8_weight_only",
+        "pack_rows",
         "read_token",
         "unguarded_softmax",
     ],

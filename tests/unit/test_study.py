@@ -183,7 +183,7 @@ def test_a_number_as_the_name_of_a_row_is_refused():
 
 CHOICES = [
     ("data/source", "data.source", "digits, files, hub, synthetic"),
-    ("train/method", "train.method", "fine_tune, none"),
+    ("train/method", "train.method", "fine_tune, none, untrained"),
     (
         "calibrations/main/method",
         "calibrations.main.method",
@@ -192,7 +192,7 @@ CHOICES = [
     (
         "precisions/fp16/step",
         "precisions.fp16.step",
-        "fp16, fp8, int8_dynamic, int8_static, int8_weight_only, read_token, unguarded_softmax",
+        "fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, unguarded_softmax",
     ),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt_rtx"),
     ("backends/ort-cpu/runner", "backends.ort-cpu.runner", "null, onnxruntime, openvino, pytorch, tensorrt_rtx"),

@@ -188,6 +188,6 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
         for name in SPLITS:
             write_split(staged / f"{name}.parquet", parts[name], encoded[name].inputs, signature)
         preprocessor.save(staged)
-        write_text(staged / "signature.json", signature.model_dump_json(indent=2) + "\n")
+        write_text(staged / "signature.json", signature.as_json())
         facts = {"seed": seed, "task": checked_model.task, "max_tokens": max_tokens, "notes": loaded.notes, **card}
         write_manifest(staged / "data_card.json", kind="data", facts=facts)

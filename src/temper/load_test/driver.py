@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from temper import plugins
 from temper.artifact import read_manifest
+from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
@@ -93,8 +93,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         split, signature, workload, distinct_batches=request["distinct_batches"], seed=request["seed"]
     )
     library = _samples(inputs, batch_size)
-    module = plugins.load("backends", backend["runner"])
-    runner: Runner = module.open_runner(request["artifact"], backend["options"], request["library_version"])
+    runner = open_artifact(backend["runner"], request["artifact"], backend["options"], request["library_version"])
     with runner as loaded:
         calibration = _calibrate(loaded, inputs)
         test = LoadTest(row, loaded, library, batch_size, request["seed"], folder)

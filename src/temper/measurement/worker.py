@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from temper import plugins
+from temper.backends.opening import open_artifact, trace_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
 from temper.errors import Unavailable
@@ -45,10 +46,7 @@ def _peak_rss_mib() -> float:
 
 
 def _open(side: Mapping[str, Any]) -> Runner:
-    runner: Runner = plugins.load("backends", side["runner"]).open_runner(
-        side["artifact"], side["options"], side["version"]
-    )
-    return runner
+    return open_artifact(side["runner"], side["artifact"], side["options"], side["version"])
 
 
 def _data(request: Mapping[str, Any]) -> tuple[Split, Signature]:
@@ -203,7 +201,8 @@ def _alone(request: Mapping[str, Any]) -> dict[str, Any]:
             }
     executed = {}
     for name, inputs in every.items():
-        execution = module.trace(side["artifact"], side["options"], side["version"], inputs.batches[:_TRACED_BATCHES])
+        batches = inputs.batches[:_TRACED_BATCHES]
+        execution = trace_artifact(side["runner"], side["artifact"], side["options"], side["version"], batches)
         executed[name] = None if execution is None else execution.summary()
     return {
         **found,

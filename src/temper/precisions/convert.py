@@ -52,7 +52,10 @@ def convert_precision(
         inputs[SEARCH_FILE] = sha256(Path(search_folder) / SEARCH_FILE)
     module = plugins.load("precisions", step)
     try:
-        converted = module.convert(load(source), cache, module.Options.model_validate(options))
+        chosen = module.Options.model_validate(options)
+        if hasattr(module, "signature_after"):  # a step that takes other inputs than the file it starts from
+            signature = module.signature_after(signature, chosen)
+        converted = module.convert(load(source), cache, chosen)
     except PipelineError:
         raise
     except Exception as error:  # the libraries behind the steps raise many types

@@ -28,6 +28,8 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     method: Literal["fine_tune"]
     device: Literal["cpu", "cuda"]
+    # bfloat16: products in BF16 by autocast, weights, sums and the optimizer in FP32 (mixed precision)
+    precision: Literal["float32", "bfloat16"]
     threads: PositiveInt  # intra-op threads: another number adds in another order, and gives other bytes
     epochs: PositiveInt
     batch_size: PositiveInt
@@ -128,7 +130,9 @@ def train(
         tensors = collate(train_split, np.asarray(rows), signature, sequence_length=None)
         inputs = {name: torch.from_numpy(array).to(options.device) for name, array in tensors.items()}
         labels = torch.from_numpy(train_split.labels[rows]).to(options.device)
-        loss = torch.nn.functional.cross_entropy(network(**inputs).logits, labels)
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            logits = network(**inputs).logits
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

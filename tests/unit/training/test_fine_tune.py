@@ -61,6 +61,13 @@ def test_without_warm_up_the_learning_rate_starts_whole():
     assert [learning_rate_share(step, 4, 0) for step in range(6)] == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
 
 
+def test_mixed_precision_trains_a_float32_model_of_other_weights(fine_tune):
+    exact, mixed = (fine_tune(precision=precision)[0].state_dict() for precision in ("float32", "bfloat16"))
+    assert {value.dtype for value in mixed.values()} == {torch.float32}
+    assert any(not torch.equal(exact[name], mixed[name]) for name in exact)
+    assert max(float((exact[name] - mixed[name]).abs().max()) for name in exact) < 0.05
+
+
 def test_early_stopping_stops_and_gives_the_best_epoch_back(fine_tune, tiny_study):
     network, history = fine_tune(epochs=12, learning_rate=0.01, early_stopping_patience=2)
     accuracies = [epoch["validation_accuracy"] for epoch in history["epochs"]]

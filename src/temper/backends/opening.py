@@ -1,0 +1,85 @@
+"""An artifact opened on a backend so that it answers padded batches, whatever it takes itself."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from temper import plugins
+from temper.backends.runner import Logits, Runner
+from temper.evidence.trace import Execution
+from temper.packing import pack
+from temper.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors
+
+
+class PackedRunner:
+    """A runner of a model on packed rows, called with padded batches; packing is part of every call."""
+
+    def __init__(self, runner: Runner, signature: Signature) -> None:
+        assert signature.row_tokens is not None
+        self._runner, self._row_tokens = runner, signature.row_tokens
+        self._dtypes = {spec.name: spec.dtype for spec in signature.inputs}
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        self._most_rows = self._runner.limits().get(ROWS_AXIS, (1, 2**31))[1]
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._runner.__exit__(*exc_info)
+
+    def infer(self, inputs: Tensors) -> Logits:
+        packed = pack(inputs, self._row_tokens, self._dtypes)
+        count = len(next(iter(inputs.values())))
+        if count > 1 and _rows(packed) > self._most_rows:  # two calls, each of half the sentences
+            parts = slice(0, count // 2), slice(count // 2, None)
+            return np.concatenate([self.infer({name: array[part] for name, array in inputs.items()}) for part in parts])
+        return self._runner.infer(packed)[:count]
+
+    def describe(self) -> dict[str, Any]:
+        return {**self._runner.describe(), "packed_row_tokens": self._row_tokens}
+
+    def limits(self) -> Mapping[str, tuple[int, int]]:
+        own = self._runner.limits()
+        batch = {BATCH_AXIS: (1, own[BATCH_AXIS][1])} if BATCH_AXIS in own else {}
+        return {**batch, SEQUENCE_AXIS: (1, self._row_tokens)}
+
+
+def _rows(packed: Tensors) -> int:
+    return max(len(array) for array in packed.values() if array.ndim == 2)
+
+
+def _signature(artifact: str) -> Signature | None:
+    """The signature of an artifact on packed rows; None of any other."""
+    file = Path(artifact) / "signature.json"
+    if not file.is_file():
+        return None
+    signature = Signature.model_validate_json(file.read_text(encoding="utf-8"))
+    return signature if signature.row_tokens is not None else None
+
+
+def open_artifact(runner: str, artifact: str, options: Mapping[str, Any], version: str) -> Runner:
+    """A runner, not yet entered, that takes padded batches.
+
+    Args:
+        runner: file name in temper/backends/.
+        artifact: folder of the checkpoint, ONNX file or engine.
+        options: of the backend's row.
+        version: of its library, or 'installed'.
+    """
+    opened: Runner = plugins.load("backends", runner).open_runner(artifact, options, version)
+    signature = _signature(artifact)
+    return opened if signature is None else PackedRunner(opened, signature)
+
+
+def trace_artifact(
+    runner: str, artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]
+) -> Execution | None:
+    """What is executed for these padded batches, as the backend's `trace` says it; arguments as of `open_artifact`."""
+    signature = _signature(artifact)
+    if signature is not None and signature.row_tokens is not None:
+        dtypes = {spec.name: spec.dtype for spec in signature.inputs}
+        batches = [pack(batch, signature.row_tokens, dtypes) for batch in batches]
+    execution: Execution | None = plugins.load("backends", runner).trace(artifact, options, version, batches)
+    return execution
