@@ -2,7 +2,17 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from temper.model_options import ArchitectureModel, CheckpointModel
 from temper.quantization.aware_options import QuantizationAwareRow
@@ -60,9 +70,36 @@ class EngineRow(_Closed):
     library: str
     version: str
     onnx: Name
+
+
+class DynamicEngineRow(EngineRow):
+    """One optimization profile for all calls."""
+
     min_shape: Shape
     opt_shape: Shape
     max_shape: Shape
+
+
+class StaticEngineRow(EngineRow):
+    """One optimization profile for each of these shapes; smaller calls are padded to one of them."""
+
+    static_shapes: Annotated[tuple[Shape, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+# the key that says which form a row of engines has, and the form's name in pydantic's paths (temper/study.py)
+ENGINE_FORMS = {"static_shapes": "engine-of-static-shapes"}
+DYNAMIC_ENGINE = "engine-of-a-dynamic-profile"
+
+
+def _engine_form(row: Any) -> str:
+    keys = row if isinstance(row, dict) else type(row).model_fields if isinstance(row, EngineRow) else ()
+    return next((form for key, form in ENGINE_FORMS.items() if key in keys), DYNAMIC_ENGINE)
+
+
+Engine = Annotated[
+    Annotated[DynamicEngineRow, Tag(DYNAMIC_ENGINE)] | Annotated[StaticEngineRow, Tag(ENGINE_FORMS["static_shapes"])],
+    Discriminator(_engine_form),
+]
 
 
 class BackendRow(_Closed):
@@ -146,7 +183,7 @@ class Study(_Closed):
     searches: dict[Name, SearchRow]  # which layers of a quantised file to keep in float
     searched_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration, search; the rest closed by its file
     quantization_aware: dict[Name, QuantizationAwareRow]  # fine-tuned with fake quantisation
-    engines: dict[Name, EngineRow]
+    engines: dict[Name, Engine]
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
     workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
     measurement: Measurement

@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from temper import plugins
+from temper.engines.rows import check_fit, check_shapes
 from temper.errors import ConfigError
 from temper.library import resolve_version
 from temper.load_test.options import LoadTestRow, check_workload
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, REAL_LENGTHS, has_real_lengths
 from temper.params_file import check_unique_keys, params_error
 from temper.quantization.aware_options import check_calibration
-from temper.schema import BaselineRow, CandidateRow, EngineRow, LabelRows, Study
+from temper.schema import DYNAMIC_ENGINE, ENGINE_FORMS, BaselineRow, CandidateRow, EngineRow, LabelRows, Study
 from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -35,7 +36,8 @@ def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
 def _key_path(place: str, location: tuple[int | str, ...]) -> str:
     """The key's full path, without the kinds of model and preprocessor that pydantic puts among the keys."""
     # a value that may be of several types has pydantic's name of each in its path
-    parts = [str(part) for part in location if not str(part).startswith(("constrained-", "literal[", "LabelRows"))]
+    kinds = ("constrained-", "literal[", "LabelRows", *ENGINE_FORMS.values(), DYNAMIC_ENGINE)
+    parts = [str(part) for part in location if not str(part).startswith(kinds)]
     if parts[:1] == ["model"]:
         if parts[2:3] == ["preprocessor"]:
             del parts[3:4]
@@ -287,18 +289,7 @@ def _check_engines(study: Study) -> None:
                 "choose one of these (CONTRIBUTING.md says how to add one)",
             )
         _need(engine.onnx, study.onnx_rows, f"{place}.onnx", ONNX_SECTIONS)
-        shapes = engine.min_shape, engine.opt_shape, engine.max_shape
-        if any(len(shape) != len(axes) for shape in shapes):
-            raise params_error(
-                f"{place} has shapes {[list(shape) for shape in shapes]}, but the dynamic axes are {list(axes)}",
-                f"give {len(axes)} number(s) in each of min_shape, opt_shape and max_shape",
-            )
-        if not all(low <= best <= high for low, best, high in zip(*shapes, strict=True)):
-            raise params_error(
-                f"{place}: min_shape {list(shapes[0])}, opt_shape {list(shapes[1])} and max_shape "
-                f"{list(shapes[2])} are not in order",
-                "let min ≤ opt ≤ max hold on every axis",
-            )
+        check_shapes(place, engine, axes)
 
 
 def _check_workload(study: Study, name: str, sizes: Mapping[str, int | str]) -> None:
@@ -437,15 +428,7 @@ def _check_fit(study: Study, place: str, workloads: Iterable[str], engine: Engin
             shapes = [(1, lengths[0]), (int(sizes[BATCH_AXIS]), lengths[1])]
         else:
             shapes = [tuple(int(sizes[axis]) for axis in axes)]  # type: ignore[list-item]
-        for shape in shapes:
-            if not all(
-                low <= size <= high for low, size, high in zip(engine.min_shape, shape, engine.max_shape, strict=True)
-            ):
-                raise params_error(
-                    f"{place} runs workload {workload!r} {list(shape)}, outside the shapes of "
-                    f"engines.{engine_name} ({list(engine.min_shape)} to {list(engine.max_shape)})",
-                    "widen the engine's shapes or drop the workload",
-                )
+        check_fit(place, workload, shapes, engine, engine_name)
 
 
 def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Study:

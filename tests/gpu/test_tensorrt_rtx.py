@@ -39,7 +39,13 @@ def folders(tmp_path, precision):
 
 
 def open_engine(folder, device_index=0):
-    return open_runner(str(folder), {"device_index": device_index}, "installed")
+    options = {
+        "device_index": device_index,
+        "cuda_graph": False,
+        "kernel_specialization": "lazy",
+        "runtime_cache": False,
+    }
+    return open_runner(str(folder), options, "installed")
 
 
 def test_logits_agree_with_onnx_runtime_at_every_shape_of_the_profile(folders, precision):

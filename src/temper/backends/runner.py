@@ -8,10 +8,12 @@ library may break its own rows only.
 `trace(artifact, options, version, batches) -> Execution | None` says what was executed, layer by layer. It opens an
 instance of its own, so that profiling never slows the one that is timed; it runs every batch once, after one run that
 warms up, and raises what `Runner.__enter__` and `infer` raise. None: the backend executes nothing worth listing.
+
+A runner may have more methods than it must: `fits` (TakesSomeSizes) and `device_time_ms` (TimesItsDevice).
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,4 +56,26 @@ class Runner(Protocol):
 
     def limits(self) -> Mapping[str, tuple[int, int]]:
         """Smallest and largest size it accepts, by name of the axis; an axis that is not named is free."""
+        ...
+
+
+@runtime_checkable
+class TakesSomeSizes(Protocol):
+    """A runner that does not take every batch size with every length within its limits. Optional."""
+
+    def fits(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it takes a call of these sizes, by name of the axis."""
+        ...
+
+
+@runtime_checkable
+class TimesItsDevice(Protocol):
+    """A runner whose device keeps a clock of its own. Optional."""
+
+    def device_time_ms(self, inputs: Tensors) -> float:
+        """Milliseconds that the device computed for one call: no copies, nothing of the host.
+
+        Args:
+            inputs: as of `infer`.
+        """
         ...

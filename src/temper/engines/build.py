@@ -9,7 +9,7 @@ from temper.artifact import copy_files, read_manifest, staged_folder, write_mani
 from temper.devices import nvidia_gpus
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import count_by_precision
-from temper.engines.profile import Profile
+from temper.engines.profile import Profiles
 from temper.errors import Unavailable
 from temper.evidence.census import census
 from temper.evidence.claims import check_engine
@@ -25,12 +25,12 @@ def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Map
     Args:
         onnx_folder: holds onnx.json, model.onnx, signature.json and the preprocessor's files.
         engine_folder: receives model.engine, engine.json, signature.json and the preprocessor's files.
-        row: library, version, onnx, min_shape, opt_shape and max_shape.
+        row: library, version, onnx, and static_shapes or min_shape, opt_shape and max_shape.
         name: the row's name, for the log.
 
     Raises:
         ArtifactError: the ONNX folder is not what its manifest says.
-        ConfigError: the profile does not fit the model.
+        ConfigError: the shapes do not fit the model.
         LibraryError: the library is not installed in the version asked for.
         BackendError: no engine can be built from the file.
         PrecisionNotActive: its products are quantized, and the engine's layers are not.
@@ -38,19 +38,19 @@ def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Map
     onnx_folder = Path(onnx_folder)
     manifest = read_manifest(onnx_folder / "onnx.json", kind="onnx")
     signature = Signature.model_validate_json((onnx_folder / "signature.json").read_text(encoding="utf-8"))
-    profile = Profile.from_row(row)
-    profile.limits(signature.dynamic_axes)  # raises where the model has other axes, also where nothing is built
+    profiles = Profiles.from_row(row)
+    profiles.limits(signature.dynamic_axes)  # raises where the model has other axes, also where nothing is built
     library = plugins.load("engines", row["library"])
     facts: dict[str, Any] = {
         "library": row["library"],
         "version_asked": row["version"],
-        "profile": profile.as_row(),
+        "profiles": profiles.as_rows(),
         "gpu": next((gpu.name for gpu in nvidia_gpus()), None),
     }
     try:
         print(f"{name}: building with {row['library']} {row['version']}", flush=True)
         built: BuiltEngine = library.build(
-            onnx_path=onnx_folder / "model.onnx", signature=signature, profile=profile, version=row["version"]
+            onnx_path=onnx_folder / "model.onnx", signature=signature, profiles=profiles, version=row["version"]
         )
         serialized = built.serialized
         facts |= _facts(built, library.inspect(serialized, row["version"]))
@@ -86,7 +86,8 @@ def _facts(built: BuiltEngine, inspection: Inspection) -> dict[str, Any]:
         "layers_by_precision": count_by_precision(layers),
         "confirmed_by_inspector": confirmed,
         "confirmation": confirmation,
-        "equivalent_command": built.equivalent_command,
+        "compute_capability": None if built.compute_capability is None else list(built.compute_capability),
+        "equivalent_commands": built.equivalent_commands,
     }
 
 

@@ -16,8 +16,9 @@ class BuiltEngine:
     serialized: bytes
     build_seconds: float
     library_version: str
+    compute_capability: tuple[int, int] | None  # of the only GPUs that it runs on; None: it is not bound to one
     layers: tuple[Layer, ...]  # as the builder listed them; empty where it printed no listing
-    equivalent_command: str  # the library's own command line for the same engine
+    equivalent_commands: dict[str, str]  # command lines for the same engine, by tool
 
     @property
     def layers_by_precision(self) -> dict[str, int]:

@@ -1,12 +1,12 @@
 """Predictions of a loaded runner on a whole split, untimed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from temper.backends.runner import Logits, Runner
+from temper.backends.runner import Logits, Runner, TakesSomeSizes
 from temper.data.encoded import Split, collate, row_lengths
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 
@@ -17,7 +17,7 @@ class Predictions:
 
     Attributes:
         logits: float32 [rows, number of labels].
-        batch_size: rows per call.
+        batch_size: rows per call, at most.
         cut_rows: rows longer than the artifact accepts, cut to fit: they count in the accuracy as they were answered.
     """
 
@@ -31,11 +31,33 @@ class Predictions:
         return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
 
+def _rows_that_fit(
+    runner: Runner, lengths: npt.NDArray[np.int64], least: int, length_of: Callable[[int], int | None]
+) -> int:
+    """How many of the next rows a runner takes in one call: all of them, unless it has static shapes of several sizes.
+
+    Args:
+        runner: a loaded runner; with `fits` it says which batch goes with which length.
+        lengths: of the next rows in tokens, as many as a call may hold.
+        least: batch size to which fewer rows are filled.
+        length_of: padded length of a call, by its longest row.
+    """
+    if not isinstance(runner, TakesSomeSizes):
+        return len(lengths)
+    for count in range(len(lengths), 1, -1):
+        length = length_of(int(lengths[:count].max()))
+        sizes = {BATCH_AXIS: max(count, least)} | ({} if length is None else {SEQUENCE_AXIS: length})
+        if runner.fits(sizes):
+            return count
+    return 1
+
+
 def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: int) -> Predictions:
     """Run a whole split through a loaded runner, in the split's order.
 
     Args:
-        runner: a loaded runner; its `limits()` bound the batch and the length.
+        runner: a loaded runner; its `limits()` bound the batch and the length, and its `fits()`, where it has one, both
+            together.
         split: encoded rows.
         signature: the model's inputs.
         batch_size: rows per call; less where the runner's limit is lower.
@@ -48,19 +70,24 @@ def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: i
     size = min(batch_size, high_batch)
     has_sequence = SEQUENCE_AXIS in signature.dynamic_axes
     low, high = limits.get(SEQUENCE_AXIS, (1, None))
-    logits, cut_rows = [], 0
-    for start in range(0, len(split.labels), size):
+    every_length = row_lengths(split, signature)
+
+    def length_of(longest: int) -> int | None:
+        if not has_sequence:
+            return None
+        return max(longest, low) if high is None else min(max(longest, low), high)
+
+    logits, cut_rows, start = [], 0, 0
+    while start < len(split.labels):
         rows = np.arange(start, min(start + size, len(split.labels)))
+        rows = rows[: _rows_that_fit(runner, every_length[rows], low_batch, length_of)]
         # an engine with a least batch size gets the last row again; the surplus answers are dropped
         filled = np.concatenate([rows, np.full(max(low_batch - len(rows), 0), rows[-1])])
-        length = None
-        if has_sequence:
-            lengths = row_lengths(split, signature)[rows]
-            longest = int(lengths.max())
-            length = max(longest, low) if high is None else min(max(longest, low), high)
-            cut_rows += int((lengths > length).sum())
+        length = length_of(int(every_length[rows].max()))
+        cut_rows += 0 if length is None else int((every_length[rows] > length).sum())
         answer = runner.infer(collate(split, filled, signature, sequence_length=length))
         logits.append(answer[: len(rows)])
+        start += len(rows)
     return Predictions(np.concatenate(logits), size, cut_rows)
 
 

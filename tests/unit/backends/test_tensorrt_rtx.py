@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -10,11 +9,10 @@ from pydantic import ValidationError
 from temper.artifact import write_manifest
 from temper.backends import tensorrt_rtx
 from temper.devices import nvidia_gpus
-from temper.engines.engine import Inspection
-from temper.engines.layers import Layer
 from temper.errors import ArtifactError, Unavailable
 from tests.tiny_onnx import TEXT
 
+OPTIONS = {"device_index": 0, "cuda_graph": False, "kernel_specialization": "lazy", "runtime_cache": False}
 without_gpu = pytest.mark.skipif(bool(nvidia_gpus()), reason="tests/gpu takes over where there is a GPU")
 
 
@@ -30,7 +28,7 @@ def engine_folder(tmp_path):
 
 
 def open_engine(folder):
-    return tensorrt_rtx.open_runner(str(folder), {"device_index": 0}, "installed")
+    return tensorrt_rtx.open_runner(str(folder), OPTIONS, "installed")
 
 
 def test_an_engine_that_was_not_built_is_unavailable_for_that_reason(engine_folder):
@@ -52,7 +50,7 @@ import sys
 from temper.backends.tensorrt_rtx import open_runner
 from temper.errors import Unavailable
 try:
-    open_runner({str(engine_folder(status="built"))!r}, {{"device_index": 0}}, "installed").__enter__()
+    open_runner({str(engine_folder(status="built"))!r}, {OPTIONS!r}, "installed").__enter__()
 except Unavailable:
     print([name for name in sys.modules if name.startswith(("tensorrt", "cuda"))])
 """
@@ -67,75 +65,33 @@ def test_an_engine_altered_after_its_manifest_is_refused_before_anything_else(en
         pass
 
 
-@pytest.mark.parametrize("options", [{}, {"device_index": -1}, {"device_index": 0, "cuda_graph": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        *({key: value for key, value in OPTIONS.items() if key != missing} for missing in OPTIONS),
+        {**OPTIONS, "device_index": -1},
+        {**OPTIONS, "kernel_specialization": "later"},
+        {**OPTIONS, "synchronize": "spin"},
+    ],
+)
 def test_options_are_closed_and_have_no_defaults(options):
     with pytest.raises(ValidationError):
         tensorrt_rtx.open_runner("engine", options, "installed")
+
+
+def test_a_graph_of_the_kernels_that_only_stand_in_is_refused():
+    with pytest.raises(ValidationError, match="kernel_specialization lazy would keep the kernels that stand in"):
+        tensorrt_rtx.Options.model_validate({**OPTIONS, "cuda_graph": True})
+    for choice in ("eager", "none"):
+        tensorrt_rtx.Options.model_validate({**OPTIONS, "cuda_graph": True, "kernel_specialization": choice})
 
 
 def test_it_loads_engines_only():
     assert tensorrt_rtx.ACCEPTS == ("engines",)
 
 
-LAYERS = (
-    Layer("node_MatMul_94_myl0_2", "gemm", "INT8", ("INT8",), (), ("FP32",), ("node_MatMul_94",)),
-    Layer("__myl_FcAddRelu_myl0_24", "runtime_fusion", "FP16", ("FP16",), (), ("FP16",), ("node_relu",)),
-    Layer("softmax", "kgen", "FP32", ("FP32",), (), ("FP32",), ()),
-)
-
-
-def test_layers_of_the_inspector_get_the_profilers_times():
-    times_ms = {"node_MatMul_94_myl0_2": 0.3, "__myl_FcAddRelu_myl0_24": 0.1}
-    execution = tensorrt_rtx.executed_layers(Inspection(LAYERS, "listed"), times_ms, None, "a GPU")
-    assert [(layer.kernel, layer.time_ms) for layer in execution.layers] == [
-        ("node_MatMul_94", 0.3),
-        ("__myl_FcAddRelu", 0.1),
-        (None, None),
-    ]
-    assert execution.source == "TensorRT's engine inspector (listed); times from its profiler"
-    found = execution.summary()
-    assert found["products_by_precision"] == {"FP16": 1, "INT8": 1}
-    assert found["layers_by_device"] == {"a GPU": 3}
-    assert found["time_share_by_precision"] == {"INT8": 0.75, "FP16": 0.25}
-
-
-@pytest.mark.parametrize(
-    ("times_ms", "failure", "reason"),
-    [
-        ({}, "AttributeError: no profiler", "AttributeError: no profiler"),
-        ({}, None, "it reported none of these layers"),
-        ({"other": 1.0}, None, "it reported none of these layers"),
-    ],
-)
-def test_without_the_profiler_there_are_layers_without_times_and_the_reason(times_ms, failure, reason):
-    execution = tensorrt_rtx.executed_layers(Inspection(LAYERS, "listed"), times_ms, failure, "a GPU")
-    assert execution.source.endswith(f"no times from its profiler: {reason}")
-    assert [layer.time_ms for layer in execution.layers] == [None] * 3
-    assert execution.summary()["products"] == {"total": 2, "quantized": 1}
-
-
-def test_an_engine_whose_layers_nobody_lists_says_so():
-    execution = tensorrt_rtx.executed_layers(Inspection(None, "not confirmed: no list"), {}, None, "a GPU")
-    assert execution.layers == ()
-    assert "not confirmed: no list" in execution.source
-
-
 @without_gpu
 def test_a_trace_without_a_gpu_is_unavailable(engine_folder):
     with pytest.raises(Unavailable, match=r"^no NVIDIA GPU$"):
-        tensorrt_rtx.trace(str(engine_folder(status="built")), {"device_index": 0}, "installed", [])
-
-
-class FakeTensorRT:
-    """What of TensorRT a profiler needs."""
-
-    class IProfiler:
-        pass
-
-
-@pytest.mark.parametrize("batches", [1, 4])
-def test_the_profilers_times_are_means_over_the_batches(batches):
-    runner = tensorrt_rtx.TensorRTRTXRunner("engine", tensorrt_rtx.Options(device_index=0), "installed")
-    runner._trt, runner._context = FakeTensorRT, SimpleNamespace(profiler=None)
-    runner.infer = lambda batch: runner._context.profiler.report_layer_time("gemm", batch)
-    assert runner.time_layers([0.5] * batches) == {"gemm": 0.5}
+        tensorrt_rtx.trace(str(engine_folder(status="built")), OPTIONS, "installed", [])

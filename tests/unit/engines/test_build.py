@@ -40,7 +40,9 @@ def test_the_folder_holds_engine_signature_preprocessor_and_a_manifest_of_them(o
     assert manifest["status"] == "built"
     assert manifest["version_asked"] == "installed"
     assert manifest["size_bytes"] == (folder / "model.engine").stat().st_size > 1000
-    assert manifest["profile"] == {key: ROW[key] for key in ("min_shape", "opt_shape", "max_shape")}
+    assert manifest["profiles"] == [{key: ROW[key] for key in ("min_shape", "opt_shape", "max_shape")}]
+    assert manifest["compute_capability"] is None
+    assert set(manifest["equivalent_commands"]) == {"tensorrt_rtx", "polygraphy"}
     assert manifest["layers_by_precision"]["INT8"] >= 2
     assert len(manifest["layers"]) > 2
     assert manifest["made_from"] == {"model.onnx": sha256(onnx_folder / "model.onnx")}
@@ -59,6 +61,22 @@ def test_without_a_gpu_the_layers_are_not_confirmed_and_the_manifest_says_why(on
     assert manifest["confirmed_by_inspector"] is False
     assert manifest["gpu"] is None
     assert manifest["confirmation"] == "not confirmed: no NVIDIA GPU"
+
+
+STATIC_ROW = {key: ROW[key] for key in ("library", "version", "onnx")} | {"static_shapes": [[4, 16], [1, 64], [8, 16]]}
+
+
+def test_static_shapes_are_one_engine_with_a_profile_for_each(onnx_folder):
+    folder = build(onnx_folder, STATIC_ROW)
+    manifest = read_manifest(folder / "engine.json", kind="engine")
+    assert [profile["opt_shape"] for profile in manifest["profiles"]] == [[1, 64], [4, 16], [8, 16]]
+    assert all(profile["min_shape"] == profile["max_shape"] for profile in manifest["profiles"])
+    assert manifest["layers_by_precision"]["INT8"] >= 2
+
+
+def test_a_static_shape_of_another_task_is_refused(onnx_folder):
+    with pytest.raises(ConfigError):
+        build(onnx_folder, {**STATIC_ROW, "static_shapes": [[4, 16], [8]]})
 
 
 def test_external_data_is_found_and_recorded(tmp_path):
@@ -106,7 +124,7 @@ def test_where_the_library_cannot_be_installed_the_folder_says_not_built(onnx_fo
 def test_the_inspector_confirms_only_what_the_builder_listed(inspected, confirmed):
     from temper.engines.build import _compare
 
-    built = BuiltEngine(b"", 1.0, "1.6", (Layer("l", "gemm", "INT8", (), (), (), ()),), "")
+    built = BuiltEngine(b"", 1.0, "1.6", None, (Layer("l", "gemm", "INT8", (), (), (), ()),), {})
     inspection = Inspection((Layer("l", "gemm", inspected, (), (), (), ()),), "listed")
     answer, words = _compare(built, inspection)
     assert answer is confirmed

@@ -8,5 +8,5 @@ def layer(name, precision):
 
 def test_layers_are_counted_by_precision_and_an_engine_without_a_listing_has_none():
     layers = (layer("a", "INT8"), layer("b", "FP32"), layer("c", "INT8"))
-    assert BuiltEngine(b"", 1.0, "1.5", layers, "").layers_by_precision == {"INT8": 2, "FP32": 1}
-    assert BuiltEngine(b"", 1.0, "1.5", (), "").layers_by_precision == {}
+    assert BuiltEngine(b"", 1.0, "1.5", None, layers, {}).layers_by_precision == {"INT8": 2, "FP32": 1}
+    assert BuiltEngine(b"", 1.0, "1.5", None, (), {}).layers_by_precision == {}

@@ -9,19 +9,22 @@ import pytest
 from onnx import TensorProto, helper
 
 from temper.engines import tensorrt_rtx
-from temper.engines.profile import Profile
+from temper.engines.profile import Profile, Profiles
 from temper.errors import BackendError, LibraryError, Unavailable
 from temper.library import INSTALLED, installed_version
 from tests.tiny_onnx import IMAGE, TEXT, image_model, text_model, unsupported_model
 
 pytest.importorskip("tensorrt_rtx")
-STATIC = Profile((4, 16), (4, 16), (4, 16))
-DYNAMIC = Profile((1, 16), (4, 16), (8, 64))
+STATIC = Profiles.static([(4, 16)])
+DYNAMIC = Profiles.dynamic(Profile((1, 16), (4, 16), (8, 64)))
+IMAGES = Profiles.dynamic(Profile((1,), (4,), (8,)))
 
 
-def build(tmp_path, model, profile=DYNAMIC, signature=TEXT, version=INSTALLED):
+def build(tmp_path, model, profiles=DYNAMIC, signature=TEXT, version=INSTALLED):
     onnx.save(model, tmp_path / "model.onnx")
-    return tensorrt_rtx.build(onnx_path=tmp_path / "model.onnx", signature=signature, profile=profile, version=version)
+    return tensorrt_rtx.build(
+        onnx_path=tmp_path / "model.onnx", signature=signature, profiles=profiles, version=version
+    )
 
 
 def layer_of(built, onnx_node):
@@ -29,9 +32,9 @@ def layer_of(built, onnx_node):
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("fp32", "FP32"), ("fp16", "FP16"), ("int8", "INT8")])
-@pytest.mark.parametrize("profile", [STATIC, DYNAMIC], ids=["static", "dynamic"])
-def test_matrix_products_have_the_precision_of_the_onnx_file(tmp_path, precision, expected, profile):
-    built = build(tmp_path, text_model(precision), profile)
+@pytest.mark.parametrize("profiles", [STATIC, DYNAMIC], ids=["static", "dynamic"])
+def test_matrix_products_have_the_precision_of_the_onnx_file(tmp_path, precision, expected, profiles):
+    built = build(tmp_path, text_model(precision), profiles)
     assert len(built.serialized) > 1000
     assert built.build_seconds > 0
     assert built.library_version == installed_version(tensorrt_rtx.LIBRARY)
@@ -52,15 +55,34 @@ def test_the_layer_that_quantizes_reads_fp32_and_writes_int8(tmp_path):
 
 
 def test_an_image_model_keeps_its_fixed_axes(tmp_path):
-    built = build(tmp_path, image_model(), Profile((1,), (4,), (8,)), IMAGE)
-    assert "--maxShapes=pixel_values:8x2x2x2" in built.equivalent_command
+    built = build(tmp_path, image_model(), IMAGES, IMAGE)
+    assert "--maxShapes=pixel_values:8x2x2x2" in built.equivalent_commands["tensorrt_rtx"]
 
 
 def test_the_equivalent_command_gives_each_input_its_shapes(tmp_path):
-    command = build(tmp_path, text_model("fp32")).equivalent_command
+    command = build(tmp_path, text_model("fp32")).equivalent_commands["tensorrt_rtx"]
     assert command.startswith("tensorrt_rtx --onnx=model.onnx --minShapes=input_ids:1x16,attention_mask:1x16 ")
     assert "--noTF32" in command
     assert "decomposable" not in command
+
+
+def test_static_shapes_are_profiles_of_one_engine_with_the_same_precisions(tmp_path):
+    built = build(tmp_path, text_model("int8"), Profiles.static([(4, 16), (1, 64), (8, 16)]))
+    assert {layer_of(built, node).precision for node in ("first", "second")} == {"INT8"}
+    assert (
+        built.layers_by_precision["INT8"] == 3 * build(tmp_path, text_model("int8"), STATIC).layers_by_precision["INT8"]
+    )
+    command = built.equivalent_commands["tensorrt_rtx"]
+    assert "--profile=2 --minShapes=input_ids:8x16,attention_mask:8x16 --optShapes=input_ids:8x16" in command
+
+
+def test_an_engine_of_static_shapes_of_which_one_contradicts_the_file_names_it(tmp_path):
+    model = text_model("fp32")
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[1].dim_value = 16
+    with pytest.raises(BackendError) as caught:
+        build(tmp_path, model, Profiles.static([(4, 16), (1, 64)]))
+    assert "input_ids:1x64,attention_mask:1x64" in caught.value.asked
 
 
 def test_two_builds_of_one_file_give_the_same_bytes(tmp_path):
@@ -89,9 +111,9 @@ def attention_model():
 
 
 def test_fp32_attention_of_opset_23_builds(tmp_path):
-    built = build(tmp_path, attention_model(), Profile((1,), (4,), (8,)), IMAGE)
+    built = build(tmp_path, attention_model(), IMAGES, IMAGE)
     assert built.layers_by_precision["FP32"] >= 1
-    assert "--decomposableAttentions" in built.equivalent_command
+    assert "--decomposableAttentions" in built.equivalent_commands["tensorrt_rtx"]
 
 
 def test_an_unsupported_operator_is_named_with_its_node(tmp_path):
@@ -104,7 +126,7 @@ def test_an_unsupported_operator_is_named_with_its_node(tmp_path):
 def test_a_file_that_is_no_onnx_says_so(tmp_path):
     (tmp_path / "model.onnx").write_text("not a model")
     with pytest.raises(BackendError, match="Failed to parse"):
-        tensorrt_rtx.build(onnx_path=tmp_path / "model.onnx", signature=TEXT, profile=STATIC, version=INSTALLED)
+        tensorrt_rtx.build(onnx_path=tmp_path / "model.onnx", signature=TEXT, profiles=STATIC, version=INSTALLED)
 
 
 def test_a_profile_that_the_file_contradicts_is_an_error_with_the_builders_message(tmp_path):
@@ -137,7 +159,8 @@ def test_a_platform_without_tensorrt_rtx_is_unavailable(tmp_path, monkeypatch):
 
 
 def test_importing_the_module_does_not_import_the_library():
-    program = "import sys, temper.engines.tensorrt_rtx, temper.backends.tensorrt_rtx as b; b.Options(device_index=0); \
+    program = "import sys, temper.engines.tensorrt_rtx, temper.backends.tensorrt_rtx as b; b.Options(device_index=0, \
+cuda_graph=False, kernel_specialization='lazy', runtime_cache=False); \
 print(any('tensorrt' in m and not m.startswith('temper') or m.startswith('cuda') for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

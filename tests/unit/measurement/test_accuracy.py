@@ -70,6 +70,39 @@ def test_rows_shorter_than_the_limit_are_padded_and_not_counted(split, fake_runn
     assert [shape[1] for shape in shapes(runner)] == [6, 9, 7]
 
 
+def with_static_shapes(runner, *static):
+    """The runner with `fits`, as that of an engine with static shapes."""
+    runner.fits = lambda sizes: any(
+        sizes["batch_size"] <= batch and sizes["sequence_length"] <= length for batch, length in static
+    )
+    return runner
+
+
+def test_a_batch_that_no_static_shape_holds_is_made_of_fewer_rows(split, fake_runner):
+    runner = with_static_shapes(fake_runner({"batch_size": (1, 4), "sequence_length": (1, 9)}), (4, 5), (2, 9))
+    predictions = predict(runner, split, TEXT, batch_size=4)
+    assert predictions.logits[:, 0].tolist() == list(range(7))
+    assert shapes(runner) == [(3, 5), (2, 9), (2, 7)]  # a fourth row of 9 tokens would not have fitted
+    assert (predictions.batch_size, predictions.cut_rows) == (4, 0)
+
+
+def test_rows_longer_than_every_static_shape_are_cut(split, fake_runner):
+    runner = with_static_shapes(fake_runner({"batch_size": (1, 3), "sequence_length": (1, 6)}), (3, 4), (1, 6))
+    predictions = predict(runner, split, TEXT, batch_size=3)
+    assert predictions.logits[:, 0].tolist() == list(range(7))
+    assert predictions.cut_rows == 2
+    assert all(
+        runner.fits(dict(zip(("batch_size", "sequence_length"), shape, strict=True))) for shape in shapes(runner)
+    )
+
+
+def test_a_least_batch_is_filled_in_one_call_also_where_the_runner_says_what_fits(split, fake_runner):
+    runner = fake_runner({"batch_size": (4, 8)})
+    runner.fits = lambda sizes: 4 <= sizes["batch_size"] <= 8
+    predict(runner, split, TEXT, batch_size=5)
+    assert [shape[0] for shape in shapes(runner)] == [5, 4]
+
+
 def test_the_predicted_label_is_the_largest_logit_the_first_of_equals():
     logits = np.array([[0.1, 0.2], [3, -1], [0.5, 0.5]], np.float32)
     labels = Predictions(logits, 1, 0).labels
