@@ -13,7 +13,7 @@ from temper.artifact import canonical_json, write_text
 from temper.comparison.experiments import FOLDER
 from temper.errors import ConfigError, ExperimentError
 from temper.library import Library, folder_of, installed_version, public_version
-from temper.measurement.record import Accuracy, Record, Workload, read_record
+from temper.measurement.record import Accuracy, NotMeasured, Record, Workload, read_record
 from temper.plan import plan
 from temper.report.tables import median_ms
 from temper.tracking.dvc import environment
@@ -159,6 +159,12 @@ def _median(record: Record, workload: str) -> float | None:
     return median_ms(timed) if isinstance(timed, Workload) else None
 
 
+def _reason(record: Record, workload: str) -> str | None:
+    """Why a workload was not measured, alone or with the whole candidate; None where it was."""
+    found = record.workloads.get(workload)
+    return found.reason if isinstance(found, NotMeasured) else record.reason
+
+
 def candidate_rows(before: Snapshot, after: Snapshot) -> list[CandidateRow]:
     """Every candidate and workload that both versions have a record of."""
     found = []
@@ -184,7 +190,7 @@ def candidate_rows(before: Snapshot, after: Snapshot) -> list[CandidateRow]:
                         pair[1].answers.accuracy if pair[1] else None,
                     ),
                     labels_differing=differing,
-                    reason=new.reason or old.reason,
+                    reason=_reason(new, workload) or _reason(old, workload),
                 )
             )
     return found

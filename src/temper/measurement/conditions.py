@@ -9,6 +9,11 @@ _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _MOVED_SHARE = 0.1  # of a GPU's clock
 _MOVED_CELSIUS = 10
 _BUSY_SHARE = 0.5  # other processes' load per usable core
+_BUSY_PERCENT = 10  # of a GPU's time
+SHARING = (
+    "utilization_percent",
+    "compute_processes",
+)  # what shows others on a GPU, while this run has no process there
 
 
 def cpu_conditions() -> dict[str, Any]:
@@ -43,6 +48,8 @@ def _gpu(nvml: Any, index: int) -> dict[str, Any]:
         "power_w": ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
         "throttle_reasons": _throttle_names(nvml, reasons) if isinstance(reasons, int) else reasons,
         "memory_used_mib": ask(lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used // 2**20),
+        "utilization_percent": ask(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        "compute_processes": ask(lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))),
     }
 
 
@@ -77,6 +84,11 @@ def gpu_conditions(indices: Sequence[int]) -> list[dict[str, Any]]:
         return [{"not_measured": f"NVML: {error}"}] * len(indices)
 
 
+def around_timing(outside: list[dict[str, Any]], timing: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A GPU's state next to the timing itself, with what shows others on it from outside the measurement's processes."""
+    return [{**now, **{key: before.get(key) for key in SHARING}} for before, now in zip(outside, timing, strict=True)]
+
+
 def conditions(gpus: Sequence[int]) -> dict[str, Any]:
     """CPU conditions, and those of the GPUs with these numbers, now."""
     return {"cpu": cpu_conditions(), "gpus": gpu_conditions(gpus)}
@@ -91,8 +103,24 @@ def warnings(before: Mapping[str, Any], after: Mapping[str, Any], cores: int) ->
     found += [
         f"GPU {index}: {warning}"
         for index, pair in enumerate(zip(before["gpus"], after["gpus"], strict=True))
-        for warning in _moved(*pair)
+        for warning in (*_shared(*pair), *_moved(*pair))
     ]
+    return found
+
+
+def _shared(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[str]:
+    """Others on the GPU before the first process of the measurement, or after the last one.
+
+    NVML does not show processes of other containers everywhere; their work shows in the utilization all the same.
+    """
+    found = []
+    for when, told in (("when it began", before), ("when it ended", after)):
+        processes = told.get("compute_processes")
+        if isinstance(processes, int) and processes:
+            found.append(f"{processes} other process(es) computed on it {when}")
+    busy = before.get("utilization_percent")
+    if isinstance(busy, int) and busy > _BUSY_PERCENT:
+        found.append(f"it was busy for {busy} % of the time when it began: it is shared")
     return found
 
 

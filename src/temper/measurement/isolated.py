@@ -46,6 +46,17 @@ def _says_out_of_memory(text: str) -> bool:
     )
 
 
+def memory_reason(error: BaseException) -> str | None:
+    """What an error says where memory ran out, of the host or of a device; None for any other error."""
+    if isinstance(error, MemoryError):
+        return f"MemoryError: {error}"
+    said = error.happened if isinstance(error, PipelineError) else str(error)[:400]
+    of_memory = isinstance(error, PipelineError | RuntimeError) and _says_out_of_memory(
+        said
+    )  # torch and CUDA: RuntimeError
+    return said if of_memory else None
+
+
 def run_isolated(
     request: Mapping[str, Any], *, worker: str = WORKER, timeout_s: float | None = None, keep_output: bool = False
 ) -> dict[str, Any]:
@@ -121,8 +132,9 @@ def _result(answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
         parts = answer["error"]
         error: PipelineError = getattr(errors, answer["class"])(**parts)
-        if _says_out_of_memory(parts["happened"]):
-            raise OutOfMemory(parts["happened"]) from error
+        reason = memory_reason(error)
+        if reason is not None:
+            raise OutOfMemory(reason) from error
         raise error
     result: dict[str, Any] = answer["result"]
     return result
@@ -137,12 +149,11 @@ def _answered(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except PipelineError as error:
         parts = {key: getattr(error, key) for key in ("asked", "happened", "spoiled", "fix")}
         return {"error": parts, "class": type(error).__name__}
-    except MemoryError as error:
-        return {"out_of_memory": f"MemoryError: {error}"}
-    except RuntimeError as error:  # what torch and CUDA raise
-        if not _says_out_of_memory(str(error)):
+    except (MemoryError, RuntimeError) as error:
+        reason = memory_reason(error)
+        if reason is None:
             raise
-        return {"out_of_memory": str(error)[:400]}
+        return {"out_of_memory": reason}
 
 
 def _die_with_parent() -> None:

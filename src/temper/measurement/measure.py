@@ -13,12 +13,11 @@ from temper.devices import gpu_indices, nvidia_gpus
 from temper.errors import Unavailable
 from temper.evidence.census import census
 from temper.evidence.claims import check_claim
-from temper.library import installed_version, public_version
-from temper.measurement import worker
 from temper.measurement.accuracy import accuracy
-from temper.measurement.conditions import conditions, warnings
-from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.measurement.conditions import around_timing, conditions, warnings
+from temper.measurement.isolated import OutOfMemory
 from temper.measurement.latency import Timing
+from temper.measurement.processes import Json, Processes
 from temper.measurement.record import (
     Accuracy,
     Artifact,
@@ -34,13 +33,10 @@ from temper.measurement.record import (
 from temper.measurement.timed_inputs import REAL_LENGTHS
 from temper.provenance import machine, versions
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
-from temper.statistics.ratio import ratio_interval
 from temper.statistics.tail import calls_needed
 
 MANIFESTS = {"checkpoint": "checkpoint.json", "onnx": "onnx.json", "engines": "engine.json"}
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
-assert worker.TASKS  # imported so that a change of it counts as a change of this module (temper/provenance.py)
-Json = dict[str, Any]
 
 
 def _describe_artifact(loads: str, folder: Path) -> Artifact:
@@ -76,85 +72,9 @@ def _flat(blocks: list[list[int]]) -> list[int]:
     return [latency for block in blocks for latency in block]
 
 
-class _Measurement:
-    """One candidate's measurement: which processes are started, and what is made of their answers."""
-
-    def __init__(
-        self,
-        candidate: Json,
-        baseline: Json,
-        request: Json,
-        gpus: list[int],
-        batch_sizes: list[int],
-    ) -> None:
-        self._candidate, self._baseline, self._request = candidate, baseline, request
-        self._gpus, self._batch_sizes = gpus, batch_sizes
-
-    def _run(self, task: str, candidate: Json, batch_sizes: list[int]) -> Json:
-        return run_isolated(
-            {
-                **self._request,
-                "task": task,
-                "candidate": candidate,
-                "baseline": self._baseline,
-                "gpus": self._gpus,
-                "batch_sizes": batch_sizes,
-            }
-        )
-
-    def _why_apart(self) -> str | None:
-        """Why the two cannot be loaded in one process, as far as it is known before it is tried."""
-        libraries = [plugins.load("backends", side["runner"]).LIBRARY for side in (self._candidate, self._baseline)]
-        if None in libraries or libraries[0].module != libraries[1].module:
-            return None
-        asked = [
-            public_version(side["version"] if side["version"] != "installed" else installed_version(library) or "none")
-            for side, library in zip((self._candidate, self._baseline), libraries, strict=True)
-        ]
-        if asked[0] == asked[1]:
-            return None
-        return f"one process holds one version of {libraries[0].title}, and they need {asked[0]} and {asked[1]}"
-
-    def take(self) -> Json:
-        """Facts of the record that were measured: workloads, predictions, memory, what ran."""
-        alone = self._run("alone", self._candidate, [])
-        why_apart = self._why_apart()
-        if why_apart is None:
-            try:
-                timed = self._run("together", self._candidate, self._batch_sizes)
-            except OutOfMemory as error:
-                why_apart = f"the two could not be loaded together: {error}"
-        if why_apart is not None:
-            timed = self._take_apart(why_apart)
-        elif "baseline_unavailable" in timed:
-            timed = self._run("series", self._candidate, self._batch_sizes) | {
-                "why_no_ratio": f"the baseline could not be run: {timed['baseline_unavailable']}"
-            }
-        return {"alone": alone, **timed}
-
-    def _take_apart(self, why_apart: str) -> Json:
-        own = self._run("series", self._candidate, self._batch_sizes)
-        try:
-            other = self._run("series", self._baseline, [])
-        except (Unavailable, OutOfMemory) as lacking:
-            return own | {"why_no_ratio": f"the baseline could not be run: {getattr(lacking, 'reason', lacking)}"}
-        for name, found in own["workloads"].items():
-            ratio = ratio_interval(
-                np.asarray(found["latencies_ns"], dtype=np.float64),
-                np.asarray(other["workloads"][name]["latencies_ns"], dtype=np.float64),
-                statistic=found["statistic"],
-                resamples=self._request["measurement"]["resamples"],
-                seed=self._request["seed"],
-                paired=False,
-            )
-            found["baseline_latencies_ns"] = other["workloads"][name]["latencies_ns"]
-            found["ratio"] = {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
-        return own | {"why_apart": why_apart, "ran_baseline": other["ran"]}
-
-
 def _ratio(found: Json, taken: Json) -> LatencyRatio | NotMeasured:
     if "ratio" not in found:
-        return NotMeasured(reason=taken["why_no_ratio"])
+        return NotMeasured(reason=found.get("why_no_ratio") or taken["why_no_ratio"])
     why_apart = taken.get("why_apart")
     return LatencyRatio(
         statistic=found["statistic"],
@@ -165,7 +85,11 @@ def _ratio(found: Json, taken: Json) -> LatencyRatio | NotMeasured:
     )
 
 
-def _workload(name: str, sizes: Mapping[str, Any], taken: Json, measurement: Mapping[str, Any]) -> Workload:
+def _workload(
+    name: str, sizes: Mapping[str, Any], taken: Json, measurement: Mapping[str, Any]
+) -> Workload | NotMeasured:
+    if name in taken["lost"]:
+        return NotMeasured(reason=f"out of memory: {taken['lost'][name]}")
     found, alone = taken["workloads"][name], taken["alone"]["workloads"][name]
     latencies, baseline = _flat(found["latencies_ns"]), found.get("baseline_latencies_ns")
     return Workload(
@@ -185,9 +109,11 @@ def _workload(name: str, sizes: Mapping[str, Any], taken: Json, measurement: Map
     )
 
 
-def _accuracy(predictions: Json | None, labels: Any, signature: Signature, stated: int) -> Accuracy | NotMeasured:
+def _accuracy(taken: Json, labels: Any, signature: Signature, stated: int) -> Accuracy | NotMeasured:
+    predictions: Json | None = taken["predictions"]
     if predictions is None:
-        return NotMeasured(reason="the backend computes no logits")
+        lacking = taken.get("why_no_predictions")
+        return NotMeasured(reason=f"out of memory: {lacking}" if lacking else "the backend computes no logits")
     return Accuracy(
         rows=len(labels),
         labels=labels.tolist(),
@@ -284,7 +210,7 @@ def measure(
         stated = measurement["accuracy_batch_size"]
         timed_sizes = [sizes[BATCH_AXIS] for sizes in workloads.values()]
         dependent = described.census is not None and described.census["batch_dependent"]
-        taken = _Measurement(
+        taken = Processes(
             {
                 "runner": backend["runner"],
                 "artifact": artifact,
@@ -318,9 +244,7 @@ def measure(
             "cold_start": ColdStart(**alone["cold_start"]),
             "memory": Memory(**alone["memory"], gpu_peak_mib=gpu["peak_mib"], gpu_reason=gpu["reason"]),
             "workloads": {name: _workload(name, sizes, taken, measurement) for name, sizes in workloads.items()},
-            "accuracy": _accuracy(
-                taken["predictions"], read_split(data / "test.parquet", signature).labels, signature, stated
-            ),
+            "accuracy": _accuracy(taken, read_split(data / "test.parquet", signature).labels, signature, stated),
         }
         compared["ran"] = taken.get("ran_baseline")
         timed_gpus = (
@@ -341,8 +265,9 @@ def measure(
             "accuracy": missing,
         }
     after = conditions(used)
-    if None not in timed_gpus:
-        before["gpus"], after["gpus"] = timed_gpus
+    if timed_gpus[0] is not None and timed_gpus[1] is not None:
+        before["gpus"] = around_timing(before["gpus"], timed_gpus[0])
+        after["gpus"] = around_timing(after["gpus"], timed_gpus[1])
     facts |= {"conditions_after": after, "warnings": warnings(before, after, machine()["cores_usable"])}
     write_record(record, Record(artifact=described, baseline=compared, **facts))
     print(f"{candidate}:", facts["status"], facts["reason"] or "")

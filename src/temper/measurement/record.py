@@ -67,6 +67,9 @@ class Workload(_Closed):
     alone_mean_ms: float
     alone_calls: int
     throughput_samples_per_s: dict[str, float]  # saturated, by the number of concurrent callers
+    throughput_left_out: dict[str, str] = {}  # and why; absent in records of before
+    device_time_ms: float | None = None  # median of what one call computes on the device, by its own clock: no copies
+    device_time_reason: str | None = None  # why not, where not; both absent in records of before
     padding_share: float  # of the tokens of the timed inputs, 0–1
     inputs_sha256: str  # equal for every candidate of the workload
     executed: dict[str, Any] | None  # what the library says it executed; None for a backend that executes nothing

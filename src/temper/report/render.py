@@ -174,7 +174,8 @@ def _notes_of(record: Record, compared: Mapping[str, Any]) -> list[str]:
         if timed.get("why_apart"):
             found.append(f"{record.candidate}, {name}: not timed in turns: {timed['why_apart']}")
         if timed["status"] != "measured" and record.status == "measured":
-            found.append(f"{record.candidate}, {name}: no ratio: {timed['reason']}")
+            lost = isinstance(record.workloads[name], NotMeasured)
+            found.append(f"{record.candidate}, {name}: {'not measured' if lost else 'no ratio'}: {timed['reason']}")
         if timed.get("disturbed") and record.backend["runner"] != "null":
             share, slower = (
                 f"{100 * abs(timed['disturbance']):.0f} %",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from temper.measurement.record import Record, Workload
+from temper.measurement.record import NotMeasured, Record, Workload
 
 MIB = 1024 * 1024
 
@@ -119,5 +119,5 @@ def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
         gpu_peak_mib=memory.gpu_peak_mib if memory else None,
         size_mib=record.artifact.size_bytes / MIB if record.artifact else None,
         executed_products=_executed(timed),
-        reason=record.reason if timed is None else None,
+        reason=workload.reason if isinstance(workload, NotMeasured) else None,
     )

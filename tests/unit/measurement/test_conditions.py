@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from temper.measurement import conditions
-from temper.measurement.conditions import cpu_conditions, gpu_conditions, warnings
+from temper.measurement.conditions import around_timing, cpu_conditions, gpu_conditions, warnings
 
 BEFORE = {
     "cpu": {"load_average_1min": 0.5, "governor": None, "affinity": [0, 1]},
@@ -62,3 +62,33 @@ def test_throttle_reasons_have_names_and_idling_is_none():
     )
     assert conditions._throttle_names(nvml, 0b0101) == ["SwPowerCap"]
     assert conditions._throttle_names(nvml, 0b1101) == ["HwSlowdown", "SwPowerCap"]
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "message"),
+    [
+        ({"compute_processes": 2}, {}, "GPU 0: 2 other process(es) computed on it when it began"),
+        ({}, {"compute_processes": 1}, "GPU 0: 1 other process(es) computed on it when it ended"),
+        (
+            {"utilization_percent": 60},
+            {},
+            "GPU 0: it was busy for 60 % of the time when it began: it is shared",
+        ),
+    ],
+)
+def test_a_gpu_that_others_use_is_said(before, later, message):
+    assert warnings({**BEFORE, "gpus": after(**before)["gpus"]}, after(**later), 2) == [message]
+
+
+def test_a_gpu_that_nobody_uses_or_that_does_not_tell_is_no_warning():
+    quiet = {"compute_processes": 0, "utilization_percent": 3}
+    untold = {"compute_processes": "not told: Not Supported", "utilization_percent": None}
+    for gpu in (quiet, untold):
+        assert warnings({**BEFORE, "gpus": after(**gpu)["gpus"]}, after(**gpu), 2) == []
+
+
+def test_a_measurements_own_processes_are_not_others():
+    outside = [{"compute_processes": 0, "utilization_percent": 1, "sm_clock_mhz": 300}]
+    beside = [{"compute_processes": 1, "utilization_percent": 90, "sm_clock_mhz": 1980}]
+    assert around_timing(outside, beside) == [{"compute_processes": 0, "utilization_percent": 1, "sm_clock_mhz": 1980}]
+    assert around_timing([{"not_measured": "NVML"}], beside)[0]["compute_processes"] is None

@@ -8,7 +8,7 @@ from temper.artifact import sha256
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
 from temper.errors import ArtifactError, LibraryError, PrecisionNotActive, ProviderNotActive
-from temper.measurement import measure as measure_module
+from temper.measurement import processes
 from temper.measurement.isolated import OutOfMemory, run_isolated
 from temper.measurement.measure import measure
 from temper.measurement.record import NotMeasured, read_record
@@ -181,7 +181,7 @@ def test_what_cannot_be_loaded_together_is_timed_apart_and_marked(run, monkeypat
             raise OutOfMemory("the system killed the process")
         return run_isolated(request)
 
-    monkeypatch.setattr(measure_module, "run_isolated", no_room)
+    monkeypatch.setattr(processes, "run_isolated", no_room)
     record = read_record(run())
     ratio = record.workloads["b1"].ratio
     assert (ratio.taken, ratio.stopped) == ("apart", None)
@@ -201,7 +201,7 @@ def test_a_baseline_without_room_of_its_own_leaves_the_candidates_figures(run, m
             raise OutOfMemory("the system killed the process")
         return run_isolated(request)
 
-    monkeypatch.setattr(measure_module, "run_isolated", no_room)
+    monkeypatch.setattr(processes, "run_isolated", no_room)
     record = read_record(run())
     assert record.status == "measured"
     assert record.workloads["b1"].ratio.reason == "the baseline could not be run: the system killed the process"
@@ -210,9 +210,9 @@ def test_a_baseline_without_room_of_its_own_leaves_the_candidates_figures(run, m
 
 def test_two_versions_of_one_library_are_timed_apart(tiny_study):
     side = {"runner": "onnxruntime", "artifact": "", "options": {}, "version": "installed"}
-    taking = measure_module._Measurement(side, {**side, "version": "1.0.0"}, {}, 0, [])
+    taking = processes.Processes(side, {**side, "version": "1.0.0"}, {}, 0, [])
     assert "one process holds one version of ONNX Runtime, and they need" in taking._why_apart()
-    assert measure_module._Measurement(side, side, {}, 0, [])._why_apart() is None
+    assert processes.Processes(side, side, {}, 0, [])._why_apart() is None
 
 
 def test_accuracy_is_that_of_the_logits_on_the_whole_test_split(tiny_study, run):

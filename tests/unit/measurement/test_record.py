@@ -59,6 +59,15 @@ def test_not_a_number_is_never_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_record_of_before_the_later_figures_is_read(tmp_path):
+    content = record("a").model_dump(mode="json")
+    for key in ("device_time_ms", "device_time_reason", "throughput_left_out"):
+        del content["workloads"]["b1"][key]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    read = read_record(tmp_path / "a.json").workloads["b1"]
+    assert (read.device_time_ms, read.device_time_reason, read.throughput_left_out) == (None, None, {})
+
+
 def test_a_workload_needs_every_figure():
     with pytest.raises(ValidationError, match="latencies_ms"):
         type(workload([1.0])).model_validate({**workload([1.0]).model_dump(exclude={"latencies_ms"})})

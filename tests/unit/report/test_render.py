@@ -4,7 +4,7 @@ import json
 import pytest
 
 from temper.errors import ArtifactError
-from temper.measurement.record import write_record
+from temper.measurement.record import NotMeasured, write_record
 from temper.report.render import ABSENT, notes, print_summary, table, write_summary
 from temper.report.tables import rows
 from tests.records import ANALYSIS, compared, record, workload
@@ -197,3 +197,14 @@ def test_where_the_rows_differ_in_length_the_latency_shown_is_the_one_of_the_rat
     header, lines = table(rows(records, compared(records, "a")))
     assert lines[0][header.index("w mean ms")] == "3.00"
     assert "w p50 ms" not in header
+
+
+def test_one_workload_that_was_not_measured_is_a_dash_and_a_note_and_the_others_stay():
+    both = {"b1": workload([1.0, 2.0, 3.0]), "b256": workload([1.0, 2.0, 30.0])}
+    lost = {**both, "b256": NotMeasured(reason="out of memory: CUDA")}
+    records = [record("base", workloads=both), record("gpu", workloads=lost)]
+    found = compared(records, "base")
+    shown = {row.workload: row for row in rows(records, found) if row.candidate == "gpu"}
+    assert (shown["b1"].latency_p50_ms, shown["b1"].reason) == (2.0, None)
+    assert (shown["b256"].latency_p50_ms, shown["b256"].reason) == (None, "out of memory: CUDA")
+    assert "gpu, b256: not measured: out of memory: CUDA" in notes(records, found)

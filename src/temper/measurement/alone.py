@@ -1,0 +1,219 @@
+"""The task 'alone': one artifact with nothing beside it: cold start, memory, latency, time on the device, throughput."""
+
+import contextlib
+import resource
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from temper import plugins
+from temper.backends.opening import trace_artifact
+from temper.backends.runner import Runner, TimesItsDevice
+from temper.errors import PipelineError
+from temper.library import import_library
+from temper.measurement.latency import time_call, time_inference
+from temper.measurement.task import Lost, Request, each_workload, open_side, read_data, warm_shapes
+from temper.measurement.timed_inputs import TimedInputs, has_real_lengths
+
+_MIB = 1024 * 1024
+_TRACED_BATCHES = 3
+
+
+def _peak_rss_mib() -> float:
+    """Peak resident set of this process so far, in MiB."""
+    try:  # on Linux ru_maxrss begins with the parent's, also after exec
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024, 1)
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return round(peak / (_MIB if sys.platform == "darwin" else 1024), 1)
+
+
+class _GpuMemory:
+    """The most memory in use on the first of these GPUs while it is watched, above what was before; sampled."""
+
+    def __init__(self, gpus: Sequence[int]) -> None:
+        self._gpus, self.reason = gpus, "the backend asks for no GPU"
+        self.peak_mib: float | None = None
+        self._done = threading.Event()
+
+    def __enter__(self) -> "_GpuMemory":
+        if not self._gpus:
+            return self
+        try:
+            import pynvml
+
+            pynvml.nvmlInit()
+            handle = pynvml.nvmlDeviceGetHandleByIndex(self._gpus[0])
+            before = pynvml.nvmlDeviceGetMemoryInfo(handle).used
+        except Exception as error:  # the library is absent, or the driver does not answer
+            self.reason = f"NVML: {type(error).__name__}: {error}"
+            return self
+        self.peak_mib, self.reason = 0.0, ""
+
+        def watch() -> None:
+            while not self._done.is_set():
+                used = pynvml.nvmlDeviceGetMemoryInfo(handle).used - before
+                self.peak_mib = max(self.peak_mib or 0.0, round(used / _MIB, 1))
+                self._done.wait(0.01)
+
+        self._thread = threading.Thread(target=watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._done.set()
+        if self.peak_mib is not None:
+            self._thread.join()
+
+
+def _calls_until(stop: threading.Event, runner: Runner, inputs: TimedInputs, first: int, step: int) -> int:
+    """Call without a pause until it is told to stop; return how many samples were answered."""
+    answered, at = 0, first
+    while not stop.is_set():
+        position = at % len(inputs.batches)
+        runner.infer(inputs.batches[position])
+        answered += inputs.samples[position]
+        at += step
+    return answered
+
+
+def _saturated(side: Mapping[str, Any], first: Runner, inputs: TimedInputs, callers: int, duration_s: float) -> float:
+    """Samples per second while `callers` threads, each with a loading of its own, call without a pause.
+
+    A single caller is this thread: some libraries keep a pool of threads for each thread that calls them.
+    """
+    stop = threading.Event()
+    with contextlib.ExitStack() as opened:
+        runners = [first, *(opened.enter_context(open_side(side)) for _ in range(callers - 1))]
+        for runner in runners:
+            runner.infer(inputs.batches[0])
+        timer = threading.Timer(duration_s, stop.set)
+        with ThreadPoolExecutor(callers) as pool:
+            began = time.perf_counter_ns()
+            timer.start()
+            if callers == 1:
+                answered = _calls_until(stop, first, inputs, 0, 1)
+            else:
+                running = [
+                    pool.submit(_calls_until, stop, runner, inputs, number, callers)
+                    for number, runner in enumerate(runners)
+                ]
+                answered = sum(each.result() for each in running)
+            elapsed_s = (time.perf_counter_ns() - began) / 1e9  # the last calls are finished, and counted
+        timer.join()
+        return answered / elapsed_s
+
+
+def _device_time(runner: Runner, inputs: TimedInputs, calls: int) -> dict[str, Any]:
+    """Median time on the device of calls over the batches in turn, where the runner has a clock there."""
+    if not isinstance(runner, TimesItsDevice):
+        return {"device_time_ms": None, "device_time_reason": "the backend has no clock on a device"}
+    try:
+        times_ms = [runner.device_time_ms(inputs.batches[run % len(inputs.batches)]) for run in range(calls)]
+    except PipelineError as error:  # the latency is worth more than this figure
+        return {"device_time_ms": None, "device_time_reason": error.happened}
+    return {"device_time_ms": statistics.median_low(times_ms), "device_time_reason": None}
+
+
+def _throughput(
+    side: Mapping[str, Any], runner: Runner, inputs: TimedInputs, measurement: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Saturated throughput by the number of callers; those that memory does not hold are left out with the reason."""
+    found, left_out = {}, Lost([str(callers) for callers in measurement["throughput_callers"]])
+    for callers in measurement["throughput_callers"]:
+        with left_out.unless_out_of_memory(str(callers)):
+            found[str(callers)] = _saturated(side, runner, inputs, callers, measurement["throughput_duration_s"])
+    return {"throughput_samples_per_s": found, "throughput_left_out": left_out.reasons}
+
+
+def alone(request: Request) -> dict[str, Any]:
+    """What is known of the candidate alone; `lost` says for which workloads memory ran out."""
+    side, measurement = request["candidate"], request["measurement"]
+    module = plugins.load("backends", side["runner"])
+    split, signature = read_data(request)
+    every = dict(each_workload(request, split, signature))
+    harness_mib = _peak_rss_mib()
+    import_s = None
+    if module.LIBRARY is not None:
+        _, import_s = time_call(lambda: import_library(module.LIBRARY, side["version"]), time.perf_counter_ns)
+    imported_mib = _peak_rss_mib()
+    found: dict[str, Any] = {"workloads": {}}
+    lost = Lost(every)
+    first_call_s: float | None = None  # of the first workload that memory holds
+    with _GpuMemory(request["gpus"]) as gpu_memory, contextlib.ExitStack() as opened:
+        runner, load_s = time_call(lambda: opened.enter_context(open_side(side)), time.perf_counter_ns)
+        loaded_mib = _peak_rss_mib()
+        for name, inputs in every.items():
+            with lost.unless_out_of_memory(name):
+                if first_call_s is None:
+                    _, first_call_s = time_call(partial(runner.infer, inputs.batches[0]), time.perf_counter_ns)
+                found["workloads"][name] = _alone_figures(runner, inputs, request, name)
+        assert first_call_s is not None  # else every workload was lost
+        running_mib = _peak_rss_mib()
+        gpu = {"peak_mib": gpu_memory.peak_mib, "reason": gpu_memory.reason or None}
+        found["ran"], found["threads"] = runner.describe(), _threads()
+        for name in list(found["workloads"]):
+            with lost.unless_out_of_memory(name):
+                found["workloads"][name] |= _throughput(side, runner, every[name], measurement)
+    executed = {}
+    for name, inputs in every.items():
+        if name in lost.reasons:
+            continue
+        batches = inputs.batches[:_TRACED_BATCHES]
+        execution = trace_artifact(side["runner"], side["artifact"], side["options"], side["version"], batches)
+        executed[name] = None if execution is None else execution.summary()
+    return {
+        **found,
+        "lost": lost.reasons,
+        "cold_start": {"import_s": import_s, "load_s": load_s, "first_call_ms": first_call_s * 1e3},
+        "memory": {
+            "rss_harness_mib": harness_mib,
+            "peak_rss_imported_mib": imported_mib,
+            "peak_rss_loaded_mib": loaded_mib,
+            "peak_rss_running_mib": running_mib,
+            "gpu": gpu,
+        },
+        "executed": executed,
+    }
+
+
+def _alone_figures(runner: Runner, inputs: TimedInputs, request: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Latency of one workload with nothing beside it."""
+    measurement = request["measurement"]
+    warm_shapes(runner, inputs)
+    # real lengths differ from batch to batch: the whole split, as it is timed beside the baseline
+    whole = len(inputs.batches) if has_real_lengths(request["workloads"][name]) else 0
+    calls = max(measurement["alone_calls"], whole)
+    timing = time_inference(
+        runner,
+        inputs.batches,
+        warmup_runs=measurement["warmup_runs"],
+        min_timed_runs=calls,
+        max_timed_runs=calls,
+        min_duration_s=0.0,
+        max_duration_s=measurement["max_duration_s"],
+        clock_ns=time.perf_counter_ns,
+    )
+    return {
+        "alone_median_ms": timing.percentile_ms(50),
+        "alone_mean_ms": timing.mean_ms,
+        "alone_calls": len(timing.latencies_ns),
+        **_device_time(runner, inputs, len(timing.latencies_ns)),
+    }
+
+
+def _threads() -> list[dict[str, Any]]:
+    """Thread pools of the libraries in this process, as threadpoolctl finds them; no paths."""
+    from threadpoolctl import threadpool_info
+
+    return [
+        {key: pool.get(key) for key in ("user_api", "internal_api", "num_threads", "version")}
+        for pool in threadpool_info()
+    ]

@@ -1,0 +1,106 @@
+"""Which processes a candidate's measurement starts, and what is made of their answers together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from temper import plugins
+from temper.errors import Unavailable
+from temper.library import installed_version, public_version
+from temper.measurement import worker
+from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.signature import BATCH_AXIS
+from temper.statistics.ratio import ratio_interval
+
+assert worker.TASKS  # imported so that a change of it counts as a change of this module (temper/provenance.py)
+Json = dict[str, Any]
+
+
+class Processes:
+    """One candidate's measurement: which processes are started, and what is made of their answers."""
+
+    def __init__(
+        self,
+        candidate: Json,
+        baseline: Json,
+        request: Json,
+        gpus: list[int],
+        batch_sizes: list[int],
+    ) -> None:
+        self._candidate, self._baseline, self._request = candidate, baseline, request
+        self._gpus, self._batch_sizes = gpus, batch_sizes
+
+    def _run(self, task: str, candidate: Json, batch_sizes: list[int]) -> Json:
+        return run_isolated(
+            {
+                **self._request,
+                "task": task,
+                "candidate": candidate,
+                "baseline": self._baseline,
+                "gpus": self._gpus,
+                "batch_sizes": batch_sizes,
+            }
+        )
+
+    def _why_apart(self) -> str | None:
+        """Why the two cannot be loaded in one process, as far as it is known before it is tried."""
+        libraries = [plugins.load("backends", side["runner"]).LIBRARY for side in (self._candidate, self._baseline)]
+        if None in libraries or libraries[0].module != libraries[1].module:
+            return None
+        asked = [
+            public_version(side["version"] if side["version"] != "installed" else installed_version(library) or "none")
+            for side, library in zip((self._candidate, self._baseline), libraries, strict=True)
+        ]
+        if asked[0] == asked[1]:
+            return None
+        return f"one process holds one version of {libraries[0].title}, and they need {asked[0]} and {asked[1]}"
+
+    def take(self) -> Json:
+        """Facts of the record that were measured: workloads, predictions, memory, what ran."""
+        alone = self._run("alone", self._candidate, [])
+        self._leave_out(alone["lost"])
+        why_apart = self._why_apart()
+        if why_apart is None:
+            try:
+                timed = self._run("together", self._candidate, self._batch_sizes)
+            except OutOfMemory as error:
+                why_apart = f"the two could not be loaded together: {error}"
+        if why_apart is not None:
+            timed = self._take_apart(why_apart)
+        elif "baseline_unavailable" in timed:
+            timed = self._run("series", self._candidate, self._batch_sizes) | {
+                "why_no_ratio": f"the baseline could not be run: {timed['baseline_unavailable']}"
+            }
+        return {"alone": alone, **timed, "lost": {**alone["lost"], **timed.get("lost", {})}}
+
+    def _leave_out(self, lost: Mapping[str, str]) -> None:
+        """Go on without the workloads for which memory ran out, and the batch sizes that only they had."""
+        workloads = self._request["workloads"]
+        kept = {name: sizes for name, sizes in workloads.items() if name not in lost}
+        stated, gone = self._batch_sizes[0], {workloads[name][BATCH_AXIS] for name in lost}
+        still = {sizes[BATCH_AXIS] for sizes in kept.values()} | {stated}
+        self._batch_sizes = [size for size in self._batch_sizes if size in still or size not in gone]
+        self._request = {**self._request, "workloads": kept}
+
+    def _take_apart(self, why_apart: str) -> Json:
+        own = self._run("series", self._candidate, self._batch_sizes)
+        try:
+            other = self._run("series", self._baseline, [])
+        except (Unavailable, OutOfMemory) as lacking:
+            return own | {"why_no_ratio": f"the baseline could not be run: {getattr(lacking, 'reason', lacking)}"}
+        for name, found in own["workloads"].items():
+            if name in other["lost"]:
+                found["why_no_ratio"] = f"the baseline could not be run: out of memory: {other['lost'][name]}"
+                continue
+            ratio = ratio_interval(
+                np.asarray(found["latencies_ns"], dtype=np.float64),
+                np.asarray(other["workloads"][name]["latencies_ns"], dtype=np.float64),
+                statistic=found["statistic"],
+                resamples=self._request["measurement"]["resamples"],
+                seed=self._request["seed"],
+                paired=False,
+            )
+            found["baseline_latencies_ns"] = other["workloads"][name]["latencies_ns"]
+            found["ratio"] = {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+        return own | {"why_apart": why_apart, "ran_baseline": other["ran"]}

@@ -1,0 +1,74 @@
+"""What the tasks of a measurement's processes have in common: the sides that are run, their inputs, and lost workloads."""
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from temper.backends.opening import open_artifact
+from temper.backends.runner import Runner
+from temper.data.encoded import Split, read_split
+from temper.measurement.isolated import memory_reason
+from temper.measurement.timed_inputs import TimedInputs, timed_inputs
+from temper.signature import Signature
+
+Request = Mapping[str, Any]
+
+
+def open_side(side: Mapping[str, Any]) -> Runner:
+    """A runner of the candidate or the baseline, not yet loaded."""
+    return open_artifact(side["runner"], side["artifact"], side["options"], side["version"])
+
+
+def read_data(request: Request) -> tuple[Split, Signature]:
+    """Test rows and the model's signature."""
+    folder = Path(request["data_folder"])
+    signature = Signature.model_validate_json((folder / "signature.json").read_text(encoding="utf-8"))
+    return read_split(folder / "test.parquet", signature), signature
+
+
+def each_workload(request: Request, split: Split, signature: Signature) -> Iterator[tuple[str, TimedInputs]]:
+    """Name and inputs of each workload, made when its turn comes."""
+    for name, workload in request["workloads"].items():
+        yield (
+            name,
+            timed_inputs(
+                split,
+                signature,
+                workload,
+                distinct_batches=request["measurement"]["distinct_batches"],
+                seed=request["seed"],
+            ),
+        )
+
+
+def warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
+    """Call each shape once: some runtimes compile for a shape when they first see it."""
+    seen = set()
+    for batch in inputs.batches:
+        shape = tuple((name, array.shape) for name, array in sorted(batch.items()))
+        if shape not in seen:
+            seen.add(shape)
+            runner.infer(batch)
+
+
+class Lost:
+    """Workloads for which memory ran out; the others go on."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self.reasons: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def unless_out_of_memory(self, name: str) -> Iterator[None]:
+        """Note the reason and go on where memory runs out inside; raise where that is so for every workload."""
+        try:
+            yield
+        except Exception as error:
+            reason = memory_reason(error)
+            if reason is None:
+                raise
+            self.reasons[name] = reason
+            print(f"{name}: out of memory: {reason}", flush=True)
+            if len(self.reasons) == len(self._names):
+                raise
