@@ -32,6 +32,7 @@ def workload(
     alone_median_ms: float | None = None,
     real_lengths: Literal["arrival", "bucketed"] | None = None,
     inputs_sha256: str = "i",
+    computed_padding_share: float | None = 0.25,
 ) -> Workload:
     """Calls of two samples each. `ratio`: (ratio, low, high), or why there is none."""
     taken: LatencyRatio | NotMeasured
@@ -68,6 +69,7 @@ def workload(
         alone_calls=5,
         throughput_samples_per_s={"1": 700.0, "2": 900.0},
         padding_share=0.25,
+        computed_padding_share=computed_padding_share,
         inputs_sha256=inputs_sha256,
         executed=executed,
     )

@@ -10,8 +10,10 @@ instance of its own, so that profiling never slows the one that is timed; it run
 warms up, and raises what `Runner.__enter__` and `infer` raise. None: the backend executes nothing worth listing.
 
 A runner may have more methods than it must: `fits` (TakesSomeSizes) and `device_time_ms` (TimesItsDevice).
+A runner that pads its inputs before it computes also has `computed_tokens(shape) -> int`: `computed_tokens` below.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -79,3 +81,15 @@ class TimesItsDevice(Protocol):
             inputs: as of `infer`.
         """
         ...
+
+
+def computed_tokens(runner: Runner, shape: tuple[int, ...]) -> int:
+    """Tokens that a runner computes for one call, its own padding included.
+
+    Args:
+        runner: loaded; without a method of this name it computes what it is given.
+        shape: sizes of the signature's dynamic axes in the call's inputs, batch first; of images the batch alone, and then
+            rows are counted.
+    """
+    own = getattr(runner, "computed_tokens", None)
+    return math.prod(shape) if own is None else int(own(shape))

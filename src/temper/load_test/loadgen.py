@@ -40,8 +40,8 @@ def run_load_test(
         valid: of the reported run; run: its facts (`temper.load_test.summary.parse_summary`, with rate_per_s, pilot,
         samples, errors); summary: LoadGen's own text of it; runs: the facts of every run in order;
         calibration: calls, latency_p50_ms, latency_mean_ms, service_rate_per_s (samples per second of one caller);
-        sample_library: samples, inputs_sha256, padding_share (0–1); files_sha256 of the artifact; ran: the runner's own
-        description; loadgen_version.
+        sample_library: samples, inputs_sha256, padding_share and computed_padding_share (0–1: of the inputs, and of what the
+        runner computes for them); files_sha256 of the artifact; ran: the runner's own description; loadgen_version.
         SingleStream and Offline also: attempts_ended ('long_enough', 'attempts' or 'timeout_s': a run was too short, and
         another would not have ended in time).
         Server also: rate_per_s, the highest VALID rate or None; lowest_invalid_per_s; search_ended ('bracket', 'runs',

@@ -18,8 +18,8 @@ from temper.backends.runner import Runner, TimesItsDevice
 from temper.errors import PipelineError
 from temper.library import import_library
 from temper.measurement.latency import time_call, time_inference
-from temper.measurement.task import Lost, Request, each_workload, open_side, read_data, warm_shapes
-from temper.measurement.timed_inputs import TimedInputs, has_real_lengths
+from temper.measurement.task import Lost, Request, each_workload, open_side, read_data
+from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
 
 _MIB = 1024 * 1024
 _TRACED_BATCHES = 3

@@ -102,6 +102,7 @@ def _workload(
         ratio=_ratio(found, taken),
         sequential_samples_per_s=found["samples"] / (sum(latencies) / 1e9),
         padding_share=found["padding_share"],
+        computed_padding_share=found["computed_padding_share"],
         inputs_sha256=found["inputs_sha256"],
         executed=taken["alone"]["executed"][name],
         **alone,

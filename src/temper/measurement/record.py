@@ -71,6 +71,9 @@ class Workload(_Closed):
     device_time_ms: float | None = None  # median of what one call computes on the device, by its own clock: no copies
     device_time_reason: str | None = None  # why not, where not; both absent in records of before
     padding_share: float  # of the tokens of the timed inputs, 0–1
+    # of the tokens that the candidate computed for them, its own padding to an engine's shape included; rows for images.
+    # None in records that were written before it was counted
+    computed_padding_share: float | None = None
     inputs_sha256: str  # equal for every candidate of the workload
     executed: dict[str, Any] | None  # what the library says it executed; None for a backend that executes nothing
 

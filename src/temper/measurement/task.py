@@ -42,16 +42,6 @@ def each_workload(request: Request, split: Split, signature: Signature) -> Itera
         )
 
 
-def warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
-    """Call each shape once: some runtimes compile for a shape when they first see it."""
-    seen = set()
-    for batch in inputs.batches:
-        shape = tuple((name, array.shape) for name, array in sorted(batch.items()))
-        if shape not in seen:
-            seen.add(shape)
-            runner.infer(batch)
-
-
 class Lost:
     """Workloads for which memory ran out; the others go on."""
 

@@ -1,6 +1,7 @@
 """The inputs of a workload: test rows brought to its shape, equal for every candidate."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from temper.backends.runner import Runner, computed_tokens
 from temper.data.encoded import Split, collate, padding_share, row_lengths
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
 
@@ -24,12 +26,29 @@ class TimedInputs:
         samples: rows in each batch.
         padding_share: share of padding among their tokens, 0–1.
         sha256: digest over all arrays.
+        shapes: sizes of the signature's dynamic axes in each batch, batch first.
     """
 
     batches: list[Tensors]
     samples: list[int]
     padding_share: float
     sha256: str
+    shapes: list[tuple[int, ...]]
+
+    def computed_padding_share(self, runner: Runner) -> float:
+        """Share of padding among the tokens that a loaded runner computes for all batches, 0–1."""
+        given = sum(math.prod(shape) for shape in self.shapes)
+        computed = sum(computed_tokens(runner, shape) for shape in self.shapes)
+        return 1 - (1 - self.padding_share) * given / computed
+
+
+def warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
+    """Call each shape once: some runtimes compile for a shape when they first see it."""
+    seen = set()
+    for batch, shape in zip(inputs.batches, inputs.shapes, strict=True):
+        if shape not in seen:
+            seen.add(shape)
+            runner.infer(batch)
 
 
 def has_real_lengths(workload: Mapping[str, Any]) -> bool:
@@ -94,4 +113,15 @@ def timed_inputs(
         [len(rows) for rows, _ in chosen],
         float((padding * sizes).sum() / sizes.sum()),
         whole.hexdigest(),
+        [_shape(batch, signature) for batch in batches],
     )
+
+
+def _shape(batch: Tensors, signature: Signature) -> tuple[int, ...]:
+    sizes = {
+        axis: size
+        for spec in signature.inputs
+        for axis, size in zip(spec.axes, batch[spec.name].shape, strict=True)
+        if isinstance(axis, str)
+    }
+    return tuple(sizes[axis] for axis in signature.dynamic_axes)

@@ -22,8 +22,8 @@ from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.conditions import gpu_conditions
 from temper.measurement.isolated import answer_request, memory_reason
 from temper.measurement.latency import time_inference
-from temper.measurement.task import Lost, each_workload, open_side, read_data, warm_shapes
-from temper.measurement.timed_inputs import TimedInputs, has_real_lengths
+from temper.measurement.task import Lost, each_workload, open_side, read_data
+from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
 from temper.signature import Signature
 
 
@@ -45,8 +45,12 @@ def _predictions(
     return found
 
 
-def _timed(inputs: TimedInputs) -> dict[str, Any]:
-    return {"padding_share": inputs.padding_share, "inputs_sha256": inputs.sha256}
+def _timed(inputs: TimedInputs, runner: Runner) -> dict[str, Any]:
+    return {
+        "padding_share": inputs.padding_share,
+        "computed_padding_share": inputs.computed_padding_share(runner),
+        "inputs_sha256": inputs.sha256,
+    }
 
 
 def _together(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def _together(request: Mapping[str, Any]) -> dict[str, Any]:
                 clock_ns=time.perf_counter_ns,
             )
             found[name] = {
-                **_timed(inputs),
+                **_timed(inputs, candidate),
                 "latencies_ns": turns.candidate_ns.astype(int).tolist(),
                 "baseline_latencies_ns": turns.baseline_ns.astype(int).tolist(),
                 "candidate_first": turns.candidate_first,
@@ -162,7 +166,7 @@ def _series_of(runner: Runner, inputs: TimedInputs, request: Mapping[str, Any], 
     blocks = np.asarray(timing.latencies_ns[:whole]).reshape(-1, calls)
     numbers = (np.arange(whole) % len(inputs.batches)).reshape(-1, calls)
     return {
-        **_timed(inputs),
+        **_timed(inputs, runner),
         "latencies_ns": blocks.tolist(),
         "statistic": "mean" if real else "median",
         "samples": _samples(inputs, numbers),

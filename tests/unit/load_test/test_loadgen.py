@@ -2,13 +2,16 @@ import json
 import os
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from temper.artifact import write_manifest
 from temper.errors import BackendError, ConfigError, LoadTestError
 from temper.load_test.generator import TEST_SCENARIOS
 from temper.load_test.loadgen import run_load_test
 from temper.load_test.search import MAX_RUNS
-from tests.tiny_study import SEED
+from tests.tiny_study import SEED, TEST_ROWS
 from tests.unit.load_test.rows import BATCH, ONE, ROW, SERVER
 
 pytest.importorskip("mlperf_loadgen", reason="MLPerf LoadGen is not installed (mlcommons-loadgen)")
@@ -25,7 +28,7 @@ PREDICTS = False
 
 class FakeRunner:
     def __init__(self, options):
-        self._options, self._calls, self._shapes = options, 0, set()
+        self._options, self._calls, self._shapes, self._first = options, 0, set(), []
 
     def __enter__(self):
         if self._options["does"] == "lacks":
@@ -41,6 +44,7 @@ class FakeRunner:
         assert all(array.flags.c_contiguous for array in inputs.values())
         self._calls += 1
         self._shapes.add(inputs["input_ids"].shape)
+        self._first = [*self._first, inputs["input_ids"].shape][:8]
         if self._calls > self._options["from_call"]:
             match self._options["does"]:
                 case "refuses":
@@ -59,7 +63,7 @@ class FakeRunner:
         return np.zeros((len(inputs["input_ids"]), 2), dtype=np.float32)
 
     def describe(self):
-        return {"library": "fake", "shapes": sorted(self._shapes)}
+        return {"library": "fake", "shapes": sorted(self._shapes), "first_calls": self._first}
 
     def limits(self):
         return {}
@@ -84,7 +88,7 @@ def run(tiny_study, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
 
-    def run(runner="fake", *, workload=ONE, gpus=0, options=None, fake=None, **changes):
+    def run(runner="fake", *, workload=ONE, gpus=0, options=None, fake=None, data_folder=tiny_study.data, **changes):
         try:
             return run_load_test(
                 row={**ROW, **changes},
@@ -99,7 +103,7 @@ def run(tiny_study, tmp_path, monkeypatch):
                 distinct_batches=3,
                 seed=SEED,
                 artifact=str(tiny_study.fp32),
-                data_folder=str(tiny_study.data),
+                data_folder=str(data_folder),
             )
         finally:
             assert list(scratch.iterdir()) == []  # LoadGen's logs are gone, however it ended
@@ -158,6 +162,34 @@ def test_server_finds_the_highest_rate_within_the_bound(run):
     assert all(entry["reasons"] for entry in invalid)
     assert facts["performance_constraints_satisfied"] is True
     assert facts["scheduled_per_s"] == pytest.approx(rate, rel=0.4)  # Poisson arrivals, few of them
+
+
+@pytest.fixture
+def mixed_lengths(tiny_study, copy_of):
+    """The prepared data, its test rows cut to 5, 6, 7 … tokens."""
+    folder = copy_of(tiny_study.data)
+    table = pq.read_table(folder / "test.parquet")
+    for name in (spec.name for spec in tiny_study.signature.inputs):
+        rows = [values[: 5 + number] for number, values in enumerate(table.column(name).to_pylist())]
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(rows, pa.list_(pa.int64())))
+    pq.write_table(table, folder / "test.parquet")
+    (folder / "data_card.json").unlink()
+    write_manifest(folder / "data_card.json", kind="data", facts={})
+    return folder
+
+
+def test_server_draws_single_sentences_of_real_lengths(run, mixed_lengths):
+    result = run(**SERVER, workload={"batch_size": 1, "real_lengths": "arrival"}, data_folder=mixed_lengths)
+    assert result["valid"], result["run"]["reasons"]
+    assert result["sample_library"]["samples"] == TEST_ROWS  # every row of the test split
+    shapes = [tuple(shape) for shape in result["ran"]["shapes"]]
+    assert shapes == [(1, 8), (1, 16), (1, 24)]
+    first_calls = [tuple(shape) for shape in result["ran"]["first_calls"]]
+    assert sorted(first_calls[: len(shapes)]) == shapes  # each of them before LoadGen began
+    assert result["run"]["latency_percentiles_ms"]["99"] >= DELAY_MS
+    padding = result["sample_library"]["padding_share"]
+    assert result["sample_library"]["computed_padding_share"] == pytest.approx(padding)
+    assert 0 < padding < 0.6  # up to the next 8 tokens alone
 
 
 def test_a_bound_below_the_runners_own_latency_is_told_after_one_run(run):

@@ -158,6 +158,7 @@ def test_real_lengths_take_every_row_and_compare_the_sums(run):
         assert workload.timed_runs >= -(-TEST_ROWS // 4)
         assert workload.sequence_length is None
     assert bucketed.padding_share <= arrival.padding_share
+    assert bucketed.computed_padding_share == pytest.approx(bucketed.padding_share)  # it pads nothing itself
     assert arrival.real_lengths == "arrival"
 
 

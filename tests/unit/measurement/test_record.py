@@ -71,3 +71,10 @@ def test_a_record_of_before_the_later_figures_is_read(tmp_path):
 def test_a_workload_needs_every_figure():
     with pytest.raises(ValidationError, match="latencies_ms"):
         type(workload([1.0])).model_validate({**workload([1.0]).model_dump(exclude={"latencies_ms"})})
+
+
+def test_a_record_from_before_computed_padding_was_counted_is_read(tmp_path):
+    content = record("a").model_dump(mode="json")
+    del content["workloads"]["b1"]["computed_padding_share"]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert read_record(tmp_path / "a.json").workloads["b1"].computed_padding_share is None

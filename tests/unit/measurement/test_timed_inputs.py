@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from temper.backends.runner import computed_tokens
 from temper.data.encoded import read_split
-from temper.measurement.timed_inputs import timed_inputs
+from temper.measurement.timed_inputs import TimedInputs, timed_inputs, warm_shapes
 
 WORKLOAD = {"batch_size": 4, "sequence_length": 30}
 
@@ -49,3 +50,30 @@ def test_the_share_of_padding_is_that_of_the_batches(draw):
     masks = np.stack([batch["attention_mask"] for batch in drawn.batches])
     assert drawn.padding_share == pytest.approx(1 - masks.mean())
     assert drawn.padding_share > 0.1
+
+
+@pytest.mark.parametrize("real_lengths", ["arrival", "bucketed"])
+def test_shapes_are_those_of_the_batches(draw, real_lengths):
+    drawn = draw({"batch_size": 4, "real_lengths": real_lengths})
+    assert drawn.shapes == [batch["input_ids"].shape for batch in drawn.batches]
+    assert len(set(drawn.shapes)) > 1
+
+
+def test_a_runner_computes_what_it_is_given_unless_it_says_otherwise(draw, fake_runner):
+    drawn, runner = draw({"batch_size": 4, "real_lengths": "arrival"}), fake_runner()
+    assert drawn.computed_padding_share(runner) == pytest.approx(drawn.padding_share)
+    runner.computed_tokens = lambda shape: 4 * 64
+    tokens = sum(batch["attention_mask"].sum() for batch in drawn.batches)
+    assert drawn.computed_padding_share(runner) == pytest.approx(1 - tokens / (len(drawn.batches) * 4 * 64))
+
+
+def test_without_a_sequence_rows_are_counted(fake_runner):
+    assert computed_tokens(fake_runner(), (5,)) == 5
+
+
+def test_each_shape_is_called_once_before_anything_is_timed(fake_runner):
+    lengths = [8, 16, 8, 24, 16]
+    batches = [{"input_ids": np.full((2, length), number)} for number, length in enumerate(lengths)]
+    runner = fake_runner()
+    warm_shapes(runner, TimedInputs(batches, [2] * 5, 0.0, "", [(2, length) for length in lengths]))
+    assert [call["input_ids"].shape[1] for call in runner.calls] == [8, 16, 24]
