@@ -5,7 +5,8 @@
 # artifacts/onnx/<row>/                rows of `exports:`, of the sections of precisions and of `quantization_aware:`
 # artifacts/calibration/<row>/         rows of `calibrations:`
 # artifacts/searches/<row>/            rows of `searches:`: each layer's sensitivity, the layers to keep in float
-# artifacts/engines/<row>/             rows of `engines:`
+# artifacts/buckets/<row>.json         rows of `buckets:`: the sequence lengths to build engines for
+# artifacts/engines/<row>/             rows of `engines:` and `bucketed_engines:`
 # artifacts/measurements/<candidate>.json
 # artifacts/load_tests/<row>.json      rows of `load_tests:`
 # artifacts/report/                    summary.{md,csv,json}, comparison.json, decision.json, metrics.json
@@ -26,7 +27,8 @@ rule all:
         expand("artifacts/onnx/{row}/{file}", row=STUDY.onnx_rows, file=ONNX_FILES),
         expand("artifacts/calibration/{row}/{file}", row=STUDY.calibrations, file=CALIBRATION_FILES),
         expand("artifacts/searches/{row}/{file}", row=STUDY.searches, file=SEARCH_FILES),
-        expand("artifacts/engines/{row}/{file}", row=STUDY.engines, file=ENGINE_FILES),
+        expand("artifacts/buckets/{row}.json", row=STUDY.buckets),
+        expand("artifacts/engines/{row}/{file}", row=STUDY.engine_rows, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
         expand("artifacts/load_tests/{load_test}.json", load_test=STUDY.load_tests),
         REPORT_FILES,
@@ -54,6 +56,7 @@ include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/precision.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/quantization_aware.smk"
+include: "workflow/rules/buckets.smk"
 include: "workflow/rules/engine.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/load_test.smk"

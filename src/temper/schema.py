@@ -14,10 +14,12 @@ from pydantic import (
     model_validator,
 )
 
+from temper.buckets.options import BucketsRow
 from temper.model_options import ArchitectureModel, CheckpointModel
 from temper.quantization.aware_options import QuantizationAwareRow
 from temper.quantization.options import SearchRow
 
+PACKING_STEP = "pack_rows"  # temper/precisions/pack_rows.py
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Shape = tuple[PositiveInt, ...]
@@ -84,6 +86,12 @@ class StaticEngineRow(EngineRow):
     """One optimization profile for each of these shapes; smaller calls are padded to one of them."""
 
     static_shapes: Annotated[tuple[Shape, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class BucketedEngineRow(EngineRow):
+    """The same for the lengths of a row of `buckets:`, which is chosen from the data."""
+
+    buckets: Name
 
 
 # the key that says which form a row of engines has, and the form's name in pydantic's paths (temper/study.py)
@@ -183,7 +191,9 @@ class Study(_Closed):
     searches: dict[Name, SearchRow]  # which layers of a quantised file to keep in float
     searched_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration, search; the rest closed by its file
     quantization_aware: dict[Name, QuantizationAwareRow]  # fine-tuned with fake quantisation
+    buckets: dict[Name, BucketsRow]  # sequence lengths to build for, chosen from the data
     engines: dict[Name, Engine]
+    bucketed_engines: dict[Name, BucketedEngineRow]  # a section of its own, as dvc.yaml needs it (docs/decisions/0008)
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
     workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
     measurement: Measurement
@@ -207,6 +217,25 @@ class Study(_Closed):
         return {**self.precisions, **self.calibrated_precisions, **self.searched_precisions}
 
     @property
+    def engine_rows(self) -> dict[str, EngineRow]:
+        """Rows of both sections of engines."""
+        return {**self.engines, **self.bucketed_engines}
+
+    def row_tokens(self, onnx: str) -> int | None:
+        """Tokens of a row of an ONNX row on packed rows; None of any other."""
+        seen: set[str] = set()
+        while (row := self.conversions.get(onnx)) is not None and onnx not in seen:
+            if row.get("step") == PACKING_STEP:
+                return int(row["row_tokens"])
+            seen.add(onnx)
+            onnx = str(row.get("onnx"))
+        return None
+
+    def engine_section(self, name: str) -> str:
+        """The section that an engine's row stands in."""
+        return "engines" if name in self.engines else "bucketed_engines"
+
+    @property
     def jobs(self) -> dict[str, tuple[str, ...]]:
         """Rows of every rule, '' for a rule with one job: all jobs of the study."""
         return {
@@ -217,7 +246,8 @@ class Study(_Closed):
             "convert_precision": tuple(self.conversions),
             "search_layers": tuple(self.searches),
             "train_quantized": tuple(self.quantization_aware),
-            "build_engine": tuple(self.engines),
+            "choose_buckets": tuple(self.buckets),
+            "build_engine": tuple(self.engine_rows),
             "measure": tuple(self.candidates),
             "load_test": tuple(self.load_tests),
             "report": ("",),

@@ -11,6 +11,7 @@ Tensors = Mapping[str, npt.NDArray[np.generic]]
 
 BATCH_AXIS, SEQUENCE_AXIS = "batch_size", "sequence_length"
 ROWS_AXIS = "rows"  # of packed tokens; the batch is still the number of sentences
+PACKED_AXES = (BATCH_AXIS, ROWS_AXIS)
 
 # The axes of a task that differ from call to call, in the order in which engine shapes and workloads give them.
 DYNAMIC_AXES: dict[str, tuple[str, ...]] = {
@@ -55,4 +56,4 @@ class Signature(BaseModel):
     @property
     def dynamic_axes(self) -> tuple[str, ...]:
         """Names of the axes that differ from call to call, batch first."""
-        return DYNAMIC_AXES[self.task] if self.row_tokens is None else (BATCH_AXIS, ROWS_AXIS)
+        return DYNAMIC_AXES[self.task] if self.row_tokens is None else PACKED_AXES

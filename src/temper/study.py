@@ -13,17 +13,28 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from temper import plugins
-from temper.engines.rows import check_fit, check_shapes
+from temper.buckets.options import check_buckets
+from temper.engines.checks import check_fit, check_shapes
 from temper.errors import ConfigError
 from temper.library import resolve_version
 from temper.load_test.options import LoadTestRow, check_workload
-from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, REAL_LENGTHS, has_real_lengths
+from temper.measurement.timed_inputs import REAL_LENGTHS, has_real_lengths
 from temper.params_file import check_unique_keys, params_error
 from temper.quantization.aware_options import check_calibration
-from temper.schema import DYNAMIC_ENGINE, ENGINE_FORMS, BaselineRow, CandidateRow, EngineRow, LabelRows, Study
+from temper.schema import (
+    DYNAMIC_ENGINE,
+    ENGINE_FORMS,
+    PACKING_STEP,
+    BaselineRow,
+    BucketedEngineRow,
+    CandidateRow,
+    LabelRows,
+    Study,
+)
 from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 Schema = TypeVar("Schema", bound=BaseModel)
+ENGINE_SECTIONS = "engines or bucketed_engines"
 ONNX_SECTIONS = "exports, precisions, calibrated_precisions, searched_precisions or quantization_aware"
 
 
@@ -36,7 +47,7 @@ def _strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
 def _key_path(place: str, location: tuple[int | str, ...]) -> str:
     """The key's full path, without the kinds of model and preprocessor that pydantic puts among the keys."""
     # a value that may be of several types has pydantic's name of each in its path
-    kinds = ("constrained-", "literal[", "LabelRows", *ENGINE_FORMS.values(), DYNAMIC_ENGINE)
+    kinds = ("constrained-", "literal[", "LabelRows", "TransformerCost", *ENGINE_FORMS.values(), DYNAMIC_ENGINE)
     parts = [str(part) for part in location if not str(part).startswith(kinds)]
     if parts[:1] == ["model"]:
         if parts[2:3] == ["preprocessor"]:
@@ -189,6 +200,24 @@ def _check_onnx(study: Study) -> None:
     for section, calibrated in (("precisions", False), ("calibrated_precisions", True), ("searched_precisions", True)):
         for name, row in getattr(study, section).items():
             _check_conversion(study, section, name, row, calibrated)
+    _check_packing(study)
+
+
+def _check_packing(study: Study) -> None:
+    longest = study.data["max_tokens"]
+    for name, row in study.conversions.items():
+        if row["step"] == PACKING_STEP and longest is not None and row["row_tokens"] < longest:
+            raise params_error(
+                f"precisions.{name}.row_tokens is {row['row_tokens']}, below data.max_tokens ({longest}): a sentence would "
+                "not fit into a row",
+                f"set it to {longest} or more",
+            )
+    for name, calibration in study.calibrations.items():
+        if study.row_tokens(calibration.onnx) is not None:
+            raise params_error(
+                f"calibrations.{name}.onnx is {calibration.onnx!r}, which takes packed rows, and calibration runs padded ones",
+                "calibrate the ONNX row that it was packed from",
+            )
 
 
 def _check_conversion(study: Study, section: str, name: str, row: Mapping[str, Any], calibrated: bool) -> None:
@@ -279,9 +308,16 @@ def _check_chain(study: Study, name: str) -> None:
 
 
 def _check_engines(study: Study) -> None:
-    axes = DYNAMIC_AXES[study.model.task]
-    for name, engine in study.engines.items():
-        place = f"engines.{name}"
+    for name, buckets in study.buckets.items():
+        check_buckets(f"buckets.{name}", buckets, study.data["max_tokens"])
+    both = sorted(study.engines.keys() & study.bucketed_engines.keys())
+    if both:
+        raise params_error(
+            f"{both[0]!r} is a row of {ENGINE_SECTIONS.replace(' or ', ' and ')}; both would be artifacts/engines/{both[0]}/",
+            "rename one of the two",
+        )
+    for name, engine in study.engine_rows.items():
+        place = f"{study.engine_section(name)}.{name}"
         known = plugins.names("engines")
         if engine.library not in known:
             raise params_error(
@@ -289,7 +325,9 @@ def _check_engines(study: Study) -> None:
                 "choose one of these (CONTRIBUTING.md says how to add one)",
             )
         _need(engine.onnx, study.onnx_rows, f"{place}.onnx", ONNX_SECTIONS)
-        check_shapes(place, engine, axes)
+        check_shapes(study, place, engine)
+        if isinstance(engine, BucketedEngineRow):
+            _need(engine.buckets, study.buckets, f"{place}.buckets", "buckets")
 
 
 def _check_workload(study: Study, name: str, sizes: Mapping[str, int | str]) -> None:
@@ -327,7 +365,7 @@ def _check_loads(study: Study, place: str, row: CandidateRow | BaselineRow | Loa
     if kind == "onnx":
         _need(artifact, study.onnx_rows, f"{place}.loads", ONNX_SECTIONS)
     elif kind == "engines":
-        _need(artifact, study.engines, f"{place}.loads", "engines")
+        _need(artifact, study.engine_rows, f"{place}.loads", ENGINE_SECTIONS)
     runner = study.backends[row.backend].runner
     accepts = plugins.load("backends", runner).ACCEPTS
     if kind not in accepts:
@@ -352,8 +390,8 @@ def _check_measured(study: Study) -> None:
         for row_place, row in ((place, candidate), ("baseline", study.baseline)):  # both are timed on its workloads
             kind, _, engine = row.loads.partition("/")
             if kind == "engines":
-                _check_fit(study, row_place, candidate.workloads, study.engines[engine], engine)
-                _check_engine_version(study, row_place, row, study.engines[engine], engine)
+                check_fit(study, row_place, candidate.workloads, engine)
+                _check_engine_version(study, row_place, row, engine)
     _check_references(study)
     for name, section in study.load_tests.items():
         _check_load_test(study, name, section)
@@ -370,8 +408,8 @@ def _check_load_test(study: Study, name: str, section: Mapping[str, Any]) -> Non
     check_workload(row, study.workloads[row.workload])
     kind, _, engine = row.loads.partition("/")
     if kind == "engines":
-        _check_fit(study, place, (row.workload,), study.engines[engine], engine)
-        _check_engine_version(study, place, row, study.engines[engine], engine)
+        check_fit(study, place, (row.workload,), engine)
+        _check_engine_version(study, place, row, engine)
 
 
 def _check_references(study: Study) -> None:
@@ -405,30 +443,18 @@ def _check_references(study: Study) -> None:
 
 
 def _check_engine_version(
-    study: Study, place: str, row: CandidateRow | BaselineRow | LoadTestRow, engine: EngineRow, engine_name: str
+    study: Study, place: str, row: CandidateRow | BaselineRow | LoadTestRow, engine_name: str
 ) -> None:
     """An engine runs with the library version that built it and with no other."""
-    backend = study.backends[row.backend]
+    engine, backend = study.engine_rows[engine_name], study.backends[row.backend]
     library = plugins.load("backends", backend.runner).LIBRARY
     built, runs = resolve_version(library, engine.version), resolve_version(library, backend.version)
     if backend.runner == engine.library and built != runs:
         raise params_error(
-            f"{place} runs engines.{engine_name}, built with {engine.library} {built}, on the backend "
-            f"{row.backend}, which has version {runs}",
+            f"{place} runs {study.engine_section(engine_name)}.{engine_name}, built with {engine.library} {built}, on the "
+            f"backend {row.backend}, which has version {runs}",
             "give the two rows one version, or add a backend row for the other",
         )
-
-
-def _check_fit(study: Study, place: str, workloads: Iterable[str], engine: EngineRow, engine_name: str) -> None:
-    axes = DYNAMIC_AXES[study.model.task]
-    for workload in workloads:
-        sizes = study.workloads[workload]
-        if has_real_lengths(sizes):  # its shortest and its longest batch
-            lengths = PAD_TO_MULTIPLE_OF, study.data["max_tokens"]
-            shapes = [(1, lengths[0]), (int(sizes[BATCH_AXIS]), lengths[1])]
-        else:
-            shapes = [tuple(int(sizes[axis]) for axis in axes)]  # type: ignore[list-item]
-        check_fit(place, workload, shapes, engine, engine_name)
 
 
 def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Study:

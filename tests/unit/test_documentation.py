@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from temper import model_options, plugins, schema
+from temper.buckets.options import BucketsRow, TransformerCost
 from temper.load_test.options import LoadTestRow
 from temper.quantization.aware_options import QuantizationAwareRow
 
@@ -14,6 +15,8 @@ SECTIONS = (
     "ExportRow",
     "CalibrationRow",
     "EngineRow",
+    "StaticEngineRow",
+    "BucketedEngineRow",
     "BackendRow",
     "Measurement",
     "Analysis",
@@ -51,6 +54,11 @@ def test_every_top_level_key_is_described():
 
 def test_every_key_of_training_with_fake_quantisation_is_described():
     assert [key for key in sorted(keys(QuantizationAwareRow)) if f"`{key}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("model", [BucketsRow, TransformerCost], ids=lambda model: model.__name__)
+def test_every_key_of_buckets_is_described(model):
+    assert [key for key in sorted(keys(model)) if f"`{key}`" not in PAGE] == []
 
 
 def test_every_key_of_a_load_test_is_described():

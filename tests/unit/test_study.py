@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from temper.errors import ConfigError
-from temper.study import ONNX_SECTIONS, precision_options, read_study
+from temper.study import ENGINE_SECTIONS, ONNX_SECTIONS, precision_options, read_study
 
 ROOT = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -55,7 +55,9 @@ def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple
         "precisions",
         "calibrated_precisions",
         "quantization_aware",
+        "buckets",
         "engines",
+        "bucketed_engines",
         "backends",
         "workloads",
         "candidates",
@@ -248,7 +250,7 @@ MISSING_ROWS = [
     ("candidates/ort-fp32/backend", "candidates.ort-fp32.backend", "backends"),
     ("candidates/ort-fp32/workloads", "candidates.ort-fp32.workloads", "workloads"),
     ("candidates/ort-fp32/loads", "candidates.ort-fp32.loads", ONNX_SECTIONS),
-    ("candidates/rtx-fp32/loads", "candidates.rtx-fp32.loads", "engines"),
+    ("candidates/rtx-fp32/loads", "candidates.rtx-fp32.loads", ENGINE_SECTIONS),
 ]
 
 

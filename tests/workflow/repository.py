@@ -58,7 +58,9 @@ class Repository(StudyFolder):
         """Jobs that DVC finds stale themselves (not those that follow), after the first stage wrote settings.json."""
         self.run("temper", "settings", **environment)
         changed = json.loads(self.dvc("status", "--json", **environment).splitlines()[-1])
-        names = (name.replace("convert_calibrated_precision", "convert_precision") for name in changed)
+        names = (
+            name.replace("convert_calibrated_", "convert_").replace("build_bucketed_", "build_") for name in changed
+        )
         return sorted(name.replace("@", " ") for name in names if name != "settings")
 
     def jobs(self) -> list[Job]:

@@ -48,6 +48,7 @@ def planning_error(study: StudyFolder) -> str:
         ({"measurement__percentiles": ...}, "measurement.percentiles is missing"),
         ({"candidates__ort-int8__loads": "onnx/int4"}, "names 'int4', but there is no such row"),
         ({"workloads__b2-s16": {"batch_size": 9, "sequence_length": 16}}, "outside the shapes of engines.int8"),
+        ({"buckets__main__split": "test"}, "what serves the test rows may not be chosen by them"),
         ({"calibrations__main__samples": 17}, "more than the 16 rows of data.calibration_rows"),
     ],
 )

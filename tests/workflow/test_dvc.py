@@ -17,6 +17,7 @@ from tests.workflow.test_exactness import (
     AFTER_CALIBRATION,
     AFTER_TRAINING,
     ALL,
+    BUCKETED,
     CALIBRATE,
     ENGINES,
     MEASURED,
@@ -29,6 +30,16 @@ STUDIES = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml")), *s
 
 @pytest.mark.parametrize("params", STUDIES, ids=lambda path: path.parent.name + path.name)
 def test_dvc_has_the_jobs_inputs_outputs_and_params_of_the_snakefile(params, tmp_path):
+    hold_dvc_against_the_snakefile(params, tmp_path)
+
+
+def test_dvc_knows_that_an_engine_follows_the_buckets_of_its_row(tmp_path):
+    content = yaml.safe_load((HERE / "params.tiny.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**content, "bucketed_engines": BUCKETED}))
+    hold_dvc_against_the_snakefile(tmp_path / "params.yaml", tmp_path)
+
+
+def hold_dvc_against_the_snakefile(params, tmp_path):
     made = make_repository(tmp_path / "study", params)
     try:
         jobs = {job.name: job for job in made.jobs()}
@@ -94,7 +105,7 @@ def test_snakemake_first_then_commit_costs_no_job(finished, tmp_path):
     made = make_repository(tmp_path / "study")
     assert len(made.snakemake().split("Finished jobid")) > 1
     assert made.planned() == []
-    assert "15 jobs handed to DVC" in made.temper_says("commit")
+    assert "16 jobs handed to DVC" in made.temper_says("commit")
     assert made.repro() == []
     assert made.planned() == []
     shutil.rmtree(made.folder)
@@ -223,6 +234,7 @@ TRIGGERS = {
         REPORT,
     ),
     "a calibration setting": (lambda made: made.set(calibrations__main__samples=8) or {}, CALIBRATE),
+    "other buckets": (lambda made: made.set(buckets__main__multiple_of=4) or {}, ["choose_buckets main"]),
     "a new data row": (lambda made: made.set(data__test_rows=61) or {}, ["prepare_data"]),
     "nothing": (lambda made: {}, []),
 }

@@ -23,6 +23,7 @@ from tests.workflow.conftest import (
 
 ENGINES = ["build_engine fp32", "build_engine int8"]
 EXPORT, CALIBRATE, REPORT = ["export_onnx fp32"], ["calibrate main"], ["report"]
+BUCKETS = ["choose_buckets main"]
 PRECISIONS = ["convert_precision fp16", "convert_precision int8"]
 SEARCH = ["search_layers main", "convert_precision int8-searched"]
 TRAINED = ["train_quantized int8-trained", "measure ort-int8-trained", "report"]
@@ -32,7 +33,8 @@ AFTER_CONVERSION = ["build_engine int8", *INT8_MEASURED, *REPORT]
 AFTER_CALIBRATION = sorted(["convert_precision int8", *AFTER_CONVERSION])
 AFTER_FP32 = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *MEASURED, *REPORT])  # the baseline loads it
 AFTER_TRAINING = sorted([*CALIBRATE, *PRECISIONS, *ENGINES, *EXPORT, *MEASURED, *REPORT])
-ALL = sorted([*AFTER_TRAINING, "fine_tune", "prepare_data"])
+BUCKETED = {"lengths": {"library": "tensorrt_rtx", "version": "1.6.1.120", "onnx": "fp32", "buckets": "main"}}
+ALL = sorted([*AFTER_TRAINING, *BUCKETS, "fine_tune", "prepare_data"])
 
 
 def flip_one_byte(path: Path) -> None:
@@ -70,6 +72,7 @@ def test_rule_all_lists_every_output_of_every_rule_and_nothing_else_is_on_disk(k
             *params["quantization_aware"],
         ],
         "calibration": params["calibrations"],
+        **({"buckets": [f"{name}.json" for name in params["buckets"]]} if params["buckets"] else {}),
         "engines": params["engines"],
         **({"searches": params["searches"]} if params["searches"] else {}),
         "measurements": [f"{name}.json" for name in params["candidates"]],
@@ -123,6 +126,10 @@ def test_a_changed_calibration_reruns_what_it_feeds_and_neither_training_nor_exp
             ["build_engine int8", "measure rtx-int8", *REPORT],
         ),
         ({"engines__fp32__max_shape": [4, 32]}, ["build_engine fp32"]),
+        ({"buckets__main__profiles": 3}, BUCKETS),
+        ({"buckets__main__split": "validation"}, BUCKETS),
+        ({"bucketed_engines": BUCKETED}, ["build_engine lengths"]),
+        ({"bucketed_engines": BUCKETED, "buckets__main__profiles": 3}, ["build_engine lengths", *BUCKETS]),
         ({"measurement__min_calls": 13}, [*MEASURED, *REPORT]),
         ({"workloads__b2-s16__batch_size": 3}, [*MEASURED, *REPORT]),
         ({"backends__ort-cpu__options__intra_op_threads": 2}, [*MEASURED, *REPORT]),  # the baseline's
@@ -156,6 +163,7 @@ def test_a_setting_changed_back_reruns_nothing(study):
         ("src/temper/calibration/nncf.py", [*CALIBRATE, *AFTER_CALIBRATION]),
         ("src/temper/calibration/minmax.py", []),
         ("src/temper/precisions/int8_static.py", AFTER_CALIBRATION),
+        ("src/temper/buckets/limits.py", BUCKETS),
         ("src/temper/engines/build.py", [*ENGINES, "measure rtx-int8", *REPORT]),
         ("src/temper/training/fine_tune.py", ["fine_tune", *AFTER_TRAINING]),
         ("src/temper/data/synthetic.py", ALL),
@@ -265,6 +273,7 @@ def test_files_from_outside_are_watched_by_their_bytes(fresh, finished):
         ("artifacts/onnx/fp32/model.onnx", [*EXPORT, *AFTER_FP32]),
         ("artifacts/onnx/fp16/model.onnx", ["convert_precision fp16"]),
         ("artifacts/calibration/main/cache.json", [*CALIBRATE, *AFTER_CALIBRATION]),
+        ("artifacts/buckets/main.json", BUCKETS),
         ("artifacts/engines/fp32/engine.json", ["build_engine fp32"]),
         ("artifacts/engines/int8/engine.json", ["build_engine int8", "measure rtx-int8", *REPORT]),
         ("artifacts/measurements/harness.json", ["measure harness", *REPORT]),

@@ -42,7 +42,7 @@ def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
 
 def test_a_study_that_was_never_run_is_planned_whole(fresh):
     lines = fresh.temper("plan", "--directory", str(fresh.folder)).stdout.splitlines()
-    assert lines[0] == "15 jobs would run:"
+    assert lines[0] == "16 jobs would run:"
     assert "  prepare_data: not there: data/prepared/calibration.parquet and 8 more" in lines
 
 

@@ -92,6 +92,12 @@ def precision_files(wildcards, kind):
     return [f"{folder}/{file}" for file in files if folder]
 
 
+def buckets_file(wildcards):
+    """The limits that an engine's row takes from `buckets:`; None where it gives its shapes itself."""
+    row = STUDY.engine_rows[wildcards.engine]
+    return f"artifacts/buckets/{row.buckets}.json" if hasattr(row, "buckets") else None
+
+
 def versions_for(rule, row, *names):
     """Versions of the libraries that a job's bytes depend on; another version makes them anew."""
     return kept_versions.made_with(KEPT_VERSIONS, rule, row, *names)

@@ -11,7 +11,7 @@ rule report:
         study=STUDY.study,
         baseline=STUDY.baseline_candidate,
         analysis=plain(STUDY.analysis),
-        engines={name: {"onnx": row.onnx} for name, row in STUDY.engines.items()},
+        engines={name: {"onnx": row.onnx} for name, row in STUDY.engine_rows.items()},
         folder=subpath(output[0], parent=True),
         source=digest_of("report.py"),
     message:

@@ -7,6 +7,7 @@ with recorded(snakemake):
 
     build_engine(
         onnx_folder=snakemake.params.onnx_folder,
+        buckets_file=snakemake.params.buckets_file,
         engine_folder=snakemake.params.engine_folder,
         row=snakemake.params.row,
         name=snakemake.wildcards.engine,

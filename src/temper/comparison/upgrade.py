@@ -58,7 +58,7 @@ def snapshot(study: Mapping[str, Any], library: str) -> Snapshot:
     """Engine manifests and records of the rows that use `library`; those that are not there are left out."""
     engines = {
         name: Path(f"artifacts/engines/{name}/engine.json")
-        for name, row in study["engines"].items()
+        for name, row in {**study["engines"], **study["bucketed_engines"]}.items()
         if row["library"] == library
     }
     candidates = [
@@ -86,7 +86,8 @@ def with_version(text: str, library: str, version: str) -> str:
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     study = yaml.load(text)
-    rows = [row for row in study["engines"].values() if row["library"] == library]
+    built = (*study["engines"].values(), *study["bucketed_engines"].values())
+    rows = [row for row in built if row["library"] == library]
     rows += [row for row in study["backends"].values() if row["runner"] == library]
     if not rows:
         raise ConfigError(

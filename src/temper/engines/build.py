@@ -6,6 +6,7 @@ from typing import Any
 
 from temper import plugins
 from temper.artifact import copy_files, read_manifest, staged_folder, write_manifest
+from temper.buckets.record import shapes_of
 from temper.devices import nvidia_gpus
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import count_by_precision
@@ -16,7 +17,14 @@ from temper.evidence.claims import check_engine
 from temper.signature import PREPROCESSOR_FILES, Signature
 
 
-def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Mapping[str, Any], name: str) -> None:
+def build_engine(
+    *,
+    onnx_folder: str | Path,
+    engine_folder: str | Path,
+    row: Mapping[str, Any],
+    name: str,
+    buckets_file: str | Path | None = None,
+) -> None:
     """Build an engine and write it with its manifest, engine.json.
 
     Where the library cannot be installed on this platform, model.engine is empty and engine.json says 'not built' and
@@ -25,8 +33,9 @@ def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Map
     Args:
         onnx_folder: holds onnx.json, model.onnx, signature.json and the preprocessor's files.
         engine_folder: receives model.engine, engine.json, signature.json and the preprocessor's files.
-        row: library, version, onnx, and static_shapes or min_shape, opt_shape and max_shape.
+        row: library, version, onnx, and static_shapes, or min_shape, opt_shape and max_shape, or buckets.
         name: the row's name, for the log.
+        buckets_file: of the row's buckets; None where it names none.
 
     Raises:
         ArtifactError: the ONNX folder is not what its manifest says.
@@ -38,7 +47,8 @@ def build_engine(*, onnx_folder: str | Path, engine_folder: str | Path, row: Map
     onnx_folder = Path(onnx_folder)
     manifest = read_manifest(onnx_folder / "onnx.json", kind="onnx")
     signature = Signature.model_validate_json((onnx_folder / "signature.json").read_text(encoding="utf-8"))
-    profiles = Profiles.from_row(row)
+    shapes = shapes_of(row, buckets_file)
+    profiles = Profiles.static(shapes) if shapes else Profiles.from_row(row)
     profiles.limits(signature.dynamic_axes)  # raises where the model has other axes, also where nothing is built
     library = plugins.load("engines", row["library"])
     facts: dict[str, Any] = {

@@ -41,4 +41,5 @@ def read_filed_study(folder: Path) -> FiledStudy:
     same = next(
         name for name, row in params["candidates"].items() if all(row[key] == value for key, value in baseline.items())
     )
-    return FiledStudy(folder, params, records, compare_records(records, same, params["analysis"], params["engines"]))
+    engines = {**params["engines"], **params.get("bucketed_engines", {})}  # older studies have the first alone
+    return FiledStudy(folder, params, records, compare_records(records, same, params["analysis"], engines))

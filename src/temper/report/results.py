@@ -22,6 +22,7 @@ KEPT = (
     ("artifacts/onnx/*/onnx.json", "onnx/*"),
     ("artifacts/calibration/*/cache.json", "calibration/*"),
     ("artifacts/searches/*/search.json", "searches/*"),
+    ("artifacts/buckets/*.json", "buckets"),
     ("artifacts/engines/*/engine.json", "engines/*"),
     ("artifacts/measurements/*.json", "measurements"),
     ("artifacts/load_tests/*.json", "load_tests"),

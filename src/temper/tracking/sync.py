@@ -117,11 +117,11 @@ def remove_outputs(job: Job) -> None:
 
 
 def remove_records_of_no_row(jobs: Sequence[Job]) -> list[str]:
-    """Remove records of candidates, and job records, that no row of params.yaml asks for any more; return the paths."""
+    """Remove records and buckets, and job records, that no row of params.yaml asks for any more; return the paths."""
     wanted = {output for job in jobs for output in job.outputs}
     found = [
         path
-        for top in ("artifacts/measurements", "artifacts/load_tests", FOLDER)
+        for top in ("artifacts/buckets", "artifacts/measurements", "artifacts/load_tests", FOLDER)
         for path in sorted(Path(top).rglob("*.json"))
     ]
     orphans = [path for path in found if path.as_posix() not in wanted]

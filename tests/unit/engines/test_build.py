@@ -3,7 +3,7 @@ import platform
 
 import pytest
 
-from temper.artifact import read_manifest, sha256
+from temper.artifact import read_manifest, sha256, write_manifest
 from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
 from temper.engines.engine import BuiltEngine, Inspection
@@ -107,6 +107,24 @@ def test_an_onnx_file_altered_after_its_manifest_is_refused_and_nothing_is_writt
 def test_a_profile_of_another_task_is_refused(onnx_folder):
     with pytest.raises(ConfigError):
         build(onnx_folder, ROW | {"min_shape": [1], "opt_shape": [2], "max_shape": [4]})
+
+
+@pytest.mark.parametrize("form", ["static_shapes", "buckets"])
+def test_an_engine_has_a_profile_for_each_static_shape(onnx_folder, tmp_path, form):
+    file = tmp_path / "main.json"
+    write_manifest(file, kind="buckets", facts={"row": {"batch_size": 8}, "limits": [16, 64]})
+    row = {key: value for key, value in ROW.items() if not key.endswith("_shape")}
+    row |= {"static_shapes": [[8, 16], [8, 64]]} if form == "static_shapes" else {"buckets": "main"}
+    build_engine(
+        onnx_folder=onnx_folder,
+        engine_folder=tmp_path / "engine",
+        row=row,
+        name="tiny-engine",
+        buckets_file=file if form == "buckets" else None,
+    )
+    manifest = read_manifest(tmp_path / "engine/engine.json", kind="engine")
+    assert [profile["opt_shape"] for profile in manifest["profiles"]] == [[8, 16], [8, 64]]
+    assert all(profile["min_shape"] == profile["max_shape"] for profile in manifest["profiles"])
 
 
 def test_where_the_library_cannot_be_installed_the_folder_says_not_built(onnx_folder, monkeypatch):

@@ -1,0 +1,1 @@
+"""Length buckets: the few sequence lengths that an engine is built for, chosen from the lengths of real rows."""

@@ -1,0 +1,20 @@
+rule choose_buckets:
+    input:
+        lambda wildcards: f"data/prepared/{STUDY.buckets[wildcards.buckets].split}.parquet",
+        signature="data/prepared/signature.json",
+        card="data/prepared/data_card.json",
+    output:
+        limits="artifacts/buckets/{buckets}.json",
+        job=record_path("choose_buckets", "{buckets}"),
+    log:
+        "logs/choose_buckets/{buckets}.log",
+    wildcard_constraints:
+        buckets=any_of(STUDY.buckets),
+    params:
+        row=lambda wildcards: plain(STUDY.buckets[wildcards.buckets]),
+        data_folder=subpath(input.card, parent=True),
+        source=digest_of("choose_buckets.py"),
+    message:
+        "choose_buckets {wildcards.buckets}"
+    script:
+        "../scripts/choose_buckets.py"
