@@ -11,10 +11,12 @@ from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.load_tests import load_test_markdown
 from temper.report.render import agreement_markdown, results_markdown
 from temper.report.searches import layers_table, trials_table
+from temper.report.serving import buckets_markdown, real_lengths_markdown
 from temper.report.tables import rows
 
 _MARKED = re.compile(
-    r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials)"
+    r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
+    r"|real lengths|buckets)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
@@ -50,6 +52,11 @@ def agreement_table(study: FiledStudy) -> str:
     return agreement_markdown(study.compared["agreement"])
 
 
+def real_lengths_table(study: FiledStudy) -> str:
+    """The Markdown table of throughput and padding on workloads of real lengths, from a study's records."""
+    return real_lengths_markdown(rows(study.records, study.compared))
+
+
 def load_tests_table(folder: Path) -> str:
     """The Markdown table of the load tests in a folder results/<machine>/<study>/."""
     return load_test_markdown([read_load_test(path) for path in sorted((folder / "load_tests").glob("*.json"))])
@@ -82,8 +89,9 @@ def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
-    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement or labels
-    (a table without latencies) of a folder of results/, and layers or trials of a folder with search.json.
+    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
+    (a table without latencies), real lengths or buckets of a folder of results/, and layers or trials of a folder with
+    search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
@@ -110,10 +118,12 @@ _OF_STUDIES = {
     "calibration seconds": seconds_table,
     "agreement": agreement_table,
     "labels": labels_table,
+    "real lengths": real_lengths_table,
 }
 _OF_FOLDERS = {
     "load tests": load_tests_table,
     "calibration study": calibration_table,
+    "buckets": buckets_markdown,
     "layers": layers_table,
     "trials": trials_table,
 }

@@ -21,6 +21,13 @@ from temper.report.agreement import agreement_cells
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
 from temper.report.load_tests import HEADER, load_test_rows
+from temper.report.serving import (
+    BUCKETS_HEADER,
+    bucket_cells,
+    padding_notes,
+    real_length_cells,
+    real_lengths_markdown,
+)
 from temper.report.tables import Row, rows
 from temper.tracking.job_record import read_job_record, record_path
 
@@ -134,6 +141,7 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[str]
         for name, share in padding.items()
         if share
     ]
+    found += padding_notes(rows(records, comparison))
     for name, own in comparison["noise"].items():
         if "ratio" in own:
             found.append(
@@ -243,6 +251,8 @@ def markdown(records: Sequence[Record], comparison: Mapping[str, Any], decision:
     page += [*_choices(decision), ""]
     if comparison["agreement"]:
         page += ["One file on several runtimes:", "", agreement_markdown(comparison["agreement"])]
+    if real_length_cells(rows(records, comparison)):
+        page += ["Every test sentence at its own length:", "", real_lengths_markdown(rows(records, comparison))]
     page += [*(f"- {note}" for note in notes(records, comparison)), ""]
     return "\n".join(page)
 
@@ -273,6 +283,7 @@ _BY_WORKLOAD = (
     "throughput_samples_per_s",
     "sequential_samples_per_s",
     "padding_share",
+    "computed_padding_share",
     "timed_runs",
 )
 
@@ -367,12 +378,16 @@ def write_summary(
     print(f"{study}: {len(read)} candidates")
 
 
+def _listed(study: Path, section: str) -> list[str]:
+    """Rows of a section of params.yaml."""
+    params = study / "params.yaml"
+    return list(yaml.safe_load(params.read_text(encoding="utf-8")).get(section, {}) if params.is_file() else {})
+
+
 def _load_tests(study: Path) -> list[LoadTestRecord]:
     """Records of the load tests that params.yaml lists, as their jobs wrote them; those that were not run are left out."""
-    params = study / "params.yaml"
-    listed = yaml.safe_load(params.read_text(encoding="utf-8")).get("load_tests", {}) if params.is_file() else {}
     found = []
-    for name in listed:
+    for name in _listed(study, "load_tests"):
         record, job = study / f"artifacts/load_tests/{name}.json", study / record_path("load_test", name)
         if record.is_file() and job.is_file():
             if read_job_record(job).outputs.get(f"artifacts/load_tests/{name}.json") != sha256(record):
@@ -397,7 +412,8 @@ def print_summary(folder: str) -> None:
 
     content = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
     workloads = list(dict.fromkeys(name for entry in content["candidates"].values() for name in entry["workloads"]))
-    load_tests = _load_tests(Path(folder).parents[1])
+    study = Path(folder).parents[1]
+    load_tests = _load_tests(study)
     shown = Table(title=content["study"], title_justify="left")
     shown.add_column("candidate", no_wrap=True)
     for column in ("MiB", "accuracy %", "flips", "budget"):
@@ -426,13 +442,19 @@ def print_summary(folder: str) -> None:
         shown.add_row(*cells)
     console = Console(width=None if sys.stdout.isatty() else 70 + 50 * len(workloads))  # a file has no edge
     console.print(shown)
-    if load_tests:
-        traffic = Table(title="MLPerf LoadGen", title_justify="left")
-        for column in HEADER:
-            traffic.add_column(column)
-        for line in load_test_rows(load_tests):
-            traffic.add_row(*line)
-        console.print(traffic)
+    files = [study / f"artifacts/buckets/{name}.json" for name in _listed(study, "buckets")]
+    buckets = bucket_cells([file for file in files if file.is_file()])
+    for title, header, lines in (
+        ("MLPerf LoadGen", HEADER, load_test_rows(load_tests)),
+        ("sequence lengths to build engines for", BUCKETS_HEADER, buckets),
+    ):
+        if lines:
+            other = Table(title=title, title_justify="left")
+            for name in header:
+                other.add_column(name)
+            for line in lines:
+                other.add_row(*line)
+            console.print(other)
     console.print("fastest within the accuracy budget:")
     for choice in content["choices"]:
         console.print(choice.replace("**", ""), highlight=False)

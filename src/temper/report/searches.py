@@ -1,17 +1,12 @@
 """A search's record as tables: the layers that cost most, and every trial."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from temper.quantization.record import read_search
+from temper.report.markdown_table import markdown_table
 
 SHOWN = 10  # layers
-
-
-def _page(header: Sequence[str], lines: Sequence[Sequence[str]], words: int) -> str:
-    page = ["| " + " | ".join(header) + " |", "|" + " --- |" * words + " ---: |" * (len(header) - words)]
-    return "\n".join([*page, *("| " + " | ".join(cells) + " |" for cells in lines)]) + "\n"
 
 
 def _signed(value: float) -> str:
@@ -37,7 +32,9 @@ def layers_table(folder: Path) -> str:
         ]
         for each in most
     ]
-    return _page(("layer", "chosen", "multiplications, %", "quantised alone: loss", "left out: gain"), lines, 2)
+    return markdown_table(
+        ("layer", "chosen", "multiplications, %", "quantised alone: loss", "left out: gain"), lines, 2
+    )
 
 
 def trials_table(folder: Path) -> str:
@@ -66,4 +63,4 @@ def trials_table(folder: Path) -> str:
         "flips",
         "mean logit difference",
     )
-    return _page(header, lines, 3)
+    return markdown_table(header, lines, 3)

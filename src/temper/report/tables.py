@@ -35,7 +35,8 @@ class Row:
     latency_verdict: str | None  # win, loss, tie, undecided
     throughput_samples_per_s: float | None  # saturated
     sequential_samples_per_s: float | None
-    padding_share: float | None
+    padding_share: float | None  # of the timed inputs
+    computed_padding_share: float | None  # of what was computed for them; also None in older records
     timed_runs: int | None
     import_s: float | None
     load_s: float | None
@@ -111,6 +112,7 @@ def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
         throughput_samples_per_s=ratio.get("throughput_samples_per_s"),
         sequential_samples_per_s=timed.sequential_samples_per_s if timed else None,
         padding_share=timed.padding_share if timed else None,
+        computed_padding_share=timed.computed_padding_share if timed else None,
         timed_runs=timed.timed_runs if timed else None,
         import_s=cold.import_s if cold else None,
         load_s=cold.load_s if cold else None,

@@ -132,8 +132,11 @@ def test_an_engine_on_packed_rows_takes_any_batch_up_to_its_most_sentences():
             "precisions.packed.row_tokens is 63, below data.max_tokens (64): a sentence would not fit",
         ),
         (
-            [("precisions/packed", dict(PACKED)), ("calibrations/main/onnx", "packed")],
-            "calibrations.main.onnx is 'packed', which takes packed rows",
+            [
+                ("precisions/packed", dict(PACKED)),
+                ("calibrations/other", {**PARAMS["calibrations"]["main"], "onnx": "packed"}),
+            ],
+            "calibrations.other.onnx is 'packed', which takes packed rows",
         ),
         (
             [

@@ -11,10 +11,10 @@ from temper.report.pages import figures, filled, results_table
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md", "docs/quantising.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md", "docs/quantising.md", "docs/serving.md"])
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
-    assert re.findall(r"<!-- (?:table|calibration study|calibrations) of (\S+) -->", page)
+    assert re.findall(r"<!-- (?:table|calibration study|calibrations|real lengths) of (\S+) -->", page)
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
 
 
@@ -68,3 +68,15 @@ def test_a_table_of_labels_has_no_latencies():
         == "| candidate | artifact | executed products | accuracy % | difference, points | flips | accuracy |"
     )
     assert any(line.startswith("| ort-int8 | onnx/int8 | 20 INT8, 14 FP32 | 90.66 |") for line in written)
+
+
+def test_real_lengths_have_a_table_by_workload():
+    written = filled("<!-- real lengths of results/cpu-2c/sst2-minilm -->\n<!-- end of table -->\n", ROOT).splitlines()
+    assert written[1].startswith("| candidate | artifact | workload | sentences/s, one by one |")
+    assert [line.split(" | ")[2] for line in written[3:-1]] == ["b12-arrival"] * 4 + ["b12-bucketed"] * 4
+
+
+def test_a_study_without_buckets_has_none_in_its_table():
+    written = filled("<!-- buckets of results/cpu-2c/sst2-minilm -->\nold\n<!-- end of table -->\n", ROOT).splitlines()
+    assert written[1].startswith("| buckets | lengths | profiles |")
+    assert written[3] == "<!-- end of table -->"

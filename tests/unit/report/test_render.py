@@ -3,9 +3,11 @@ import json
 
 import pytest
 
+from temper.artifact import write_manifest
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, write_record
-from temper.report.render import ABSENT, notes, print_summary, table, write_summary
+from temper.report.decision import decide
+from temper.report.render import ABSENT, markdown, notes, print_summary, table, write_summary
 from temper.report.tables import rows
 from tests.records import ANALYSIS, compared, record, workload
 
@@ -87,6 +89,16 @@ def test_the_page_names_the_machine_and_the_choice(summary):
     page = (summary / "summary.md").read_text()
     assert "Measured on A CPU, 2 cores." in page
     assert "- b1: none is within the accuracy budget and measured" in page
+
+
+def test_real_lengths_have_a_table_of_their_own_where_there_are_any(summary):
+    assert "at its own length" not in (summary / "summary.md").read_text()
+    timed = workload([1.0, 1.0, 7.0], real_lengths="arrival", computed_padding_share=0.5)
+    records = [record("base", workloads={"arrival": timed})]
+    against = compared(records, "base")
+    page = markdown(records, against, decide(records, against))
+    assert "Every test sentence at its own length:\n\n| candidate | artifact | workload |" in page
+    assert "- base, arrival: 50.0 % of the tokens it computes are padding, 25.0 % of those it is given\n" in page
 
 
 def test_comparison_and_decision_are_files_of_their_own(summary):
@@ -189,6 +201,30 @@ def test_the_table_on_the_terminal_shows_the_same_figures_and_notes(summary, cap
         *("base", "3.00", "100.00", "0", "undecided", "2.00", "0.98–1.02", "tie")
     ]
     assert "· gpu: not measured: no NVIDIA GPU" in shown
+
+
+def test_the_lengths_that_engines_are_built_for_stand_below_the_table(tmp_path, capfd):
+    write_record(tmp_path / "base.json", record("base"))
+    write_summary(
+        study="tiny",
+        baseline="base",
+        analysis=ANALYSIS,
+        engines={},
+        records=[str(tmp_path / "base.json")],
+        jobs=[],
+        folder=str(tmp_path / "artifacts/report"),
+    )
+    (tmp_path / "params.yaml").write_text("buckets: {main: {}, never-run: {}}\nload_tests: {}\n")
+    choice = {"profiles": 1, "limits": [64], "padding_share": 0.5, "relative_cost": 2.0}
+    (tmp_path / "artifacts/buckets").mkdir()
+    facts = {"row": {"multiple_of": 8}, "budgets": [choice], "every_length": choice}
+    write_manifest(tmp_path / "artifacts/buckets/main.json", kind="buckets", facts=facts)
+    print_summary(str(tmp_path / "artifacts/report"))
+    shown = capfd.readouterr().out
+    line = next(line for line in shown.splitlines() if line.startswith("│ main"))
+    assert [cell.strip() for cell in line.strip("│").split("│")] == ["main", "64, chosen", "1", "50.0", "2.000"]
+    assert "never-run" not in shown
+    assert "MLPerf" not in shown
 
 
 def test_where_the_rows_differ_in_length_the_latency_shown_is_the_one_of_the_ratio():

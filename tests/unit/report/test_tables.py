@@ -24,6 +24,7 @@ def test_a_row_has_the_records_figures():
     assert row.latency_percentiles_ms == {"50": 2.0, "95": 30.0}
     assert (row.throughput_samples_per_s, row.sequential_samples_per_s) == (900.0, 750.0)
     assert (row.timed_runs, row.first_call_ms, row.padding_share) == (3, 9.0, 0.25)
+    assert row.computed_padding_share == 0.25
     assert (row.import_s, row.load_s, row.peak_rss_mib, row.size_mib, row.reason) == (1.5, 0.5, 150.0, 3.0, None)
     assert (row.labels_differing, row.accuracy_difference_points) == (1, -25.0)
     assert row.accuracy_low_points < -25.0 < row.accuracy_high_points
