@@ -126,7 +126,11 @@ WRONG = [
     ("backends/rtx/version", 1.6, "valid string"),
     ("backends/rtx/gpus", -1, "greater than or equal to 0"),
     ("backends/ort-cpu/options/intra_op_threads", 0, "greater than 0"),
-    ("backends/ort-cpu/options/execution_provider", "TPU", "'CPUExecutionProvider' or 'CUDAExecutionProvider'"),
+    (
+        "backends/ort-cpu/options/execution_provider",
+        "TPU",
+        "'TensorrtExecutionProvider' or 'NvTensorRTRTXExecutionProvider'",
+    ),
     ("workloads/b1-s32/batch_size", 0, "greater than 0"),
     ("measurement/warmup_runs", -1, "greater than or equal to 0"),
     ("measurement/min_calls", 0, "greater than 0"),

@@ -4,53 +4,46 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from temper.artifact import read_manifest
+from temper.backends.cuda_device import CudaDevice
+from temper.backends.execution_providers import (
+    CPU,
+    FUSING,
+    RTX,
+    RTX_PLUGIN,
+    add_provider,
+    need_provider,
+    not_active,
+    provider_options,
+    refuse_other_options,
+)
+from temper.backends.execution_providers import Options as Options
+from temper.backends.io_binding import BoundSession, check_outputs
 from temper.backends.runner import Logits, Runner
-from temper.errors import BackendError, ProviderNotActive
+from temper.devices import gpus_used
+from temper.errors import BackendError
 from temper.evidence.trace import FLOATING_OR_QUANTIZED, ExecutedLayer, Execution, precision_name
-from temper.library import Library, import_library
-from temper.signature import Tensors
+from temper.library import Library, import_library, installed_version
+from temper.signature import Signature, Tensors
 
 LIBRARY = Library("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "ONNX Runtime")
 ACCEPTS = ("onnx",)
 PREDICTS = True
-CPU = "CPUExecutionProvider"
 
 # They read floats and quantise them inside, from each batch's own range.
 QUANTIZING_OPERATORS = ("DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
+NOT_LISTED = "not listed"  # a precision
 CONTROL_FLOW = ("If", "Loop", "Scan")  # their time is that of the nodes inside them, which are listed too
-
-
-class Options(BaseModel):
-    """`options` of a row whose runner is onnxruntime."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    execution_provider: Literal["CPUExecutionProvider", "CUDAExecutionProvider"]
-    intra_op_threads: PositiveInt
-    spinning: bool  # whether idle threads wait busily: faster alone, a disturbance beside others
-    graph_optimization: Literal["disable", "basic", "extended", "all"]
-    allow_cpu_fallback: bool  # whether nodes that the provider lacks may run on the CPU; they are listed then
-
-
 _FALLBACK_FIX = (
-    "set allow_cpu_fallback: true in the backend's row to allow and list them, or drop the row from params.yaml"
+    "set allow_cpu_fallback: true in the backend's row to allow and list them, or drop the row from params.yaml; where "
+    "the provider could not be loaded at all, the log names the library that it lacks (docs/install.md)"
 )
-
-
-def _not_active(
-    asked: str,
-    happened: str,
-    fix: str = "install the build that has the provider (docs/install.md) or drop the row from params.yaml",
-) -> ProviderNotActive:
-    return ProviderNotActive(
-        asked=asked, happened=happened, spoiled="this record only: its latency would be another device's", fix=fix
-    )
 
 
 class OnnxRuntimeRunner:
@@ -63,7 +56,33 @@ class OnnxRuntimeRunner:
     def __enter__(self) -> Self:
         read_manifest(self._folder / "onnx.json", kind="onnx")
         ort = import_library(LIBRARY, self._version)
-        wanted = self._options.execution_provider
+        need_provider(ort, self._options, self.asked)
+        signature = Signature.model_validate_json((self._folder / "signature.json").read_text(encoding="utf-8"))
+        self._limits = self._profile_limits(signature)
+        with ExitStack() as undo:
+            device = undo.enter_context(CudaDevice(self._options.device_index)) if self._options.io_binding else None
+            chosen = provider_options(self._options, signature, device.stream if device else None)
+            settings = self._settings(ort)
+            self.provider, arguments = add_provider(ort, settings, self._options, chosen, self.asked)
+            self._session = self._load(ort, settings, arguments)
+            undo.callback(self._drop_session)  # before its stream, and after its buffers
+            active = self._session.get_providers()
+            if active[0] != self.provider:
+                raise not_active(self.asked, f"ONNX Runtime {ort.__version__} activated {active}")
+            reported = self._session.get_provider_options().get(self.provider, {})
+            refuse_other_options(self.provider, reported, chosen, self.asked)
+            self._bound = None
+            if device is not None:
+                check_outputs(self._session, self.asked)
+                graph = self._options.cuda_graph
+                self._bound = BoundSession(ort, self._session, device, signature, cuda_graph=graph)
+                undo.callback(self._bound.close)
+            self._close = undo.pop_all().close
+        self._ort_version = ort.__version__
+        return self
+
+    def _settings(self, ort: Any) -> Any:
+        """SessionOptions of the row."""
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = self._options.intra_op_threads
         settings.log_severity_level = 3
@@ -75,29 +94,39 @@ class OnnxRuntimeRunner:
         if self._profile_prefix is not None:
             settings.enable_profiling = True
             settings.profile_file_prefix = str(self._profile_prefix)
-        asked = self.asked
-        if wanted not in ort.get_available_providers():  # ONNX Runtime would only warn, and run on the CPU
-            raise _not_active(asked, f"ONNX Runtime {ort.__version__} offers {ort.get_available_providers()}")
-        if wanted != CPU:
+        if self._options.execution_provider != CPU:
             refused = not self._options.allow_cpu_fallback
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", str(int(refused)))
+        return settings
+
+    def _load(self, ort: Any, settings: Any, arguments: Mapping[str, Any]) -> Any:
+        """The session, which never falls back to another provider by itself, neither now nor in a call that fails."""
         try:
-            self._session = ort.InferenceSession(str(self._folder / "model.onnx"), settings, providers=[wanted])
+            return ort.InferenceSession(str(self._folder / "model.onnx"), settings, enable_fallback=False, **arguments)
         except Exception as error:  # ONNX Runtime raises many types, all private
             message = str(error).strip()
             if "disabled by the user" in message and "CPU EP" in message:  # it names no node
-                raise _not_active(asked, message[:400], fix=_FALLBACK_FIX) from error
+                raise not_active(self.asked, message[:400], fix=_FALLBACK_FIX) from error
             raise BackendError(
-                asked=asked,
+                asked=self.asked,
                 happened=f"{type(error).__name__}: {message[:400]}",
                 spoiled="this record only",
                 fix="try another opset in `exports:` or a lower graph_optimization in the backend's row",
             ) from error
-        active = self._session.get_providers()
-        if active[0] != wanted:
-            raise _not_active(asked, f"ONNX Runtime {ort.__version__} activated {active}")
-        self._ort_version = ort.__version__
-        return self
+
+    def _profile_limits(self, signature: Signature) -> dict[str, tuple[int, int]]:
+        """Smallest and largest size of each dynamic axis, where the row has a profile."""
+        profile, axes = self._options.profile_shapes, signature.dynamic_axes
+        if profile is None:
+            return {}
+        if len(profile.min) != len(axes):
+            raise BackendError(
+                asked=self.asked,
+                happened=f"profile_shapes are {profile.model_dump()}, but the dynamic axes are {list(axes)}",
+                spoiled="this record only",
+                fix=f"give {len(axes)} number(s) in each of min, opt and max of the backend's row",
+            )
+        return dict(zip(axes, zip(profile.min, profile.max, strict=True), strict=True))
 
     @property
     def asked(self) -> str:
@@ -109,25 +138,59 @@ class OnnxRuntimeRunner:
         events: list[dict[str, Any]] = json.loads(Path(self._session.end_profiling()).read_text(encoding="utf-8"))
         return events
 
-    def __exit__(self, *exc_info: object) -> None:
+    def _drop_session(self) -> None:
         del self._session
 
+    def __exit__(self, *exc_info: object) -> None:
+        self._bound = None
+        self._close()
+
     def infer(self, inputs: Tensors) -> Logits:
-        (logits,) = self._session.run(["logits"], inputs)  # blocks until the logits are in host memory
+        try:
+            if self._bound is not None:
+                return self._bound.run(inputs)
+            (logits,) = self._session.run(["logits"], inputs)  # blocks until the logits are in host memory
+        except (BackendError, MemoryError):
+            raise
+        except Exception as error:
+            raise BackendError(
+                asked=f"{self.asked}, on inputs of shape { ({name: array.shape for name, array in inputs.items()}) }",
+                happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
+                spoiled="this record only",
+                fix="change the workload, profile_shapes or cuda_graph of the backend's row, or drop the row",
+            ) from error
         return np.asarray(logits, dtype=np.float32)
 
     def describe(self) -> dict[str, Any]:
-        provider = self._session.get_providers()[0]
-        return {
+        options = self._options
+        found: dict[str, Any] = {
             "library": "onnxruntime",
             "version": self._ort_version,
-            "provider": provider,
-            "device": "cpu" if provider == CPU else "cuda",
-            "threads": self._options.intra_op_threads,
+            "provider": self._session.get_providers()[0],
+            "threads": options.intra_op_threads,
+            "device": "cpu",
         }
+        if options.execution_provider == CPU:
+            return found
+        for name, driver in gpus_used(1, {"device_index": options.device_index}):
+            found |= {"device": name, "driver": driver}
+        if options.execution_provider == RTX:
+            found["plugin"] = f"{RTX_PLUGIN.distributions[0]} {installed_version(RTX_PLUGIN)}"
+        found |= options.model_dump(include={"io_binding", "cuda_graph", "tf32", "profile_shapes"})
+        return found | ({"bound_shapes": self._bound.bindings} if self._bound else {})
 
     def limits(self) -> Mapping[str, tuple[int, int]]:
-        return {}
+        return self._limits
+
+    @property
+    def warmup_calls_per_shape(self) -> int:
+        """A CUDA graph is recorded in one of the first calls of its shape."""
+        return 3 if self._options.cuda_graph else 1
+
+    @property
+    def compiles_shapes(self) -> bool:
+        """Whether a new shape costs a recording."""
+        return self._options.cuda_graph
 
 
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
@@ -135,11 +198,15 @@ def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runn
     return OnnxRuntimeRunner(artifact, Options.model_validate(options), version)
 
 
-def executed_layers(events: Iterable[Mapping[str, Any]]) -> tuple[ExecutedLayer, ...]:
+def executed_layers(events: Iterable[Mapping[str, Any]], *, provider: str) -> tuple[ExecutedLayer, ...]:
     """Nodes of a profile in the order in which they first ran; the session's first call warms up and is left out.
+
+    Only the CPU's nodes have times: the GPU works on after a node's code has returned. What a node that a TensorRT
+    provider has fused computes in is not listed.
 
     Args:
         events: the parsed profile of a session that was called at least twice.
+        provider: the row's.
     """
     events = list(events)
     calls = sorted(event["ts"] + event["dur"] for event in events if event.get("name") == "model_run")
@@ -156,9 +223,11 @@ def executed_layers(events: Iterable[Mapping[str, Any]]) -> tuple[ExecutedLayer,
         ExecutedLayer(
             name=node[0],
             type=found["op_name"],
-            precision=_precision(found),
+            precision=NOT_LISTED if provider in FUSING and found["provider"] != CPU else _precision(found),
             device=found["provider"],
-            time_ms=None if found["op_name"] in CONTROL_FLOW else times_ms[node] / (len(calls) - 1),
+            time_ms=times_ms[node] / (len(calls) - 1)
+            if provider == CPU and found["op_name"] not in CONTROL_FLOW
+            else None,
         )
         for node, found in arguments.items()
     )
@@ -193,15 +262,17 @@ def check_providers(
         The nodes that the CPU executed in its place: operator and name of each.
 
     Raises:
-        ProviderNotActive: there are such nodes, and the row does not allow them.
+        ProviderNotActive: there are such nodes, and the row does not allow them; or there are no nodes at all.
     """
     layers = list(layers)
+    if not layers:
+        raise not_active(asked, "the profile lists no node that was executed: nothing shows where it ran")
     away = [layer for layer in layers if layer.device != wanted]
     refused = [layer for layer in away if layer.device != CPU or not allow_cpu_fallback]
     if refused:
         providers = " and ".join(sorted({layer.device for layer in refused}))
         named = ", ".join(f"{layer.type} {layer.name!r}" for layer in refused[:5])
-        raise _not_active(
+        raise not_active(
             asked,
             f"{len(refused)} of {len(layers)} nodes ran on {providers}: {named}{', …' if refused[5:] else ''}",
             fix=_FALLBACK_FIX,
@@ -223,15 +294,16 @@ def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequ
         BackendError: the model cannot be loaded.
         ProviderNotActive: another provider executed a node, and the row does not allow it.
     """
-    chosen = Options.model_validate(options)
+    # nodes that are replayed as one CUDA graph are in no profile: they are run one by one here
+    chosen = Options.model_validate({**options, "cuda_graph": False})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         runner = OnnxRuntimeRunner(artifact, chosen, version, profile_prefix=Path(scratch) / "profile")
         with runner:
             runner.infer(batches[0])  # memory is taken in the first call
             for batch in batches:
                 runner.infer(batch)
-            layers = executed_layers(runner.end_profile())
-    elsewhere = check_providers(
-        layers, wanted=chosen.execution_provider, allow_cpu_fallback=chosen.allow_cpu_fallback, asked=runner.asked
-    )
-    return Execution(source="ONNX Runtime's profile", layers=layers, elsewhere=elsewhere)
+            layers = executed_layers(runner.end_profile(), provider=chosen.execution_provider)
+            wanted = runner.provider
+    elsewhere = check_providers(layers, wanted=wanted, allow_cpu_fallback=chosen.allow_cpu_fallback, asked=runner.asked)
+    source = "ONNX Runtime's profile" + (", without the CUDA graph" if options["cuda_graph"] else "")
+    return Execution(source=source, layers=layers, elsewhere=elsewhere)

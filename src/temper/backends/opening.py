@@ -14,7 +14,10 @@ from temper.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Te
 
 
 class PackedRunner:
-    """A runner of a model on packed rows, called with padded batches; packing is part of every call."""
+    """A runner of a model on packed rows, called with padded batches; packing is part of every call.
+
+    It has the optional methods of temper/backends/runner.py that its runner has.
+    """
 
     def __init__(self, runner: Runner, signature: Signature) -> None:
         assert signature.row_tokens is not None
@@ -30,12 +33,7 @@ class PackedRunner:
         self._runner.__exit__(*exc_info)
 
     def infer(self, inputs: Tensors) -> Logits:
-        packed = pack(inputs, self._row_tokens, self._dtypes)
-        count = len(next(iter(inputs.values())))
-        if count > 1 and _rows(packed) > self._most_rows:  # two calls, each of half the sentences
-            parts = slice(0, count // 2), slice(count // 2, None)
-            return np.concatenate([self.infer({name: array[part] for name, array in inputs.items()}) for part in parts])
-        return self._runner.infer(packed)[:count]
+        return np.concatenate([self._runner.infer(call) for call in self._calls(inputs)])
 
     def describe(self) -> dict[str, Any]:
         return {**self._runner.describe(), "packed_row_tokens": self._row_tokens}
@@ -44,6 +42,27 @@ class PackedRunner:
         own = self._runner.limits()
         batch = {BATCH_AXIS: (1, own[BATCH_AXIS][1])} if BATCH_AXIS in own else {}
         return {**batch, SEQUENCE_AXIS: (1, self._row_tokens)}
+
+    def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
+        """What tells batches apart that are computed in other shapes: sentences, and the rows of each call."""
+        return len(next(iter(inputs.values()))), *map(_rows, self._calls(inputs))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "device_time_ms":
+            device_time_ms = self._runner.device_time_ms  # type: ignore[attr-defined]
+            return lambda inputs: sum(device_time_ms(call) for call in self._calls(inputs))
+        if name in ("warmup_calls_per_shape", "compiles_shapes"):
+            return getattr(self._runner, name)
+        raise AttributeError(name)
+
+    def _calls(self, inputs: Tensors) -> list[Tensors]:
+        """The batch on packed rows; in halves where the runner takes fewer rows than it needs."""
+        packed = pack(inputs, self._row_tokens, self._dtypes)
+        count = len(next(iter(inputs.values())))
+        if count == 1 or _rows(packed) <= self._most_rows:
+            return [packed]
+        parts = slice(0, count // 2), slice(count // 2, None)
+        return [call for part in parts for call in self._calls({name: array[part] for name, array in inputs.items()})]
 
 
 def _rows(packed: Tensors) -> int:

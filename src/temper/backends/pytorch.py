@@ -1,21 +1,36 @@
-"""PyTorch, eager, straight from the checkpoint: the reference that everything else is held against."""
+"""PyTorch, straight from the checkpoint: eager (the reference that everything else is held against), or compiled."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
 from temper.artifact import read_manifest
+from temper.backends.pytorch_modes import (
+    MODES_OF_COMPILE,
+    Compiled,
+    Eager,
+    Executable,
+    Traced,
+    quantize_linear_layers,
+)
+from temper.backends.pytorch_trace import named_kernels, profiled, record_modules
 from temper.backends.runner import Logits, Runner
-from temper.errors import PrecisionNotActive, Unavailable
-from temper.evidence.trace import ExecutedLayer, Execution, precision_name
+from temper.errors import BackendError, PrecisionNotActive, Unavailable
+from temper.evidence.trace import Execution
 from temper.library import Library, import_library
 from temper.signature import Signature, Tensors
 
 LIBRARY = Library("torch", ("torch",), "PyTorch")
 ACCEPTS = ("checkpoint",)
 PREDICTS = True
+_OLDEST_FOR_TRITON = (7, 0)  # compute capability
+_MOST_SHAPES = 128  # page-locked buffers kept at a time
 
 
 class Options(BaseModel):
@@ -25,6 +40,25 @@ class Options(BaseModel):
     device: Literal["cpu", "cuda"]
     dtype: Literal["float32", "float16", "bfloat16"]
     threads: PositiveInt  # intra-op threads on the CPU
+    tf32: bool  # whether float32 products and convolutions may round what they read to TF32
+    mode: Literal["eager", "compile", "compile-reduce-overhead", "compile-max-autotune", "torchscript", "dynamic_int8"]
+
+    @model_validator(mode="after")
+    def _fits_the_device(self) -> Self:
+        if self.device == "cpu" and self.tf32:
+            raise ValueError("tf32 is true, but a CPU has no TF32: set it to false")
+        if self.device == "cpu" and self.mode == "compile-reduce-overhead":
+            raise ValueError("mode is compile-reduce-overhead, which replays CUDA graphs: on the CPU set compile")
+        if self.mode == "dynamic_int8" and (self.device, self.dtype) != ("cpu", "float32"):
+            raise ValueError(
+                "mode is dynamic_int8, whose kernels are the CPU's and read float32: set device and dtype so"
+            )
+        return self
+
+
+def batch_dependent(options: Mapping[str, Any]) -> bool:
+    """Whether a row's answer can depend on the other rows of its batch: dynamic INT8 takes its ranges from all of them."""
+    return bool(options["mode"] == "dynamic_int8")
 
 
 class PyTorchRunner:
@@ -38,73 +72,173 @@ class PyTorchRunner:
         self._torch = import_library(LIBRARY, self._version)
         from temper.training.model import load_checkpoint
 
-        if self._options.device == "cuda" and not self._torch.cuda.is_available():
-            raise Unavailable(f"PyTorch {self._torch.__version__} sees no CUDA device")
-        self._torch.set_num_threads(self._options.threads)
+        self._need_device()
+        self._need_compiler()
+        self._choose_precision_and_threads()
         signature = Signature.model_validate_json((self._folder / "signature.json").read_text(encoding="utf-8"))
-        self._dtype = getattr(self._torch, self._options.dtype)
-        self._model = load_checkpoint(self._folder, signature.task).to(self._options.device, self._dtype).eval()
+        self._names = [spec.name for spec in signature.inputs]
+        dtype = getattr(self._torch, self._options.dtype)
+        self._model = load_checkpoint(self._folder, signature.task).to(self._options.device, dtype).eval()
         dtypes = {str(p.dtype) for p in self._model.parameters()}
         if dtypes != {f"torch.{self._options.dtype}"}:
             raise PrecisionNotActive(
-                asked=f"run {self._folder} in {self._options.dtype}",
+                asked=self.asked,
                 happened=f"the loaded parameters are {sorted(dtypes)}",
                 spoiled="this record only",
                 fix="declare the dtype that runs in the backend's row",
             )
+        self._device = str(next(self._model.parameters()).device)
+        self._executable = self._make_executable(dtype)
+        self._pinned: dict[tuple[Any, ...], dict[str, Any]] = {}
         return self
 
+    def _need_device(self) -> None:
+        """Refuse a device or dtype that this machine lacks.
+
+        Raises:
+            Unavailable: there is no CUDA device that PyTorch can use, or it computes no bfloat16.
+        """
+        torch = self._torch
+        if self._options.device == "cpu":
+            return
+        if not torch.cuda.is_available():
+            try:
+                torch.cuda.init()
+                reason = "CUDA starts, and shows none"
+            except (AssertionError, RuntimeError) as error:  # no driver, one too old, or a build without CUDA
+                reason = " ".join(str(error).split())[:400]
+            raise Unavailable(f"PyTorch {torch.__version__} sees no CUDA device: {reason}")
+        if self._options.dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise Unavailable(f"{torch.cuda.get_device_name()} has no bfloat16 arithmetic")
+
+    def _need_compiler(self) -> None:
+        """Refuse torch.compile where what it compiles with is absent.
+
+        Raises:
+            Unavailable: the GPU is too old for Triton, or there is no C or C++ compiler.
+        """
+        if self._options.mode not in MODES_OF_COMPILE:
+            return
+        torch = self._torch
+        if self._options.device == "cuda":
+            capability = torch.cuda.get_device_capability()
+            if capability < _OLDEST_FOR_TRITON:
+                raise Unavailable(
+                    f"torch.compile needs compute capability 7.0; {torch.cuda.get_device_name()} has "
+                    f"{capability[0]}.{capability[1]}"
+                )
+            if not any(map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))):
+                raise Unavailable("torch.compile on CUDA needs a C compiler (gcc or clang), and none is on PATH")
+            return
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        try:
+            get_cpp_compiler()
+        except Exception as error:
+            why = " ".join(str(error).split())[:200]
+            raise Unavailable(f"torch.compile on the CPU needs a C++ compiler (g++ or clang++): {why}") from error
+
+    def _make_executable(self, dtype: Any) -> Executable:
+        options, cuda = self._options, self._options.device == "cuda"
+        if options.mode in MODES_OF_COMPILE:
+            graphs = cuda and options.mode != "compile"
+            return Compiled(self._model, self._names, dtype, options.mode, cuda_graphs=graphs, asked=self.asked)
+        if options.mode == "torchscript":
+            return Traced(self._model, self._names, dtype, asked=self.asked)
+        facts: dict[str, Any] = {}
+        if options.mode == "dynamic_int8":
+            self._model, facts = quantize_linear_layers(self._model, asked=self.asked)
+        return Eager(self._model, self._names, dtype, facts)
+
+    def _choose_precision_and_threads(self) -> None:
+        """Set what PyTorch keeps for the whole process, or for each thread: a neighbour may have set it otherwise."""
+        torch, options = self._torch, self._options
+        if torch.get_num_threads() != options.threads:
+            torch.set_num_threads(options.threads)
+        precision = "high" if options.tf32 else "highest"
+        if torch.get_float32_matmul_precision() != precision:
+            torch.set_float32_matmul_precision(precision)
+        if options.device == "cuda" and torch.backends.cudnn.allow_tf32 != options.tf32:  # on by default
+            torch.backends.cudnn.allow_tf32 = options.tf32
+
     def __exit__(self, *exc_info: object) -> None:
-        del self._model
+        del self._executable, self._model
+        self._pinned.clear()
 
     def infer(self, inputs: Tensors) -> Logits:
-        torch, device = self._torch, self._options.device
+        torch = self._torch
+        self._choose_precision_and_threads()
         with torch.inference_mode():
-            tensors = {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
-            floating = {n: t.to(self._dtype) if t.is_floating_point() else t for n, t in tensors.items()}
-            # .cpu() waits for the device, so the logits are complete when it returns
-            logits: Logits = self._model(**floating).logits.float().cpu().numpy()
+            if self._options.device == "cuda":
+                return self._infer_on_cuda(inputs)
+            logits: Logits = self._executable([torch.from_numpy(inputs[name]) for name in self._names]).numpy()
             return logits
 
+    def _infer_on_cuda(self, inputs: Tensors) -> Logits:
+        """Through page-locked memory both ways, and with one wait at the end."""
+        buffers = self._pinned_buffers(inputs)
+        tensors = []
+        for name in self._names:
+            np.copyto(buffers[name].numpy(), inputs[name], casting="no")
+            tensors.append(buffers[name].to(self._device, non_blocking=True))
+        logits = self._executable(tensors)
+        answer = buffers.get("logits")
+        if answer is None:
+            answer = buffers["logits"] = self._torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
+        answer.copy_(logits, non_blocking=True)
+        self._torch.cuda.current_stream().synchronize()
+        copied: Logits = answer.numpy().copy()  # the next call of this shape writes over it
+        return copied
+
+    def _pinned_buffers(self, inputs: Tensors) -> dict[str, Any]:
+        """Page-locked tensors of the inputs' shapes by name, and under 'logits' the answer's once there was one."""
+        torch, key = self._torch, tuple(inputs[name].shape for name in self._names)
+        if key not in self._pinned:
+            while len(self._pinned) >= _MOST_SHAPES:
+                del self._pinned[next(iter(self._pinned))]
+            self._pinned[key] = {
+                name: torch.empty(inputs[name].shape, dtype=torch.from_numpy(inputs[name]).dtype, pin_memory=True)
+                for name in self._names
+            }
+        return self._pinned[key]
+
     def describe(self) -> dict[str, Any]:
-        parameter = next(self._model.parameters())
-        device = str(parameter.device)
+        torch, cuda = self._torch, self._options.device == "cuda"
         return {
             "library": "torch",
-            "version": self._torch.__version__,
-            "device": device if device == "cpu" else self._torch.cuda.get_device_name(parameter.device),
-            "dtype": str(parameter.dtype).removeprefix("torch."),
-            "threads": self._torch.get_num_threads(),
+            "version": torch.__version__,
+            "device": torch.cuda.get_device_name(self._device) if cuda else self._device,
+            **({"cuda": torch.version.cuda} if cuda else {}),
+            "dtype": self._options.dtype,
+            "tf32": self._options.tf32,
+            "mode": self._options.mode,
+            "threads": torch.get_num_threads(),
+            **self._executable.describe(),
         }
 
     def limits(self) -> Mapping[str, tuple[int, int]]:
         return {}
 
-    def record_layers(self) -> dict[str, ExecutedLayer]:
-        """Hook every innermost module that owns parameters.
+    @property
+    def warmup_calls_per_shape(self) -> int:
+        """Calls before a shape runs at its full speed."""
+        return self._executable.warmup_calls
 
-        Returns:
-            The layers that have been called since, by the module's name, in the order of their first call.
-        """
-        called: dict[str, ExecutedLayer] = {}
+    @property
+    def compiles_shapes(self) -> bool:
+        """Whether a new shape costs a compilation."""
+        return self._executable.compiles_shapes
 
-        def recorder(name: str) -> Callable[[Any, Any], None]:
-            def record(module: Any, inputs: Any) -> None:
-                parameter = next(module.parameters())
-                called[name] = ExecutedLayer(
-                    name=name,
-                    type=type(module).__name__,
-                    precision=precision_name(str(parameter.dtype).removeprefix("torch.")),
-                    device=str(parameter.device),
-                    time_ms=None,
-                )
+    @property
+    def asked(self) -> str:
+        """What was asked of it, for errors."""
+        options = self._options
+        return f"run {self._folder} in {options.dtype} on {options.device}, mode {options.mode}"
 
-            return record
-
-        for name, module in self._model.named_modules():
-            if not any(module.children()) and any(True for _ in module.parameters()):
-                module.register_forward_pre_hook(recorder(name))
-        return called
+    @property
+    def model(self) -> Any:
+        """The loaded model, whose modules are called where nothing is compiled."""
+        return self._model
 
 
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
@@ -113,24 +247,43 @@ def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runn
 
 
 def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
-    """Modules that were called, with the dtype and device of their parameters; without times.
+    """What was executed: on the CPU modules where nothing is compiled, operators else; on CUDA the GPU's kernels.
 
     Args:
         artifact: folder of the checkpoint.
         options: of the backend's row.
         version: of PyTorch, or 'installed'.
-        batches: arrays of the signature by name; every batch is run once.
+        batches: arrays of the signature by name; every batch is run once, after the calls that warm its shape up.
 
     Raises:
         Unavailable: this machine lacks the device.
         PrecisionNotActive: the parameters have another dtype than asked.
+        BackendError: it replayed no CUDA graphs where the mode is made of them.
     """
-    with PyTorchRunner(artifact, Options.model_validate(options), version) as runner:
-        layers = runner.record_layers()
+    chosen = Options.model_validate(options)
+    by_module = chosen.device == "cpu" and chosen.mode in ("eager", "dynamic_int8")
+    with ExitStack() as opened:
+        if chosen.device == "cpu" and chosen.mode in MODES_OF_COMPILE:
+            opened.enter_context(named_kernels(import_library(LIBRARY, version)))
+        runner = opened.enter_context(PyTorchRunner(artifact, chosen, version))
+        if by_module:
+            layers = record_modules(runner.model)
+            for batch in batches:
+                runner.infer(batch)
+            return Execution(
+                source="PyTorch's modules that own parameters and were called; functions such as attention's own "
+                "products are none, and have no times",
+                layers=tuple(layers.values()),
+            )
         for batch in batches:
-            runner.infer(batch)
-        return Execution(
-            source="PyTorch's modules that own parameters and were called; functions such as attention's own products "
-            "are none, and have no times",
-            layers=tuple(layers.values()),
-        )
+            for _ in range(runner.warmup_calls_per_shape):
+                runner.infer(batch)
+        profile = profiled(runner.infer, batches, cuda=chosen.device == "cuda")
+        if runner.describe().get("cuda_graphs") and profile.execution.layers and not profile.graph_launches:
+            raise BackendError(
+                asked=runner.asked,
+                happened="PyTorch's profiler shows kernels, but no CUDA graph that was launched",
+                spoiled="this record only: its latency would be another mode's",
+                fix="set mode: compile in the backend's row, or drop the row from params.yaml",
+            )
+        return profile.execution

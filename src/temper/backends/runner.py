@@ -11,6 +11,8 @@ warms up, and raises what `Runner.__enter__` and `infer` raise. None: the backen
 
 A runner may have more methods than it must: `fits` (TakesSomeSizes) and `device_time_ms` (TimesItsDevice).
 A runner that pads its inputs before it computes also has `computed_tokens(shape) -> int`: `computed_tokens` below.
+Two attributes of a runner may be absent (`warmup_calls`, `compiles_shapes` below), and one function of the file:
+`batch_dependent(options) -> bool`, whether a row's answer can depend on the other rows of its batch.
 """
 
 import math
@@ -93,3 +95,16 @@ def computed_tokens(runner: Runner, shape: tuple[int, ...]) -> int:
     """
     own = getattr(runner, "computed_tokens", None)
     return math.prod(shape) if own is None else int(own(shape))
+
+
+def warmup_calls(runner: Runner) -> int:
+    """Calls of each shape before that shape runs at its full speed: the runner's `warmup_calls_per_shape`, else 1.
+
+    A compiled graph is not yet a recorded CUDA graph, and TorchScript optimises after it has looked at two calls.
+    """
+    return int(getattr(runner, "warmup_calls_per_shape", 1))
+
+
+def compiles_shapes(runner: Runner) -> bool:
+    """Whether each new input shape costs the runner a compilation or a recording: its `compiles_shapes`, else False."""
+    return bool(getattr(runner, "compiles_shapes", False))

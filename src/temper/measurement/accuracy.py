@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from temper.backends.runner import Logits, Runner, TakesSomeSizes
+from temper.backends.runner import Logits, Runner, TakesSomeSizes, compiles_shapes
 from temper.data.encoded import Split, collate, row_lengths
+from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 
 
@@ -55,6 +56,9 @@ def _rows_that_fit(
 def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: int) -> Predictions:
     """Run a whole split through a loaded runner, in the split's order.
 
+    Each batch is padded to its longest row. A runner that compiles for each shape gets few of them, those of the timed
+    inputs: whole batches only, and lengths rounded up to PAD_TO_MULTIPLE_OF tokens.
+
     Args:
         runner: a loaded runner; its `limits()` bound the batch and the length, and its `fits()`, where it has one, both
             together.
@@ -71,11 +75,16 @@ def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: i
     has_sequence = SEQUENCE_AXIS in signature.dynamic_axes
     low, high = limits.get(SEQUENCE_AXIS, (1, None))
     every_length = row_lengths(split, signature)
+    multiple, longest_row = 1, int(every_length.max())
+    if compiles_shapes(runner):
+        multiple, low_batch = PAD_TO_MULTIPLE_OF, max(low_batch, size)
 
     def length_of(longest: int) -> int | None:
         if not has_sequence:
             return None
-        return max(longest, low) if high is None else min(max(longest, low), high)
+        # never beyond the longest row: there may be no positions for more
+        rounded = min(-(-longest // multiple) * multiple, longest_row)
+        return max(rounded, low) if high is None else min(max(rounded, low), high)
 
     logits, cut_rows, start = [], 0, 0
     while start < len(split.labels):

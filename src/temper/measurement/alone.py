@@ -6,7 +6,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -84,29 +84,42 @@ def _calls_until(stop: threading.Event, runner: Runner, inputs: TimedInputs, fir
     return answered
 
 
+def _opened_warm(side: Mapping[str, Any], inputs: TimedInputs, opened: contextlib.ExitStack) -> Runner:
+    """Another loading of an artifact, ready to be timed; `opened` closes it."""
+    runner = opened.enter_context(open_side(side))
+    warm_shapes(runner, inputs)
+    return runner
+
+
+def _in_thread(thread: ThreadPoolExecutor, task: Callable[..., Any], *arguments: Any) -> Any:
+    """What a task returns that another thread does, while this one waits."""
+    return thread.submit(task, *arguments).result()
+
+
 def _saturated(side: Mapping[str, Any], first: Runner, inputs: TimedInputs, callers: int, duration_s: float) -> float:
     """Samples per second while `callers` threads, each with a loading of its own, call without a pause.
 
-    A single caller is this thread: some libraries keep a pool of threads for each thread that calls them.
+    The first caller is this thread; each of the others opens, warms and closes its own loading in its own thread, because
+    libraries keep pools of threads, the current device and recorded CUDA graphs for each thread that calls them.
     """
     stop = threading.Event()
     with contextlib.ExitStack() as opened:
-        runners = [first, *(opened.enter_context(open_side(side)) for _ in range(callers - 1))]
-        for runner in runners:
-            runner.infer(inputs.batches[0])
+        threads = [opened.enter_context(ThreadPoolExecutor(1)) for _ in range(callers - 1)]
+        others = []
+        for thread in threads:
+            loaded = contextlib.ExitStack()
+            opened.callback(_in_thread, thread, loaded.close)
+            others.append(_in_thread(thread, _opened_warm, side, inputs, loaded))
+        warm_shapes(first, inputs)
         timer = threading.Timer(duration_s, stop.set)
-        with ThreadPoolExecutor(callers) as pool:
-            began = time.perf_counter_ns()
-            timer.start()
-            if callers == 1:
-                answered = _calls_until(stop, first, inputs, 0, 1)
-            else:
-                running = [
-                    pool.submit(_calls_until, stop, runner, inputs, number, callers)
-                    for number, runner in enumerate(runners)
-                ]
-                answered = sum(each.result() for each in running)
-            elapsed_s = (time.perf_counter_ns() - began) / 1e9  # the last calls are finished, and counted
+        began = time.perf_counter_ns()
+        timer.start()
+        running = [
+            thread.submit(_calls_until, stop, runner, inputs, number, callers)
+            for number, (thread, runner) in enumerate(zip(threads, others, strict=True), start=1)
+        ]
+        answered = _calls_until(stop, first, inputs, 0, callers) + sum(each.result() for each in running)
+        elapsed_s = (time.perf_counter_ns() - began) / 1e9  # the last calls are finished, and counted
         timer.join()
         return answered / elapsed_s
 

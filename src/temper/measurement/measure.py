@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,10 @@ def _latency_figures(latencies_ns: list[int], percentiles: list[float]) -> Json:
 
 def _flat(blocks: list[list[int]]) -> list[int]:
     return [latency for block in blocks for latency in block]
+
+
+def _batch_dependent(module: ModuleType, options: Mapping[str, Any]) -> bool:
+    return bool(getattr(module, "batch_dependent", lambda options: False)(options))
 
 
 def _ratio(found: Json, taken: Json) -> LatencyRatio | NotMeasured:
@@ -210,7 +215,9 @@ def measure(
             raise Unavailable(f"no NVIDIA GPU: the backend asks for {backend['gpus']}, {have}")
         stated = measurement["accuracy_batch_size"]
         timed_sizes = [sizes[BATCH_AXIS] for sizes in workloads.values()]
-        dependent = described.census is not None and described.census["batch_dependent"]
+        dependent = (
+            described.census["batch_dependent"] if described.census else _batch_dependent(module, backend["options"])
+        )
         taken = Processes(
             {
                 "runner": backend["runner"],

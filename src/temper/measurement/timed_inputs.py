@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from temper.backends.runner import Runner, computed_tokens
+from temper.backends.runner import Runner, computed_tokens, warmup_calls
 from temper.data.encoded import Split, collate, padding_share, row_lengths
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
 
@@ -43,12 +43,15 @@ class TimedInputs:
 
 
 def warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
-    """Call each shape once: some runtimes compile for a shape when they first see it."""
+    """Call each shape once, or as often as the runner says: some runtimes compile for a shape when they first see it."""
     seen = set()
-    for batch, shape in zip(inputs.batches, inputs.shapes, strict=True):
+    shape_of = getattr(runner, "shape_of", None)
+    for batch, given in zip(inputs.batches, inputs.shapes, strict=True):
+        shape = given if shape_of is None else shape_of(batch)
         if shape not in seen:
             seen.add(shape)
-            runner.infer(batch)
+            for _ in range(warmup_calls(runner)):
+                runner.infer(batch)
 
 
 def has_real_lengths(workload: Mapping[str, Any]) -> bool:

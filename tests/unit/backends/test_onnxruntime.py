@@ -6,10 +6,11 @@ from pydantic import ValidationError
 from temper.artifact import write_manifest
 from temper.backends.onnxruntime import check_providers, executed_layers, open_runner, trace
 from temper.errors import ArtifactError, BackendError, LibraryError, ProviderNotActive
-from tests.tiny_onnx import unsupported_model
+from tests.tiny_onnx import IMAGE, TEXT, unsupported_model
 from tests.unit.backends.test_runner import CPU
 
 OPTIONS = CPU["onnxruntime"][1]
+CPU_PROVIDER = "CPUExecutionProvider"
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this build has CUDA")
@@ -85,19 +86,37 @@ def profile(*nodes, calls=3):
     return [{"cat": "Session", "name": "session_initialization", "ts": 0, "dur": 1}, *nodes, *runs]
 
 
+CUDA = "CUDAExecutionProvider"
 ON_CUDA = [node("attention", "MatMul", start_us=at, us=us) for at, us in ((10, 900), (110, 20), (210, 40))]
 ON_CPU = [node("length", "Shape", "CPUExecutionProvider", start_us=at, types=("int64",)) for at in (5, 105, 205)]
 
 
 def check(events, **changes):
     settings = {"wanted": "CUDAExecutionProvider", "allow_cpu_fallback": False, "asked": "run it on CUDA", **changes}
-    return check_providers(executed_layers(events), **settings)
+    return check_providers(executed_layers(events, provider=CUDA), **settings)
 
 
 def test_times_are_means_over_the_calls_after_the_first():
-    (layer,) = executed_layers(profile(*ON_CUDA))
+    on_cpu = [node("attention", "MatMul", CPU_PROVIDER, at, us) for at, us in ((10, 900), (110, 20), (210, 40))]
+    (layer,) = executed_layers(profile(*on_cpu), provider=CPU_PROVIDER)
     assert (layer.name, layer.type, layer.precision) == ("attention", "MatMul", "FP32")
-    assert (layer.device, layer.time_ms) == ("CUDAExecutionProvider", pytest.approx(0.03))
+    assert (layer.device, layer.time_ms) == (CPU_PROVIDER, pytest.approx(0.03))
+
+
+def test_nodes_of_a_gpu_have_no_times_because_it_works_on_after_their_code_has_returned():
+    (layer,) = executed_layers(profile(*ON_CUDA), provider=CUDA)
+    assert (layer.device, layer.precision, layer.time_ms) == (CUDA, "FP32", None)
+
+
+def test_what_a_fused_node_computes_in_is_not_listed():
+    fused = node("TRTKernel_0", "TRTKernel_0", "nv_tensorrt_rtx", start_us=110, types=("int64",))
+    (layer,) = executed_layers(profile(fused), provider="NvTensorRTRTXExecutionProvider")
+    assert (layer.precision, layer.device) == ("not listed", "nv_tensorrt_rtx")
+
+
+def test_a_profile_without_nodes_shows_nothing():
+    with pytest.raises(ProviderNotActive, match="lists no node"):
+        check(profile())
 
 
 def test_a_node_on_the_cpu_is_an_error_where_another_provider_was_asked_for():
@@ -147,13 +166,45 @@ def test_a_real_profile_of_the_cpu_passes_for_the_cpu_and_not_for_cuda(tiny_stud
     ],
 )
 def test_a_node_computes_in_the_type_of_the_data_it_reads(kind, types, precision):
-    (layer,) = executed_layers(profile(node("n", kind, start_us=150, types=types)))
+    (layer,) = executed_layers(profile(node("n", kind, start_us=150, types=types)), provider=CUDA)
     assert layer.precision == precision
 
 
 def test_the_time_of_a_branch_is_that_of_the_nodes_in_it():
-    (layer,) = executed_layers(profile(node("n", "If", start_us=150, types=("bool",))))
+    (layer,) = executed_layers(
+        profile(node("n", "If", CPU_PROVIDER, start_us=150, types=("bool",))), provider=CPU_PROVIDER
+    )
     assert layer.time_ms is None
+
+
+def test_a_call_that_fails_is_an_error_and_is_not_repeated_on_the_cpu(tiny_study, monkeypatch):
+    class Failing:
+        """A session whose provider fails: ONNX Runtime's own wrapper would make another one on the CPU and go on."""
+
+        calls = 0
+
+        def run(self, *arguments):
+            self.calls += 1
+            raise ort.capi.onnxruntime_pybind11_state.EPFail("CUDA failure 700")
+
+        def is_webgpu_graph_capture_enabled(self):
+            return False
+
+    with open_runner(str(tiny_study.fp32), OPTIONS, "installed") as runner:
+        failing = Failing()
+        monkeypatch.setattr(runner._session, "_sess", failing)
+        with pytest.raises(BackendError, match="EPFail: CUDA failure 700"):
+            runner.infer(tiny_study.inputs([0]))
+        assert failing.calls == 1
+
+
+def test_a_profile_of_shapes_bounds_what_is_accepted():
+    profile = {"min": [1, 8], "opt": [4, 16], "max": [8, 24]}
+    changes = {"execution_provider": "NvTensorRTRTXExecutionProvider", "tf32": True, "profile_shapes": profile}
+    runner = open_runner("anywhere", {**OPTIONS, **changes}, "installed")
+    assert runner._profile_limits(TEXT) == {"batch_size": (1, 8), "sequence_length": (8, 24)}
+    with pytest.raises(BackendError, match="dynamic axes are"):
+        runner._profile_limits(IMAGE)
 
 
 def test_profiles_are_not_left_behind(tiny_study, tmp_path, monkeypatch):

@@ -8,15 +8,20 @@ from temper.backends.runner import Runner
 
 CPU = {
     "null": ("fp32", {}),
-    "pytorch": ("checkpoint", {"device": "cpu", "dtype": "float32", "threads": 1}),
+    "pytorch": ("checkpoint", {"device": "cpu", "dtype": "float32", "threads": 1, "tf32": False, "mode": "eager"}),
     "onnxruntime": (
         "fp32",
         {
             "execution_provider": "CPUExecutionProvider",
+            "device_index": 0,
             "intra_op_threads": 1,
             "spinning": False,
             "graph_optimization": "all",
             "allow_cpu_fallback": False,
+            "io_binding": False,
+            "cuda_graph": False,
+            "tf32": False,
+            "profile_shapes": None,
         },
     ),
     "openvino": ("fp32", {"device": "CPU", "inference_precision": "f32", "threads": 1, "shapes": "dynamic"}),

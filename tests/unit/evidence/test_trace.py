@@ -5,17 +5,9 @@ import pytest
 from temper.backends import onnxruntime, openvino
 from temper.evidence.trace import ExecutedLayer, Execution, precision_name
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
+from tests.unit.backends.test_runner import CPU
 
-OPTIONS = {
-    onnxruntime: {
-        "execution_provider": "CPUExecutionProvider",
-        "intra_op_threads": 1,
-        "spinning": False,
-        "graph_optimization": "all",
-        "allow_cpu_fallback": False,
-    },
-    openvino: {"device": "CPU", "inference_precision": "f32", "threads": 1, "shapes": "dynamic"},
-}
+OPTIONS = {onnxruntime: CPU["onnxruntime"][1], openvino: CPU["openvino"][1]}
 
 
 def layer(kind, precision="FP32", time_ms=None, kernel=None, device="cpu"):

@@ -103,6 +103,15 @@ def test_a_least_batch_is_filled_in_one_call_also_where_the_runner_says_what_fit
     assert [shape[0] for shape in shapes(runner)] == [5, 4]
 
 
+def test_a_runner_that_compiles_for_each_shape_gets_few_of_them(split, fake_runner):
+    runner = fake_runner()
+    runner.compiles_shapes = True
+    predictions = predict(runner, split, TEXT, batch_size=3)
+    assert shapes(runner) == [(3, 8), (3, 9), (3, 8)]  # multiples of 8, never beyond the longest row; whole batches
+    assert predictions.logits[:, 0].tolist() == list(range(7))
+    assert predictions.cut_rows == 0
+
+
 def test_the_predicted_label_is_the_largest_logit_the_first_of_equals():
     logits = np.array([[0.1, 0.2], [3, -1], [0.5, 0.5]], np.float32)
     labels = Predictions(logits, 1, 0).labels

@@ -166,7 +166,7 @@ def test_a_baseline_that_cannot_be_run_leaves_no_ratio_and_the_rest_is_measured(
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    cuda = {"runner": "pytorch", "options": {"device": "cuda", "dtype": "float32", "threads": 1}}
+    cuda = {"runner": "pytorch", "options": {**CPU["pytorch"][1], "device": "cuda"}}
     record = read_record(run(baseline=cuda))
     assert record.status == "measured"
     workload = record.workloads["b1"]

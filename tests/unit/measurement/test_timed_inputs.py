@@ -77,3 +77,19 @@ def test_each_shape_is_called_once_before_anything_is_timed(fake_runner):
     runner = fake_runner()
     warm_shapes(runner, TimedInputs(batches, [2] * 5, 0.0, "", [(2, length) for length in lengths]))
     assert [call["input_ids"].shape[1] for call in runner.calls] == [8, 16, 24]
+
+
+def test_a_runner_may_ask_for_more_calls_of_each_shape(fake_runner):
+    runner = fake_runner()
+    runner.warmup_calls_per_shape = 3
+    batches = [{"input_ids": np.zeros((2, length))} for length in (8, 16)]
+    warm_shapes(runner, TimedInputs(batches, [2, 2], 0.0, "", [(2, 8), (2, 16)]))
+    assert [call["input_ids"].shape[1] for call in runner.calls] == [8, 8, 8, 16, 16, 16]
+
+
+def test_a_runner_may_compute_other_shapes_than_it_is_given(fake_runner):
+    runner = fake_runner()
+    runner.shape_of = lambda batch: int(batch["input_ids"].sum())  # as packed rows depend on what is padding
+    batches = [{"input_ids": np.full((2, 8), number)} for number in (0, 1, 0)]
+    warm_shapes(runner, TimedInputs(batches, [2] * 3, 0.0, "", [(2, 8)] * 3))
+    assert len(runner.calls) == 2

@@ -29,6 +29,7 @@ from temper.signature import Signature
 from temper.training.checkpoint import make_checkpoint
 from temper.training.model import load_checkpoint
 from tests.tiny_study import DATA, EXPORT, MAX_TOKENS, MODEL, SEED, TRAIN
+from tests.unit.backends.test_runner import CPU
 
 ROW: dict[str, Any] = {
     "onnx": "fp32",
@@ -223,13 +224,7 @@ def test_openvino_executes_them_in_int8(made):
 
 
 def test_onnx_runtime_loads_it_with_every_optimisation(made):
-    options = {
-        "execution_provider": "CPUExecutionProvider",
-        "intra_op_threads": 1,
-        "spinning": False,
-        "graph_optimization": "all",
-        "allow_cpu_fallback": False,
-    }
+    _, options = CPU["onnxruntime"]
     with ort_backend.open_runner(str(made.root / "onnx/trained"), options, "installed") as runner:
         assert np.isfinite(runner.infer(made.rows(4))).all()
 
