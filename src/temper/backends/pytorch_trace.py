@@ -18,10 +18,17 @@ CALL = "temper: one call"  # a range in the profile; the call waits for its answ
 NOT_LISTED = "not listed"  # the precision of what does not say
 _NAME_LENGTH = 120  # of a kernel: names of templates have no end
 
-_OPERATOR_PRODUCTS = re.compile(r"::(addmm|mm|bmm|baddbmm|matmul|linear|mkl_linear|_linear_pointwise|_mkl_linear)$")
-_NO_COMPUTATION = re.compile(  # views, and memory that is taken
+_OPERATOR = re.compile(r"^\w+::")  # aten::addmm; ranges of dynamo and inductor have other names
+_FUSED = re.compile(r"(^|_)fused_")  # a kernel that inductor or TorchScript generated: its name lists what is in it
+_OPERATOR_PRODUCTS = (
+    ("MatMul", re.compile(r"::(addmm|mm|bmm|baddbmm|matmul|linear|linear_dynamic|_?mkl_linear|_linear_pointwise)$")),
+    ("Attention", re.compile(r"::\w*scaled_dot_product\w*$")),
+    ("Convolution", re.compile(r"::\w*convolution\w*$|::conv\dd$")),
+)
+_NO_COMPUTATION = re.compile(  # views, memory that is taken, and what calls the operator that does the work
     r"^aten::(as_strided|view|_unsafe_view|reshape|_reshape_alias|empty|empty_like|empty_strided|t|transpose|permute|expand|"
-    r"slice|select|unsqueeze|squeeze|detach|detach_|alias|resize_|unbind|split|chunk|lift_fresh|set_|unflatten)$"
+    r"slice|select|unsqueeze|squeeze|detach|detach_|alias|resize_|unbind|split|chunk|lift_fresh|set_|unflatten|to|"
+    r"contiguous|resolve_conj|resolve_neg)$"
 )
 _OPERATOR_TYPES = {"float": "FP32", "double": "FP64", "c10::Half": "FP16", "c10::BFloat16": "BF16"}
 
@@ -112,7 +119,7 @@ def read_profile(events: Iterable[Mapping[str, Any]], *, cuda: bool, device: str
 
     Args:
         events: `traceEvents` of the profile; times in µs.
-        cuda: whether kernels of the GPU are what is wanted; else operators that call no other.
+        cuda: whether kernels of the GPU are what is wanted; else the CPU's operators.
         device: in words.
     """
     events = [event for event in events if event.get("ph") == "X"]
@@ -121,7 +128,7 @@ def read_profile(events: Iterable[Mapping[str, Any]], *, cuda: bool, device: str
         for event in events
         if event.get("name") == CALL and event.get("cat") == "user_annotation"
     )
-    chosen = _kernels(events) if cuda else _innermost_operators(events)
+    chosen = _kernels(events) if cuda else _operators(events)
     times_ms: defaultdict[tuple[str, int], float] = defaultdict(float)
     first: dict[tuple[str, int], Mapping[str, Any]] = {}
     for start, end in calls:
@@ -146,7 +153,7 @@ def read_profile(events: Iterable[Mapping[str, Any]], *, cuda: bool, device: str
     launches = sum("GraphLaunch" in event.get("name", "") for event in events)
     source = "torch.profiler: "
     if not cuda:
-        source += "operators that call no other"
+        source += "the CPU's operators: products whole, else those that call no other"
     elif layers:
         source += "kernels of the GPU, their precision as far as their names say it"
     else:
@@ -162,24 +169,39 @@ def _kernels(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted((event for event in events if event.get("cat") in kinds), key=lambda event: event["ts"])
 
 
-def _innermost_operators(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Operators that call no other and compute something, in the order of their start."""
+def _operators(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Products with all that they call, and of the others those that call none and compute something; by their start."""
     by_thread: defaultdict[Any, list[Mapping[str, Any]]] = defaultdict(list)
     for event in events:
-        if event.get("cat") == "cpu_op":
+        name = event["name"]
+        known = (_OPERATOR.search(name) and not _NO_COMPUTATION.search(name)) or _FUSED.search(name)
+        if event.get("cat") == "cpu_op" and known:
             by_thread[event.get("pid"), event.get("tid")].append(event)
     found = []
     for thread in by_thread.values():
         thread.sort(key=lambda event: (event["ts"], -event["dur"]))
+        inside_until = float("-inf")  # the end of the product that is being read
         for event, following in zip(thread, [*thread[1:], None], strict=True):
-            inside = following is not None and following["ts"] < event["ts"] + event["dur"]
-            if not inside and not _NO_COMPUTATION.search(event["name"]):
+            end = event["ts"] + event["dur"]
+            if event["ts"] < inside_until:
+                continue
+            if _is_product(event["name"]):
+                inside_until = end
+                found.append(event)
+            elif following is None or following["ts"] >= end:
                 found.append(event)
     return sorted(found, key=lambda event: event["ts"])
 
 
+def _is_product(operator: str) -> bool:
+    return any(words.search(operator) for _, words in _OPERATOR_PRODUCTS)
+
+
 def _operator_type(name: str) -> str:
-    return "MatMul" if _OPERATOR_PRODUCTS.search(name) else name
+    """Fused kernels are no products: those stand beside them."""
+    if not _OPERATOR.search(name):
+        return "fused kernel"
+    return next((kind for kind, words in _OPERATOR_PRODUCTS if words.search(name)), name)
 
 
 def _operator_precision(event: Mapping[str, Any]) -> str:

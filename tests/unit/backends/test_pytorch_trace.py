@@ -37,23 +37,30 @@ def test_a_profile_without_kernels_says_so():
     assert profile.execution.source == "torch.profiler: it listed no kernels of the GPU"
 
 
-def test_only_operators_that_call_no_other_and_compute_something_are_layers():
+def test_products_are_layers_whole_and_of_the_other_operators_those_that_call_none_and_compute():
     events = [
+        event("Torch-Compiled Region: 0/0", "cpu_op", 105, 80),
         event("aten::linear", "cpu_op", 110, 50, ("float", "float")),
         event("aten::t", "cpu_op", 111, 2, ("float",)),
-        event("aten::addmm", "cpu_op", 115, 40, ("float", "c10::BFloat16")),
+        event("aten::addmm", "cpu_op", 115, 40, ("float", "float")),
+        event("aten::copy_", "cpu_op", 116, 5, ("float", "float")),  # what it calls is part of it
+        event("aten::reshape", "cpu_op", 161, 8, ("float",)),
+        event("aten::clone", "cpu_op", 162, 5, ("float",)),
         event("aten::gelu", "cpu_op", 170, 10, ("", "c10::BFloat16")),
-        event("graph_0_cpp_fused_add_1", "cpu_op", 185, 4),
-        event("aten::addmm", "cpu_op", 112, 40, ("float",), tid=2),  # of another thread: inside of nothing
+        event("aten::empty", "cpu_op", 171, 2),
+        event("graph_0_cpp_fused_scaled_dot_product_1", "cpu_op", 185, 4),
+        event("aten::addmm", "cpu_op", 112, 40, ("c10::BFloat16",), tid=2),  # of another thread: inside of nothing
     ]
     layers = read(*events, cuda=False).execution.layers
     assert [(layer.type, layer.precision) for layer in layers] == [
         ("MatMul", "FP32"),
-        ("MatMul", "FP32"),
+        ("MatMul", "BF16"),
+        ("aten::clone", "FP32"),
         ("aten::gelu", "BF16"),
-        ("graph_0_cpp_fused_add_1", "not listed"),
+        ("fused kernel", "not listed"),
     ]
-    assert layers[0].time_ms == pytest.approx(0.02)  # over both calls
+    assert layers[0].time_ms == pytest.approx(0.025)  # over both calls
+    assert [layer.is_product for layer in layers] == [True, True, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,16 @@ def test_int8_is_only_said_of_what_shows_it(run, tmp_path):
     assert not (tmp_path / "records").exists()
 
 
+def test_int8_of_a_checkpoint_is_what_its_backend_executed(run, tmp_path):
+    with pytest.raises(PrecisionNotActive) as caught:
+        run("pytorch", name="torch-int8")
+    assert caught.value.happened == "the products that were executed are 8 FP32"
+    assert not (tmp_path / "records").exists()
+    record = read_record(run("pytorch", name="torch-int8", mode="dynamic_int8"))
+    assert record.workloads["b1"].executed["products_by_precision"] == {"INT8": 8}
+    assert set(record.accuracy.by_batch_size) == {"4", "1", "3"}  # its labels can depend on the batch
+
+
 @pytest.mark.parametrize("part", ["artifact", "data_folder"])
 def test_altered_files_are_refused(tiny_study, copy_of, run, part):
     folder = copy_of(tiny_study.fp32 if part == "artifact" else tiny_study.data)
