@@ -20,7 +20,10 @@ RTX_PLUGIN = Library(
 )
 _CHECKED = ("device_id", "use_tf32", "enable_cuda_graph", "trt_cuda_graph_enable")
 SPOILED = "this record only: its latency would be another device's"
-INSTALL_FIX = "install the build that has the provider (docs/install.md) or drop the row from params.yaml"
+INSTALL_FIX = (
+    "install the build that has the provider, and what it needs: the log names the libraries that could not be loaded "
+    "(docs/install.md); or drop the row from params.yaml"
+)
 Shape = list[PositiveInt]
 
 

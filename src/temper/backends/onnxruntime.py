@@ -42,7 +42,7 @@ NOT_LISTED = "not listed"  # a precision
 CONTROL_FLOW = ("If", "Loop", "Scan")  # their time is that of the nodes inside them, which are listed too
 _FALLBACK_FIX = (
     "set allow_cpu_fallback: true in the backend's row to allow and list them, or drop the row from params.yaml; where "
-    "the provider could not be loaded at all, the log names the library that it lacks (docs/install.md)"
+    "the provider could not be loaded at all, the log names the libraries that it lacks (docs/install.md)"
 )
 
 
@@ -107,6 +107,8 @@ class OnnxRuntimeRunner:
             message = str(error).strip()
             if "disabled by the user" in message and "CPU EP" in message:  # it names no node
                 raise not_active(self.asked, message[:400], fix=_FALLBACK_FIX) from error
+            if "Please install TensorRT" in message:
+                raise not_active(self.asked, message[-400:]) from error
             raise BackendError(
                 asked=self.asked,
                 happened=f"{type(error).__name__}: {message[:400]}",
@@ -153,9 +155,12 @@ class OnnxRuntimeRunner:
         except (BackendError, MemoryError):
             raise
         except Exception as error:
+            message = f"{type(error).__name__}: {str(error).strip()[:400]}"
+            if "ailed to allocate memory" in message:
+                message = f"out of memory: {message}"  # the words by which it is recorded as such
             raise BackendError(
                 asked=f"{self.asked}, on inputs of shape { ({name: array.shape for name, array in inputs.items()}) }",
-                happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
+                happened=message,
                 spoiled="this record only",
                 fix="change the workload, profile_shapes or cuda_graph of the backend's row, or drop the row",
             ) from error
