@@ -47,6 +47,12 @@ class PackedRunner:
         """What tells batches apart that are computed in other shapes: sentences, and the rows of each call."""
         return len(next(iter(inputs.values()))), *map(_rows, self._calls(inputs))
 
+    def computed_tokens_of(self, inputs: Tensors) -> int:
+        """Tokens that are computed for this batch, padding of its rows and of the engine's shape included."""
+        sizes_of = getattr(self._runner, "computed_sizes", tuple)
+        count = len(next(iter(inputs.values())))
+        return self._row_tokens * sum(sizes_of((count, _rows(call)))[1] for call in self._calls(inputs))
+
     def __getattr__(self, name: str) -> Any:
         if name == "device_time_ms":
             device_time_ms = self._runner.device_time_ms  # type: ignore[attr-defined]

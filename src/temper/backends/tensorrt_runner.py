@@ -4,6 +4,7 @@ A call is: the inputs into page-locked memory, one copy to the device, the kerne
 last three are one launch.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ class TensorRTRunner:
     def __init__(self, api: Api, artifact: str, settings: Settings, version: str) -> None:
         self._engine = LoadedEngine(api, artifact, settings, version)
         self._graphs = settings.cuda_graph
-        self._calls: OrderedDict[tuple[int, ...], Call] = OrderedDict()  # by the first input's shape
+        self._calls: OrderedDict[tuple[tuple[int, ...], ...], Call] = OrderedDict()  # by the inputs' shapes
         self._bound: dict[tuple[int, tuple[int, ...]], BoundShape] = {}  # by profile and the engine's sizes
 
     def __enter__(self) -> Self:
@@ -41,7 +42,6 @@ class TensorRTRunner:
             undo.callback(self._drop_graphs)
             self._limits = engine.profiles.limits(engine.axes)
             self._specs = engine.signature.inputs
-            self._first_input = self._specs[0].name
             self._device, self._stream = engine.device, engine.stream
             self._thread = threading.get_ident()
             self._close = undo.pop_all().close
@@ -120,6 +120,16 @@ class TensorRTRunner:
         """Whether a call of these sizes, by axis, is taken: with static shapes not every pair within `limits` is."""
         return self._engine.profiles.fitting([sizes[axis] for axis in self._engine.axes]) is not None
 
+    def computed_sizes(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Sizes of the dynamic axes that a call of these sizes runs in, its padding to a static shape included."""
+        number = self._engine.profiles.fitting(sizes)
+        profile = None if number is None else self._engine.profiles.profiles[number]
+        return profile.max_shape if profile is not None and profile.is_static else tuple(sizes)
+
+    def computed_tokens(self, shape: tuple[int, ...]) -> int:
+        """Tokens (rows, of images) that a call of this shape computes."""
+        return math.prod(self.computed_sizes(shape))
+
     @property
     def inspection(self) -> Inspection:
         """The engine's layers in its inspector's words."""
@@ -169,12 +179,9 @@ class TensorRTRunner:
         if threading.get_ident() != self._thread:
             self._device.choose()
             self._thread = threading.get_ident()
-        first = inputs.get(self._first_input)
-        call = None if first is None else self._calls.get(first.shape)
+        call = self._calls.get(tuple([array.shape for array in inputs.values()]))
         if call is None:
             call = self._new_call(inputs)
-        elif len(inputs) != len(call.inputs):
-            raise self._refusal(inputs)
         profile = call.bound.profile
         if profile.filled_for is not call:
             for whole, pad_value in call.pads:
@@ -212,7 +219,7 @@ class TensorRTRunner:
             self._bound[number, engine_sizes] = bound
         side = self._engine.signature.padding_side
         corners = [Padded.corner(spec, bound.view(spec.name), inputs[spec.name].shape, side) for spec in self._specs]
-        call = self._calls[inputs[self._first_input].shape] = Call(bound, corners, asked[0])
+        call = self._calls[tuple([array.shape for array in inputs.values()])] = Call(bound, corners, asked[0])
         if len(self._calls) > SHAPES_KEPT:
             _, oldest = self._calls.popitem(last=False)
             if not runs.is_static:  # of a dynamic profile: nothing else runs in its shape

@@ -38,7 +38,8 @@ class TimedInputs:
     def computed_padding_share(self, runner: Runner) -> float:
         """Share of padding among the tokens that a loaded runner computes for all batches, 0–1."""
         given = sum(math.prod(shape) for shape in self.shapes)
-        computed = sum(computed_tokens(runner, shape) for shape in self.shapes)
+        own = getattr(runner, "computed_tokens_of", None)  # of packed rows: what is padding decides how many there are
+        computed = sum(map(own, self.batches) if own else (computed_tokens(runner, shape) for shape in self.shapes))
         return 1 - (1 - self.padding_share) * given / computed
 
 
