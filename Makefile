@@ -12,7 +12,7 @@ READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt
 
-.PHONY: help setup reproduce study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint \
+.PHONY: help setup reproduce study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -80,6 +80,13 @@ lint: $(TEST_READY)  ## ruff, mypy --strict, the closed schema, snakemake --lint
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/temper check params.yaml studies/*/params.yaml
 	$(BIN)/temper lint
+
+typecheck-tensorrt: $(TEST_READY)  ## the code for TensorRT 10 against its stubs; the library itself is not needed
+	rm -rf $(VENV)/stubs
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/stubs tensorrt-stubs==10.13.0.35.1
+	@# what of the stubs is no Python: a parameter called `in`, one without a default after one with
+	sed -i -E 's/([(, ])in: /\1in_: /g; s/(= None, channel_axis: int)\)/\1 = ...)/' $(VENV)/stubs/tensorrt_bindings/tensorrt.pyi
+	MYPYPATH=$(VENV)/stubs $(BIN)/mypy --cache-dir $(VENV)/stubs/cache
 
 long-test: $(TEST_READY)  ## tests that take minutes to an hour: 36 kills, the table of runs and jobs on the embedded study
 	$(BIN)/python -m pytest -m long

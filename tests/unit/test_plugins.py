@@ -22,10 +22,21 @@ LISTED = {
         "read_token",
         "unguarded_softmax",
     ],
-    "engines": ["tensorrt_rtx"],
-    "backends": ["null", "onnxruntime", "openvino", "pytorch", "tensorrt_rtx"],
+    "engines": ["tensorrt", "tensorrt_rtx"],
+    "backends": ["null", "onnxruntime", "openvino", "pytorch", "tensorrt", "tensorrt_rtx"],
 }
-HEAVY = {"torch", "transformers", "onnxruntime", "openvino", "tensorrt_rtx", "nncf", "datasets", "sklearn"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "tensorrt_rtx",
+    "cuda",
+    "nncf",
+    "datasets",
+    "sklearn",
+}
 
 
 @pytest.mark.parametrize("folder", plugins.FUNCTION)

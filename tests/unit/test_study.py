@@ -13,6 +13,7 @@ from temper.study import ENGINE_SECTIONS, ONNX_SECTIONS, precision_options, read
 ROOT = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 GONE = object()
+COMMON_OF_ENGINE = {"library": "tensorrt_rtx", "version": "1.6.1.120", "onnx": "fp32"}
 SHAPES = {"min_shape": [1, 8], "opt_shape": [8, 32], "max_shape": [32, 64]}
 
 
@@ -200,8 +201,12 @@ CHOICES = [
         "precisions.fp16.step",
         "fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, unguarded_softmax",
     ),
-    ("engines/fp32/library", "engines.fp32.library", "tensorrt_rtx"),
-    ("backends/ort-cpu/runner", "backends.ort-cpu.runner", "null, onnxruntime, openvino, pytorch, tensorrt_rtx"),
+    ("engines/fp32/library", "engines.fp32.library", "tensorrt, tensorrt_rtx"),
+    (
+        "backends/ort-cpu/runner",
+        "backends.ort-cpu.runner",
+        "null, onnxruntime, openvino, pytorch, tensorrt, tensorrt_rtx",
+    ),
 ]
 
 
@@ -357,6 +362,38 @@ TOGETHER = [
         "widen the engine's shapes",
     ),
     (
+        [("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [[1, 32], [8]]})],
+        "engines.fp32 has shapes [[1, 32], [8]], but the dynamic axes are ['batch_size', 'sequence_length']",
+        "give 2 number(s) in each of static_shapes",
+    ),
+    (
+        [("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [[1, 31], [64, 16]]})],
+        "candidates.rtx-fp32 runs workload 'b1-s32' [1, 32], outside the shapes of engines.fp32 "
+        "(static shapes [1, 31], [64, 16])",
+        "widen the engine's shapes",
+    ),
+    (
+        [("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [], "min_shape": [1, 8]})],
+        "engines.fp32.static_shapes Tuple should have at least 1 item after validation, not 0 (found '[]'); "
+        "engines.fp32.min_shape is an unknown key",
+        "correct the key",
+    ),
+    (
+        [("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [[1, 32], [1, 32]]})],
+        "engines.fp32.static_shapes (1, 32) stands twice",
+        "correct the key",
+    ),
+    (
+        [("engines/fp32/opt_shape", GONE)],
+        "engines.fp32.opt_shape is missing",
+        "correct the key",
+    ),
+    (
+        [("backends/rtx/options/cuda_graph", True)],
+        "backends.rtx.options cuda_graph with kernel_specialization lazy would keep the kernels that stand in",
+        "correct the key",
+    ),
+    (
         [("engines/int8/version", "1.5.0.114")],
         "candidates.rtx-int8 runs engines.int8, built with tensorrt_rtx 1.5.0.114, on the backend rtx, which has version 1.6",
         "give the two rows one version",
@@ -407,6 +444,12 @@ def test_a_workload_at_the_edge_of_an_engine_fits():
         spoiled(*((f"engines/{row}/{key}", [8, 32]) for row in ("fp32", "fp16", "int8") for key in ("max_shape",)))
     )
     assert study.engines["fp32"].max_shape == (8, 32)
+
+
+def test_a_workload_that_is_padded_to_a_static_shape_fits():
+    study = read_study(spoiled(("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [[1, 64], [32, 64]]})))
+    assert study.engines["fp32"].static_shapes == ((1, 64), (32, 64))
+    assert study.engines["fp16"].opt_shape == (8, 32)
 
 
 def test_the_links_of_a_precisions_row_are_not_its_steps_options():

@@ -9,7 +9,7 @@ import numpy as np
 from temper import plugins
 from temper.backends.runner import Logits, Runner
 from temper.evidence.trace import Execution
-from temper.packing import pack
+from temper.packing import FIRST_TOKENS, pack
 from temper.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors
 
 
@@ -50,8 +50,8 @@ class PackedRunner:
     def computed_tokens_of(self, inputs: Tensors) -> int:
         """Tokens that are computed for this batch, padding of its rows and of the engine's shape included."""
         sizes_of = getattr(self._runner, "computed_sizes", tuple)
-        count = len(next(iter(inputs.values())))
-        return self._row_tokens * sum(sizes_of((count, _rows(call)))[1] for call in self._calls(inputs))
+        calls = self._calls(inputs)
+        return self._row_tokens * sum(sizes_of((len(call[FIRST_TOKENS]), _rows(call)))[1] for call in calls)
 
     def __getattr__(self, name: str) -> Any:
         if name == "device_time_ms":

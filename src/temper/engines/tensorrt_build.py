@@ -70,8 +70,9 @@ def build_with(api: Api, *, onnx_path: Path, signature: Signature, profiles: Pro
     config.clear_flag(trt.BuilderFlag.TF32)  # on by default, and then FP32 layers would not compute in FP32
     for of_profile in shapes:
         optimization_profile: tensorrt.IOptimizationProfile = builder.create_optimization_profile()
+        set_shape: Any = optimization_profile.set_shape  # its stubs do not say that it takes tuples
         for name, (low, best, high) in of_profile.items():
-            optimization_profile.set_shape(name, low, best, high)
+            set_shape(name, low, best, high)
         config.add_optimization_profile(optimization_profile)
 
     started = time.perf_counter()  # how long the build took, for the manifest; no latency of a model

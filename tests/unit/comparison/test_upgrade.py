@@ -39,7 +39,7 @@ def test_a_library_that_no_row_names_is_refused():
 
 @pytest.mark.parametrize("name", ["null", "magic", "fp16"])
 def test_what_is_no_library_is_refused(name):
-    with pytest.raises(ConfigError, match="name one of onnxruntime, openvino, pytorch, tensorrt_rtx"):
+    with pytest.raises(ConfigError, match="name one of onnxruntime, openvino, pytorch, tensorrt, tensorrt_rtx"):
         library_of(name)
 
 

@@ -1,0 +1,41 @@
+"""TensorRT 10 and 11. Runs an engine on one NVIDIA GPU; tensorrt_runner.py says how. Never run (docs/install.md)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
+
+from temper.backends.runner import Runner
+from temper.backends.tensorrt_engine import Settings
+from temper.backends.tensorrt_runner import TensorRTRunner
+from temper.backends.tensorrt_trace import trace_with
+from temper.engines.tensorrt import API
+from temper.engines.tensorrt import LIBRARY as LIBRARY
+from temper.evidence.trace import Execution
+from temper.signature import Tensors
+
+ACCEPTS = ("engines",)
+PREDICTS = True
+
+
+class Options(BaseModel):
+    """`options` of a row whose runner is tensorrt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    device_index: NonNegativeInt  # CUDA's index of the GPU
+    cuda_graph: bool  # capture each shape's call once and launch it from then on
+
+
+def _settings(options: Mapping[str, Any]) -> Settings:
+    chosen = Options.model_validate(options)
+    return Settings(chosen.device_index, chosen.cuda_graph, kernel_specialization=None, runtime_cache=False)
+
+
+def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:
+    """A runner of the `model.engine` in the folder `artifact`."""
+    return TensorRTRunner(API, artifact, _settings(options), version)
+
+
+def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+    """Layers of the engine with their times; as `trace_with`."""
+    return trace_with(API, artifact, _settings(options), version, batches)
