@@ -159,6 +159,7 @@ class FakeContext:
 
     def set_input_shape(self, name, shape):
         self.shapes[name] = tuple(shape)
+        self.engine.bound += 1
         return self.engine.profiles.profiles[self.active_optimization_profile].holds(tuple(shape))
 
     def set_tensor_address(self, name, address):
@@ -181,7 +182,7 @@ class FakeContext:
                 self.profiler.report_layer_time("sum", 0.5)
 
         self.engine.cuda.enqueue(run)
-        return self.engine.executes
+        return self.engine.cuda.captured is None or self.engine.can_be_captured_after_all
 
 
 def _array(address, shape, dtype):
@@ -211,12 +212,14 @@ class FakeEngine:
     Attributes:
         ran: shape of input_ids of every execution.
         capturable: whether it may be captured.
-        executes: what an execution returns.
+        bound: how often a shape was set.
+        can_be_captured_after_all: whether an execution inside a capture succeeds.
     """
 
     def __init__(self, cuda: FakeCuda, signature: Signature, profiles: Profiles):
         self.cuda, self.signature, self.profiles = cuda, signature, profiles
-        self.ran, self.capturable, self.executes, self.contexts, self.configs = [], True, True, 0, []
+        self.ran, self.capturable, self.can_be_captured_after_all = [], True, True
+        self.bound, self.contexts, self.configs = 0, 0, []
         self._names = [*(spec.name for spec in signature.inputs), "logits"]
         self.num_io_tensors, self.num_optimization_profiles = len(self._names), len(profiles.profiles)
 

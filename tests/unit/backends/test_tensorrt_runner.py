@@ -34,7 +34,8 @@ def test_an_answer_is_not_overwritten_by_the_next(on_fake_gpu):
     with on_fake_gpu().runner() as runner:
         first = runner.infer(text_inputs(8, 16))
         kept = first.copy()
-        runner.infer({name: array[:, ::-1].copy() for name, array in text_inputs(8, 16).items()})
+        other = text_inputs(8, 16)
+        assert not np.array_equal(runner.infer({**other, "input_ids": other["input_ids"] + 1}), kept)
         np.testing.assert_array_equal(first, kept)
 
 
@@ -55,6 +56,25 @@ def test_padding_stands_on_the_signatures_side(on_fake_gpu):
             call = runner._copy_in({name: np.full((1, 4), 3) for name in ("input_ids", "attention_mask")})
             whole = call.bound.view("attention_mask")
             assert whole.tolist() == [[3 if position <= at < position + 4 else 0 for at in range(8)], [0] * 8]
+
+
+def test_a_shape_is_told_to_the_engine_once_until_another_comes(on_fake_gpu):
+    gpu = on_fake_gpu()
+    with gpu.runner() as runner:
+        for shape, told in (((4, 16), 2), ((4, 16), 2), ((2, 8), 4), ((4, 16), 6)):
+            runner.infer(text_inputs(*shape))
+            assert gpu.engine.bound == told
+
+
+def test_a_call_that_fails_leaves_the_runner_as_it_was(on_fake_gpu):
+    gpu = on_fake_gpu()
+    with gpu.runner() as runner:
+        gpu.cuda.fails["cudaMemcpyAsync"] = OUT_OF_MEMORY
+        with pytest.raises(BackendError, match="copy the inputs to the device"):
+            runner.infer(text_inputs(4, 16))
+        gpu.cuda.fails.clear()
+        inputs = text_inputs(4, 16)
+        np.testing.assert_array_equal(runner.infer(inputs), expected(inputs))
 
 
 def test_one_copy_takes_all_inputs_to_the_device(on_fake_gpu):
@@ -96,7 +116,7 @@ def test_the_graphs_of_a_dynamic_profile_are_bounded_and_a_dropped_shape_answers
         for length in (8, 9, 10, 8, 11):
             inputs = text_inputs(2, length)
             np.testing.assert_array_equal(runner.infer(inputs), expected(inputs))
-            assert len(gpu.cuda.graphs) <= 2
+            assert len(gpu.cuda.graphs) == len(runner._bound) <= 2
     assert gpu.cuda.calls["cudaGraphInstantiate"] == 5
 
 
@@ -112,12 +132,11 @@ def test_an_engine_that_cannot_be_captured_is_an_error_and_never_runs_without(on
 def test_a_failure_while_capturing_ends_the_capture(on_fake_gpu):
     gpu = on_fake_gpu()
     with gpu.runner(cuda_graph=True) as runner:
-        runner.infer(text_inputs(4, 16))
-        gpu.cuda.fails["cudaMemcpyAsync"] = OUT_OF_MEMORY
-        with pytest.raises(BackendError):
+        gpu.engine.can_be_captured_after_all = False
+        with pytest.raises(BackendError, match="run the engine"):
             runner.infer(text_inputs(2, 8))
-        gpu.cuda.fails.clear()
         assert gpu.cuda.captured is None
+        gpu.engine.can_be_captured_after_all = True
         inputs = text_inputs(2, 8)
         np.testing.assert_array_equal(runner.infer(inputs), expected(inputs))
 
