@@ -17,6 +17,7 @@ Two attributes of a runner may be absent (`warmup_calls`, `compiles_shapes` belo
 
 import math
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -103,6 +104,11 @@ def warmup_calls(runner: Runner) -> int:
     A compiled graph is not yet a recorded CUDA graph, and TorchScript optimises after it has looked at two calls.
     """
     return int(getattr(runner, "warmup_calls_per_shape", 1))
+
+
+def depends_on_batch(module: ModuleType, options: Mapping[str, Any]) -> bool:
+    """Whether an answer of this backend can depend on the other rows of its batch: its `batch_dependent`, else False."""
+    return bool(getattr(module, "batch_dependent", lambda options: False)(options))
 
 
 def compiles_shapes(runner: Runner) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from temper.artifact import read_manifest
 from temper.backends.opening import open_artifact
-from temper.backends.runner import Runner
+from temper.backends.runner import Runner, warmup_calls
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
 from temper.errors import LoadTestError, PipelineError, Unavailable
@@ -36,7 +36,7 @@ def _calibrate(runner: Runner, inputs: TimedInputs) -> dict[str, Any]:
     timing = time_inference(
         runner,
         inputs.batches,
-        warmup_runs=min(len(inputs.batches), CALIBRATION_MIN_CALLS),
+        warmup_runs=max(min(len(inputs.batches), CALIBRATION_MIN_CALLS), warmup_calls(runner)),
         min_timed_runs=CALIBRATION_MIN_CALLS,
         max_timed_runs=CALIBRATION_MAX_CALLS,
         min_duration_s=CALIBRATION_S,

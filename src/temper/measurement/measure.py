@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from temper import plugins
 from temper.artifact import read_manifest
+from temper.backends.runner import depends_on_batch
 from temper.data.encoded import read_split
 from temper.devices import gpu_indices, nvidia_gpus
 from temper.errors import Unavailable
@@ -71,10 +71,6 @@ def _latency_figures(latencies_ns: list[int], percentiles: list[float]) -> Json:
 
 def _flat(blocks: list[list[int]]) -> list[int]:
     return [latency for block in blocks for latency in block]
-
-
-def _batch_dependent(module: ModuleType, options: Mapping[str, Any]) -> bool:
-    return bool(getattr(module, "batch_dependent", lambda options: False)(options))
 
 
 def _ratio(found: Json, taken: Json) -> LatencyRatio | NotMeasured:
@@ -216,7 +212,7 @@ def measure(
         stated = measurement["accuracy_batch_size"]
         timed_sizes = [sizes[BATCH_AXIS] for sizes in workloads.values()]
         dependent = (
-            described.census["batch_dependent"] if described.census else _batch_dependent(module, backend["options"])
+            described.census["batch_dependent"] if described.census else depends_on_batch(module, backend["options"])
         )
         taken = Processes(
             {

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import onnx
 import onnxruntime as ort
 import pytest
@@ -196,6 +198,26 @@ def test_a_call_that_fails_is_an_error_and_is_not_repeated_on_the_cpu(tiny_study
         with pytest.raises(BackendError, match="EPFail: CUDA failure 700"):
             runner.infer(tiny_study.inputs([0]))
         assert failing.calls == 1
+
+
+def test_memory_that_ran_out_is_said_in_the_words_by_which_it_is_recorded(tiny_study, monkeypatch):
+    def too_much(*arguments):
+        raise RuntimeError("bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 4096")
+
+    with open_runner(str(tiny_study.fp32), OPTIONS, "installed") as runner:
+        monkeypatch.setattr(runner._session, "run", too_much)
+        with pytest.raises(BackendError, match="out of memory: RuntimeError"):
+            runner.infer(tiny_study.inputs([0]))
+
+
+def test_tensorrt_that_is_not_installed_is_a_provider_that_is_not_active():
+    def without_libraries(*arguments, **settings):
+        raise RuntimeError("Please install TensorRT libraries as mentioned in the GPU requirements page")
+
+    changes = {"execution_provider": "TensorrtExecutionProvider", "tf32": True}
+    runner = open_runner("anywhere", {**OPTIONS, **changes}, "installed")
+    with pytest.raises(ProviderNotActive, match="install TensorRT"):
+        runner._load(SimpleNamespace(InferenceSession=without_libraries), None, {})
 
 
 def test_a_profile_of_shapes_bounds_what_is_accepted():
