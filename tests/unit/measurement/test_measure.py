@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -298,6 +299,18 @@ def test_int8_of_a_checkpoint_is_what_its_backend_executed(run, tmp_path):
     record = read_record(run("pytorch", name="torch-int8", mode="dynamic_int8"))
     assert record.workloads["b1"].executed["products_by_precision"] == {"INT8": 8}
     assert set(record.accuracy.by_batch_size) == {"4", "1", "3"}  # its labels can depend on the batch
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler")
+def test_a_compiled_model_is_timed_after_its_compilations_and_predicts_in_few_shapes(run):
+    record = read_record(run("pytorch", mode="compile", workloads={"b3": WORKLOADS["b3"]}))
+    assert record.ran["recompilations"] == 0
+    # the workload's shape, and those of the predictions: whole batches of 4 rows of 8, 16 or 24 tokens
+    assert 1 < record.ran["compiled_shapes"] == record.ran["compiled_graphs"] <= 4
+    workload = record.workloads["b3"]
+    assert set(workload.throughput_samples_per_s) == {"1", "2"}
+    assert workload.executed["products_by_precision"]["FP32"] >= 6  # small ones are fused away
+    assert record.accuracy.rows == TEST_ROWS
 
 
 @pytest.mark.parametrize("part", ["artifact", "data_folder"])
