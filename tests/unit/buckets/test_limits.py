@@ -59,6 +59,14 @@ def test_more_limits_than_lengths_are_not_made_up():
     assert [choice.limits for choice in found] == [(16,), (8, 16), (8, 16), (8, 16), (8, 16)]
 
 
+def test_a_limit_that_saves_nothing_is_not_taken():
+    def in_steps(lengths):
+        return -(-lengths // 64)  # a kernel that computes 64 tokens at a time
+
+    found = choose(np.array([8, 24, 72]), profiles=3, longest=128, cost=in_steps)
+    assert [choice.limits for choice in found] == [(128,), (24, 128), (24, 128)]
+
+
 def test_a_length_that_no_row_has_is_served_all_the_same():
     one, two = choose(np.array([8, 8, 16]), profiles=2, longest=64, cost=token_cost)
     assert (one.limits, one.rows) == ((64,), (3,))
