@@ -113,6 +113,7 @@ def test_records_are_filed_by_machine_and_only_finished_ones(repository):
     records = sorted(path.name for path in (filed / "measurements").iterdir())
     assert records == sorted(path.name for path in (repository / "artifacts/measurements").glob("*.json"))
     assert (filed / "jobs/measure/ort-int8.json").is_file()
+    assert (filed / "buckets/main.json").is_file()
     assert (filed / "engines/int8/engine.json").is_file()
     assert json.loads((filed / "calibration_seconds.json").read_text()).keys() == {"main"}
     assert [path for path in filed.rglob("*") if path.suffix in (".onnx", ".engine", ".safetensors", ".parquet")] == []

@@ -1,0 +1,40 @@
+"""An engine for the lengths that a row of `buckets:` chose, on a real GPU."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from temper.artifact import write_manifest
+from temper.backends.runner import computed_tokens
+from temper.backends.tensorrt_rtx import open_runner
+from temper.buckets.record import KIND
+from temper.devices import nvidia_gpus
+from temper.engines.build import build_engine
+from temper.errors import ConfigError
+from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU")]
+pytest.importorskip("tensorrt_rtx")
+ROW = {"library": "tensorrt_rtx", "version": "installed", "onnx": "tiny", "buckets": "main"}
+COMPUTED = {
+    (8, 16): 8 * 16,
+    (8, 17): 8 * 32,
+    (3, 20): 8 * 32,
+    (1, 64): 8 * 64,
+}  # batch and length: tokens of the profile
+
+
+@pytest.mark.xfail(raises=ConfigError, strict=True, reason="engines of several static shapes are not built yet")
+def test_every_batch_up_to_the_last_limit_is_answered_in_the_smallest_profile_that_fits(tmp_path):
+    onnx_folder = save_onnx_folder(tmp_path / "onnx", text_model("fp32"), TEXT, external_data=False)
+    file = tmp_path / "buckets/main.json"
+    file.parent.mkdir()
+    write_manifest(file, kind=KIND, facts={"row": {"batch_size": 8}, "limits": [16, 32, 64]})
+    build_engine(onnx_folder=onnx_folder, engine_folder=tmp_path / "engine", row=ROW, name="lengths", buckets_file=file)
+    session = onnxruntime.InferenceSession(str(onnx_folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    with open_runner(str(tmp_path / "engine"), {"device_index": 0}, "installed") as runner:
+        for shape, tokens in COMPUTED.items():
+            inputs = text_inputs(*shape)
+            (expected,) = session.run(["logits"], inputs)
+            np.testing.assert_allclose(runner.infer(inputs), expected, atol=1e-3, rtol=0)
+            assert computed_tokens(runner, shape) == tokens
