@@ -10,7 +10,6 @@ from temper.backends.tensorrt_rtx import open_runner
 from temper.buckets.record import KIND
 from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
-from temper.errors import ConfigError
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU")]
@@ -24,7 +23,6 @@ COMPUTED = {
 }  # batch and length: tokens of the profile
 
 
-@pytest.mark.xfail(raises=ConfigError, strict=True, reason="engines of several static shapes are not built yet")
 def test_every_batch_up_to_the_last_limit_is_answered_in_the_smallest_profile_that_fits(tmp_path):
     onnx_folder = save_onnx_folder(tmp_path / "onnx", text_model("fp32"), TEXT, external_data=False)
     file = tmp_path / "buckets/main.json"

@@ -5,8 +5,8 @@ import pytest
 
 from temper.backends.pytorch import open_runner, trace
 from temper.backends.runner import compiles_shapes, warmup_calls
+from temper.measurement.alone import _saturated
 from temper.measurement.timed_inputs import TimedInputs
-from temper.measurement.worker import _saturated
 from tests.gpu.conftest import assert_same_answers
 from tests.tiny_onnx import text_inputs
 

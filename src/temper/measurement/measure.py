@@ -181,7 +181,7 @@ def measure(
     read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
     names = (candidate, row["loads"].partition("/")[2])
-    if module.PREDICTS and kind != "engines":
+    if module.PREDICTS and kind == "onnx":
         check_claim(names, census=described.census)
     used = gpu_indices(backend["gpus"], backend["options"])
     before = conditions(used)
@@ -238,6 +238,8 @@ def measure(
         ).take()
         if module.PREDICTS and kind == "engines":
             check_claim(names, layers_by_precision=taken["ran"].get("layers_by_precision"))
+        if module.PREDICTS and kind == "checkpoint":  # what runs is the backend's choice, and its trace shows it
+            check_claim(names, executed=next(iter(taken["alone"]["executed"].values())))
         alone = taken["alone"]
         gpu = alone["memory"].pop("gpu")
         facts |= {
