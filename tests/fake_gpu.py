@@ -39,7 +39,7 @@ class FakeCuda:
     """
 
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)  # noqa: N815
-    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)  # noqa: N815
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeRelaxed=2)  # noqa: N815
 
     def __init__(self, *, driver=13000, runtime=13000, capability=(9, 0), room_bytes=1 << 30):
         self.versions, self.capability, self.room_bytes = (driver, runtime), capability, room_bytes
@@ -166,18 +166,16 @@ class FakeContext:
         self.addresses[name] = address
         return True
 
-    def is_stream_capturable(self, stream):
-        return self.engine.capturable
-
     def execute_async_v3(self, stream):
         shapes, addresses = dict(self.shapes), dict(self.addresses)
+        lies = self.engine.graphs_lie and self.engine.cuda.captured is not None
 
         def run():
             self.engine.ran.append(shapes["input_ids"])
             read = {name: _array(addresses[name], shape, np.int64) for name, shape in shapes.items()}
             logits = _array(addresses["logits"], (shapes["input_ids"][0], 2), np.float32)
             logits[:, 0] = (read["input_ids"] * read["attention_mask"]).sum(axis=1)
-            logits[:, 1] = read["attention_mask"].sum(axis=1)
+            logits[:, 1] = read["attention_mask"].sum(axis=1) + lies
             if self.profiler is not None:
                 self.profiler.report_layer_time("sum", 0.5)
 
@@ -211,14 +209,14 @@ class FakeEngine:
 
     Attributes:
         ran: shape of input_ids of every execution.
-        capturable: whether it may be captured.
+        graphs_lie: whether an execution that was captured answers otherwise.
         bound: how often a shape was set.
         can_be_captured_after_all: whether an execution inside a capture succeeds.
     """
 
     def __init__(self, cuda: FakeCuda, signature: Signature, profiles: Profiles):
         self.cuda, self.signature, self.profiles = cuda, signature, profiles
-        self.ran, self.capturable, self.can_be_captured_after_all = [], True, True
+        self.ran, self.graphs_lie, self.can_be_captured_after_all = [], False, True
         self.bound, self.contexts, self.configs = 0, 0, []
         self._names = [*(spec.name for spec in signature.inputs), "logits"]
         self.num_io_tensors, self.num_optimization_profiles = len(self._names), len(profiles.profiles)
@@ -273,7 +271,7 @@ def fake_tensorrt(engine: FakeEngine | None, messages: Sequence[str] = ()) -> Si
         IProfiler=object,
         Runtime=runtime,
         nptype=lambda dtype: dtype,
-        ExecutionContextAllocationStrategy=SimpleNamespace(ON_PROFILE_CHANGE=1),
+        ExecutionContextAllocationStrategy=SimpleNamespace(STATIC=0, ON_PROFILE_CHANGE=1),
         DynamicShapesKernelSpecializationStrategy=SimpleNamespace(LAZY=0, EAGER=1, NONE=2),
         LayerInformationFormat=SimpleNamespace(JSON=1),
     )

@@ -177,16 +177,17 @@ class LoadedEngine:
         return self.open_profiles[number]
 
     def _make_context(self) -> "tensorrt.IExecutionContext | None":
-        """A context whose memory is that of its own profile, not of the largest."""
-        allocation = self.trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE
+        """A context with memory of its own: of its profile, or, where graphs will point to it, fixed once for all."""
+        strategies = self.trt.ExecutionContextAllocationStrategy
+        allocation = strategies.STATIC if self.settings.cuda_graph else strategies.ON_PROFILE_CHANGE
         engine: tensorrt.ICudaEngine = self._engine
         if not self.api.compiles_at_runtime:
             return engine.create_execution_context(allocation)
         config: Any = self._engine.create_runtime_config()
         config.set_execution_context_allocation_strategy(allocation)
-        strategies = self.trt.DynamicShapesKernelSpecializationStrategy
+        specializations = self.trt.DynamicShapesKernelSpecializationStrategy
         config.dynamic_shapes_kernel_specialization_strategy = getattr(
-            strategies, str(self.settings.kernel_specialization).upper()
+            specializations, str(self.settings.kernel_specialization).upper()
         )
         if self.cache is not None:
             self.cache.attach(config)
@@ -252,14 +253,6 @@ class LoadedEngine:
             BackendError: the engine cannot be captured.
         """
         self.device.check(self.device.runtime.cudaStreamSynchronize(self.stream), "wait for the GPU")
-        context: Any = bound.profile.context
-        if hasattr(context, "is_stream_capturable") and not context.is_stream_capturable(int(self.stream)):
-            raise BackendError(
-                asked=f"capture {self.folder} at {dict(bound.layout.shapes)} as a CUDA graph",
-                happened=f"{self.api.library.title} says that this engine cannot be captured",
-                spoiled=SPOILED,
-                fix="set cuda_graph: false in the backend's row",
-            )
         return capture(self.device, self.stream, work, f"a call of shape {dict(bound.layout.shapes)}")
 
     def _refusal(self, what: str, happened: str) -> Exception:

@@ -24,6 +24,7 @@ from temper.engines.tensorrt_api import Api
 from temper.errors import BackendError
 from temper.signature import Tensors
 
+GRAPH_TOLERANCE = 1e-3  # of logits, relative and absolute: the same kernels on the same inputs
 SHAPES_KEPT = 64  # of a dynamic profile, each with its graph; and input shapes that are padded to a static one
 
 
@@ -54,9 +55,8 @@ class TensorRTRunner:
         call = self._copy_in(inputs)
         bound = call.bound
         if self._graphs:
-            if bound.graph is None:  # run once, so that everything is compiled and allocated, and captured
-                self._engine.enqueue(bound)
-                bound.graph = self._engine.captured(bound, lambda: self._engine.enqueue(bound))
+            if bound.graph is None:
+                self._capture(call)
             (failure,) = self._device.runtime.cudaGraphLaunch(bound.graph, self._stream)
             if int(failure) != 0:
                 self._device.fail(failure, "launch the graph")
@@ -66,6 +66,30 @@ class TensorRTRunner:
         if int(failure) != 0:
             self._device.fail(failure, "wait for the GPU")
         return call.answer.copy()  # the next call writes over the buffer
+
+    def _capture(self, call: Call) -> None:
+        """Run a shape once, so that everything is compiled and allocated; capture it; compare the two answers.
+
+        Raises:
+            BackendError: it cannot be captured, or the graph answers otherwise.
+        """
+        bound, runtime = call.bound, self._device.runtime
+        self._engine.enqueue(bound)
+        self._device.check(runtime.cudaStreamSynchronize(self._stream), "wait for the GPU")
+        answered = call.answer.copy()
+        bound.graph = self._engine.captured(bound, lambda: self._engine.enqueue(bound))
+        call.answer.fill(np.nan)  # so that nothing is left of the answer without the graph
+        self._device.check(runtime.cudaGraphLaunch(bound.graph, self._stream), "launch the graph")
+        self._device.check(runtime.cudaStreamSynchronize(self._stream), "wait for the GPU")
+        if not np.allclose(call.answer, answered, rtol=GRAPH_TOLERANCE, atol=GRAPH_TOLERANCE, equal_nan=True):
+            off = float(np.abs(call.answer - answered).max())
+            bound.drop(self._device)
+            raise BackendError(
+                asked=f"capture {self._engine.folder} at {dict(bound.layout.shapes)} as a CUDA graph",
+                happened=f"the graph's logits differ by {off:.3g} from those of the same call without it",
+                spoiled=SPOILED,
+                fix="set cuda_graph: false in the backend's row",
+            )
 
     def device_time_ms(self, inputs: Tensors) -> float:
         """Time of one call's kernels on the device, from CUDA's events around them: no copies, nothing of the host.

@@ -9,6 +9,7 @@ from temper.load_test.record import read_load_test
 from temper.report.calibrations import accuracy_table, seconds_table
 from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.load_tests import load_test_markdown
+from temper.report.peers import peers_markdown
 from temper.report.render import agreement_markdown, results_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
@@ -16,7 +17,7 @@ from temper.report.tables import rows
 
 _MARKED = re.compile(
     r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets)"
+    r"|real lengths|buckets|peers)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
@@ -90,14 +91,16 @@ def filled(page: str, root: Path) -> str:
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
-    (a table without latencies), real lengths or buckets of a folder of results/, and layers or trials of a folder with
-    search.json.
+    (a table without latencies), real lengths, buckets or peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE -->`: the others
+    against the fastest of these) of a folder of results/, and layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
         folder, what = root / mark["folder"], mark["what"]
         if what == "table":
             return results_table(folder, mark["only"].split() if mark["only"] else None)
+        if what == "peers":
+            return peers_markdown(read_filed_study(folder), (mark["only"] or "").split())
         if what in _OF_STUDIES:
             return _OF_STUDIES[what](read_filed_study(folder))
         return _OF_FOLDERS[what](folder)

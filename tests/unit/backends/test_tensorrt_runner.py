@@ -120,12 +120,13 @@ def test_the_graphs_of_a_dynamic_profile_are_bounded_and_a_dropped_shape_answers
     assert gpu.cuda.calls["cudaGraphInstantiate"] == 5
 
 
-def test_an_engine_that_cannot_be_captured_is_an_error_and_never_runs_without(on_fake_gpu):
+def test_a_graph_that_answers_otherwise_is_an_error_and_nothing_runs_without(on_fake_gpu):
     gpu = on_fake_gpu()
-    gpu.engine.capturable = False
+    gpu.engine.graphs_lie = True
     with gpu.runner(cuda_graph=True) as runner, pytest.raises(BackendError) as caught:
         runner.infer(text_inputs(4, 16))
-    assert "cannot be captured" in caught.value.happened
+    assert caught.value.happened == "the graph's logits differ by 1 from those of the same call without it"
+    assert gpu.cuda.graphs == {}
     assert "cuda_graph: false" in caught.value.fix
 
 

@@ -1,0 +1,77 @@
+"""Candidates held against the fastest of some others, from the ratios that each was timed to the baseline with."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from temper.errors import ArtifactError
+from temper.measurement.record import LatencyRatio, Record
+from temper.report.filed import FiledStudy
+from temper.report.markdown_table import markdown_table
+from temper.statistics.ratio import Ratio
+
+HEADER = ("workload", "fastest peer", "candidate", "× the peer's latency", "times faster than the baseline")
+
+
+def quotient(own: Ratio, other: Ratio) -> Ratio:
+    """The ratio of two latencies out of their ratios to one baseline, with a 95 % interval.
+
+    On the scale of logarithms it is a difference of two estimates, whose interval follows from theirs by the method of
+    variance estimates recovery (Zou & Donner 2008, Statistics in Medicine 27:1693–1702, equation 4). The two were timed in
+    different processes, each beside the baseline: the estimates are independent, and the interval is wider for it than that
+    of two candidates timed in turns.
+    """
+    point = math.log(own.ratio / other.ratio)
+    below = math.hypot(math.log(own.ratio / own.low), math.log(other.high / other.ratio))
+    above = math.hypot(math.log(own.high / own.ratio), math.log(other.ratio / other.low))
+    return Ratio(math.exp(point), math.exp(point - below), math.exp(point + above))
+
+
+def _ratios(records: Iterable[Record], workload: str) -> dict[str, Ratio]:
+    """Ratio to the baseline of every candidate that was measured on a workload and computes something."""
+    found = {}
+    for record in records:
+        cell = record.workloads.get(workload)
+        ratio = None if cell is None or cell.status != "measured" else cell.ratio
+        if isinstance(ratio, LatencyRatio) and record.accuracy is not None and record.accuracy.status == "measured":
+            found[record.candidate] = Ratio(ratio.ratio, ratio.low, ratio.high)
+    return found
+
+
+def peers_markdown(study: FiledStudy, peers: Sequence[str]) -> str:
+    """A Markdown table: on each workload every other candidate against the fastest of the peers that ran it, fastest first.
+
+    Args:
+        study: the filed study.
+        peers: names of candidates.
+
+    Raises:
+        ArtifactError: one of them is no candidate of the study.
+    """
+    unknown = sorted(set(peers) - {record.candidate for record in study.records})
+    if unknown:
+        raise ArtifactError(
+            asked=f"hold the candidates of {study.folder} against {', '.join(peers)}",
+            happened=f"it has no candidate {', '.join(unknown)}",
+            spoiled="the page; it was not changed",
+            fix="name candidates of its params.yaml in the mark",
+        )
+    baseline, lines = study.params["baseline"], []
+    itself = {
+        name
+        for name, row in study.params["candidates"].items()
+        if all(row[key] == value for key, value in baseline.items())
+    }
+    for workload in study.params["workloads"]:
+        ratios = _ratios(study.records, workload)
+        known = {name: ratios[name] for name in peers if name in ratios}
+        if not known:
+            continue
+        best = min(known, key=lambda name: known[name].ratio)
+        for name in sorted(ratios.keys() - itself, key=lambda name: ratios[name].ratio):
+            if name in known and name != best:
+                continue
+            found, own = quotient(ratios[name], known[best]), ratios[name]
+            beside = "1" if name == best else f"{found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
+            times = f"{1 / own.ratio:.2f} [{1 / own.high:.2f}, {1 / own.low:.2f}]"
+            lines.append([workload, best, name, beside, times])
+    return markdown_table(HEADER, lines, 3)

@@ -1,0 +1,80 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from temper.errors import ArtifactError
+from temper.report.filed import FiledStudy
+from temper.report.peers import peers_markdown, quotient
+from temper.statistics.ratio import Ratio
+from tests.records import record, workload
+
+
+def timed(name, **ratios):
+    return record(name, workloads={at: workload([1.0], ratio=ratio) for at, ratio in ratios.items()})
+
+
+def study(*records):
+    rows = {each.candidate: {"backend": each.candidate, "loads": "onnx/fp32"} for each in records}
+    params = {
+        "candidates": rows,
+        "baseline": {"backend": "base", "loads": "onnx/fp32"},
+        "workloads": {"b1": {}, "b12": {}},
+    }
+    return FiledStudy(Path("results/gpu/tiny"), params, records, {})
+
+
+BASE = timed("base", b1=(1.0, 0.99, 1.01), b12=(1.0, 0.99, 1.01))
+FAST = timed("fast", b1=(0.1, 0.099, 0.101), b12=(0.3, 0.29, 0.31))
+SLOW = timed("slow", b1=(0.4, 0.39, 0.41))
+OWN = timed("own", b1=(0.05, 0.049, 0.051), b12=(0.6, 0.59, 0.61))
+
+
+def cells(page):
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()[2:]]
+
+
+def test_each_workload_is_held_against_its_fastest_peer():
+    found = cells(peers_markdown(study(BASE, FAST, SLOW, OWN), ["fast", "slow"]))
+    assert [line[:3] for line in found] == [
+        ["b1", "fast", "own"],
+        ["b1", "fast", "fast"],
+        ["b12", "fast", "fast"],
+        ["b12", "fast", "own"],
+    ]
+    assert found[0][3].startswith("0.500 [0.4")
+    assert found[0][4].startswith("20.00 [")
+    assert found[1][3] == "1"
+
+
+def test_what_was_not_measured_or_computes_nothing_is_no_candidate():
+    lost = record("lost", reason="no NVIDIA GPU", workloads={})
+    null = record("null", predictions=None, workloads={"b1": workload([1.0], ratio=(0.001, 0.001, 0.001))})
+    apart = timed("apart", b1="the baseline could not be run")
+    found = cells(peers_markdown(study(BASE, FAST, lost, null, apart), ["fast", "lost"]))
+    assert {line[2] for line in found} == {"fast"}
+
+
+def test_an_unknown_peer_is_refused():
+    with pytest.raises(ArtifactError, match="it has no candidate faster"):
+        peers_markdown(study(BASE, FAST), ["faster"])
+
+
+def test_the_quotient_turned_round_is_its_inverse():
+    one, other = Ratio(0.2, 0.19, 0.22), Ratio(0.5, 0.48, 0.51)
+    there, back = quotient(one, other), quotient(other, one)
+    assert there.ratio == pytest.approx(0.4)
+    assert (there.low, there.high) == (pytest.approx(1 / back.high), pytest.approx(1 / back.low))
+
+
+def test_the_interval_of_the_quotient_covers_as_often_as_those_it_is_made_of():
+    generator, covered, runs = np.random.default_rng(5), 0, 4000
+    for _ in range(runs):
+        ratios = []
+        for true, spread in ((0.3, 0.02), (0.6, 0.05)):
+            log = math.log(true) + spread * generator.standard_normal()
+            ratios.append(Ratio(*(math.exp(log + shift * 1.96 * spread) for shift in (0, -1, 1))))
+        found = quotient(*ratios)
+        covered += found.low <= 0.5 <= found.high
+    assert 0.94 < covered / runs < 0.96
