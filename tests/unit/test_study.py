@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from temper.errors import ConfigError
-from temper.study import ENGINE_SECTIONS, ONNX_SECTIONS, precision_options, read_study
+from temper.onnx_rows import ONNX_SECTIONS, precision_options
+from temper.study import ENGINE_SECTIONS, read_study
 
 ROOT = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())

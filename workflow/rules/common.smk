@@ -7,10 +7,11 @@ from snakemake.exceptions import WorkflowError
 from temper import devices, plugins, preflight, raw_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
+from temper.onnx_rows import precision_options
 from temper.provenance import measuring_machine, source_digest
 from temper.quantization.options import SEARCH_FILES
 from temper.signature import PREPROCESSOR_FILES
-from temper.study import precision_options, read_study
+from temper.study import read_study
 from temper.tracking import holder, kept_versions
 from temper.tracking.job_record import record_path
 
