@@ -12,6 +12,7 @@ LISTED = {
     "training": ["fine_tune", "none", "untrained"],
     "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile", "smooth_quant"],
     "precisions": [
+        "bf16",
         "fp16",
         "fp8",
         "gelu_tanh",
