@@ -184,7 +184,8 @@ def _check_side_by_side(study: Study) -> None:
     """Measured side by side, candidates and the baseline have a GPU each and share the CPU."""
     if study.measurement.gpus_side_by_side == 1:
         return
-    rows = {"baseline": study.baseline, **{f"candidates.{name}": row for name, row in study.candidates.items()}}
+    rows: dict[str, BaselineRow | CandidateRow] = {"baseline": study.baseline}
+    rows |= {f"candidates.{name}": row for name, row in study.candidates.items()}
     for place, row in rows.items():
         backend = study.backends[row.backend]
         if backend.gpus != 1 and backend.runner != "null":
