@@ -1,12 +1,16 @@
 """DVC as a command: the one of this Python environment, with `temper` on the path of the stages it runs."""
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from temper.errors import ExperimentError
+
+_LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as torn
 
 
 def environment() -> dict[str, str]:
@@ -19,6 +23,30 @@ def dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a DVC command in the working directory and wait for it; its output goes where `options` say."""
     command = [sys.executable, "-m", "dvc", *arguments]
     return subprocess.run(command, env=environment(), text=True, check=False, **options)
+
+
+def remove_torn_lock() -> str | None:
+    """Remove DVC's list of locked paths where a kill left it cut off: DVC, which does not write it whole, refuses to run.
+
+    The repository is the one around the working directory. A list that is being written at this moment is whole soon after.
+
+    Returns:
+        The path that was removed; None where there is no such list, or it can be read.
+    """
+    here = Path.cwd()
+    path = next((at / ".dvc/tmp/rwlock" for at in (here, *here.parents) if (at / ".dvc").is_dir()), None)
+    if path is None:
+        return None
+    for _ in range(_LOOKS):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+            return None
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            time.sleep(_PAUSE_S)
+    path.unlink(missing_ok=True)
+    return os.path.relpath(path)
 
 
 def ask_dvc(*arguments: str, spoiled: str, fix: str) -> str:

@@ -15,6 +15,7 @@ import yaml
 from temper.artifact import sha256
 from temper.errors import ArtifactError, ExperimentError, LibraryError
 from temper.tracking import holder
+from temper.tracking.dvc import remove_torn_lock
 from temper.tracking.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
 from temper.tracking.jobs import Job, planned_jobs, snakemake_command
 from temper.tracking.kept_versions import read_kept_versions, write_kept_versions
@@ -212,6 +213,8 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
         holder.check_free("bring Snakemake's memory in line with this folder")
     said = _unlock()
     holder.release()
+    torn = remove_torn_lock()
+    said += [f"removed {torn}: DVC was killed while it wrote it"] if torn is not None else []
     said += [f"removed {path}: left half-written" for path in remove_scratch()]
     jobs = planned_jobs()
     ahead = bring_back_from_the_future(jobs)
