@@ -27,42 +27,45 @@ class Placement:
     """Where each sentence stands.
 
     Attributes:
-        row: int64 [sentences].
-        offset: of its first token in that row, int64 [sentences].
+        first: of its first token among all tokens of all rows, row after row, int64 [sentences].
         rows: number of rows.
     """
 
-    row: Integers
-    offset: Integers
+    first: Integers
     rows: int
 
 
 def place(lengths: Integers, row_tokens: int) -> Placement:
-    """Give the sentences to few rows: longest first, in rounds, in each round the longest to the emptiest row.
+    """Give the sentences to few rows: longest first, each to the row with the least room that still holds it.
 
-    Graham's rule for parallel machines (1969, "Bounds on Multiprocessing Timing Anomalies") a round at a time, with as few rows
-    as it then needs. It stands in the time of every call, where a search for the fewest rows would cost more than it saves.
+    Best-fit decreasing (Johnson 1973, "Near-optimal bin packing algorithms"). It stands in the time of every call: the rooms
+    that there are, are bits of one number, and the least that is enough is its lowest bit from `length` on.
 
     Args:
         lengths: tokens of each sentence, int64, each from 1 to row_tokens.
         row_tokens: tokens of a row.
     """
-    count = len(lengths)
     order = np.argsort(-lengths, kind="stable")
-    ordered = lengths[order]
-    rows = max(1, -(-int(ordered.sum()) // row_tokens))
-    while True:
-        row, offset = np.empty(count, np.int64), np.empty(count, np.int64)
-        filled = np.zeros(rows, np.int64)
-        for start in range(0, count, rows):
-            taken = ordered[start : start + rows]
-            emptiest = np.argsort(filled, kind="stable")[: len(taken)]
-            row[order[start : start + rows]], offset[order[start : start + rows]] = emptiest, filled[emptiest]
-            filled[emptiest] += taken
-        over = int(filled.max()) - row_tokens
-        if over <= 0:  # at the latest with a row for each sentence
-            return Placement(row, offset, rows)
-        rows += max(1, int(np.maximum(filled - row_tokens, 0).sum()) // row_tokens)
+    by_room: list[list[int]] = [[] for _ in range(row_tokens + 1)]  # where the free part of such a row begins
+    rooms = rows = 0  # bit n of rooms is set where by_room[n] has a row
+    first = []
+    for length in lengths[order].tolist():
+        enough = rooms >> length
+        if enough:
+            room = length + (enough & -enough).bit_length() - 1
+            begin = by_room[room].pop()
+            if not by_room[room]:
+                rooms ^= 1 << room
+        else:
+            room, begin = row_tokens, rows * row_tokens
+            rows += 1
+        first.append(begin)
+        if room > length:
+            by_room[room - length].append(begin + length)
+            rooms |= 1 << (room - length)
+    placed = np.empty(len(lengths), np.int64)
+    placed[order] = first
+    return Placement(placed, rows)
 
 
 def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[str, npt.NDArray[np.generic]]:
@@ -81,16 +84,22 @@ def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[st
     mask = inputs[ATTENTION_MASK]
     lengths = mask.sum(axis=1, dtype=np.int64)
     placed = place(lengths, row_tokens)
-    first = placed.row * row_tokens + placed.offset
-    sentence, position = mask.nonzero()
-    where = first[sentence] + position
-    values = {SEGMENT_IDS: sentence + 1, POSITION_IDS: position}
+    taken = np.flatnonzero(mask)  # places among the tokens that were given, row after row
+    skipped = placed.first - np.arange(len(lengths)) * mask.shape[1]
+    where = taken + np.repeat(skipped, lengths)  # places among those of the packed rows
     packed: dict[str, npt.NDArray[np.generic]] = {}
+    values: npt.NDArray[np.generic]
     for name, dtype in dtypes.items():
         if name == FIRST_TOKENS:
-            packed[name] = first.astype(dtype)
+            packed[name] = placed.first.astype(dtype)
             continue
+        if name == SEGMENT_IDS:
+            values = np.repeat(np.arange(1, len(lengths) + 1), lengths)
+        elif name == POSITION_IDS:
+            values = where - np.repeat(placed.first, lengths)
+        else:
+            values = inputs[name].ravel().take(taken)
         flat = np.zeros(placed.rows * row_tokens, dtype)
-        flat[where] = values[name] if name in values else inputs[name][sentence, position]
+        flat[where] = values
         packed[name] = flat.reshape(placed.rows, row_tokens)
     return packed

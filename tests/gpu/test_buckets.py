@@ -15,6 +15,13 @@ from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU")]
 pytest.importorskip("tensorrt_rtx")
 ROW = {"library": "tensorrt_rtx", "version": "installed", "onnx": "tiny", "buckets": "main"}
+OPTIONS = {
+    "device_index": 0,
+    "cuda_graph": False,
+    "kernel_specialization": "eager",
+    "runtime_cache": False,
+    "trim_padding": False,
+}
 COMPUTED = {
     (8, 16): 8 * 16,
     (8, 17): 8 * 32,
@@ -30,7 +37,7 @@ def test_every_batch_up_to_the_last_limit_is_answered_in_the_smallest_profile_th
     write_manifest(file, kind=KIND, facts={"row": {"batch_size": 8}, "limits": [16, 32, 64]})
     build_engine(onnx_folder=onnx_folder, engine_folder=tmp_path / "engine", row=ROW, name="lengths", buckets_file=file)
     session = onnxruntime.InferenceSession(str(onnx_folder / "model.onnx"), providers=["CPUExecutionProvider"])
-    with open_runner(str(tmp_path / "engine"), {"device_index": 0}, "installed") as runner:
+    with open_runner(str(tmp_path / "engine"), OPTIONS, "installed") as runner:
         for shape, tokens in COMPUTED.items():
             inputs = text_inputs(*shape)
             (expected,) = session.run(["logits"], inputs)

@@ -13,11 +13,17 @@ from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU")]
 pytest.importorskip("tensorrt_rtx")
 ROW = {"library": "tensorrt_rtx", "version": "installed", "onnx": "packed", "static_shapes": [[1, 1], [4, 2], [16, 8]]}
-OPTIONS = {"device_index": 0, "cuda_graph": True, "kernel_specialization": "eager", "runtime_cache": False}
+OPTIONS = {
+    "device_index": 0,
+    "cuda_graph": True,
+    "kernel_specialization": "eager",
+    "runtime_cache": False,
+    "trim_padding": False,
+}
 SHAPES = [(4, 16), (1, 64), (16, 64), (16, 5), (3, 7), (4, 16)]  # the largest needs more rows than there are: two calls
 
 
-@pytest.mark.parametrize(("half", "tolerance"), [(False, 5e-3), (True, 0.05)])
+@pytest.mark.parametrize(("half", "tolerance"), [(False, 0.02), (True, 0.05)])  # FP32 engines multiply in TF32
 def test_packed_rows_answer_as_padded_ones(small_bert, tmp_path, half, tolerance):
     options = pack_rows.Options(row_tokens=64)
     model = pack_rows.convert(load(small_bert.onnx["fp32"]), None, options)

@@ -91,7 +91,7 @@ def test_two_callers_each_have_a_loading_in_a_thread_of_their_own(small_bert, mo
         "options": {**OPTIONS, "mode": mode, "dtype": "float16"},
         "version": "installed",
     }
-    inputs = TimedInputs([text_inputs(4, 16), text_inputs(4, 24)], [4, 4], 0.0, "")
+    inputs = TimedInputs([text_inputs(4, 16), text_inputs(4, 24)], [4, 4], 0.0, "", [(4, 16), (4, 24)])
     with opened(small_bert, mode=mode, dtype="float16") as first:
         assert _saturated(side, first, inputs, 2, 0.3) > 0
         expected = small_bert.expected((4, 16))

@@ -44,6 +44,7 @@ def open_engine(folder, device_index=0):
         "cuda_graph": False,
         "kernel_specialization": "lazy",
         "runtime_cache": False,
+        "trim_padding": False,
     }
     return open_runner(str(folder), options, "installed")
 

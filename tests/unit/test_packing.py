@@ -19,18 +19,24 @@ def test_no_token_stands_on_another_and_none_beyond_its_row(seed):
     lengths = generator.integers(1, row_tokens + 1, generator.integers(1, 200))
     placed = place(lengths, row_tokens)
     taken = [
-        (row, column)
-        for row, offset, length in zip(placed.row, placed.offset, lengths, strict=True)
-        for column in range(offset, offset + length)
+        divmod(first + token, row_tokens)
+        for first, length in zip(placed.first, lengths, strict=True)
+        for token in range(length)
     ]
     assert len(set(taken)) == lengths.sum()
-    assert max(column for _, column in taken) < row_tokens
     assert {row for row, _ in taken} == set(range(placed.rows))
+    assert (placed.first // row_tokens == (placed.first + lengths - 1) // row_tokens).all()
 
 
 def test_short_sentences_leave_little_room():
     lengths = np.random.default_rng(0).integers(4, 60, 256)
-    assert lengths.sum() / (place(lengths, 128).rows * 128) > 0.9
+    assert lengths.sum() / (place(lengths, 128).rows * 128) > 0.97
+
+
+def test_a_gap_is_filled_by_the_longest_sentence_that_fits_it():
+    placed = place(np.array([3, 10, 6, 3, 7, 13]), 16)
+    assert placed.rows == 3  # 13 + 3, 10 + 6, 7 + 3
+    assert placed.first[[0, 1, 2, 5]].tolist() == [13, 16, 26, 0]
 
 
 def test_sentences_as_long_as_a_row_get_one_each():

@@ -73,7 +73,6 @@ class TakesSomeSizes(Protocol):
         ...
 
 
-@runtime_checkable
 class TimesItsDevice(Protocol):
     """A runner whose device keeps a clock of its own. Optional."""
 

@@ -24,11 +24,12 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     device_index: NonNegativeInt  # CUDA's index of the GPU
     cuda_graph: bool  # capture each shape's call once and launch it from then on
+    trim_padding: bool  # run a call at the length of its longest row, in the smallest shape that holds it
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:
     chosen = Options.model_validate(options)
-    return Settings(chosen.device_index, chosen.cuda_graph, kernel_specialization=None, runtime_cache=False)
+    return Settings(**chosen.model_dump(), kernel_specialization=None, runtime_cache=False)
 
 
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:

@@ -42,12 +42,14 @@ class Settings:
         kernel_specialization: when kernels are compiled for a shape: lazy, eager or none; None where the library
             compiles none.
         runtime_cache: keep compiled kernels in a file from one loading to the next.
+        trim_padding: leave out the columns of a call that are padding in all its rows.
     """
 
     device_index: int
     cuda_graph: bool
     kernel_specialization: str | None
     runtime_cache: bool
+    trim_padding: bool
 
 
 class LoadedEngine:

@@ -26,6 +26,7 @@ class Options(BaseModel):
     cuda_graph: bool  # capture each shape's call once and launch it from then on
     kernel_specialization: Literal["lazy", "eager", "none"]  # when kernels are compiled for a shape
     runtime_cache: bool  # keep compiled kernels in artifacts/runtime_cache/ from one loading to the next
+    trim_padding: bool  # run a call at the length of its longest row, in the smallest shape that holds it
 
     @model_validator(mode="after")
     def _captured_when_compiled(self) -> Self:

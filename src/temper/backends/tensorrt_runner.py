@@ -22,7 +22,9 @@ from temper.engines.engine import Inspection
 from temper.engines.hardware import dotted
 from temper.engines.tensorrt_api import Api
 from temper.errors import BackendError
+from temper.packing import ATTENTION_MASK
 from temper.signature import Tensors
+from temper.trimming import trimmed
 
 GRAPH_TOLERANCE = 1e-3  # of logits, relative and absolute: the same kernels on the same inputs
 SHAPES_KEPT = 64  # of a dynamic profile, each with its graph; and input shapes that are padded to a static one
@@ -33,7 +35,7 @@ class TensorRTRunner:
 
     def __init__(self, api: Api, artifact: str, settings: Settings, version: str) -> None:
         self._engine = LoadedEngine(api, artifact, settings, version)
-        self._graphs = settings.cuda_graph
+        self._graphs, self._trims = settings.cuda_graph, settings.trim_padding
         self._calls: OrderedDict[tuple[tuple[int, ...], ...], Call] = OrderedDict()  # by the inputs' shapes
         self._bound: dict[tuple[int, tuple[int, ...]], BoundShape] = {}  # by profile and the engine's sizes
 
@@ -43,6 +45,7 @@ class TensorRTRunner:
             undo.callback(self._drop_graphs)
             self._limits = engine.profiles.limits(engine.axes)
             self._specs = engine.signature.inputs
+            self._refuse_to_trim_other_models()
             self._device, self._stream = engine.device, engine.stream
             self._thread = threading.get_ident()
             self._close = undo.pop_all().close
@@ -52,7 +55,7 @@ class TensorRTRunner:
         self._close()
 
     def infer(self, inputs: Tensors) -> Logits:
-        call = self._copy_in(inputs)
+        call = self._copy_in(self._given(inputs))
         bound = call.bound
         if self._graphs:
             if bound.graph is None:
@@ -99,7 +102,7 @@ class TensorRTRunner:
         Raises:
             BackendError: as `infer`.
         """
-        engine, bound = self._engine, self._copy_in(inputs).bound
+        engine, bound = self._engine, self._copy_in(self._given(inputs)).bound
         runtime, check = self._device.runtime, self._device.check
         if self._graphs and bound.kernels is None:
             engine.enqueue(bound)
@@ -129,6 +132,7 @@ class TensorRTRunner:
             "compute_capability": dotted(self._device.capability),
             "driver": nvidia_gpus()[0].driver_version,
             "cuda_graph": f"{graphs} captured" if self._graphs else "not used",
+            "trim_padding": self._trims,
             "kernel_specialization": engine.settings.kernel_specialization,
             "runtime_cache": None if cache is None else {"file": cache.path.name, "found": cache.found},
             "profiles": str(engine.profiles),
@@ -151,8 +155,20 @@ class TensorRTRunner:
         return profile.max_shape if profile is not None and profile.is_static else tuple(sizes)
 
     def computed_tokens(self, shape: tuple[int, ...]) -> int:
-        """Tokens (rows, of images) that a call of this shape computes."""
+        """Tokens (rows, of images) that a call of this shape computes, where nothing of it is trimmed."""
         return math.prod(self.computed_sizes(shape))
+
+    def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
+        """Sizes of the dynamic axes that a call runs with, before it is padded to a static shape."""
+        sizes: dict[str | int, int] = {}
+        given = self._given(inputs)
+        for spec in self._specs:
+            sizes.update(zip(spec.axes, given[spec.name].shape, strict=True))
+        return tuple(sizes[axis] for axis in self._engine.axes)
+
+    def computed_tokens_of(self, inputs: Tensors) -> int:
+        """Tokens (rows, of images) that are computed for these inputs: all that `computed_tokens` counts, less the trimmed."""
+        return self.computed_tokens(self.shape_of(inputs))
 
     @property
     def inspection(self) -> Inspection:
@@ -197,6 +213,19 @@ class TensorRTRunner:
         for bound in self._bound.values():
             bound.drop(self._device)
         self._bound.clear()
+
+    def _given(self, inputs: Tensors) -> Tensors:
+        """The inputs as they are computed: without the columns that are padding in all rows, where the row says so."""
+        return trimmed(inputs, self._engine.signature.padding_side) if self._trims else inputs
+
+    def _refuse_to_trim_other_models(self) -> None:
+        if self._trims and ATTENTION_MASK not in {spec.name for spec in self._specs}:
+            raise BackendError(
+                asked=f"run {self._engine.folder} with trim_padding: true",
+                happened=f"its inputs {[spec.name for spec in self._specs]} hold no {ATTENTION_MASK}, which says what padding is",
+                spoiled=SPOILED,
+                fix="give the candidate a backend row with trim_padding: false: images and packed rows have nothing to trim",
+            )
 
     def _copy_in(self, inputs: Tensors) -> Call:
         """Put the arrays of a call into page-locked memory, padded where the shape that runs is larger."""

@@ -29,7 +29,13 @@ class OnFakeGpu:
 
     def runner(self, **changes: Any) -> TensorRTRunner:
         """A runner of it, not yet loaded."""
-        settings = {"device_index": 0, "cuda_graph": False, "kernel_specialization": "eager", "runtime_cache": False}
+        settings = {
+            "device_index": 0,
+            "cuda_graph": False,
+            "kernel_specialization": "eager",
+            "runtime_cache": False,
+            "trim_padding": False,
+        }
         return TensorRTRunner(API, str(self.folder), Settings(**{**settings, **changes}), "installed")
 
 

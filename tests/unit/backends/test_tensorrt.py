@@ -8,7 +8,7 @@ from temper.backends import tensorrt
 from tests.tiny_onnx import text_inputs
 from tests.unit.backends.conftest import STATIC
 
-OPTIONS = {"device_index": 0, "cuda_graph": True}
+OPTIONS = {"device_index": 0, "cuda_graph": True, "trim_padding": False}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ from temper.devices import nvidia_gpus
 from temper.errors import ArtifactError, Unavailable
 from tests.tiny_onnx import TEXT
 
-OPTIONS = {"device_index": 0, "cuda_graph": False, "kernel_specialization": "lazy", "runtime_cache": False}
+OPTIONS = {
+    "device_index": 0,
+    "cuda_graph": False,
+    "kernel_specialization": "lazy",
+    "runtime_cache": False,
+    "trim_padding": False,
+}
 without_gpu = pytest.mark.skipif(bool(nvidia_gpus()), reason="tests/gpu takes over where there is a GPU")
 
 

@@ -77,6 +77,47 @@ def test_a_call_that_fails_leaves_the_runner_as_it_was(on_fake_gpu):
         np.testing.assert_array_equal(runner.infer(inputs), expected(inputs))
 
 
+def padded(rows, tokens, real, side="right"):
+    inputs = text_inputs(rows, tokens)
+    inputs["attention_mask"][:] = 1
+    for array in inputs.values():
+        array[:, slice(real, None) if side == "right" else slice(None, tokens - real)] = 0
+    return inputs
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_columns_that_are_padding_in_every_row_are_left_out(on_fake_gpu, side):
+    gpu = on_fake_gpu(STATIC, signature=TEXT.model_copy(update={"padding_side": side}))
+    with gpu.runner(trim_padding=True) as runner:
+        for real, computed in ((7, (4, 8)), (8, (4, 8)), (9, (8, 16))):
+            inputs = padded(3, 32, real, side)
+            np.testing.assert_array_equal(runner.infer(inputs), expected(inputs))
+            assert runner.shape_of(inputs) == (3, real)
+            assert runner.computed_tokens_of(inputs) == computed[0] * computed[1]
+            assert gpu.engine.ran[-1] == computed
+        assert runner.device_time_ms(padded(3, 32, 7, side)) == 0.25
+        with pytest.raises(BackendError, match="static shapes"):
+            runner.infer(padded(3, 32, 17, side))
+        assert runner.describe()["trim_padding"] is True
+    with gpu.runner() as runner:
+        assert runner.shape_of(padded(1, 32, 7, side)) == (1, 32)
+
+
+def test_a_row_of_padding_alone_is_not_cut_to_nothing(on_fake_gpu):
+    with on_fake_gpu(STATIC).runner(trim_padding=True) as runner:
+        assert runner.infer(padded(1, 32, 0)).shape == (1, 2)
+
+
+def test_a_model_without_a_mask_is_not_trimmed(on_fake_gpu):
+    other = TEXT.model_copy(update={"inputs": TEXT.inputs[:1]})
+    assert other.inputs[0].name == "input_ids"
+    with (
+        pytest.raises(BackendError, match="hold no attention_mask"),
+        on_fake_gpu(signature=other).runner(trim_padding=True),
+    ):
+        pass
+
+
 def test_one_copy_takes_all_inputs_to_the_device(on_fake_gpu):
     gpu = on_fake_gpu()
     with gpu.runner() as runner:

@@ -62,7 +62,9 @@ def test_of_an_engine_with_several_profiles_the_layers_that_ran_are_kept():
 @pytest.mark.parametrize(("row", "kept"), [(STATIC, ["sum"]), ({"static_shapes": [[4, 16]]}, ["sum", "other"])])
 def test_a_trace_runs_without_graphs_and_times_what_ran(on_fake_gpu, row, kept):
     gpu = on_fake_gpu(row)
-    settings = Settings(device_index=0, cuda_graph=True, kernel_specialization="eager", runtime_cache=False)
+    settings = Settings(
+        device_index=0, cuda_graph=True, kernel_specialization="eager", runtime_cache=False, trim_padding=False
+    )
     execution = trace_with(API, str(gpu.folder), settings, "installed", [text_inputs(4, 8)] * 2)
     assert [layer.name for layer in execution.layers] == kept
     assert execution.layers[0].time_ms == 0.5

@@ -160,7 +160,7 @@ def test_a_platform_without_tensorrt_rtx_is_unavailable(tmp_path, monkeypatch):
 
 def test_importing_the_module_does_not_import_the_library():
     program = "import sys, temper.engines.tensorrt_rtx, temper.backends.tensorrt_rtx as b; b.Options(device_index=0, \
-cuda_graph=False, kernel_specialization='lazy', runtime_cache=False); \
+cuda_graph=False, kernel_specialization='lazy', runtime_cache=False, trim_padding=False); \
 print(any('tensorrt' in m and not m.startswith('temper') or m.startswith('cuda') for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -1,0 +1,19 @@
+"""Calls without the columns that are padding in every row, so that an engine of a shorter shape can run them."""
+
+from temper.packing import ATTENTION_MASK
+from temper.signature import Tensors
+
+
+def trimmed(inputs: Tensors, padding_side: str) -> Tensors:
+    """The batch cut to its longest row; views, nothing is copied. The answers stay: what is left out is masked.
+
+    Args:
+        inputs: attention_mask and the other inputs of a text model, integers [rows, tokens].
+        padding_side: 'right' or 'left', where the padding stands.
+    """
+    mask = inputs[ATTENTION_MASK]
+    longest = max(1, int(mask.sum(axis=1).max()))
+    if longest == mask.shape[1]:
+        return inputs
+    kept = slice(None, longest) if padding_side == "right" else slice(-longest, None)
+    return {name: array[:, kept] for name, array in inputs.items()}
