@@ -46,26 +46,25 @@ def place(lengths: Integers, row_tokens: int) -> Placement:
         row_tokens: tokens of a row.
     """
     order = np.argsort(-lengths, kind="stable")
-    by_room: list[list[int]] = [[] for _ in range(row_tokens + 1)]  # where the free part of such a row begins
+    by_room: dict[int, list[int]] = {}  # where the free part of such a row begins
     rooms = rows = 0  # bit n of rooms is set where by_room[n] has a row
-    first = []
-    for length in lengths[order].tolist():
+    first = [0] * len(lengths)
+    for sentence, length in zip(order.tolist(), lengths[order].tolist(), strict=True):
         enough = rooms >> length
         if enough:
             room = length + (enough & -enough).bit_length() - 1
-            begin = by_room[room].pop()
-            if not by_room[room]:
+            having = by_room[room]
+            begin = having.pop()
+            if not having:
                 rooms ^= 1 << room
         else:
             room, begin = row_tokens, rows * row_tokens
             rows += 1
-        first.append(begin)
+        first[sentence] = begin
         if room > length:
-            by_room[room - length].append(begin + length)
+            by_room.setdefault(room - length, []).append(begin + length)
             rooms |= 1 << (room - length)
-    placed = np.empty(len(lengths), np.int64)
-    placed[order] = first
-    return Placement(placed, rows)
+    return Placement(np.array(first, np.int64), rows)
 
 
 def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[str, npt.NDArray[np.generic]]:

@@ -9,7 +9,7 @@ import numpy as np
 from temper import plugins
 from temper.backends.runner import Logits, Runner
 from temper.evidence.trace import Execution
-from temper.packing import FIRST_TOKENS, pack
+from temper.packing import FIRST_TOKENS, SEGMENT_IDS, pack
 from temper.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors
 
 
@@ -33,7 +33,10 @@ class PackedRunner:
         self._runner.__exit__(*exc_info)
 
     def infer(self, inputs: Tensors) -> Logits:
-        return np.concatenate([self._runner.infer(call) for call in self._calls(inputs)])
+        calls = self._calls(inputs)
+        if len(calls) == 1:
+            return self._runner.infer(calls[0])
+        return np.concatenate([self._runner.infer(call) for call in calls])
 
     def describe(self) -> dict[str, Any]:
         return {**self._runner.describe(), "packed_row_tokens": self._row_tokens}
@@ -72,7 +75,7 @@ class PackedRunner:
 
 
 def _rows(packed: Tensors) -> int:
-    return max(len(array) for array in packed.values() if array.ndim == 2)
+    return len(packed[SEGMENT_IDS])
 
 
 def _signature(artifact: str) -> Signature | None:

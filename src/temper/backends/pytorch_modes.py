@@ -1,6 +1,8 @@
 """How PyTorch executes a loaded model: as it stands, compiled, traced to TorchScript, or with INT8 Linear layers."""
 
 import itertools
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -67,6 +69,20 @@ class Eager:
         return self._facts
 
 
+def _keep_graphs_of_this_thread() -> None:
+    """Give this thread containers for its recorded graphs: PyTorch 2.11 to 2.13 makes them for the thread that imports it.
+
+    Another thread's first recording ends with an AssertionError otherwise. Where a version has no such containers, nothing
+    is done.
+    """
+    from torch._inductor import cudagraph_trees
+
+    local = getattr(cudagraph_trees, "local", None)
+    if local is not None and not hasattr(local, "tree_manager_containers"):
+        local.tree_manager_containers = {}
+        local.tree_manager_locks = defaultdict(threading.Lock)
+
+
 class Compiled:
     """torch.compile with one graph for each input shape: no dynamic shapes, no graph breaks, no eager remainder."""
 
@@ -114,6 +130,8 @@ class Compiled:
             BackendError: it cannot be compiled, or was not.
         """
         cached = self._hits()
+        if self._cuda_graphs:
+            _keep_graphs_of_this_thread()
         try:
             with self._config.patch(  # of this thread only, so not once for all
                 recompile_limit=MOST_SHAPES, accumulated_recompile_limit=MOST_SHAPES, fail_on_recompile_limit_hit=True
