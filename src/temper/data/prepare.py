@@ -180,6 +180,7 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
     encoded = {name: preprocessor.encode(part, options.max_tokens) for name, part in parts.items()}
     max_tokens = preprocessor.max_tokens(options.max_tokens)
     card = _card(parts, encoded, loaded.label_names, max_tokens)
+    card["warnings"] = [*loaded.warnings, *card["warnings"]]
     if max_tokens != options.max_tokens:
         card["warnings"].insert(0, f"the model takes {max_tokens} tokens, fewer than data.max_tokens")
     for warning in card["warnings"]:

@@ -82,13 +82,18 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What a source holds. `validation` is None where it has to be drawn from train; `notes` go into the data card."""
+    """What a source holds. `validation` is None where it has to be drawn from train.
+
+    notes: facts for the data card.
+    warnings: what had to be done to the rows, in words; printed, and in the data card.
+    """
 
     train: Examples
     validation: Examples | None
     test: Examples
     label_names: tuple[str, ...]
     notes: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
