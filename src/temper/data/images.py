@@ -58,7 +58,6 @@ def read_pixels(path: str | Path) -> Pixels:
     try:
         with Image.open(path) as image:
             frames = int(getattr(image, "n_frames", 1))
-            image.load()  # the header alone says nothing about the rest
             mode = image.mode
             turned = image.getexif().get(0x0112, 1) in range(2, 9)  # Orientation; 1 is upright
             if mode not in _DEEP_MODES:

@@ -150,14 +150,18 @@ def test_what_was_done_to_images_is_printed_and_in_the_data_card(data, image_mod
 
 
 def test_images_are_prepared_whatever_their_size_and_repeats_of_train_are_counted(data, image_model, capsys):
-    prepare_data(data=data, model=image_model, seed=3, folder="data")
+    shutil.copytree("raw/test", "raw/validation")
+    for place, size in (("cat/00.png", (8, 12)), ("dog/01.png", (12, 9))):  # another colour; the same pixels, turned
+        colour = (1, 2, 3) if place == "cat/00.png" else (80, 1, 0)
+        Image.new("RGB", size, colour).save(f"raw/test/{place}")
+    changes = {"validation": "raw/validation", "validation_rows": None}
+    prepare_data(data={**data, **changes}, model=image_model, seed=3, folder="data")
     card = json.loads(Path("data/data_card.json").read_text())
     assert {name: split["rows"] for name, split in card["splits"].items()} == {
-        "train": 24, "validation": 6, "test": 9, "calibration": 8,
+        "train": 30, "validation": 9, "test": 9, "calibration": 8,
     }  # fmt: skip
-    in_train = card["rows_also_in_train"]["test"]  # those of the nine that validation did not take out of it
-    assert 3 <= in_train <= 9
-    assert f"test: {in_train} of 9 rows also stand in train" in capsys.readouterr().out
+    assert card["rows_also_in_train"] == {"validation": 9, "test": 7}
+    assert "test: 7 of 9 rows also stand in train" in capsys.readouterr().out
 
 
 def test_a_label_without_a_folder_is_recorded(data, image_model, capsys):
