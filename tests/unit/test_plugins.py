@@ -8,7 +8,7 @@ from temper import plugins
 
 ROOT = Path(__file__).parents[2]
 LISTED = {
-    "data": ["digits", "files", "hub", "synthetic"],
+    "data": ["digits", "files", "hub", "image_folder", "synthetic"],
     "training": ["fine_tune", "none", "untrained"],
     "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile", "smooth_quant"],
     "precisions": [

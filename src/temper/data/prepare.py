@@ -1,9 +1,10 @@
 """A data source into fixed, encoded splits with their preprocessor, signature and data card."""
 
+import hashlib
 import importlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -97,17 +98,16 @@ def draw_splits(splits: Splits, options: SourceOptions, seed: int) -> dict[str, 
 
 
 def normalised_rows(examples: Examples) -> list[bytes]:
-    """What counts as the same row: words in lower case without punctuation, or the exact pixels."""
+    """What counts as the same row: words in lower case without punctuation, or (by its digest) an image's exact pixels."""
     if examples.images is not None:
-        return [image.tobytes() for image in examples.images]
+        return [hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest() for image in examples.images]
     return [
         "\t".join(" ".join(re.findall(r"\w+", text.lower())) for text in row).encode() for row in examples.texts or []
     ]
 
 
-def count_overlap(train: Examples, other: Examples) -> int:
-    """Rows of `other` that also stand in train, normalised."""
-    known = set(normalised_rows(train))
+def count_overlap(known: Collection[bytes], other: Examples) -> int:
+    """Rows of `other` that are among the known ones, normalised."""
     return sum(row in known for row in normalised_rows(other))
 
 
@@ -138,7 +138,8 @@ def _card(
         absent = [label for index, label in enumerate(label_names) if not counted[index]]
         if absent and name != "calibration":
             warnings.append(f"{name}: no rows with the label {', '.join(absent)}")
-    overlap = {name: count_overlap(parts["train"], parts[name]) for name in ("validation", "test")}
+    known = set(normalised_rows(parts["train"]))  # once: images may have to be read for it
+    overlap = {name: count_overlap(known, parts[name]) for name in ("validation", "test")}
     warnings += [
         f"{name}: {count:,} of {len(parts[name]):,} rows also stand in train (case and punctuation aside), so "
         "its accuracy flatters"
@@ -179,6 +180,7 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
     encoded = {name: preprocessor.encode(part, options.max_tokens) for name, part in parts.items()}
     max_tokens = preprocessor.max_tokens(options.max_tokens)
     card = _card(parts, encoded, loaded.label_names, max_tokens)
+    card["warnings"] = [*loaded.warnings, *card["warnings"]]
     if max_tokens != options.max_tokens:
         card["warnings"].insert(0, f"the model takes {max_tokens} tokens, fewer than data.max_tokens")
     for warning in card["warnings"]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.artifact import canonical_json, copy_files
-from temper.data.source import NOTHING_WRITTEN, Examples
+from temper.data.source import NOTHING_WRITTEN, Examples, Images
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.model_options import (
     ArchitectureModel,
@@ -24,7 +24,7 @@ from temper.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Sign
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 PROBE_TIMEOUT_S = 10.0
-IMAGES_PER_CALL = 256  # bounds the memory of the image processor; changes no result
+IMAGES_PER_CALL = 16  # bounds the memory, also for photographs; changes no result
 LONGEST_SANE = 1_000_000  # transformers writes 1e30 where a tokenizer states no length
 # What transformers adds about the loading itself: paths and flags of this machine, or code that is never run here.
 _LOADING_KEYS = ("name_or_path", "is_local", "local_files_only", "auto_map", "processor_class")
@@ -138,7 +138,7 @@ class ImagePreprocessor:
     def __init__(self, processor: Any) -> None:
         self._processor = processor
 
-    def _pixels(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def _pixels(self, images: Images) -> npt.NDArray[np.float32]:
         batch = self._processor(list(images), return_tensors="np", input_data_format="channels_last")
         return np.ascontiguousarray(batch["pixel_values"], dtype=np.float32)
 

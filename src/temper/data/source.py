@@ -3,9 +3,9 @@
 Importing such a file must stay light (no datasets, scikit-learn, torch): planning reads `Options`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,20 @@ class SourceOptions(BaseModel):
             raise ValueError(f"give either a validation split or validation_rows, and null for the other: {both}")
 
 
+class Images(Protocol):
+    """Rows of images: an array, or what reads each from its file when it is asked for (temper/data/images.py)."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """uint8, [height, width, 3]: red, green, blue."""
+        ...
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> "Images":
+        """The given rows, in the given order."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Labelled rows; exactly one of `texts` and `images` is there.
@@ -45,13 +59,13 @@ class Examples:
     origin: where they came from, for messages, such as the path of their file.
     labels: one index into the label names per row.
     texts: one or two texts per row.
-    images: uint8, [rows, height, width, 3].
+    images: uint8, [rows, height, width, 3]; or files, each image with a height and width of its own.
     """
 
     origin: str
     labels: list[int]
     texts: list[tuple[str, ...]] | None = None
-    images: npt.NDArray[np.uint8] | None = None
+    images: Images | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,13 +82,18 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What a source holds. `validation` is None where it has to be drawn from train; `notes` go into the data card."""
+    """What a source holds. `validation` is None where it has to be drawn from train.
+
+    notes: facts for the data card.
+    warnings: what had to be done to the rows, in words; printed, and in the data card.
+    """
 
     train: Examples
     validation: Examples | None
     test: Examples
     label_names: tuple[str, ...]
     notes: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.load_tests import load_test_markdown
 from temper.report.peers import peers_markdown
 from temper.report.render import agreement_markdown, results_markdown
+from temper.report.resources import resources_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
 from temper.report.tables import rows
 
 _MARKED = re.compile(
     r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets|peers)"
+    r"|real lengths|buckets|peers|resources)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
@@ -58,6 +59,11 @@ def real_lengths_table(study: FiledStudy) -> str:
     return real_lengths_markdown(rows(study.records, study.compared))
 
 
+def resources_table(study: FiledStudy) -> str:
+    """The Markdown table of sizes, peaks of memory and throughput, from a study's records."""
+    return resources_markdown(rows(study.records, study.compared))
+
+
 def load_tests_table(folder: Path) -> str:
     """The Markdown table of the load tests in a folder results/<machine>/<study>/."""
     return load_test_markdown([read_load_test(path) for path in sorted((folder / "load_tests").glob("*.json"))])
@@ -91,8 +97,9 @@ def filled(page: str, root: Path) -> str:
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
-    (a table without latencies), real lengths, buckets or peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE -->`: the others
-    against the fastest of these) of a folder of results/, and layers or trials of a folder with search.json.
+    (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets or peers (`<!-- peers of
+    FOLDER for CANDIDATE CANDIDATE -->`: the others against the fastest of these) of a folder of results/, and layers or
+    trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
@@ -122,6 +129,7 @@ _OF_STUDIES = {
     "agreement": agreement_table,
     "labels": labels_table,
     "real lengths": real_lengths_table,
+    "resources": resources_table,
 }
 _OF_FOLDERS = {
     "load tests": load_tests_table,

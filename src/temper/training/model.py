@@ -213,3 +213,15 @@ def _check_labels(model: Any, loading: dict[str, Any], signature: Signature, ask
             spoiled=_SPOILED,
             fix="put data.label_names in the checkpoint's order",
         )
+    numbered = all(name == f"LABEL_{number}" for number, name in enumerate(names))  # transformers' word for no name
+    differing = [number for number in range(len(names)) if lowered[number] != wanted_lowered[number]]
+    if differing and not numbered:
+        shown = "; ".join(f"{number} is {names[number]!r} and {wanted[number]!r}" for number in differing[:4])
+        raise ArtifactError(
+            asked=asked,
+            happened=f"{len(differing)} of {len(names)} labels have another name in the checkpoint than in the data: "
+            f"{shown}{'; …' if len(differing) > 4 else ''}",
+            spoiled=_SPOILED,
+            fix="where they mean the same, give the data the checkpoint's names (data.label_names) or correct id2label in "
+            "the checkpoint's config.json; else use data with its labels, or set train.method to fine_tune",
+        )

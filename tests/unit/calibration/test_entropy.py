@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from temper.calibration import entropy, minmax
-from temper.calibration.entropy import best_thresholds, divergences
+from temper.calibration.entropy import best_thresholds, divergences, without_zeros
 
 
 def kl_by_the_slides(histogram: list[int], kept: int, levels: int) -> float:
@@ -51,11 +51,30 @@ def test_the_slides_example_of_expanding():
 def test_the_threshold_is_half_a_bin_after_those_kept_and_cuts_an_outlier_off():
     counts = np.stack([HISTOGRAMS["outlier"], HISTOGRAMS["far"]]).astype(np.int64)
     widths = np.array([0.1, 2.0])
-    kept = 8 + np.argmin(divergences(counts, 8), axis=1)
+    kept = 8 + np.argmin(divergences(without_zeros(counts), 8), axis=1)
     found = best_thresholds(counts, widths, 8)
     assert found[0] == pytest.approx((kept[0] + 0.5) * 0.1)
     assert found[0] < 3.0
     assert found[1] == 80.0  # nothing to cut: not beyond the largest value
+
+
+def test_zeros_behind_a_relu_do_not_narrow_the_range():
+    values = np.abs(np.random.default_rng(7).normal(size=200_000))
+    counts = np.histogram(values, 2048, (0.0, values.max()))[0]
+    half_zeros = counts.copy()
+    half_zeros[0] += len(values)
+    widths = np.full(2, values.max() / 2048)
+    plain, rectified = best_thresholds(np.stack([counts, half_zeros]), widths, 128)
+    assert rectified == pytest.approx(plain, rel=0.05)
+    assert rectified > 0.7 * values.max()
+    counted = 128 + np.argmin(divergences(half_zeros[None], 128))  # what the peak would do
+    assert counted * widths[0] < 0.5 * values.max()
+
+
+def test_few_values_near_zero_stay_as_they_are():
+    counts = np.array([[3, 9, 2], [9, 3, 2]])
+    assert without_zeros(counts).tolist() == [[3, 9, 2], [3, 3, 2]]
+    assert counts.tolist() == [[3, 9, 2], [9, 3, 2]]
 
 
 def test_a_hundred_tensors_of_2048_bins_take_seconds():

@@ -1,5 +1,6 @@
 """Tables in the documentation come from committed records."""
 
+import json
 import re
 from pathlib import Path
 
@@ -80,3 +81,17 @@ def test_a_study_without_buckets_has_none_in_its_table():
     written = filled("<!-- buckets of results/cpu-2c/sst2-minilm -->\nold\n<!-- end of table -->\n", ROOT).splitlines()
     assert written[1].startswith("| buckets | lengths | profiles |")
     assert written[3] == "<!-- end of table -->"
+
+
+def test_sizes_memory_and_throughput_have_a_table_of_their_own():
+    page = "<!-- resources of results/h100-80gb/embedded -->\nold\n<!-- end of table -->\n"
+    lines = filled(page, ROOT).splitlines()
+    assert lines[1].startswith("| candidate | artifact | size MiB | GPU peak MiB | host peak MiB | b1-s32 samples/s |")
+    cells = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ") for line in lines[3:-1]}
+    assert len(cells) == 13
+    assert cells["rtx-fp32"][3] != "–"  # taken on a GPU
+    assert cells["ort-fp32"][3] == "–"
+    record = json.loads((ROOT / "results/h100-80gb/embedded/measurements/rtx-fp32.json").read_text())
+    assert cells["rtx-fp32"][2] == f"{record['artifact']['size_bytes'] / 2**20:,.1f}"
+    assert cells["rtx-fp32"][3] == f"{record['memory']['gpu_peak_mib']:,.0f}"
+    assert all(float(own[-1].replace(",", "")) > 0 for own in cells.values())

@@ -94,6 +94,14 @@ def test_a_checkpoint_without_a_readable_configuration_is_refused(start, checkpo
     assert message in caught.value.happened
 
 
+def test_labels_of_other_names_are_refused_where_nothing_is_trained(start, checkpoint):
+    with pytest.raises(ArtifactError) as caught:
+        start(checkpoint, label_names=("negative", "helpful"))
+    assert "1 of 2 labels have another name" in caught.value.happened
+    assert "1 is 'positive' and 'helpful'" in caught.value.happened
+    assert "id2label" in caught.value.fix
+
+
 def test_another_number_of_labels_is_refused_where_nothing_is_trained(start, checkpoint):
     with pytest.raises(ArtifactError) as caught:
         start(checkpoint, label_names=("negative", "neutral", "positive"))

@@ -1,0 +1,139 @@
+"""Image files as pixels, and as the inputs of a model: one way for training, measuring and predicting.
+
+Importing it stays light: Pillow and transformers are imported inside the functions.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.data.source import Examples
+from temper.errors import ArtifactError, DataError
+from temper.signature import PREPROCESSOR_FILES
+
+if TYPE_CHECKING:
+    from temper.data.preprocessing import ImagePreprocessor
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+# Pillow cuts values above 255 off instead of scaling them: such a file would turn white in silence.
+_DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_SPOILED = "this image, and what would have been computed from it"
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """One image.
+
+    values: uint8, [height, width, 3]: red, green, blue.
+    converted_from: Pillow's name of the file's own mode, such as L (grey), P (palette), RGBA or CMYK; None for RGB.
+    turned: whether its EXIF orientation had to be applied.
+    frames_left_out: further frames of the file, of which only the first is an image here.
+    """
+
+    values: npt.NDArray[np.uint8]
+    converted_from: str | None
+    turned: bool
+    frames_left_out: int
+
+
+def _refuse(path: str | Path, happened: str, fix: str) -> NoReturn:
+    raise DataError(asked=f"read the image {path}", happened=happened, spoiled=_SPOILED, fix=fix) from None
+
+
+def read_pixels(path: str | Path) -> Pixels:
+    """Read a file whole, upright as a viewer shows it, in RGB.
+
+    Grey gets three equal channels; of RGBA the colours are kept and the transparency is dropped; CMYK is converted
+    by Pillow without a colour profile.
+
+    Raises:
+        DataError: the file is absent, broken, no image, too large to be one, or has more than 8 bits a channel.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            frames = int(getattr(image, "n_frames", 1))
+            mode = image.mode
+            turned = image.getexif().get(0x0112, 1) in range(2, 9)  # Orientation; 1 is upright
+            if mode not in _DEEP_MODES:
+                upright = ImageOps.exif_transpose(image)
+                values = np.array(upright.convert("RGB"), dtype=np.uint8)
+    except FileNotFoundError:
+        _refuse(path, "there is no such file", "correct its path")
+    except IsADirectoryError:
+        _refuse(path, "it is a folder", "name one image in it")
+    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error and more
+        _refuse(
+            path,
+            f"{type(error).__name__}: {str(error).strip()[:300]}",
+            "put the file there again (its copy may have failed), or remove it",
+        )
+    if mode in _DEEP_MODES:
+        _refuse(path, f"its mode is {mode}: more than 8 bits a channel", "save it with 8 bits a channel")
+    return Pixels(values, None if mode == "RGB" else mode, turned, frames - 1)
+
+
+class ImageFiles:
+    """Images that stay on disk; each is read when it is asked for. Indexed as an array of images would be."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """uint8 [height, width, 3], each of its own size."""
+        return (read_pixels(path).values for path in self.paths)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> "ImageFiles":
+        """Those of the given rows, in the given order; nothing is read."""
+        return ImageFiles([self.paths[row] for row in np.arange(len(self.paths))[rows]])
+
+
+def load_image_preprocessor(folder: str | Path) -> "ImagePreprocessor":
+    """The preprocessor that travels with an artifact; `folder` holds its preprocessor_config.json.
+
+    Raises:
+        ArtifactError: the file is absent or broken.
+    """
+    from temper.data.preprocessing import ImagePreprocessor, build_preprocessor
+    from temper.model_options import CheckpointModel
+
+    (name,) = PREPROCESSOR_FILES["image-classification"]
+    if not (Path(folder) / name).is_file():
+        raise ArtifactError(
+            asked=f"load the image processor of {folder}",
+            happened=f"{Path(folder) / name} does not exist",
+            spoiled="nothing was computed",
+            fix="name the folder of a finished artifact of an image study; temper sync puts back what is missing",
+        )
+    model = CheckpointModel(
+        task="image-classification", source="checkpoint", checkpoint=str(Path(folder)), revision=None
+    )
+    preprocessor = build_preprocessor(model, Examples(origin=str(folder), labels=[], images=ImageFiles(())))
+    assert isinstance(preprocessor, ImagePreprocessor)  # of this task there is no other
+    return preprocessor
+
+
+def read_image(path: str | Path, preprocessor: "ImagePreprocessor") -> npt.NDArray[np.float32]:
+    """One image file as the model takes it: the very values that it has in a prepared split.
+
+    Args:
+        path: of the image.
+        preprocessor: of the artifact that will answer (`load_image_preprocessor`).
+
+    Returns:
+        float32, [channels, height, width].
+
+    Raises:
+        DataError: the file cannot be read as an image.
+    """
+    one = Examples(origin=str(path), labels=[0], images=ImageFiles([str(path)]))
+    values: npt.NDArray[np.float32] = preprocessor.encode(one, None).inputs["pixel_values"][0]
+    return values

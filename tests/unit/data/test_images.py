@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from temper.data.digits import Options, load
+from temper.data.encoded import read_split
+from temper.data.images import ImageFiles, load_image_preprocessor, read_image, read_pixels
+from temper.data.prepare import prepare_data
+from temper.errors import ArtifactError, DataError
+from temper.signature import Signature
+
+RED, BLUE = (200, 20, 30), (10, 20, 220)
+
+
+def two_pixels(first=RED, second=BLUE) -> Image.Image:
+    image = Image.new("RGB", (2, 1), first)
+    image.putpixel((1, 0), second)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("RGB", [RED, BLUE]),
+        ("RGBA", [RED, BLUE]),
+        ("P", [RED, BLUE]),
+        ("CMYK", [RED, BLUE]),
+        ("L", [(75, 75, 75), (40, 40, 40)]),  # ITU-R 601-2: 0.299 R + 0.587 G + 0.114 B
+        ("1", [(255, 255, 255), (0, 0, 0)]),
+    ],
+)
+def test_every_colour_mode_becomes_rgb_and_says_what_it_was(tmp_path: Path, mode: str, expected):
+    source = two_pixels((200, 200, 200), (20, 20, 20)) if mode == "1" else two_pixels()
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    (source.convert("P", palette=Image.Palette.ADAPTIVE) if mode == "P" else source.convert(mode)).save(path)
+    pixels = read_pixels(path)
+    assert pixels.values.shape == (1, 2, 3)
+    assert pixels.values.dtype == np.uint8
+    assert [tuple(map(int, colour)) for colour in pixels.values[0]] == expected
+    assert pixels.converted_from == (None if mode == "RGB" else mode)
+    assert not pixels.turned
+    assert pixels.frames_left_out == 0
+
+
+def test_a_cmyk_jpeg_keeps_its_colours(tmp_path: Path):
+    Image.new("RGB", (16, 16), RED).convert("CMYK").save(tmp_path / "x.jpg", quality=95)
+    pixels = read_pixels(tmp_path / "x.jpg")
+    assert pixels.converted_from == "CMYK"
+    np.testing.assert_allclose(pixels.values.reshape(-1, 3).mean(axis=0), RED, atol=6)
+
+
+def test_a_photograph_taken_sideways_stands_upright(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to show it
+    two_pixels().save(tmp_path / "x.png", exif=exif)
+    pixels = read_pixels(tmp_path / "x.png")
+    assert pixels.turned
+    assert [tuple(map(int, row[0])) for row in pixels.values] == [RED, BLUE]
+
+
+def test_of_several_frames_the_first_is_taken_and_the_rest_counted(tmp_path: Path):
+    frames = [Image.new("RGB", (2, 2), colour) for colour in (RED, BLUE)]
+    frames[0].save(tmp_path / "x.webp", save_all=True, append_images=frames[1:], lossless=True)
+    pixels = read_pixels(tmp_path / "x.webp")
+    assert pixels.frames_left_out == 1
+    assert tuple(map(int, pixels.values[0, 0])) == RED
+
+
+def cut_short(path: Path) -> None:
+    generator = np.random.default_rng(0)
+    Image.fromarray(generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-600])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("gone.png", lambda path: None, r"there is no such file"),
+        ("folder.png", lambda path: path.mkdir(), r"it is a folder"),
+        ("empty.png", lambda path: path.write_bytes(b""), r"UnidentifiedImageError"),
+        ("text.jpg", lambda path: path.write_text("<html>404</html>"), r"UnidentifiedImageError"),
+        ("short.png", cut_short, r"OSError|SyntaxError"),
+        ("short.jpg", cut_short, r"truncated"),
+        ("deep.png", lambda path: Image.new("I;16", (2, 2), 999).save(path), r"I;16: more than 8 bits a channel"),
+    ],
+)
+def test_a_file_that_is_no_whole_image_is_an_error_with_its_name(tmp_path: Path, name: str, make, message: str):
+    make(tmp_path / name)
+    with pytest.raises(DataError, match=rf"read the image .*{name}[\s\S]*{message}"):
+        read_pixels(tmp_path / name)
+
+
+def test_images_on_disk_are_indexed_like_an_array(tmp_path: Path):
+    for value in range(5):
+        Image.new("RGB", (1 + value, 2), (value, 0, 0)).save(tmp_path / f"{value}.png")
+    files = ImageFiles([str(tmp_path / f"{value}.png") for value in range(5)])
+    assert len(files[1:3]) == 2
+    assert [image[0, 0, 0] for image in files[1:3]] == [1, 2]
+    assert [image.shape for image in files[np.asarray([4, 0])]] == [(2, 5, 3), (2, 1, 3)]
+
+
+def test_an_image_on_its_own_gives_what_its_prepared_row_holds(study: Path, image_model):
+    data = {"source": "digits", "validation_rows": 100, "calibration_rows": 50, "max_tokens": None, "test_rows": 40}
+    prepare_data(data=data, model=image_model, seed=3, folder="data")
+    signature = Signature.model_validate_json(Path("data/signature.json").read_text())
+    row = read_split("data/test.parquet", signature).inputs["pixel_values"][7]
+    Image.fromarray(load(Options.model_validate(data), 3).test.images[7]).save("seven.png")
+    values = read_image("seven.png", load_image_preprocessor("data"))
+    assert values.dtype == np.float32
+    assert values.shape == (3, 16, 16)
+    assert np.array_equal(values, row)
+
+
+def test_a_folder_without_an_image_processor_is_an_error(tmp_path: Path):
+    with pytest.raises(ArtifactError, match=r"preprocessor_config.json does not exist"):
+        load_image_preprocessor(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    with pytest.raises(ArtifactError, match=r"load the preprocessor of checkpoint"):
+        load_image_preprocessor(tmp_path)
