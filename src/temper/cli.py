@@ -2,19 +2,13 @@
 
 import argparse
 import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from temper.artifact import write_text
+from temper.commands import lint, studies
 from temper.errors import ConfigError, DataError, PipelineError
-
-NOT_OURS = "Specify a conda environment or container for each rule."
-# Snakemake 9.27.1 takes `--lint json` and prints text all the same
-_LINTS = re.compile(r"^Lints for (?P<place>.+):\n(?P<findings>(?:    .*\n)+)", re.MULTILINE)
-_FINDING = re.compile(r"^    \* (?P<title>.+):\n(?P<body>(?:      .*\n)*)", re.MULTILINE)
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -234,25 +228,6 @@ def _figures(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lint(arguments: argparse.Namespace) -> int:
-    """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
-    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False)
-    output = f"{done.stdout}\n{done.stderr}\n"
-    findings = [
-        (lints["place"], finding)
-        for lints in _LINTS.finditer(output)
-        for finding in _FINDING.finditer(lints["findings"])
-    ]
-    if bool(findings) != bool(done.returncode):  # it failed at something else, or its text has another form
-        print(output.strip(), file=sys.stderr)
-        return 1
-    kept = [(place, finding) for place, finding in findings if finding["title"] != NOT_OURS]
-    for place, finding in kept:
-        print(f"{place}: {finding['title']}: {' '.join(finding['body'].split())}")
-    print(f"snakemake --lint: {len(kept)} findings ({len(findings) - len(kept)} left out: {NOT_OURS.rstrip('.')})")
-    return 1 if kept else 0
-
-
 def _use_code_of_this_checkout(argv: list[str]) -> None:
     """Start again with the code of the checkout we stand in, where this is another one's.
 
@@ -331,7 +306,8 @@ def main(argv: list[str] | None = None) -> int:
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    add("lint", _lint, "snakemake --lint, without what does not apply")
+    for own in (lint, studies):
+        own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.function(arguments))
