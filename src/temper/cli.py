@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from temper.artifact import write_text
-from temper.commands import lint, studies
+from temper.commands import lint, predict, studies
 from temper.errors import ConfigError, DataError, PipelineError
 
 
@@ -306,7 +306,7 @@ def main(argv: list[str] | None = None) -> int:
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (lint, studies):
+    for own in (lint, predict, studies):
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:
