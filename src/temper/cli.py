@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from temper.artifact import write_text
-from temper.commands import lint, predict, studies
+from temper.commands import lint, new_study, predict, raw, studies
 from temper.errors import ConfigError, DataError, PipelineError
 
 
@@ -31,58 +30,6 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     _in(arguments.directory)
     return plan()
-
-
-def _raw(arguments: argparse.Namespace) -> int:
-    """Copy what `raw.yaml` lists: target below the study's folder, and source below `--from`; a list of sources is joined."""
-    import yaml
-
-    study, outside = Path(arguments.directory), Path(arguments.source)
-    listed = study / "raw.yaml"
-    if not listed.is_file():
-        raise DataError(
-            asked=f"copy the outside files of {study}",
-            happened=f"{listed} does not exist",
-            spoiled="nothing",
-            fix="name the folder of a study that needs outside files; the others need no copy",
-        )
-    listing: dict[str, str | list[str]] = yaml.safe_load(listed.read_text(encoding="utf-8"))
-    wanted = {target: [sources] if isinstance(sources, str) else sources for target, sources in listing.items()}
-    missing = [source for sources in wanted.values() for source in sources if not (outside / source).exists()]
-    if missing:
-        raise DataError(
-            asked=f"copy the outside files of {study} from {arguments.source}",
-            happened=f"not there: {', '.join(missing)}",
-            spoiled="nothing was copied",
-            fix="give the folder that holds them: make raw STUDY=… FROM=folder",
-        )
-    for target, sources in wanted.items():
-        goal = study / target
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        neighbour = goal.with_name(f".{goal.name}.partial")
-        if len(sources) == 1:
-            shutil.copyfile(outside / sources[0], neighbour)
-        else:  # text without headers, one file after the other
-            neighbour.write_bytes(b"".join((outside / source).read_bytes().rstrip(b"\n") + b"\n" for source in sources))
-        os.chmod(neighbour, 0o644)
-        os.replace(neighbour, goal)
-        print(f"{' + '.join(sources)} → {goal}")
-    _track_raw_files(study)
-    return 0
-
-
-def _track_raw_files(study: Path) -> None:
-    """Let DVC version data/raw: experiments in temporary folders bring only what git or DVC tracks."""
-    from temper.tracking.dvc import ask_dvc
-
-    if not any((place / ".dvc").is_dir() for place in (study.resolve(), *study.resolve().parents)):
-        return
-    ask_dvc(
-        *("--cd", str(study), "add", "--quiet", "data/raw"),
-        spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
-        fix="mend what it names, then dvc add data/raw in the study's folder",
-    )
-    print(f"{study}/data/raw.dvc: tracked by DVC")
 
 
 def _in(directory: str) -> None:
@@ -261,7 +208,6 @@ def main(argv: list[str] | None = None) -> int:
     for name, function, text in (
         ("table", _table, "print the result table of a study"),
         ("plan", _plan, "what would run, and why"),
-        ("raw", _raw, "copy a study's outside files into its data/raw/"),
         (
             "sync",
             _sync,
@@ -301,12 +247,10 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--remote", help="name of the remote (default: DVC's default remote)")
         if name == "results":
             command.add_argument("--machine", required=True, help="name of this machine's folder")
-        if name == "raw":
-            command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (lint, predict, studies):
+    for own in (raw, studies, new_study, predict, lint):
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:

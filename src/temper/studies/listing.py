@@ -106,7 +106,7 @@ def listed(checkout: Path) -> list[Listed]:
         ArtifactError: what lies under results/ is no record.
     """
     found = []
-    for params in (checkout / "params.yaml", *sorted(checkout.glob("studies/*/params.yaml"))):
+    for params in (checkout / "params.yaml", *sorted(checkout.glob("studies/[!.]*/params.yaml"))):
         about = params.with_name(FILE)
         name = _study_name(params)
         found.append(
