@@ -10,6 +10,7 @@ from temper.engines.tensorrt_rtx import LIBRARY
 from temper.errors import ConfigError, DataError
 from temper.library import INSTALLED, installed_version
 from temper.provenance import machine
+from temper.statistics.paired_labels import against_budget
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
 from temper.studies.new_data import Given, images_section, path_of, texts_section
@@ -159,7 +160,7 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
         title = f"{checkpoint.folder.name} ({checkpoint.model_type}) on {path.name}"
         content = create.write_params(folder, wanted, title)
         create.check_model(folder, content, splits)
-        lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines]
+        lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines, *_too_few(len(splits.test), content)]
         raw = _raw_listing(checkpoint, copied)
         about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}
         create.write_beside(folder, checkout, about, _readme(wanted, lines, raw is not None), raw)
@@ -169,6 +170,18 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
         f"            (or, in an environment that is active: snakemake --cores 1 --directory studies/{name})",
     ]
     return Made(name, lines)
+
+
+def _too_few(test_rows: int, content: Section) -> list[str]:
+    """Said where the test rows cannot show that an accuracy is within the budget, whatever the labels are."""
+    budget = content["analysis"]["accuracy_budget_points"]
+    at_best = against_budget(0, 0, test_rows, budget_points=budget)
+    if at_best.verdict == "within":
+        return []
+    return [
+        f"note:       {test_rows:,} test rows cannot show that an accuracy is within {budget:g} points, so nothing would be "
+        f"chosen: {at_best.rows_that_would_decide:,} can, where no label changes"
+    ]
 
 
 def _about_checkpoint(checkpoint: Checkpoint, section: Section, fine_tune: bool) -> str:

@@ -142,7 +142,7 @@ def test_of_static_shapes_the_batch_has_to_go_with_the_length(ask):
 
 
 def test_fewer_rows_than_the_least_batch_are_filled_up_and_nothing_is_said(ask):
-    runner = Limited((4, 8), (1, 64))
+    runner = Limited((4, 8), (1, 64), shapes={(4, 4), (4, 8)})
     found = ask(runner, batch_size=2)
     assert (tokens(found), found.notes) == ([3, 4, 8], [])
     assert [rows for rows, _ in runner.calls] == [4, 4]

@@ -8,46 +8,13 @@ from typing import Any
 
 import pytest
 
-from temper.data.preprocessing import train_tokenizer
-from temper.data.source import Examples
-from temper.model_options import TokenizerOptions
 from temper.studies.new import Made, make_study
 from temper.studies.new_data import Given
 from temper.studies.questions import Questions
+from tests.user_checkpoint import save_checkpoint, save_rows
 
 ROOT = Path(__file__).resolve().parents[3]
-ROWS = [(f"a charming film {number}", "positive") for number in range(30)] + [
-    (f"the plot is dull and the cat number {number} is not in it", "negative") for number in range(30)
-]
-POSITIONS = 64
 NONE = Given(None, None, None, None)
-
-
-def save_checkpoint(folder: Path, names: tuple[str, ...] = ("NEGATIVE", "POSITIVE")) -> Path:
-    """A DistilBERT of one layer with a classifier, saved by transformers."""
-    import torch
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification
-
-    texts = [(text,) for text, _ in ROWS]
-    examples = Examples(origin="rows", labels=[0] * len(texts), texts=texts)
-    tokenizer = train_tokenizer(
-        TokenizerOptions(kind="tokenizer", algorithm="bpe", vocabulary_size=320), examples, POSITIONS
-    )
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    labels = dict(enumerate(names))
-    config = DistilBertConfig(
-        vocab_size=len(tokenizer),
-        dim=16,
-        hidden_dim=32,
-        n_layers=1,
-        n_heads=2,
-        max_position_embeddings=POSITIONS,
-        id2label=labels,
-        label2id={name: number for number, name in labels.items()},
-    )
-    DistilBertForSequenceClassification(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +31,7 @@ def checkpoint(saved: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Sixty rows; labels in another spelling than the checkpoint's."""
-    file = tmp_path / "reviews.tsv"
-    file.write_text("review\tmark\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS))
-    return file
+    return save_rows(tmp_path / "reviews.tsv")
 
 
 @pytest.fixture

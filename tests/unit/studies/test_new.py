@@ -11,7 +11,8 @@ from temper.errors import PipelineError
 from temper.studies.about import read_about
 from temper.studies.new_data import Given
 from temper.study import read_study
-from tests.unit.studies.conftest import NONE, POSITIONS, ROWS, edit, left
+from tests.unit.studies.conftest import NONE, edit, left
+from tests.user_checkpoint import POSITIONS, ROWS
 
 
 def params(checkout, name="mine"):
@@ -45,6 +46,14 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     assert "my-model: distilbert for text-classification, as it is" in made.lines[0]
     assert (folder / "README.md").read_text().startswith("# mine\n")
     assert left(checkout) == ["mine"]
+
+
+def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data, tmp_path):
+    few = new(name="few", checkpoint=checkpoint, data=data)
+    assert [line for line in few.lines if "765 can, where no label changes" in line]
+    (tmp_path / "dev.tsv").write_text("review\tmark\n" + "good\tpositive\nbad\tnegative\n" * 400)
+    enough = new(name="enough", checkpoint=checkpoint, data=data, test=tmp_path / "dev.tsv")
+    assert not [line for line in enough.lines if "where no label changes" in line]
 
 
 def test_test_rows_are_drawn_from_the_one_file_and_none_is_lost(new, checkout, checkpoint, data):
@@ -113,7 +122,7 @@ def test_label_names_that_differ_are_refused_and_both_are_named(new, checkout, c
     error = refused(checkout, new, **flags)
     assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'good'"
     error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "good"]))
-    assert "'NEGATIVE'" in error.happened
+    assert error.happened.startswith("the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad'")
     new(**flags, fine_tune="yes")
     assert params(checkout)["data"]["label_names"] == ["bad", "good"]
     assert params(checkout)["train"]["method"] == "fine_tune"
