@@ -35,6 +35,7 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     assert (content["data"]["text"], content["data"]["label"]) == (["review"], "mark")
     assert content["train"] == {"method": "none"}
     assert content["engines"] == {}
+    assert content["calibrated_precisions"]["int8"]["quantize_bias"] is False
     folder = checkout / "studies/mine"
     assert (folder / "dvc.yaml").read_bytes() == (checkout / "dvc.yaml").read_bytes()
     assert (folder / "data/raw/checkpoint/model.safetensors").read_bytes() == (
@@ -232,6 +233,7 @@ def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
     assert content["data"]["label_names"] == ["POSITIVE", "NEGATIVE"]  # the checkpoint's order
     assert content["workloads"] == {"b1": {"batch_size": 1}, "b8": {"batch_size": 8}}
     assert content["calibration_methods"]["nncf"]["model_type"] == "other"
+    assert content["calibrated_precisions"]["int8"]["quantize_bias"] is True  # ONNX Runtime's INT8 convolutions want it
     assert list(content["engines"]) == ["fp16"]  # TensorRT-RTX has no INT8 convolution
     assert "4 images, 0.2 of each label" in made.lines[2]
     assert read_about(checkout / "studies/mine/about.yaml").needs.gpu
@@ -294,10 +296,18 @@ def test_a_broken_checkpoint_is_refused(new, checkout, checkpoint, data, spoil, 
     assert happened in refused(checkout, new, name="mine", checkpoint=checkpoint, data=data).happened
 
 
-@pytest.mark.parametrize("flag", ["checkpoint", "data"])
-def test_a_path_that_is_not_there_is_refused(new, checkout, checkpoint, data, tmp_path, flag):
+@pytest.mark.parametrize(("flag", "happened"), [("checkpoint", "there is no such folder"), ("data", "it is not there")])
+def test_a_path_that_is_not_there_is_refused(new, checkout, checkpoint, data, tmp_path, flag, happened):
     flags = {"name": "mine", "checkpoint": checkpoint, "data": data, flag: tmp_path / "absent.tsv"}
-    assert "not there" in refused(checkout, new, **flags).happened or flag == "checkpoint"
+    assert refused(checkout, new, **flags).happened == happened
+
+
+def test_labels_that_only_the_test_rows_have_count(new, checkout, checkpoint, data, tmp_path):
+    (tmp_path / "dev.tsv").write_text("review\tmark\ngood\tpositive\nso so\tneutral\n")
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "test": tmp_path / "dev.tsv"}
+    assert "the data has 'negative', 'neutral', 'positive'" in refused(checkout, new, **flags).happened
+    new(**flags, fine_tune="yes")
+    assert params(checkout)["data"]["label_names"] == ["negative", "neutral", "positive"]
 
 
 def test_too_few_rows_are_refused(new, checkout, checkpoint, data):
