@@ -12,7 +12,7 @@ READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt
 
-.PHONY: help setup reproduce study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -34,6 +34,9 @@ setup: $(READY)  ## the environment in .venv
 reproduce: $(READY)  ## the embedded study: params.yaml, no GPU, no network
 	$(SNAKEMAKE)
 	@$(BIN)/temper table
+
+studies: $(READY)  ## the studies, a line each: what each needs, what was last measured where
+	@$(BIN)/temper studies
 
 study: $(READY) need-STUDY  ## a study of its own: make study STUDY=digits-resnet
 	$(SNAKEMAKE) --directory studies/$(STUDY)

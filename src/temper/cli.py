@@ -2,19 +2,12 @@
 
 import argparse
 import os
-import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from temper.artifact import write_text
+from temper.commands import lint, new_study, predict, raw, studies
 from temper.errors import ConfigError, DataError, PipelineError
-
-NOT_OURS = "Specify a conda environment or container for each rule."
-# Snakemake 9.27.1 takes `--lint json` and prints text all the same
-_LINTS = re.compile(r"^Lints for (?P<place>.+):\n(?P<findings>(?:    .*\n)+)", re.MULTILINE)
-_FINDING = re.compile(r"^    \* (?P<title>.+):\n(?P<body>(?:      .*\n)*)", re.MULTILINE)
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -37,58 +30,6 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     _in(arguments.directory)
     return plan()
-
-
-def _raw(arguments: argparse.Namespace) -> int:
-    """Copy what `raw.yaml` lists: target below the study's folder, and source below `--from`; a list of sources is joined."""
-    import yaml
-
-    study, outside = Path(arguments.directory), Path(arguments.source)
-    listed = study / "raw.yaml"
-    if not listed.is_file():
-        raise DataError(
-            asked=f"copy the outside files of {study}",
-            happened=f"{listed} does not exist",
-            spoiled="nothing",
-            fix="name the folder of a study that needs outside files; the others need no copy",
-        )
-    listing: dict[str, str | list[str]] = yaml.safe_load(listed.read_text(encoding="utf-8"))
-    wanted = {target: [sources] if isinstance(sources, str) else sources for target, sources in listing.items()}
-    missing = [source for sources in wanted.values() for source in sources if not (outside / source).exists()]
-    if missing:
-        raise DataError(
-            asked=f"copy the outside files of {study} from {arguments.source}",
-            happened=f"not there: {', '.join(missing)}",
-            spoiled="nothing was copied",
-            fix="give the folder that holds them: make raw STUDY=… FROM=folder",
-        )
-    for target, sources in wanted.items():
-        goal = study / target
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        neighbour = goal.with_name(f".{goal.name}.partial")
-        if len(sources) == 1:
-            shutil.copyfile(outside / sources[0], neighbour)
-        else:  # text without headers, one file after the other
-            neighbour.write_bytes(b"".join((outside / source).read_bytes().rstrip(b"\n") + b"\n" for source in sources))
-        os.chmod(neighbour, 0o644)
-        os.replace(neighbour, goal)
-        print(f"{' + '.join(sources)} → {goal}")
-    _track_raw_files(study)
-    return 0
-
-
-def _track_raw_files(study: Path) -> None:
-    """Let DVC version data/raw: experiments in temporary folders bring only what git or DVC tracks."""
-    from temper.tracking.dvc import ask_dvc
-
-    if not any((place / ".dvc").is_dir() for place in (study.resolve(), *study.resolve().parents)):
-        return
-    ask_dvc(
-        *("--cd", str(study), "add", "--quiet", "data/raw"),
-        spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
-        fix="mend what it names, then dvc add data/raw in the study's folder",
-    )
-    print(f"{study}/data/raw.dvc: tracked by DVC")
 
 
 def _in(directory: str) -> None:
@@ -234,25 +175,6 @@ def _figures(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lint(arguments: argparse.Namespace) -> int:
-    """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
-    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False)
-    output = f"{done.stdout}\n{done.stderr}\n"
-    findings = [
-        (lints["place"], finding)
-        for lints in _LINTS.finditer(output)
-        for finding in _FINDING.finditer(lints["findings"])
-    ]
-    if bool(findings) != bool(done.returncode):  # it failed at something else, or its text has another form
-        print(output.strip(), file=sys.stderr)
-        return 1
-    kept = [(place, finding) for place, finding in findings if finding["title"] != NOT_OURS]
-    for place, finding in kept:
-        print(f"{place}: {finding['title']}: {' '.join(finding['body'].split())}")
-    print(f"snakemake --lint: {len(kept)} findings ({len(findings) - len(kept)} left out: {NOT_OURS.rstrip('.')})")
-    return 1 if kept else 0
-
-
 def _use_code_of_this_checkout(argv: list[str]) -> None:
     """Start again with the code of the checkout we stand in, where this is another one's.
 
@@ -286,7 +208,6 @@ def main(argv: list[str] | None = None) -> int:
     for name, function, text in (
         ("table", _table, "print the result table of a study"),
         ("plan", _plan, "what would run, and why"),
-        ("raw", _raw, "copy a study's outside files into its data/raw/"),
         (
             "sync",
             _sync,
@@ -326,12 +247,11 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--remote", help="name of the remote (default: DVC's default remote)")
         if name == "results":
             command.add_argument("--machine", required=True, help="name of this machine's folder")
-        if name == "raw":
-            command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    add("lint", _lint, "snakemake --lint, without what does not apply")
+    for own in (raw, studies, new_study, predict, lint):
+        own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.function(arguments))

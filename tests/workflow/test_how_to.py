@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from temper.engines.tensorrt_rtx import LIBRARY
 from temper.library import folder_of
-from tests.workflow.conftest import ROOT
+from tests.user_checkpoint import ROWS, save_checkpoint, save_rows
+from tests.workflow.conftest import HERE, ROOT
 from tests.workflow.repository import make_repository
 from tests.workflow.test_remotes import BUCKET, ENVIRONMENT, clone, s3
 
@@ -69,3 +71,34 @@ def test_share_results(kind, tmp_path: Path, request):
     assert (other / "results/my-machine/tiny/params.yaml").is_file()
     shutil.rmtree(made.folder)
     shutil.rmtree(other.folder)
+
+
+def shorten(file: Path) -> None:
+    """What a reader need not do: few calls, and a budget that a dozen test rows can meet."""
+    content = yaml.safe_load(file.read_text())
+    content["measurement"] = yaml.safe_load((HERE / "params.tiny.yaml").read_text())["measurement"]
+    content["analysis"]["accuracy_budget_points"] = 60
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def test_new_study_and_predict(tmp_path):
+    made = make_repository(tmp_path / "checkout")
+    checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")
+    first, *others = blocks("new-study.md")
+    assert "run it:     make study STUDY=mine" in run_block(made, first, CHECKPOINT=str(checkpoint), DATA=str(data))
+    assert (made / "studies/mine/data/raw.dvc").is_file()
+    shorten(made / "studies/mine/params.yaml")
+    plan, run, table = (run_block(made, block) for block in others)
+    assert "measure openvino-int8" in plan
+    assert "15 of 15 steps (100%) done" in run
+    assert "openvino-int8" in table
+    texts, rows, everything = (run_block(made, block, ROWS=str(data)) for block in blocks("predict.md"))
+    assert "a charming film" in texts
+    assert "the decision's choice for b1-s" in texts
+    assert f"{len(ROWS)} rows in " in rows
+    labels = (made / "labels.tsv").read_text().splitlines()
+    assert labels[0] == "row\tlabel\tconfidence"
+    assert len(labels) == 1 + len(ROWS)
+    assert {line.split("\t")[1] for line in labels[1:]} <= {"negative", "positive"}
+    assert '"candidate": "ort-fp32"' in everything
+    shutil.rmtree(made.folder)

@@ -107,16 +107,16 @@ def _read_text(path: str) -> str:
     return text
 
 
-def _check_delimited(file: File, delimiter: str, quoting: Literal[0, 3]) -> tuple[list[str], int]:
+def _check_delimited(
+    path: str, columns: list[str] | None, delimiter: str, quoting: Literal[0, 3]
+) -> tuple[list[str], int]:
     """Column names and number of rows.
 
     `datasets` reads through pandas, which takes the first column of too wide rows for an index and fills short rows
     with nothing. So the width of every row is checked here, where the line is still known.
     """
-    reader = csv.reader(
-        io.StringIO(_read_text(file.path), newline=""), delimiter=delimiter, quoting=quoting, strict=True
-    )
-    names, rows = file.columns, 0
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    names, rows = columns, 0
     try:
         for fields in reader:
             if names is None:
@@ -125,19 +125,19 @@ def _check_delimited(file: File, delimiter: str, quoting: Literal[0, 3]) -> tupl
             rows += 1
             if len(fields) != len(names):
                 raise _error(
-                    file.path,
+                    path,
                     f"line {reader.line_num:,} has {len(fields)} fields, where the columns are {names}",
                     "correct that line, data.format, data.quoting, or the file's `columns`",
                 )
     except csv.Error as error:
         raise _error(
-            file.path,
+            path,
             f"line {reader.line_num:,}: {error}",
             "where quotation marks are plain text, set data.quoting: false",
         ) from None
     assert names is not None  # an empty file was refused before
     if len(set(names)) < len(names):
-        raise _error(file.path, f"it names a column twice: {names}", "rename one of them")
+        raise _error(path, f"it names a column twice: {names}", "rename one of them")
     return names, rows
 
 
@@ -154,7 +154,7 @@ def _check_json_lines(path: str) -> int:
     return rows
 
 
-def _load(path: str, wanted: Iterable[str], builder: str, **arguments: Any) -> tuple[dict[str, list[Any]], int]:
+def _load(path: str, wanted: Iterable[str] | None, builder: str, **arguments: Any) -> tuple[dict[str, list[Any]], int]:
     """Values of the wanted columns by name (no values for the others), and the number of rows."""
     import datasets
 
@@ -168,44 +168,67 @@ def _load(path: str, wanted: Iterable[str], builder: str, **arguments: Any) -> t
             raise _error(
                 path, f"{type(cause).__name__}: {str(cause).strip()[:400]}", "write the file anew in data.format"
             ) from error
-        wanted = set(wanted)
+        wanted = set(table.column_names if wanted is None else wanted)
         return {name: table[name][:] if name in wanted else [] for name in table.column_names}, len(table)
 
 
-def _read(file: File, options: Options) -> Columns:
-    wanted = [*options.text, options.label]
+def read_columns(
+    path: str, *, format: str, quoting: bool | None, columns: list[str] | None, wanted: Iterable[str] | None
+) -> Columns:
+    """The columns of one file.
+
+    Args:
+        path: of the file.
+        format: tsv, csv, jsonl or parquet.
+        quoting: whether fields of TSV or CSV may stand in double quotes; read for these two alone.
+        columns: names of the columns of a TSV or CSV file without a header; None where its first line names them.
+        wanted: columns whose values are read; those of the others are left out. None: all.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8, holds NUL bytes or rows of another width, or is of another format.
+    """
     rows: int | None = None
-    if options.format in _DELIMITERS:
-        delimiter = _DELIMITERS[options.format]
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if options.quoting else csv.QUOTE_NONE
-        names, rows = _check_delimited(file, delimiter, quoting)
+    if format in _DELIMITERS:
+        delimiter = _DELIMITERS[format]
+        how: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+        names, rows = _check_delimited(path, columns, delimiter, how)
         if rows == 0:
-            return Columns(origin=file.path, values={name: [] for name in names})
+            return Columns(origin=path, values={name: [] for name in names})
         import datasets
 
         values, found = _load(
-            file.path,
+            path,
             wanted,
             "csv",
             delimiter=delimiter,
-            quoting=quoting,
-            column_names=file.columns,
+            quoting=how,
+            column_names=columns,
             features=datasets.Features({name: datasets.Value("string") for name in names}),
             keep_default_na=False,  # a sentence may be 'null' or 'NA'
             na_filter=False,
             skip_blank_lines=False,
         )
-    elif options.format == "jsonl":
-        rows = _check_json_lines(file.path)
-        values, found = _load(file.path, wanted, "json")
+    elif format == "jsonl":
+        rows = _check_json_lines(path)
+        values, found = _load(path, wanted, "json")
     else:
-        _read_bytes(file.path)
-        values, found = _load(file.path, wanted, "parquet")
+        _read_bytes(path)
+        values, found = _load(path, wanted, "parquet")
         rows = found
     if found != rows:
         happened = f"it has {rows:,} rows, of which {found:,} were read"
-        raise _error(file.path, happened, "look for stray quotation marks or line ends, and set data.quoting")
-    return Columns(origin=file.path, values=values)
+        raise _error(path, happened, "look for stray quotation marks or line ends, and set data.quoting")
+    return Columns(origin=path, values=values)
+
+
+def _read(file: File, options: Options) -> Columns:
+    return read_columns(
+        file.path,
+        format=options.format,
+        quoting=options.quoting,
+        columns=file.columns,
+        wanted=[*options.text, options.label],
+    )
 
 
 def load(options: Options, seed: int) -> Splits:

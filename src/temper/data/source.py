@@ -136,7 +136,12 @@ def select_columns(table: Columns, names: Sequence[str]) -> list[Sequence[Any]]:
     return chosen
 
 
-def _texts(table: Columns, names: Sequence[str]) -> list[tuple[str, ...]]:
+def texts_of(table: Columns, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """One or two texts of each row.
+
+    Raises:
+        DataError: a column is absent, the split has no rows, or a value is no text.
+    """
     columns = select_columns(table, names)
     for name, column in zip(names, columns, strict=True):
         bad = [row for row, value in enumerate(column) if not isinstance(value, str)]
@@ -206,7 +211,7 @@ def splits_from_columns(
     form: str | None = None
     for split in ("train", "validation", "test"):
         if split in tables:
-            texts = _texts(tables[split], text)
+            texts = texts_of(tables[split], text)
             labels, form = _labels(tables[split], label, label_names, form)
             examples[split] = Examples(origin=tables[split].origin, labels=labels, texts=texts)
     return Splits(

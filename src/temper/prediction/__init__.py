@@ -1,0 +1,1 @@
+"""Answers of a finished study's artifact on new texts or images."""

@@ -1,0 +1,242 @@
+"""Inputs through the study's own preprocessing and the artifact on its backend: labels and probabilities."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.artifact import read_manifest
+from temper.backends.opening import open_artifact
+from temper.backends.runner import Runner, TakesSomeSizes
+from temper.data.encoded import Split, row_lengths
+from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
+from temper.data.source import Examples, list_rows
+from temper.errors import ArtifactError, BackendError, ConfigError, DataError
+from temper.measurement.accuracy import predict
+from temper.measurement.isolated import memory_reason
+from temper.measurement.measure import MANIFESTS
+from temper.model_options import CheckpointModel
+from temper.prediction.choice import Choice
+from temper.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature
+
+DATA_FOLDER = "data/prepared"
+NOTHING = "nothing was predicted"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The study's preprocessing.
+
+    max_tokens: longest row in tokens, None for images.
+    """
+
+    signature: Signature
+    preprocessor: Preprocessor
+    max_tokens: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the artifact answered.
+
+    probabilities: float64 [rows, number of labels]: softmax of the logits.
+    cut_rows: rows, from 0, that were longer than the study's max_tokens or than the artifact takes.
+    notes: what was done otherwise than asked, in words.
+    load_s, answer_s: seconds to load the artifact, and for all calls.
+    ran: the backend's own description.
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    label_names: tuple[str, ...]
+    cut_rows: list[int]
+    notes: list[str]
+    load_s: float
+    answer_s: float
+    ran: dict[str, Any]
+
+
+def check_artifact(choice: Choice) -> dict[str, str]:
+    """SHA-256 of the artifact's files by name, which are those that were measured.
+
+    Raises:
+        ArtifactError: a file is not what its manifest says, or not what the candidate's record was taken of.
+    """
+    measured = choice.record.artifact
+    assert measured is not None  # every record that `measure` writes has one
+    kind, folder = measured.loads.partition("/")[0], Path("artifacts", measured.loads)
+    manifest = read_manifest(folder / MANIFESTS[kind], kind={"engines": "engine"}.get(kind, kind))
+    files = {name: str(facts["sha256"]) for name, facts in manifest["files"].items()}
+    if files != measured.files_sha256:
+        other = sorted(
+            name for name in files | measured.files_sha256 if files.get(name) != measured.files_sha256.get(name)
+        )
+        raise ArtifactError(
+            asked=f"predict with {folder}, as {choice.candidate} measured it",
+            happened=f"it was made anew since: {', '.join(other)} differ from what the record was taken of",
+            spoiled=f"{NOTHING}: its accuracy and speed are another artifact's",
+            fix="finish the study, which measures it: make study STUDY=…",
+        )
+    return files
+
+
+def prepared(files: dict[str, str]) -> Prepared:
+    """The study's preprocessing, which is that of the artifact's files.
+
+    Args:
+        files: SHA-256 of the artifact's files by name.
+
+    Raises:
+        ArtifactError: it is not as the study's data was prepared, or the artifact came with another one.
+    """
+    folder = Path(DATA_FOLDER)
+    read_manifest(folder / "data_card.json", kind="data", verify=["signature.json"])
+    signature = Signature.model_validate_json((folder / "signature.json").read_text(encoding="utf-8"))
+    own = PREPROCESSOR_FILES[signature.task]
+    card = read_manifest(folder / "data_card.json", kind="data", verify=own)
+    other = [name for name in own if files.get(name, card["files"][name]["sha256"]) != card["files"][name]["sha256"]]
+    if other:
+        raise ArtifactError(
+            asked="preprocess as the artifact's study does",
+            happened=f"{', '.join(other)} of the artifact and of {folder} differ",
+            spoiled=NOTHING,
+            fix="finish the study: its data was prepared anew after the artifact was made",
+        )
+    model = CheckpointModel(task=signature.task, source="checkpoint", checkpoint=str(folder), revision=None)
+    preprocessor = build_preprocessor(model, Examples(origin=str(folder), labels=[]))
+    return Prepared(signature, preprocessor, card["max_tokens"])
+
+
+def _truncated(how: Prepared, examples: Examples, encoded: Encoded) -> list[int]:
+    """Rows that were longer than max_tokens: of those that fill it, the ones that are cut alone, too."""
+    if not encoded.truncated_rows:
+        return []
+    full = [row for row, length in enumerate(encoded.token_lengths) if length == max(encoded.token_lengths)]
+    return [row for row in full if how.preprocessor.encode(examples.take([row]), how.max_tokens).truncated_rows]
+
+
+def _profile(runner: Runner) -> str:
+    """What sizes a loaded runner takes, in words: 'batch_size 1 to 8, sequence_length 8 to 32'."""
+    limits = ", ".join(f"{axis} {low} to {high}" for axis, (low, high) in runner.limits().items())
+    shapes = runner.describe().get("profiles")
+    return f"{limits} (its profiles: {shapes})" if shapes else limits
+
+
+def _call_size(runner: Runner, choice: Choice, longest: int, *, asked: int, strict: bool) -> list[str]:
+    """Whether calls of this many rows fit; what is said where they are cut.
+
+    Raises:
+        ConfigError: they do not, and `strict` wants them as they were asked for.
+    """
+    low, high = runner.limits().get(BATCH_AXIS, (1, asked))
+    has_length = SEQUENCE_AXIS in runner.limits()
+    sizes = {BATCH_AXIS: max(asked, low)} | (  # fewer rows are filled up
+        {SEQUENCE_AXIS: min(longest, runner.limits()[SEQUENCE_AXIS][1])} if has_length else {}
+    )
+    if asked <= high and (not isinstance(runner, TakesSomeSizes) or runner.fits(sizes)):
+        return []
+    assert choice.record.artifact is not None
+    happened = f"{choice.record.artifact.loads} takes {_profile(runner)}"
+    if strict:
+        raise ConfigError(
+            asked=f"predict {asked} rows of up to {longest} tokens in a call with {choice.candidate}",
+            happened=happened,
+            spoiled=NOTHING,
+            fix="a smaller --batch-size; or leave out --strict, and they are cut into calls that fit",
+        )
+    return [f"calls of {asked} rows were cut into calls that fit: {happened}"]
+
+
+def _strictly(rows: list[int], total: int, limit: str) -> None:
+    if rows:
+        raise DataError(
+            asked=f"predict {total:,} row{'s' if total > 1 else ''}, none of them cut (--strict)",
+            happened=f"longer than {limit}: {list_rows(rows)}",
+            spoiled=NOTHING,
+            fix="shorten them, or leave out --strict: they are cut, and named",
+        )
+
+
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Probabilities, float64, of logits [rows, labels]; each row adds up to 1."""
+    exact = np.asarray(logits, dtype=np.float64)
+    shifted = np.exp(exact - exact.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def answer(
+    choice: Choice, files: dict[str, str], how: Prepared, examples: Examples, *, batch_size: int | None, strict: bool
+) -> Answers:
+    """Predict.
+
+    Args:
+        choice: the candidate.
+        files: what `check_artifact` found.
+        how: the study's preprocessing.
+        examples: texts or images.
+        batch_size: rows of a call; None: as many as when the accuracy was measured.
+        strict: refuse rows that would be cut, and calls that do not fit.
+
+    Raises:
+        DataError: an image cannot be read; with `strict`, a row is too long.
+        ConfigError: with `strict`, a call does not fit.
+        BackendError: the artifact cannot be loaded, memory ran out, or an answer is not a number.
+        Unavailable: this machine lacks what the backend needs.
+    """
+    encoded = how.preprocessor.encode(examples, how.max_tokens)
+    cut = _truncated(how, examples, encoded)
+    if strict:
+        _strictly(cut, len(examples), f"the study's {how.max_tokens} tokens")
+    notes = [f"longer than the study's {how.max_tokens} tokens, and cut: {list_rows(cut)}"] if cut else []
+    split = Split(labels=np.zeros(len(examples), dtype=np.int64), texts=[], inputs=encoded.inputs)
+    lengths = row_lengths(split, how.signature)
+    backend = choice.record.backend
+    size = batch_size or int(choice.record.measurement["accuracy_batch_size"])
+    assert choice.record.artifact is not None
+    folder = f"artifacts/{choice.record.artifact.loads}"
+    started = time.perf_counter()
+    try:
+        with open_artifact(backend["runner"], folder, backend["options"], backend["library_version"]) as runner:
+            loaded = time.perf_counter()
+            if batch_size is not None:  # else calls are those that the accuracy was measured with
+                asked = min(batch_size, len(examples))
+                notes += _call_size(runner, choice, int(lengths.max()), asked=asked, strict=strict)
+            high = runner.limits().get(SEQUENCE_AXIS, (1, None))[1] if how.max_tokens is not None else None
+            too_long = [] if high is None else np.flatnonzero(lengths > high).tolist()
+            if strict:
+                _strictly(too_long, len(examples), f"the artifact takes: {_profile(runner)}")
+            if too_long:
+                notes.append(f"longer than the {high} tokens that the artifact takes, and cut: {list_rows(too_long)}")
+            logits = predict(runner, split, how.signature, batch_size=size).logits
+            ran = runner.describe()
+            ended = time.perf_counter()
+    except Exception as error:
+        reason = memory_reason(error)
+        if reason is None:
+            raise
+        raise _cannot(choice, f"out of memory: {reason}", "a smaller --batch-size") from None
+    if not np.isfinite(logits).all():
+        bad = np.flatnonzero(~np.isfinite(logits).all(axis=1)).tolist()
+        raise _cannot(
+            choice,
+            f"the answers to {list_rows(bad)} are not numbers",
+            "another candidate, with --candidate; FP16 files overflow where values are too large for them",
+        )
+    return Answers(
+        probabilities=softmax(logits),
+        label_names=how.signature.label_names,
+        cut_rows=sorted({*cut, *too_long}),
+        notes=notes,
+        load_s=loaded - started,
+        answer_s=ended - loaded,
+        ran=ran,
+    )
+
+
+def _cannot(choice: Choice, happened: str, fix: str) -> BackendError:
+    backend = choice.record.backend["name"]
+    return BackendError(
+        asked=f"predict with {choice.candidate} on {backend}", happened=happened, spoiled=NOTHING, fix=fix
+    )

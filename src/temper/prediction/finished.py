@@ -1,0 +1,100 @@
+"""What a finished study says of its candidates: the report and the records it was made from, as their jobs left them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from temper.artifact import sha256
+from temper.errors import ArtifactError, ConfigError, DataError
+from temper.measurement.record import Record, read_record
+from temper.tracking.job_record import JobRecord, read_job_record, record_path
+
+REPORT = "artifacts/report"
+Json = dict[str, Any]
+
+
+def record_file(candidate: str) -> str:
+    """Path of a candidate's record, from the study's folder."""
+    return f"artifacts/measurements/{candidate}.json"
+
+
+def _check_bytes(file: str, digest: str | None) -> None:
+    """A file is the one that the report's job read or wrote."""
+    if digest is None or not Path(file).is_file() or sha256(file) != digest:
+        raise ArtifactError(
+            asked=f"take {file} as the study's last report has it",
+            happened="it is not there"
+            if not Path(file).is_file()
+            else "it is another file: altered or made anew since",
+            spoiled="this answer: what is said of the artifact might be another's",
+            fix="finish the study (make study STUDY=…), or temper sync, which puts back what was altered",
+        )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The report of the study in the working directory.
+
+    decision, comparison, summary: the content of the report's files of these names.
+    params: its params.yaml.
+    job: the record of the job that wrote the report.
+    """
+
+    decision: Json
+    comparison: Json
+    summary: Json
+    params: Json
+    job: JobRecord
+
+    @property
+    def candidates(self) -> list[str]:
+        """Names of all candidates, in the report's order."""
+        return list(self.summary["candidates"])
+
+    def record(self, candidate: str) -> Record:
+        """A candidate's record.
+
+        Raises:
+            ArtifactError: it is not the one that the report was made from.
+        """
+        _check_bytes(record_file(candidate), self.job.inputs.get(record_file(candidate)))
+        return read_record(record_file(candidate))
+
+    def batch_size(self, workload: str) -> int:
+        """Rows of one call of a workload."""
+        try:
+            return int(self.params["workloads"][workload]["batch_size"])
+        except KeyError:
+            raise ConfigError(
+                asked=f"read how many rows a call of the workload {workload} has",
+                happened="params.yaml has no such workload any more: it was changed after the last report",
+                spoiled="nothing",
+                fix="finish the study (make study STUDY=…), or take the change back",
+            ) from None
+
+
+def read_finished() -> Finished:
+    """Read the report of the study in the working directory.
+
+    Raises:
+        DataError: there is none.
+        ArtifactError: it was altered since its job wrote it.
+    """
+    if not Path(REPORT, "decision.json").is_file():
+        raise DataError(
+            asked="predict with the artifact that the study's decision chose",
+            happened=f"{REPORT}/decision.json does not exist: the study has not been run to its end",
+            spoiled="nothing",
+            fix="run it first: make reproduce, or make study STUDY=…; --directory names another study's folder",
+        )
+    job = read_job_record(record_path("report", ""))
+    content = {}
+    for name in ("decision", "comparison", "summary"):
+        file = f"{REPORT}/{name}.json"
+        _check_bytes(file, job.outputs.get(file))
+        content[name] = json.loads(Path(file).read_text(encoding="utf-8"))
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    return Finished(**content, params=params, job=job)

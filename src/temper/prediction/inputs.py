@@ -1,0 +1,144 @@
+"""What is to be answered: texts or images from the command line, or a file of rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.data.files import read_columns
+from temper.data.images import ENDINGS, ImageFiles
+from temper.data.prepare import check_examples
+from temper.data.source import Examples, texts_of
+from temper.errors import ConfigError, DataError
+
+FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+NOTHING = "nothing was predicted"
+
+
+@dataclass(frozen=True)
+class RowsFile:
+    """How a file of rows is read where the study does not say it; None: as the study says.
+
+    text: one column, or two for pairs.
+    columns: names of the columns of TSV or CSV without a header.
+    quoting: whether fields of TSV or CSV may stand in double quotes.
+    """
+
+    text: list[str] | None
+    columns: list[str] | None
+    quoting: bool | None
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Rows to be answered.
+
+    examples: texts or images; their labels mean nothing.
+    shown: what stands for each row in a table: the text, or the image's path.
+    from_file: whether they are the rows of one file.
+    """
+
+    examples: Examples
+    shown: list[str]
+    from_file: bool
+
+
+def _refused(happened: str, fix: str, *, asked: str = "predict what the command line names") -> ConfigError:
+    return ConfigError(asked=asked, happened=happened, spoiled=NOTHING, fix=fix)
+
+
+def _looks_like(argument: str, endings: Sequence[str]) -> bool:
+    """A path with one of these endings, rather than a sentence: there is no such sentence of one word."""
+    return Path(argument).suffix.lower() in endings and not any(letter.isspace() for letter in argument)
+
+
+def _images(arguments: Sequence[str], base: Path) -> Asked:
+    for argument in arguments:
+        is_folder = (base / argument).is_dir()
+        if is_folder or _looks_like(argument, list(FORMATS)):
+            raise _refused(
+                f"{argument} is {'a folder' if is_folder else 'a file of rows'}, and this study's model takes images",
+                f"name image files: {', '.join(f'*{ending}' for ending in ENDINGS)}",
+            )
+    paths = [str(base / argument) for argument in arguments]
+    examples = Examples(origin="the command line", labels=[0] * len(paths), images=ImageFiles(paths))
+    return Asked(examples, list(arguments), from_file=False)
+
+
+def _rows(path: str, how: RowsFile, data: Mapping[str, Any]) -> Asked:
+    format = FORMATS[Path(path).suffix.lower()]
+    columns = how.text or data.get("text")
+    if columns is None:
+        raise _refused(
+            f"the study's data has no text column that {path} could share",
+            "name the column: --text-column NAME",
+            asked=f"predict the rows of {path}",
+        )
+    if how.columns is not None and format not in ("tsv", "csv"):
+        raise _refused(f"{path} names its columns itself", "leave out --columns", asked=f"predict the rows of {path}")
+    quoting = how.quoting
+    if quoting is None and format in ("tsv", "csv"):
+        same = data.get("format") == format and data.get("quoting") is not None
+        quoting = bool(data["quoting"]) if same else format == "csv"  # as both formats are usually written
+    table = read_columns(path, format=format, quoting=quoting, columns=how.columns, wanted=columns)
+    texts = texts_of(table, columns)
+    examples = Examples(origin=path, labels=[0] * len(texts), texts=texts)
+    return Asked(examples, ["\t".join(row) for row in texts], from_file=True)
+
+
+def _texts(arguments: Sequence[str], count: int) -> Asked:
+    if len(arguments) % count:
+        raise _refused(
+            f"{len(arguments)} texts were given, and this study's rows are pairs",
+            "give two texts for each row, or a file with both columns",
+        )
+    rows = [tuple(arguments[start : start + count]) for start in range(0, len(arguments), count)]
+    examples = Examples(origin="the command line", labels=[0] * len(rows), texts=rows)
+    return Asked(examples, [" | ".join(row) for row in rows], from_file=False)
+
+
+def read_inputs(
+    arguments: Sequence[str], *, base: Path, task: str, data: Mapping[str, Any], how: RowsFile, as_text: bool
+) -> Asked:
+    """Texts, images or the rows of a file, checked as those of a study are.
+
+    Args:
+        arguments: texts, paths of images, or the path of one file of rows.
+        base: the folder that paths start at.
+        task: of the study's model.
+        data: the `data:` section of the study.
+        how: of a file of rows.
+        as_text: take every argument for a text, also where it looks like a path.
+
+    Raises:
+        ConfigError: the model takes something else, or more than one file is named.
+        DataError: a file is absent or broken, a column is missing, or a text is empty.
+    """
+    if task == "image-classification":
+        asked = _images(arguments, base)
+        check_examples(asked.examples, task)
+        return asked
+    pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS)]
+    if pictures:
+        raise _refused(
+            f"{pictures[0]} looks like an image, and this study's model takes texts",
+            "name a study of images with --directory; or --text, where it is a text",
+        )
+    files = [] if as_text else [argument for argument in arguments if _looks_like(argument, list(FORMATS))]
+    if not files:
+        asked = _texts(arguments, len(data.get("text") or [""]))
+    elif len(arguments) > 1:
+        raise _refused(
+            f"{files[0]} stands beside {len(arguments) - 1} more", "name one file alone; or --text, where it is a text"
+        )
+    elif not (base / files[0]).is_file():
+        raise DataError(
+            asked=f"predict the rows of {files[0]}",
+            happened="there is no such file",
+            spoiled=NOTHING,
+            fix="correct its path; or --text, where it is a text",
+        )
+    else:
+        asked = _rows(str(base / files[0]), how, data)
+    check_examples(asked.examples, task)
+    return asked

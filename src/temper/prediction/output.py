@@ -1,0 +1,157 @@
+"""Answers as a table, as JSON, or as a file of labels; and what they were answered with."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.artifact import write_text
+from temper.errors import ConfigError
+from temper.prediction.answer import Answers
+from temper.prediction.choice import Choice
+from temper.report.render import artifact_digest
+
+DIGITS = 4  # of confidences; JSON has them all
+SHOWN_LETTERS = 100  # of a text in a table
+FORMATS = {".tsv": "\t", ".csv": ",", ".jsonl": None}
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Answers with all that is said beside them.
+
+    files: SHA-256 of the artifact's files by name.
+    shown: what stands for each row.
+    """
+
+    study: str
+    choice: Choice
+    files: dict[str, str]
+    shown: list[str]
+    answers: Answers
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Number (from 1), label, its confidence, every label's, and whether the row was cut; in the rows' order."""
+        answers = self.answers
+        cut = set(answers.cut_rows)
+        return [
+            {
+                "row": number + 1,
+                "label": answers.label_names[int(own.argmax())],
+                "confidence": float(own.max()),
+                "confidences": dict(zip(answers.label_names, map(float, own), strict=True)),
+                "cut": number in cut,
+            }
+            for number, own in enumerate(answers.probabilities)
+        ]
+
+    @property
+    def path(self) -> str:
+        """Folder of the artifact, from the study's."""
+        assert self.choice.record.artifact is not None
+        return f"artifacts/{self.choice.record.artifact.loads}"
+
+    def time_in_words(self) -> str:
+        """'1,000 rows in 1.23 s, after 0.45 s of loading'."""
+        count, answers = len(self.shown), self.answers
+        return f"{count:,} row{'s' if count > 1 else ''} in {answers.answer_s:.3f} s, after {answers.load_s:.2f} s of loading"
+
+
+def facts(found: Predicted) -> list[str]:
+    """Which artifact answered, what was measured of it, what was done otherwise than asked, and the time."""
+    choice, ran = found.choice, found.answers.ran
+    device = ran.get("device") or ran.get("provider") or "cpu"
+    return [
+        f"artifact:  {found.path}, digest {artifact_digest(found.files)} (checked)",
+        f"candidate: {choice.candidate}: {choice.why}",
+        f"backend:   {choice.record.backend['name']}: {ran['library']} {ran.get('version', '')} on {device}",
+        f"precision: {choice.precision}",
+        f"accuracy:  {choice.accuracy}",
+        *(f"note:      {note}" for note in found.answers.notes),
+        f"time:      {found.time_in_words()}",
+    ]
+
+
+def as_json(found: Predicted) -> str:
+    """Everything, as one JSON object."""
+    choice = found.choice
+    rows = [{**row, "input": shown} for row, shown in zip(found.rows(), found.shown, strict=True)]
+    content = {
+        "study": found.study,
+        "candidate": choice.candidate,
+        "why": choice.why,
+        "workload": choice.workload,
+        "artifact": {"path": found.path, "digest": artifact_digest(found.files), "files_sha256": found.files},
+        "backend": {"name": choice.record.backend["name"], "ran": found.answers.ran},
+        "precision": choice.precision,
+        "accuracy": choice.accuracy,
+        "notes": found.answers.notes,
+        "load_s": found.answers.load_s,
+        "answer_s": found.answers.answer_s,
+        "rows": rows,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_lines(found: Predicted, delimiter: str | None) -> str:
+    """Row, label and confidence of each row: with a delimiter and a header, or as JSON lines with every confidence."""
+    if delimiter is None:
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows())
+    lines = io.StringIO()
+    writer = csv.writer(lines, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(["row", "label", "confidence"])
+    writer.writerows([row["row"], row["label"], f"{row['confidence']:.{DIGITS}f}"] for row in found.rows())
+    return lines.getvalue()
+
+
+def check_output(output: Path, inputs: Sequence[Path]) -> None:
+    """Check the path of a file of labels before anything is predicted.
+
+    Raises:
+        ConfigError: its ending is none of FORMATS, its folder is not there, it is a folder, or it is what is to be read.
+    """
+    happened, fix = None, ""
+    if output.suffix.lower() not in FORMATS:
+        happened, fix = f"its ending is {output.suffix or 'missing'}", f"give one of {', '.join(FORMATS)}"
+    elif not output.parent.is_dir():
+        happened, fix = f"there is no folder {output.parent}", "make it, or name another"
+    elif output.is_dir():
+        happened, fix = "it is a folder", "name a file in it"
+    elif any(output.resolve() == one.resolve() for one in inputs):
+        happened, fix = "it is the file that is to be predicted", "name another: it would be written over"
+    if happened is not None:
+        raise ConfigError(
+            asked=f"write labels to {output}", happened=happened, spoiled="nothing was predicted", fix=fix
+        )
+
+
+def write_labels(found: Predicted, output: Path) -> None:
+    """Write the labels as the file's ending says, whole or not at all."""
+    write_text(output, as_lines(found, FORMATS[output.suffix.lower()]))
+
+
+def print_table(found: Predicted) -> None:
+    """Print inputs, labels and confidences as a table on standard output; of more than two labels the next two as well."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=found.study, title_justify="left")
+    table.add_column("input", overflow="fold")
+    for column in ("label", "confidence"):
+        table.add_column(column, no_wrap=True)
+    others = len(found.answers.label_names) > 2
+    if others:
+        table.add_column("next")
+    for row, shown in zip(found.rows(), found.shown, strict=True):
+        ordered = sorted(row["confidences"].items(), key=lambda item: -item[1])
+        text = shown if len(shown) <= SHOWN_LETTERS else shown[: SHOWN_LETTERS - 1] + "…"
+        cells = [text, row["label"], f"{row['confidence']:.{DIGITS}f}"]
+        table.add_row(
+            *cells,
+            *([", ".join(f"{label} {value:.{DIGITS}f}" for label, value in ordered[1:3])] if others else []),
+        )
+    console = Console(markup=False, highlight=False)
+    console.print(table)

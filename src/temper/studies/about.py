@@ -1,0 +1,61 @@
+"""about.yaml: what a study shows and what it needs, beside its params.yaml."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from temper.errors import ConfigError
+
+FILE = "about.yaml"
+
+
+class Needs(BaseModel):
+    """What a run needs beside this checkout.
+
+    gpu: an NVIDIA GPU, without which its rows (or its baseline) are 'not measured'.
+    network: a model hub or another server.
+    files: files from outside, in data/raw/.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    gpu: bool
+    network: bool
+    files: bool
+
+    def __str__(self) -> str:
+        wanted = [("GPU", self.gpu), ("network", self.network), ("files", self.files)]
+        return ", ".join(name for name, needed in wanted if needed) or "nothing"
+
+
+class About(BaseModel):
+    """A study in a line.
+
+    title: what it shows.
+    minutes: of a first run, estimated: on two CPU cores, or on one GPU where it needs one. Null: nobody has estimated it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: Annotated[str, Field(min_length=1, pattern=r"^[^\n]+$")]
+    needs: Needs
+    minutes: PositiveInt | None
+
+
+def read_about(file: Path) -> About:
+    """Read a study's about.yaml.
+
+    Raises:
+        ConfigError: it is no YAML, or has other keys than `About`.
+    """
+    try:
+        return About.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        happened = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        raise ConfigError(
+            asked=f"read {file}",
+            happened=happened,
+            spoiled="the list of studies; no study is changed by it",
+            fix=f"give it the keys of another study's {FILE}: title, needs: {{gpu, network, files}}, minutes",
+        ) from None

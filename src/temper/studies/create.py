@@ -1,0 +1,208 @@
+"""A new study from a checkpoint's folder and data: everything is made and checked beside its place, then moved there."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from temper.artifact import write_text
+from temper.data.prepare import check_classes, check_examples, draw_splits
+from temper.data.preprocessing import build_preprocessor
+from temper.data.source import Splits
+from temper.errors import ConfigError, PipelineError, StorageError
+from temper.model_options import model_options
+from temper.plugins import load as plugin
+from temper.schema import NAME_PATTERN
+from temper.studies.about import FILE as ABOUT
+from temper.studies.checkpoint import NOT_MADE, Checkpoint
+from temper.studies.sections import SEED, Section, Wanted, as_yaml, sections
+from temper.study import read_study
+from temper.training.model import initial_model
+
+RAW = "data/raw"
+CHECKPOINT = f"{RAW}/checkpoint"
+MOST_VALIDATION_ROWS, MOST_CALIBRATION_ROWS = 500, 300
+UNBOUNDED = 1_000_000  # tokens, where the model states no limit: only to count a text's
+MULTIPLE = 8  # lengths are rounded up to it
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of the texts.
+
+    longest: of a text; no more than the model takes.
+    most: what 19 of 20 texts have at most.
+    cut: texts that are longer than the model takes.
+    notes: what loading the tokenizer said, such as which token pads where it has none for it.
+    """
+
+    longest: int
+    most: int
+    cut: int
+    notes: list[str]
+
+
+def check_name(checkout: Path, name: str) -> None:
+    """Refuse a name that is no folder's name, or that a study has.
+
+    Raises:
+        ConfigError: it is.
+    """
+    taken = {"embedded": "params.yaml"} | {
+        path.parent.name: f"studies/{path.parent.name}" for path in checkout.glob("studies/*/params.yaml")
+    }
+    happened = None
+    if not re.match(NAME_PATTERN, name):
+        happened = "it is no name for a folder: letters, digits, _ and -, the first a letter or a digit"
+    elif name in taken or (checkout / "studies" / name).exists():
+        happened = f"{taken.get(name, f'studies/{name}')} is there already"
+    if happened is not None:
+        raise ConfigError(
+            asked=f"make the study {name}", happened=happened, spoiled=NOT_MADE, fix="choose another name"
+        )
+
+
+@contextlib.contextmanager
+def staging(checkout: Path, name: str) -> Iterator[Path]:
+    """A folder that becomes studies/<name> when the block ends well, and vanishes when it does not.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    studies = checkout / "studies"
+    try:
+        studies.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=studies, prefix=f".{name}.") as scratch:
+            folder = Path(scratch) / name
+            folder.mkdir()
+            (folder / RAW).mkdir(parents=True)
+            yield folder
+            folder.rename(studies / name)
+    except OSError as error:
+        raise StorageError(
+            asked=f"make studies/{name}",
+            happened=f"{type(error).__name__}: {error.strerror or error}",
+            spoiled=NOT_MADE,
+            fix="give yourself room and write permission below studies/",
+        ) from None
+
+
+@contextlib.contextmanager
+def standing_in(folder: Path) -> Iterator[None]:
+    """Paths of a study start in its folder."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
+    """Copy what a study needs of a checkpoint."""
+    target = folder / CHECKPOINT
+    target.mkdir(parents=True)
+    for name in checkpoint.files:
+        shutil.copyfile(checkpoint.folder / name, target / name)
+
+
+def drawn_rows(train: int, has_validation: bool = False) -> dict[str, int | None]:
+    """How many rows to draw for validation and calibration from so many in train."""
+    validation = None if has_validation else max(1, min(MOST_VALIDATION_ROWS, train // 10))
+    left = train - (validation or 0)
+    return {"validation_rows": validation, "calibration_rows": max(1, min(MOST_CALIBRATION_ROWS, left))}
+
+
+def loaded(folder: Path, data: Section, task: str) -> Splits:
+    """The rows that a run would read, checked as it would check them.
+
+    Raises:
+        DataError: a run would stop at them.
+    """
+    with standing_in(folder):
+        module = plugin("data", data["source"])
+        options = module.Options.model_validate(data)
+        splits: Splits = module.load(options, SEED)
+        for examples in (splits.train, splits.validation, splits.test):
+            if examples is not None:
+                check_examples(examples, task)
+        parts = draw_splits(splits, options, SEED)
+        examples, rows = parts["train"]
+        check_classes(examples.take(rows), splits.label_names)
+    return splits
+
+
+def measure_texts(folder: Path, checkpoint: Checkpoint, splits: Splits) -> Lengths:
+    """Tokens of all texts, by the checkpoint's own tokenizer.
+
+    Raises:
+        ArtifactError: the tokenizer cannot be loaded, or has no token that could pad.
+    """
+    model = {"task": checkpoint.task, "source": "checkpoint", "checkpoint": CHECKPOINT, "revision": None}
+    said = io.StringIO()
+    with standing_in(folder), contextlib.redirect_stdout(said):
+        preprocessor = build_preprocessor(model_options(model), splits.train)
+    encoded = [preprocessor.encode(part, UNBOUNDED) for part in (splits.train, splits.validation, splits.test) if part]
+    lengths = sorted(length for part in encoded for length in part.token_lengths)
+    most = lengths[max(0, -(-len(lengths) * 19 // 20) - 1)]
+    return Lengths(lengths[-1], most, sum(part.truncated_rows for part in encoded), said.getvalue().splitlines())
+
+
+def rounded(length: int, most: int) -> int:
+    """A length rounded up, as batches are padded; at most `most`."""
+    return min(-(-length // MULTIPLE) * MULTIPLE, most)
+
+
+def check_model(folder: Path, content: Section, splits: Splits) -> None:
+    """Load the weights as a run would: a checkpoint without them, or with other labels, is refused here.
+
+    Raises:
+        ArtifactError: a run would stop at it.
+    """
+    options = model_options(content["model"])
+    with standing_in(folder), tempfile.TemporaryDirectory(prefix="temper-preprocessor.") as scratch:
+        preprocessor = build_preprocessor(options, splits.train)
+        preprocessor.save(scratch)
+        signature = preprocessor.signature(splits.label_names)
+        initial_model(options, signature, Path(scratch), fresh_head=content["train"]["method"] == "fine_tune")
+
+
+def write_params(folder: Path, wanted: Wanted, title: str) -> Section:
+    """Write params.yaml and check it as `temper check` does.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ConfigError: it would be refused.
+    """
+    file = folder / "params.yaml"
+    write_text(file, as_yaml(sections(wanted), title))
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        read_study(content, [file])
+    except PipelineError as error:  # what was typed does not go together
+        raise ConfigError(
+            asked=f"make the study {wanted.name}", happened=error.happened, spoiled=NOT_MADE, fix=error.fix
+        ) from None
+    return content
+
+
+def write_beside(folder: Path, checkout: Path, about: Section, readme: str, raw: dict[str, str] | None) -> None:
+    """Write what stands beside params.yaml: dvc.yaml, about.yaml, README.md and, where `temper raw` can repeat it, raw.yaml."""
+    shutil.copyfile(checkout / "dvc.yaml", folder / "dvc.yaml")
+    write_text(folder / ABOUT, yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=10**6))
+    write_text(folder / "README.md", readme)
+    if raw is not None:
+        head = (
+            f"# What `make raw STUDY={folder.name} FROM=folder` copies: target in this study ← source in that folder.\n"
+        )
+        write_text(folder / "raw.yaml", head + yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=10**6))

@@ -1,0 +1,191 @@
+"""`temper new-study`: from a checkpoint and data, by flags or by asking, to a folder that runs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.engines.tensorrt_rtx import LIBRARY
+from temper.errors import ConfigError, DataError
+from temper.library import INSTALLED, installed_version
+from temper.provenance import machine
+from temper.statistics.paired_labels import against_budget
+from temper.studies import create
+from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
+from temper.studies.new_data import Given, images_section, path_of, texts_section
+from temper.studies.questions import Questions, number, yes_or_no
+from temper.studies.sections import Section, Wanted
+
+
+@dataclass(frozen=True)
+class Made:
+    """A study that was made: its name, and lines that say what was found and what to run."""
+
+    name: str
+    lines: list[str]
+
+
+def _some_name(text: str) -> str:
+    if not text:
+        raise ValueError("give a name")
+    return text
+
+
+def _max_tokens(questions: Questions, lengths: create.Lengths) -> int:
+    """Longest row of the study in tokens."""
+    return questions.answer(
+        "max-tokens",
+        f"longest row in tokens (the longest text has {lengths.longest:,}; what is beyond is cut)",
+        number(3, max(lengths.longest, 3) * 2 + create.MULTIPLE),
+        str(create.rounded(lengths.longest, lengths.longest if lengths.cut else 10**6)),
+    )
+
+
+def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
+    """Whether the checkpoint is trained; one without a classifier has to be."""
+    if checkpoint.label_names is not None:
+        return questions.answer("fine-tune", "train the checkpoint on the data (else as it is)", yes_or_no, "no")
+    agreed = questions.answer(
+        "fine-tune", "the checkpoint has no classifier of its own: train one on the data", yes_or_no
+    )
+    if not agreed:
+        raise ConfigError(
+            asked=f"make a study of {checkpoint.folder.name} as it is",
+            happened="it has no classifier: its config.json names no architecture for classification",
+            spoiled=NOT_MADE,
+            fix="name a fine-tuned checkpoint, or --fine-tune yes",
+        )
+    return True
+
+
+def _check_kind(checkpoint: Checkpoint, path: Path) -> None:
+    """Refuse images for a model of texts, and the reverse."""
+    images = checkpoint.task == "image-classification"
+    if path.is_dir() != images:
+        takes = (
+            "a folder with a folder of images for each label"
+            if images
+            else "a file of texts (TSV, CSV, JSON lines, Parquet)"
+        )
+        raise DataError(
+            asked=f"make a study of {checkpoint.folder.name} and {path.name}",
+            happened=f"{path.name} is {'a folder' if path.is_dir() else 'no folder'}, and a {checkpoint.model_type} for "
+            f"{checkpoint.task} takes {takes}",
+            spoiled=NOT_MADE,
+            fix="give data of the model's kind: --data",
+        )
+
+
+def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path]) -> dict[str, str] | None:
+    """What raw.yaml lists, from the nearest folder that holds all; None where the study's files are no copies."""
+    if not copied:
+        return None
+    sources = {f"{create.CHECKPOINT}/{name}": checkpoint.folder / name for name in checkpoint.files} | dict(copied)
+    top = os.path.commonpath([path.parent for path in sources.values()])
+    return {target: path.relative_to(top).as_posix() for target, path in sources.items()}
+
+
+def _readme(wanted: Wanted, lines: list[str], listed: bool) -> str:
+    bring = (
+        f"`make raw STUDY={wanted.name} FROM=folder` copies them (raw.yaml)"
+        if listed
+        else "they are not in git; `dvc pull` brings them where they were pushed"
+    )
+    found = "\n".join(f"- {line.partition(':')[0]}: {line.partition(':')[2].strip()}" for line in lines)
+    return f"""# {wanted.name}
+
+Made by `temper new-study`:
+
+{found}
+
+```
+make plan STUDY={wanted.name}
+make study STUDY={wanted.name}
+```
+
+Files from outside are in data/raw/: {bring}. params.yaml is yours to change (docs/params.md); not measured yet.
+"""
+
+
+def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
+    """Ask what was not given, look at checkpoint and data, and make studies/<name>/ or nothing.
+
+    Args:
+        checkout: where studies/ is.
+        questions: flags, and how to ask.
+        given: flags that are lists.
+
+    Raises:
+        PipelineError: what was named cannot become a study; nothing is left of it.
+    """
+    name = questions.answer("name", "name of the study", _some_name)
+    create.check_name(checkout, name)
+    checkpoint = inspect_checkpoint(questions.answer("checkpoint", "folder of the checkpoint", path_of))
+    path = questions.answer("data", "file of labelled texts, or folder of images by label", path_of)
+    if not path.exists():
+        raise DataError(
+            asked=f"make a study of {path}", happened="it is not there", spoiled=NOT_MADE, fix="correct --data"
+        )
+    _check_kind(checkpoint, path)
+    fine_tune = _fine_tune(questions, checkpoint)
+    with create.staging(checkout, name) as folder:
+        create.copy_checkpoint(checkpoint, folder)
+        copied: dict[str, Path] = {}
+        length = None
+        if checkpoint.task == "image-classification":
+            section, lines = images_section(questions, given, checkpoint, path, fine_tune, folder)
+            splits = create.loaded(folder, section, checkpoint.task)
+        else:
+            section, lines, copied = texts_section(questions, given, checkpoint, path, fine_tune, folder)
+            splits = create.loaded(folder, section, checkpoint.task)
+            lengths = create.measure_texts(folder, checkpoint, splits)
+            section["max_tokens"] = _max_tokens(questions, lengths)
+            length = create.rounded(lengths.most, section["max_tokens"])
+            beyond = f"; {lengths.cut:,} are longer than the model takes" if lengths.cut else ""
+            tokens = f"the longest text has {lengths.longest:,}{beyond}; max_tokens {section['max_tokens']}"
+            lines += [f"tokens:     {tokens}", *(f"note:       {note}" for note in lengths.notes)]
+        gpu = questions.answer("gpu", "TensorRT engines for an NVIDIA GPU as well", yes_or_no, "no")
+        wanted = Wanted(
+            name=name,
+            task=checkpoint.task,
+            data=section,
+            checkpoint=create.CHECKPOINT,
+            attends=checkpoint.attends,
+            sequence_length=length,
+            fine_tune=fine_tune,
+            engine_version=(installed_version(LIBRARY) or INSTALLED) if gpu else None,
+            threads=machine()["cores_usable"],
+        )
+        title = f"{checkpoint.folder.name} ({checkpoint.model_type}) on {path.name}"
+        content = create.write_params(folder, wanted, title)
+        create.check_model(folder, content, splits)
+        lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines, *_too_few(len(splits.test), content)]
+        raw = _raw_listing(checkpoint, copied)
+        about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}
+        create.write_beside(folder, checkout, about, _readme(wanted, lines, raw is not None), raw)
+    lines += [
+        f"written:    studies/{name}/params.yaml: {len(content['candidates'])} candidates, closed schema holds",
+        f"run it:     make study STUDY={name}",
+        f"            (or, in an environment that is active: snakemake --cores 1 --directory studies/{name})",
+    ]
+    return Made(name, lines)
+
+
+def _too_few(test_rows: int, content: Section) -> list[str]:
+    """Said where the test rows cannot show that an accuracy is within the budget, whatever the labels are."""
+    budget = content["analysis"]["accuracy_budget_points"]
+    at_best = against_budget(0, 0, test_rows, budget_points=budget)
+    if at_best.verdict == "within":
+        return []
+    return [
+        f"note:       {test_rows:,} test rows cannot show that an accuracy is within {budget:g} points, so nothing would be "
+        f"chosen: {at_best.rows_that_would_decide:,} can, where no label changes"
+    ]
+
+
+def _about_checkpoint(checkpoint: Checkpoint, section: Section, fine_tune: bool) -> str:
+    how = "to be fine-tuned" if fine_tune else "as it is"
+    names: list[Any] = section["label_names"]
+    shown = ", ".join(map(str, names[:6])) + (", …" if len(names) > 6 else "")
+    return f"checkpoint: {checkpoint.folder.name}: {checkpoint.model_type} for {checkpoint.task}, {how}; labels {shown}"

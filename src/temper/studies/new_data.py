@@ -1,0 +1,192 @@
+"""The `data:` section of a new study: files of texts or a folder of images, copied below it, and what was found in them."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from temper.errors import DataError
+from temper.studies import create
+from temper.studies.checkpoint import NOT_MADE, Checkpoint, match_labels
+from temper.studies.data_file import (
+    DataFile,
+    draw_test,
+    image_labels,
+    read_data_file,
+    suggested_label,
+    suggested_text,
+)
+from temper.studies.questions import Questions, number, one_of
+from temper.studies.sections import SEED, Section
+
+MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
+
+
+def path_of(text: str) -> Path:
+    """Reads a path."""
+    if not text:
+        raise ValueError("give a path")
+    return Path(text).expanduser().resolve()
+
+
+@dataclass(frozen=True)
+class Given:
+    """Flags whose values are lists or may be left out without being asked.
+
+    text: one column, or two for pairs.
+    columns: names of the columns of TSV or CSV without a header.
+    quoting: of TSV or CSV; None finds out.
+    label_names: of the data, in the order of the model's outputs.
+    """
+
+    text: list[str] | None
+    columns: list[str] | None
+    quoting: bool | None
+    label_names: list[str] | None
+
+
+def _labels(
+    questions: Questions, given: Given, checkpoint: Checkpoint, values: list[str], fine_tune: bool
+) -> list[str]:
+    """Label names of the study, in the order of the model's outputs."""
+    if fine_tune:
+        return given.label_names or values
+    found = match_labels(checkpoint, values, given.label_names)
+    if found is not None:
+        return found
+    typed = questions.answer(
+        "label-names",
+        f"the checkpoint does not name its {len(checkpoint.label_names or [])} outputs; the data's labels "
+        f"({', '.join(values)}) in their order, with commas",
+        lambda text: [name.strip() for name in text.split(",") if name.strip()],
+    )
+    names = match_labels(checkpoint, values, typed)
+    assert names is not None  # names were given
+    return names
+
+
+def _columns(questions: Questions, given: Given, data: DataFile) -> tuple[list[str], str]:
+    """Columns of the text and of the label."""
+    shown = ", ".join(data.names)
+    label = questions.answer(
+        "label-column", f"column of the label, of {shown}", one_of(data.names), suggested_label(data)
+    )
+    others = [name for name in data.names if name != label]
+    if given.text is not None:
+        for name in given.text:
+            if name not in others:
+                raise DataError(
+                    asked=f"make a study with --text-column {name}",
+                    happened=f"{data.path.name} has, beside the label, {', '.join(map(repr, others)) or 'no column'}",
+                    spoiled=NOT_MADE,
+                    fix="correct --text-column; a file without a header needs --columns",
+                )
+        return given.text, label
+    text = questions.answer(
+        "text-column", f"column of the text, of {', '.join(others)}", one_of(others), suggested_text(data, label)
+    )
+    return [text], label
+
+
+def texts_section(
+    questions: Questions, given: Given, checkpoint: Checkpoint, path: Path, fine_tune: bool, folder: Path
+) -> tuple[Section, list[str], dict[str, Path]]:
+    """The `data:` section for a file of texts, what was found, and the files that were copied by their target."""
+    data = read_data_file(path, columns=given.columns, quoting=given.quoting)
+    text, label = _columns(questions, given, data)
+    values = data.distinct(label)
+    other = questions.answer(
+        "test",
+        "file of test rows (empty: draw them from the data)",
+        lambda typed: path_of(typed) if typed else None,
+        "",
+    )
+    copied: dict[str, Path] = {}
+    if other is None:
+        most = data.rows - LEAST_ROWS
+        if most < 1:
+            raise DataError(
+                asked=f"draw test rows from {path.name}",
+                happened=f"it has {data.rows} rows, and {LEAST_ROWS} have to stay to calibrate and validate on",
+                spoiled=NOT_MADE,
+                fix="give more rows, or a file of test rows: --test",
+            )
+        rows = questions.answer(
+            "test-rows",
+            f"test rows to draw from its {data.rows:,}",
+            number(1, most),
+            str(max(1, min(data.rows // 5, MOST_TEST_ROWS, most))),
+        )
+        train, test = draw_test(data, rows, SEED, folder / create.RAW)
+        train_rows, said = data.rows - rows, f"{rows:,} rows drawn from {path.name} (seed {SEED})"
+    else:
+        test_data = read_data_file(other, columns=given.columns, quoting=data.quoting)
+        if test_data.format != data.format:
+            raise DataError(
+                asked=f"test on {other.name}",
+                happened=f"its format is {test_data.format}, that of {path.name} is {data.format}",
+                spoiled=NOT_MADE,
+                fix="write both in one format",
+            )
+        train, test = f"train.{data.format}", f"test.{data.format}"
+        for target, source in ((train, path), (test, other)):
+            shutil.copyfile(source, folder / create.RAW / target)
+            copied[f"{create.RAW}/{target}"] = source
+        values = sorted({*values, *(test_data.distinct(label) if label in test_data.names else [])})
+        train_rows, said = data.rows, f"{test_data.rows:,} rows of {other.name}"
+    names = _labels(questions, given, checkpoint, values, fine_tune)
+    quoting = "" if data.quoting is None else f", quotes {'around fields' if data.quoting else 'are text'}"
+    section = {
+        "source": "files",
+        "format": data.format,
+        "quoting": data.quoting,
+        "train": {"path": f"{create.RAW}/{train}", "columns": given.columns},
+        "validation": None,
+        "test": {"path": f"{create.RAW}/{test}", "columns": given.columns},
+        "text": text,
+        "label": label,
+        "label_names": names,
+        **create.drawn_rows(train_rows),
+        "max_tokens": create.UNBOUNDED,
+    }
+    lines = [
+        f"data:       {path.name}: {data.format}{quoting}, {data.rows:,} rows, columns {', '.join(data.names)}",
+        f"columns:    text {', '.join(text)}; label {label} ({', '.join(values[:6])}{', …' if len(values) > 6 else ''})",
+        f"test:       {said}",
+    ]
+    return section, lines, copied
+
+
+def images_section(
+    questions: Questions, given: Given, checkpoint: Checkpoint, path: Path, fine_tune: bool, folder: Path
+) -> tuple[Section, list[str]]:
+    """The `data:` section for a folder of images by label, and what was found."""
+    values = image_labels(path)
+    names = _labels(questions, given, checkpoint, values, fine_tune)
+
+    def share(text: str) -> float:
+        value = float(text)
+        if not 0 < value < 1:
+            raise ValueError(f"{text} is no share between 0 and 1")
+        return value
+
+    test_share = questions.answer("test-share", "share of each label's images to test on", share, "0.2")
+    shutil.copytree(path, folder / create.RAW / "train")
+    section: Section = {
+        "source": "image_folder",
+        "train": f"{create.RAW}/train",
+        "validation": None,
+        "test": None,
+        "test_share": test_share,
+        "label_names": names,
+        "validation_rows": 1,
+        "calibration_rows": 1,
+        "max_tokens": None,
+    }
+    splits = create.loaded(folder, section, checkpoint.task)
+    section |= create.drawn_rows(len(splits.train))
+    lines = [
+        f"data:       {path.name}: {len(splits.train) + len(splits.test):,} images of {len(values)} labels",
+        f"test:       {len(splits.test):,} images, {test_share:g} of each label (seed {SEED})",
+        *(f"note:       {warning}" for warning in splits.warnings),
+    ]
+    return section, lines

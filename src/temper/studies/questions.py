@@ -1,0 +1,99 @@
+"""What a command still needs to know: given by a flag, asked on the terminal, or taken as suggested."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from temper.errors import ConfigError
+
+Value = TypeVar("Value")
+
+
+class Questions:
+    """Flags that were given, and how to ask for the others.
+
+    Args:
+        given: value of each flag by its name without dashes; None where it was not given.
+        suggested_without_asking: take every suggestion (--yes).
+        ask: prints a question and returns a line; raises EOFError where nobody is there.
+    """
+
+    def __init__(
+        self, given: Mapping[str, Any], *, suggested_without_asking: bool, ask: Callable[[str], str] = input
+    ) -> None:
+        self._given, self._silent, self._ask = given, suggested_without_asking, ask
+
+    def answer(self, flag: str, question: str, read: Callable[[str], Value], suggestion: str | None = None) -> Value:
+        """The value of a flag.
+
+        Args:
+            flag: its name without dashes.
+            question: what is asked where it was not given.
+            read: makes the value of an answer; ValueError says what is wrong with one that was typed.
+            suggestion: what an empty answer means; None where there is nothing to suggest.
+
+        Raises:
+            ConfigError: it was not given and cannot be asked, or what was given is wrong.
+        """
+        given = self._given.get(flag.replace("-", "_"))
+        if given is not None:
+            return self._read(flag, str(given), read)
+        if self._silent and suggestion is not None:
+            return self._read(flag, suggestion, read)
+        while True:
+            try:
+                typed = self._ask(f"{question}{f' [{suggestion}]' if suggestion else ''}: ").strip()
+            except EOFError:
+                if suggestion is not None:
+                    print(suggestion, file=sys.stderr)  # beside the question that nobody answered
+                    return self._read(flag, suggestion, read)
+                raise ConfigError(
+                    asked=f"make a study: {question}",
+                    happened="it was not given, and nobody is there to be asked",
+                    spoiled="nothing: no study was made",
+                    fix=f"give --{flag}",
+                ) from None
+            try:
+                return read(typed or suggestion or "")
+            except ValueError as error:
+                print(f"  {error}", file=sys.stderr)
+
+    def _read(self, flag: str, text: str, read: Callable[[str], Value]) -> Value:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise ConfigError(
+                asked=f"make a study with --{flag} {text}",
+                happened=str(error),
+                spoiled="nothing: no study was made",
+                fix=f"correct --{flag}",
+            ) from None
+
+
+def one_of(values: list[str]) -> Callable[[str], str]:
+    """Reads one of these values."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"there is no {text!r}; there are {', '.join(map(repr, values))}")
+        return text
+
+    return read
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"{text!r} is no whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return read
+
+
+def yes_or_no(text: str) -> bool:
+    """Reads yes or no."""
+    if text.lower() not in ("yes", "no", "y", "n"):
+        raise ValueError(f"{text!r} is neither yes nor no")
+    return text.lower().startswith("y")

@@ -1,0 +1,56 @@
+"""The report of a made-up study in a temporary folder, written by the report's own code."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from temper.measurement.record import write_record
+from temper.prediction.finished import Finished, read_finished, record_file
+from temper.report.render import write_summary
+from temper.tracking.job_record import JobRecord, digests, write_job_record
+from tests.records import ANALYSIS, record, workload
+
+MANY = 2000
+LABELS = [number % 2 for number in range(MANY)]
+WORKLOADS = {"b1": {"batch_size": 1, "sequence_length": 8}, "b8": {"batch_size": 8, "sequence_length": 8}}
+
+
+def candidate(name, ratio, *, wrong=0, gpus=0, runner="onnxruntime", reason=None, b8=None, predictions=True):
+    answers = [1 - label if number < wrong else label for number, label in enumerate(LABELS)]
+    timed = {
+        name: workload([2.0], ratio=(value, value - 0.01, value + 0.01), sizes=(size, 8))
+        for name, value, size in (("b1", ratio, 1), ("b8", b8 or ratio, 8))
+    }
+    made = record(name, predictions=answers if predictions else None, labels=LABELS, workloads=timed, reason=reason)
+    backend = {**made.backend, "runner": runner, "gpus": gpus, "options": {}}
+    return made.model_copy(update={"backend": backend, "measurement": {"accuracy_batch_size": 4}})
+
+
+@pytest.fixture
+def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes the report of these records, and reads it."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(*records, **analysis: float) -> Finished:
+        Path("artifacts/measurements").mkdir(parents=True, exist_ok=True)
+        files = [record_file(made.candidate) for made in records]
+        for file, made in zip(files, records, strict=True):
+            write_record(file, made)
+        write_summary(
+            study="made-up",
+            baseline="base",
+            analysis={**ANALYSIS, **analysis},
+            engines={},
+            records=files,
+            jobs=[],
+            folder="artifacts/report",
+        )
+        written = sorted(str(path) for path in Path("artifacts/report").iterdir())
+        write_job_record(JobRecord("report", "", {}, digests(files), digests(written)))
+        model = {"task": "text-classification"}
+        params = {"workloads": WORKLOADS, "data": {"text": ["sentence"]}, "model": model}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        return read_finished()
+
+    return write

@@ -1,0 +1,120 @@
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from temper.cli import main
+from temper.errors import ArtifactError, ConfigError
+from temper.studies.about import About, read_about
+from temper.studies.listing import HEADER, listed, table
+
+ROOT = Path(__file__).resolve().parents[3]
+ABOUT = "title: What it shows\nneeds: {gpu: true, network: false, files: true}\nminutes: 7\n"
+WHO = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a"}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Two studies and the embedded one; records of two machines."""
+    for folder, name in ((".", "embedded"), ("studies/one", "one"), ("studies/two", "two")):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "params.yaml").write_text(f"study: {name}\n")
+        (tmp_path / folder / "about.yaml").write_text(ABOUT)
+    for place, states in {"gpu/one": ["measured", "measured"], "cpu/one": ["measured", "not measured"]}.items():
+        folder = tmp_path / "results" / place / "measurements"
+        folder.mkdir(parents=True)
+        for number, state in enumerate(states):
+            (folder / f"{number}.json").write_text(json.dumps({"status": state}))
+    return tmp_path
+
+
+def git(folder: Path, *arguments: str, date: str = "2026-01-01T00:00:00Z") -> None:
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date, "GIT_COMMITTER_EMAIL": "a@example.org"}
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, env={**os.environ, **WHO, **dates})
+
+
+def test_each_study_has_a_line_with_what_it_needs_and_what_was_measured_where(checkout):
+    git(checkout, "init", "--quiet")
+    for machine, day in (("gpu", "2026-02-02"), ("cpu", "2026-03-03")):
+        git(checkout, "add", f"results/{machine}")
+        git(checkout, "commit", "--quiet", "--message", machine, date=f"{day}T00:00:00Z")
+    embedded, one, two = (study.cells() for study in listed(checkout))
+    assert (embedded[0], one[0], two[0]) == ("params.yaml", "one", "two")
+    assert one[1:3] == ("GPU, files", "about 7")
+    newest, older = one[3].split("; ")  # the newest first, though its name comes first, too
+    assert newest.startswith("cpu: 1 of 2 candidates, 2026-03-03 (")
+    assert older.startswith("gpu: 2 of 2 candidates, 2026-02-02 (")
+    assert two[3] == embedded[3] == "not measured"
+    assert len({len(line.split("  ")[0]) for line in table(listed(checkout))}) > 1
+    assert table(listed(checkout))[0].split("  ")[0].strip() == HEADER[0]
+
+
+def test_the_newest_machine_comes_first(checkout):
+    git(checkout, "init", "--quiet")
+    for machine, day in (("cpu", "2026-02-02"), ("gpu", "2026-03-03")):
+        git(checkout, "add", f"results/{machine}")
+        git(checkout, "commit", "--quiet", "--message", machine, date=f"{day}T00:00:00Z")
+    assert [filed.machine for filed in listed(checkout)[1].filed] == ["gpu", "cpu"]
+
+
+def test_outside_git_no_date_is_made_up(checkout):
+    assert (
+        listed(checkout)[1].cells()[3] == "cpu: 1 of 2 candidates, not committed; gpu: 2 of 2 candidates, not committed"
+    )
+
+
+def test_a_machine_that_measured_nothing_is_left_out(checkout):
+    for record in (checkout / "results/gpu/one/measurements").iterdir():
+        record.write_text('{"status": "not measured"}')
+    assert "gpu" not in listed(checkout)[1].cells()[3]
+
+
+def test_a_study_without_about_or_estimate_says_so(checkout):
+    (checkout / "studies/one/about.yaml").unlink()
+    assert listed(checkout)[1].cells()[1:][:2] == ("not said", "not estimated")
+    (checkout / "studies/two/about.yaml").write_text(ABOUT.replace("7", "null"))
+    assert listed(checkout)[2].cells()[2] == "not estimated"
+
+
+@pytest.mark.parametrize(
+    ("text", "happened"),
+    [
+        (ABOUT + "more: 1\n", "more: Extra inputs"),
+        (ABOUT.replace("minutes: 7", "minutes: 0"), "minutes: "),
+        (ABOUT.replace("gpu: true, ", ""), "needs.gpu: "),
+        ("a: [", "while parsing"),
+        ("", "valid dictionary"),
+    ],
+)
+def test_another_form_of_about_is_refused(tmp_path, text, happened):
+    (tmp_path / "about.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_about(tmp_path / "about.yaml")
+    assert happened in caught.value.happened
+    assert "about.yaml" in caught.value.asked
+
+
+def test_what_is_no_record_is_refused(checkout):
+    (checkout / "results/cpu/one/measurements/0.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="not a record"):
+        listed(checkout)
+
+
+def test_a_params_file_without_a_study_is_refused(checkout):
+    (checkout / "studies/one/params.yaml").write_text("seed: 1\n")
+    with pytest.raises(ConfigError, match="temper check"):
+        listed(checkout)
+
+
+def test_every_study_of_this_repository_says_what_it_is():
+    for study in listed(ROOT):
+        assert isinstance(study.about, About), study.folder
+
+
+def test_the_command_prints_a_line_for_each_study(capsys):
+    assert main(["studies"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(listed(ROOT))
+    assert lines[1].startswith("params.yaml ")

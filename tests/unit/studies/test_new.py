@@ -1,0 +1,351 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from temper.errors import PipelineError
+from temper.studies.about import read_about
+from temper.studies.new_data import Given
+from temper.study import read_study
+from tests.unit.studies.conftest import NONE, edit, left
+from tests.user_checkpoint import POSITIONS, ROWS
+
+
+def params(checkout, name="mine"):
+    return yaml.safe_load((checkout / f"studies/{name}/params.yaml").read_text())
+
+
+def refused(checkout, call, **flags):
+    """The error of a command that has to fail and to leave nothing."""
+    with pytest.raises(PipelineError) as caught:
+        call(**flags)
+    assert left(checkout) == []
+    return caught.value
+
+
+def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
+    made = new(name="mine", checkpoint=checkpoint, data=data)
+    content = params(checkout)
+    assert read_study(content).study == "mine"
+    assert content["data"]["label_names"] == ["negative", "positive"]  # the checkpoint's order, the data's spelling
+    assert (content["data"]["text"], content["data"]["label"]) == (["review"], "mark")
+    assert content["train"] == {"method": "none"}
+    assert content["engines"] == {}
+    assert content["calibrated_precisions"]["int8"]["quantize_bias"] is False
+    folder = checkout / "studies/mine"
+    assert (folder / "dvc.yaml").read_bytes() == (checkout / "dvc.yaml").read_bytes()
+    assert (folder / "data/raw/checkpoint/model.safetensors").read_bytes() == (
+        checkpoint / "model.safetensors"
+    ).read_bytes()
+    about = read_about(folder / "about.yaml")
+    assert (str(about.needs), about.minutes) == ("files", None)
+    assert made.lines[-2] == "run it:     make study STUDY=mine"
+    assert "my-model: distilbert for text-classification, as it is" in made.lines[0]
+    assert (folder / "README.md").read_text().startswith("# mine\n")
+    assert left(checkout) == ["mine"]
+
+
+def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data, tmp_path):
+    few = new(name="few", checkpoint=checkpoint, data=data)
+    assert [line for line in few.lines if "765 can, where no label changes" in line]
+    (tmp_path / "dev.tsv").write_text("review\tmark\n" + "good\tpositive\nbad\tnegative\n" * 400)
+    enough = new(name="enough", checkpoint=checkpoint, data=data, test=tmp_path / "dev.tsv")
+    assert not [line for line in enough.lines if "where no label changes" in line]
+
+
+def test_test_rows_are_drawn_from_the_one_file_and_none_is_lost(new, checkout, checkpoint, data):
+    new(name="mine", checkpoint=checkpoint, data=data, test_rows=20)
+    raw = checkout / "studies/mine/data/raw"
+    parts = {name: (raw / f"{name}.tsv").read_text().splitlines() for name in ("train", "test")}
+    assert {name: lines[0] for name, lines in parts.items()} == dict.fromkeys(parts, "review\tmark")
+    assert [len(lines) - 1 for lines in parts.values()] == [40, 20]
+    rows = {f"{text}\t{label}" for text, label in ROWS}
+    assert set(parts["train"][1:]) | set(parts["test"][1:]) == rows
+    assert not set(parts["train"][1:]) & set(parts["test"][1:])
+    assert not (raw.parents[1] / "raw.yaml").exists()  # no folder holds these two files
+
+
+def test_a_file_of_test_rows_is_taken_whole_and_raw_yaml_says_where_from(new, checkout, checkpoint, data, tmp_path):
+    other = tmp_path / "elsewhere/dev.tsv"
+    other.parent.mkdir()
+    other.write_text("mark\treview\npositive\tgood\nnegative\tbad\n")
+    new(name="mine", checkpoint=checkpoint, data=data, test=other)
+    folder = checkout / "studies/mine"
+    assert (folder / "data/raw/test.tsv").read_text() == other.read_text()
+    listed = yaml.safe_load((folder / "raw.yaml").read_text())
+    assert listed["data/raw/test.tsv"] == "elsewhere/dev.tsv"
+    assert {target: (tmp_path / source).read_bytes() for target, source in listed.items()} == {
+        target: (folder / target).read_bytes() for target in listed
+    }
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_every_format_becomes_a_study(new, checkout, checkpoint, tmp_path, ending):
+    file = tmp_path / f"rows.{ending}"
+    texts, labels = [f'{text}, "quoted"' for text, _ in ROWS], [label for _, label in ROWS]
+    if ending == "csv":
+        quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
+        file.write_text("text,label\n" + "".join(f"{t},{label}\n" for t, label in zip(quoted, labels, strict=True)))
+    elif ending == "jsonl":
+        pairs = zip(texts, labels, strict=True)
+        file.write_text("".join(json.dumps({"text": t, "label": label}) + "\n" for t, label in pairs))
+    else:
+        pq.write_table(pa.table({"text": texts, "label": labels}), file)
+    made = new(name="mine", checkpoint=checkpoint, data=file)
+    assert params(checkout)["data"]["quoting"] == (True if ending == "csv" else None)
+    assert "60 rows" in made.lines[1]
+
+
+def test_a_file_without_a_header_has_its_columns_named(new, checkout, checkpoint, data):
+    data.write_text("".join(f"{text}\t{label}\n" for text, label in ROWS))
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert "its first line looks like a row" in error.happened
+    assert "--columns" in error.fix
+    new(name="mine", checkpoint=checkpoint, data=data, lists=Given(["text"], ["text", "label"], None, None))
+    content = params(checkout)["data"]
+    assert content["train"]["columns"] == ["text", "label"]
+    assert len((checkout / "studies/mine/data/raw/test.tsv").read_text().splitlines()) == 12
+
+
+def test_labels_may_be_numbers_of_the_outputs(new, checkout, checkpoint, data):
+    data.write_text("text\tlabel\n" + "".join(f"{text}\t{int(label == 'positive')}\n" for text, label in ROWS))
+    new(name="mine", checkpoint=checkpoint, data=data)
+    assert params(checkout)["data"]["label_names"] == ["NEGATIVE", "POSITIVE"]
+
+
+def test_label_names_that_differ_are_refused_and_both_are_named(new, checkout, checkpoint, data):
+    data.write_text(data.read_text().replace("negative", "bad").replace("positive", "good"))
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
+    error = refused(checkout, new, **flags)
+    assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'good'"
+    error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "good"]))
+    assert error.happened.startswith("the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad'")
+    new(**flags, fine_tune="yes")
+    assert params(checkout)["data"]["label_names"] == ["bad", "good"]
+    assert params(checkout)["train"]["method"] == "fine_tune"
+
+
+def test_more_labels_than_the_checkpoint_has_are_refused(new, checkout, checkpoint, data):
+    data.write_text(data.read_text() + "so so\tneutral\n" * 3)
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert "'neutral'" in error.happened
+
+
+def test_a_checkpoint_without_names_needs_their_order(new, checkout, checkpoint, data):
+    names = {"0": "LABEL_0", "1": "LABEL_1"}
+    edit(checkpoint / "config.json", id2label=names, label2id={name: int(key) for key, name in names.items()})
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
+    error = refused(checkout, new, **flags)
+    assert error.fix == "give --label-names"
+    error = refused(checkout, new, **flags, lists=Given(None, None, None, ["positive"]))
+    assert "LABEL_0" in error.happened
+    new(**flags, lists=Given(None, None, None, ["positive", "negative"]))
+    assert params(checkout)["data"]["label_names"] == ["positive", "negative"]
+
+
+def test_a_column_that_is_not_there_is_refused_and_the_others_are_named(new, checkout, checkpoint, data):
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, label_column="label")
+    assert error.happened == "there is no 'label'; there are 'review', 'mark'"
+    lists = Given(["text"], None, None, None)
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, lists=lists)
+    assert "'review'" in error.happened
+
+
+def test_columns_that_leave_doubt_are_asked_for(new, checkout, checkpoint, data):
+    rows = "".join(f"{text}\t{label}\t{label[0]}\t{text[::-1]}\n" for text, label in ROWS)
+    data.write_text("one\ttwo\tthree\tfour\n" + rows)
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert error.fix == "give --label-column"
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, label_column="two")
+    assert error.fix == "give --text-column"
+
+
+@pytest.mark.parametrize("name", ["embedded", "taken", "no name", ".hidden", "a/b"])
+def test_a_name_that_is_taken_or_none_is_refused(new, checkout, checkpoint, data, name):
+    (checkout / "studies/taken").mkdir()
+    with pytest.raises(PipelineError) as caught:
+        new(name=name, checkpoint=checkpoint, data=data)
+    assert "there already" in caught.value.happened or "no name for a folder" in caught.value.happened
+    assert left(checkout) == ["taken"]
+
+
+def without_padding(checkpoint, **settings):
+    """A tokenizer whose configuration names no token that pads."""
+    file = checkpoint / "tokenizer_config.json"
+    content = {key: value for key, value in json.loads(file.read_text()).items() if key != "pad_token"}
+    file.write_text(json.dumps({**content, **settings}))
+    (checkpoint / "special_tokens_map.json").unlink(missing_ok=True)
+
+
+def test_a_tokenizer_without_any_token_to_pad_with_is_refused(new, checkout, checkpoint, data):
+    without_padding(checkpoint)
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert "neither a pad token nor an end-of-sequence token" in error.happened
+
+
+def test_an_end_of_sequence_token_pads_and_that_is_said(new, checkout, checkpoint, data):
+    without_padding(checkpoint, eos_token="[SEP]")
+    made = new(name="mine", checkpoint=checkpoint, data=data)
+    assert any("no pad token; its end-of-sequence token '[SEP]' pads" in line for line in made.lines)
+
+
+def images(folder, names=("NEGATIVE", "POSITIVE")):
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.full((8, 8, 3), 10 * number + len(name), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_images_for_a_model_of_texts_are_refused(new, checkout, checkpoint, tmp_path):
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=images(tmp_path / "photos"))
+    assert "photos is a folder, and a distilbert for text-classification takes a file of texts" in error.happened
+
+
+@pytest.fixture
+def resnet(tmp_path):
+    from transformers import ResNetConfig, ResNetForImageClassification, ViTImageProcessorPil
+
+    labels = {0: "POSITIVE", 1: "NEGATIVE"}
+    config = ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 16],
+        depths=[1, 1],
+        layer_type="basic",
+        id2label=labels,
+        label2id={name: number for number, name in labels.items()},
+    )
+    ResNetForImageClassification(config).save_pretrained(tmp_path / "resnet")
+    ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(tmp_path / "resnet")
+    return tmp_path / "resnet"
+
+
+def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
+    made = new(name="mine", checkpoint=resnet, data=images(tmp_path / "photos"), gpu="yes")
+    content = params(checkout)
+    assert read_study(content).study == "mine"
+    assert content["data"]["source"] == "image_folder"
+    assert content["data"]["label_names"] == ["POSITIVE", "NEGATIVE"]  # the checkpoint's order
+    assert content["workloads"] == {"b1": {"batch_size": 1}, "b8": {"batch_size": 8}}
+    assert content["calibration_methods"]["nncf"]["model_type"] == "other"
+    assert content["calibrated_precisions"]["int8"]["quantize_bias"] is True  # ONNX Runtime's INT8 convolutions want it
+    assert list(content["engines"]) == ["fp16"]  # TensorRT-RTX has no INT8 convolution
+    assert "4 images, 0.2 of each label" in made.lines[2]
+    assert read_about(checkout / "studies/mine/about.yaml").needs.gpu
+
+
+def test_texts_for_a_model_of_images_are_refused(new, checkout, resnet, data):
+    error = refused(checkout, new, name="mine", checkpoint=resnet, data=data)
+    assert "reviews.tsv is no folder" in error.happened
+
+
+def test_images_of_other_labels_are_refused(new, checkout, resnet, tmp_path):
+    photos = images(tmp_path / "photos", ("cat", "dog"))
+    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    assert "'POSITIVE', 'NEGATIVE', the data has 'cat', 'dog'" in error.happened
+
+
+def test_a_folder_with_a_broken_image_is_refused(new, checkout, resnet, tmp_path):
+    photos = images(tmp_path / "photos")
+    (photos / "POSITIVE/3.png").write_bytes(b"\x89PNG")
+    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    assert "POSITIVE/3.png" in error.happened
+
+
+def test_texts_longer_than_the_model_takes_are_counted(new, checkout, checkpoint, data):
+    data.write_text(data.read_text() + "the plot " * 200 + "\tnegative\n")
+    made = new(name="mine", checkpoint=checkpoint, data=data)
+    assert params(checkout)["data"]["max_tokens"] == POSITIONS
+    assert any("1 are longer than the model takes" in line for line in made.lines)
+
+
+def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, data):
+    new(name="mine", checkpoint=checkpoint, data=data, gpu="yes", max_tokens=16)
+    content = params(checkout)
+    assert list(content["engines"]) == ["fp16", "int8"]
+    assert content["engines"]["fp16"]["max_shape"] == [32, 16]
+    assert {"rtx-fp16", "rtx-int8"} <= content["candidates"].keys()
+    assert content["data"]["max_tokens"] == 16
+
+
+def test_a_checkpoint_without_a_classifier_has_to_be_trained(new, checkout, checkpoint, data):
+    edit(checkpoint / "config.json", architectures=["DistilBertForMaskedLM"])
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
+    assert refused(checkout, new, **flags).fix == "give --fine-tune"
+    assert "no classifier" in refused(checkout, new, **flags, fine_tune="no").happened
+    new(**flags, fine_tune="yes")
+    assert params(checkout)["train"]["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "happened"),
+    [
+        (lambda folder: (folder / "model.safetensors").unlink(), "no *.safetensors"),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
+        (lambda folder: [file.unlink() for file in folder.glob("tokenizer*")], ""),
+    ],
+    ids=["no weights", "no configuration", "no tokenizer"],
+)
+def test_a_broken_checkpoint_is_refused(new, checkout, checkpoint, data, spoil, happened):
+    spoil(checkpoint)
+    assert happened in refused(checkout, new, name="mine", checkpoint=checkpoint, data=data).happened
+
+
+@pytest.mark.parametrize(("flag", "happened"), [("checkpoint", "there is no such folder"), ("data", "it is not there")])
+def test_a_path_that_is_not_there_is_refused(new, checkout, checkpoint, data, tmp_path, flag, happened):
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, flag: tmp_path / "absent.tsv"}
+    assert refused(checkout, new, **flags).happened == happened
+
+
+def test_labels_that_only_the_test_rows_have_count(new, checkout, checkpoint, data, tmp_path):
+    (tmp_path / "dev.tsv").write_text("review\tmark\ngood\tpositive\nso so\tneutral\n")
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "test": tmp_path / "dev.tsv"}
+    assert "the data has 'negative', 'neutral', 'positive'" in refused(checkout, new, **flags).happened
+    new(**flags, fine_tune="yes")
+    assert params(checkout)["data"]["label_names"] == ["negative", "neutral", "positive"]
+
+
+def test_too_few_rows_are_refused(new, checkout, checkpoint, data):
+    data.write_text("text\tlabel\n" + "a film\tpositive\nno film\tnegative\n" * 5)
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert "it has 10 rows" in error.happened
+
+
+def test_rows_of_one_label_are_refused(new, checkout, checkpoint, data):
+    data.write_text("text\tlabel\n" + "".join(f"a film {number}\tpositive\n" for number in range(30)))
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "label_column": "label"}
+    assert "have the label 'positive'" in refused(checkout, new, **flags).happened
+
+
+def test_test_rows_in_another_format_are_refused(new, checkout, checkpoint, data, tmp_path):
+    (tmp_path / "dev.csv").write_text("review,mark\ngood,positive\nbad,negative\n")
+    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "test": tmp_path / "dev.csv"}
+    assert "its format is csv" in refused(checkout, new, **flags).happened
+
+
+def test_what_stops_the_command_leaves_nothing(new, checkout, checkpoint, data, monkeypatch):
+    from temper.studies import create
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(create, "check_model", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        new(name="mine", checkpoint=checkpoint, data=data, lists=NONE)
+    assert left(checkout) == []
+
+
+def test_no_room_is_said_and_leaves_nothing(new, checkout, checkpoint, data, monkeypatch):
+    from temper.studies import create
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(create, "copy_checkpoint", full)
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert error.happened == "OSError: No space left on device"

@@ -1,0 +1,158 @@
+"""`temper predict` on the finished tiny studies: real artifacts, chosen by the real decision."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from temper.cli import main
+from temper.data.digits import Options, load
+from temper.devices import nvidia_gpus
+from temper.report.render import artifact_digest
+from tests.workflow.conftest import StudyFolder, happened
+
+
+@pytest.fixture(scope="module")
+def decided(finished: StudyFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+    """The tiny study with a budget that its few rows can meet: the decision chooses."""
+    folder = tmp_path_factory.mktemp("decided") / "study"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    study = StudyFolder(folder, finished.code)
+    study.set(analysis__accuracy_budget_points=50)
+    study.snakemake()
+    yield study
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def predict(decided, tmp_path, monkeypatch, capfd):
+    """Runs the command in this process, with its input and output in a folder of the test's own."""
+
+    def run(*arguments: str, study: StudyFolder = decided, code: int = 0) -> tuple[str, str]:
+        monkeypatch.chdir(tmp_path)
+        capfd.readouterr()  # what the test itself printed
+        assert main(["predict", "--directory", str(study.folder), *arguments]) == code
+        return capfd.readouterr()
+
+    return run
+
+
+def test_texts_as_a_user_types_them_say_which_artifact_answered(decided):
+    done = decided.temper("predict", "--directory", str(decided.folder), "a charming film", "a dull plot")
+    assert done.returncode == 0, done.stderr
+    assert "a charming film" in done.stdout
+    chosen = json.loads((decided / "artifacts/report/decision.json").read_text())["workloads"]["b2-s16"]["chosen"]
+    record = json.loads((decided / f"artifacts/measurements/{chosen}.json").read_text())
+    artifact = record["artifact"]
+    digest = artifact_digest(artifact["files_sha256"])
+    assert f"artifact:  artifacts/{artifact['loads']}, digest {digest} (checked)" in done.stderr
+    assert f"candidate: {chosen}: the decision's choice for b2-s16" in done.stderr
+    assert f"backend:   {record['backend']['name']}: " in done.stderr
+    assert "of 60 test rows" in done.stderr
+    assert "within the budget of 50 points" in done.stderr
+    assert "2 rows in " in done.stderr
+
+
+@pytest.fixture
+def rows(decided, tmp_path) -> Path:
+    """The study's test rows as a file."""
+    texts = pq.read_table(decided / "data/prepared/test.parquet").column("text").to_pylist()
+    file = tmp_path / "rows.tsv"
+    file.write_text("sentence\n" + "".join(f"{text}\n" for text in texts))
+    return file
+
+
+@pytest.mark.parametrize("candidate", ["ort-int8", "openvino-int8", "torch-fp32"])
+def test_the_answers_are_those_whose_accuracy_was_measured(decided, predict, rows, candidate):
+    out, _ = predict(rows.name, "--text-column", "sentence", "--candidate", candidate, "--json")
+    answered = json.loads(out)
+    record = json.loads((decided / f"artifacts/measurements/{candidate}.json").read_text())
+    measured = record["accuracy"]["by_batch_size"][record["accuracy"]["stated"]]
+    names = record["accuracy"]["label_names"]
+    assert [row["label"] for row in answered["rows"]] == [names[label] for label in measured["predictions"]]
+    logits = np.asarray(measured["logits"])
+    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = np.array([[row["confidences"][name] for name in names] for row in answered["rows"]])
+    assert np.allclose(found, wanted, atol=2e-6)  # records hold six digits of a logit
+    assert answered["artifact"]["files_sha256"] == record["artifact"]["files_sha256"]
+    assert (answered["candidate"], answered["why"]) == (candidate, "named with --candidate")
+
+
+def test_a_file_of_a_thousand_rows_gives_a_file_of_labels_and_the_time(predict, rows, tmp_path):
+    texts = rows.read_text().splitlines()[1:]
+    rows.write_text("sentence\n" + "".join(f"{texts[number % len(texts)]}\n" for number in range(1000)))
+    out, said = predict(rows.name, "--text-column", "sentence", "--output", "labels.csv")
+    assert out == ""
+    lines = (tmp_path / "labels.csv").read_text().splitlines()
+    assert lines[0] == "row,label,confidence"
+    assert len(lines) == 1001
+    assert lines[1].split(",")[1:] == lines[1 + len(texts)].split(",")[1:]  # the same text
+    assert "1,000 rows in " in said
+    assert "written:   labels.csv" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "rows.tsv"]
+
+
+def test_without_an_output_labels_of_a_file_go_to_standard_output(predict, rows):
+    out, said = predict(rows.name, "--text-column", "sentence")
+    assert out.splitlines()[0] == "row\tlabel\tconfidence"
+    assert len(out.splitlines()) == 61
+    assert said.startswith("artifact: ") or "\nartifact: " in said
+
+
+def test_a_text_longer_than_the_study_takes_is_cut_and_said_or_refused(predict):
+    long = " ".join(["film"] * 200)
+    out, _ = predict(long, "a short one", "--json")
+    answered = json.loads(out)
+    assert [row["cut"] for row in answered["rows"]] == [True, False]
+    assert "longer than the study's 32 tokens, and cut" in answered["notes"][0]
+    _, said = predict(long, "--strict", code=1)
+    assert "longer than the study's 32 tokens" in happened(said)
+
+
+def test_an_altered_artifact_answers_nothing(decided, predict, tmp_path):
+    study = StudyFolder(tmp_path / "altered", decided.code)
+    shutil.copytree(decided.folder, study.folder, symlinks=True)
+    model = study / "artifacts/onnx/int8/model.onnx"
+    model.write_bytes(model.read_bytes() + b" ")
+    out, said = predict("a text", "--candidate", "ort-int8", study=study, code=1)
+    assert out == ""
+    assert "truncated or altered since" in happened(said)
+
+
+@pytest.mark.skipif(bool(nvidia_gpus()), reason="this machine has an NVIDIA GPU")
+def test_an_engine_without_a_gpu_is_an_error_that_names_another(predict):
+    _, said = predict("a text", "--candidate", "rtx-int8", code=1)
+    assert happened(said) == "it needs 1 NVIDIA GPU, this machine has none"
+    other = said.split("--candidate ")[1].split(":")[0]
+    out, _ = predict("a text", "--candidate", other, "--json")
+    assert json.loads(out)["candidate"] == other
+
+
+def test_what_is_missing_here_is_an_error_that_names_another(decided, predict, tmp_path):
+    """A backend whose library is not here says so; a study that was not run, too."""
+    _, said = predict("a text", study=StudyFolder(tmp_path, decided.code), code=1)
+    assert "params.yaml does not exist" in happened(said)
+    (tmp_path / "params.yaml").write_text("study: x\n")
+    _, said = predict("a text", study=StudyFolder(tmp_path, decided.code), code=1)
+    assert "the study has not been run to its end" in happened(said)
+
+
+def test_an_image_goes_through_the_studys_own_preprocessing(finished_images, predict, tmp_path):
+    options = Options(source="digits", validation_rows=50, calibration_rows=16, max_tokens=None, test_rows=1500)
+    test = load(options, 17).test
+    assert test.images is not None
+    for row, pixels in enumerate(list(test.images)[:3]):
+        Image.fromarray(pixels).save(tmp_path / f"{row}.png")
+    out, _ = predict("0.png", "1.png", "2.png", "--candidate", "ort-int8", "--json", study=finished_images)
+    record = json.loads((finished_images / "artifacts/measurements/ort-int8.json").read_text())
+    measured = record["accuracy"]["by_batch_size"][record["accuracy"]["stated"]]
+    assert [row["label"] for row in json.loads(out)["rows"]] == [str(label) for label in measured["predictions"][:3]]
+    (tmp_path / "broken.png").write_bytes((tmp_path / "0.png").read_bytes()[:40])
+    _, said = predict("0.png", "broken.png", "--candidate", "ort-int8", study=finished_images, code=1)
+    assert "asked:    read the image" in said
+    assert "broken.png" in said
