@@ -1,7 +1,5 @@
 """The studies of this repository: their params.yaml cut down to tiny sizes, and run where they need no hub."""
 
-import json
-from pathlib import Path
 
 import pytest
 import yaml
