@@ -122,6 +122,7 @@ def _model_type(model: Mapping[str, Any]) -> str:
 def _model(model: Mapping[str, Any], longest: int | None) -> Json:
     kind = _model_type(model)
     config = {**model.get("config", {}), **CONFIGS[kind]}
+    config.pop("vocab_size", None)  # then it is the tokenizer's
     if longest is not None:
         config[POSITIONS[kind]] = longest
         preprocessor: Json = {"kind": "tokenizer", "algorithm": "bpe", "vocabulary_size": 300}

@@ -156,7 +156,15 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
     if options.task == "text-classification":
         tokenizer = json.loads((tokenizer_folder / "tokenizer.json").read_text(encoding="utf-8"))
         added = [token["id"] for token in tokenizer["added_tokens"]]
-        arguments["vocab_size"] = max([*tokenizer["model"]["vocab"].values(), *added]) + 1
+        tokens = max([*tokenizer["model"]["vocab"].values(), *added]) + 1
+        stated = arguments["vocab_size"] = options.config.get("vocab_size", tokens)
+        if not isinstance(stated, int) or stated < tokens:
+            raise ConfigError(
+                asked=asked,
+                happened=f"model.config.vocab_size is {stated!r}, and the tokenizer has {tokens:,} tokens",
+                spoiled=spoiled,
+                fix="raise it, remove it (then it is the tokenizer's), or lower model.preprocessor.vocabulary_size",
+            )
         arguments["pad_token_id"] = signature.inputs[0].pad_value
     try:
         config = CONFIG_MAPPING[options.model_type](**arguments)
