@@ -156,7 +156,13 @@ def test_an_architecture_may_have_more_embeddings_than_the_tokenizer_has_tokens(
         ({"config": {**ARCHITECTURE, "n_layer": 1}}, "the distilbert configuration lacks: n_layer"),
         ({"config": {**ARCHITECTURE, "n_heads": 3}}, "Error: "),
     ],
-    ids=["too few embeddings", "no number of embeddings", "unknown model_type", "misspelt key", "sizes that contradict each other"],
+    ids=[
+        "too few embeddings",
+        "no number of embeddings",
+        "unknown model_type",
+        "misspelt key",
+        "sizes that contradict each other",
+    ],
 )
 def test_an_architecture_that_cannot_be_is_an_error_of_params_yaml(start, changes, message):
     with pytest.raises(ConfigError) as caught:
