@@ -52,10 +52,10 @@ def save_model(folder: Path, model_type: str, **config: Any) -> None:
     AutoModelForSequenceClassification.from_config(made).save_pretrained(folder)
 
 
-def user_checkpoint(folder: Path, *, padding_side: str) -> Path:
+def user_checkpoint(folder: Path, *, padding_side: str, positions: int = POSITIONS) -> Path:
     """The folder that a user gives: config.json has no pad_token_id."""
     save_tokenizer(folder, padding_side=padding_side)
-    save_model(folder, "gpt2", n_embd=32, n_layer=2, n_head=2, n_positions=POSITIONS)
+    save_model(folder, "gpt2", n_embd=32, n_layer=2, n_head=2, n_positions=positions)
     return folder
 
 
