@@ -5,11 +5,18 @@ known here. Data and weights that come from elsewhere are replaced by synthetic 
 """
 
 import copy
+import json
 import re
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from temper.devices import nvidia_gpus
 from temper.load_test.options import SINGLE_STREAM_QUERIES, queries_needed
+from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
 
 Json = dict[str, Any]
 
@@ -86,7 +93,7 @@ def cut_down(params: Mapping[str, Any]) -> Json:
     for row in study["quantization_aware"].values():
         row.update(QUANTIZATION_AWARE)
     for row in study["buckets"].values():
-        row["batch_size"] = small_batch(row["batch_size"])
+        row.update(batch_size=small_batch(row["batch_size"]), multiple_of=min(row["multiple_of"], 8))
     packed = _packed_rows(study)
     for row in study["engines"].values():
         _shrink_shapes(row, packed=row["onnx"] in packed)
@@ -122,6 +129,7 @@ def _model_type(model: Mapping[str, Any]) -> str:
 def _model(model: Mapping[str, Any], longest: int | None) -> Json:
     kind = _model_type(model)
     config = {**model.get("config", {}), **CONFIGS[kind]}
+    config.pop("vocab_size", None)  # then it is the tokenizer's
     if longest is not None:
         config[POSITIONS[kind]] = longest
         preprocessor: Json = {"kind": "tokenizer", "algorithm": "bpe", "vocabulary_size": 300}
@@ -184,3 +192,50 @@ def _fewest_queries(row: Mapping[str, Any]) -> int:
     if row["scenario"] == "server":
         return queries_needed(row["latency_percentile"])
     return SINGLE_STREAM_QUERIES if row["scenario"] == "single_stream" else 16
+
+
+def params_of(name: str) -> Json:
+    """What studies/<name>/params.yaml says."""
+    params: Json = yaml.safe_load((ROOT / "studies" / name / "params.yaml").read_text(encoding="utf-8"))
+    return params
+
+
+def run_cut_down(name: str, code: Path, folder: Path) -> StudyFolder:
+    """Cut a study of studies/ down and run all of it with the real Snakefile, once.
+
+    Args:
+        name: of the study.
+        code: what to run (the fixture of that name).
+        folder: gets params.yaml and everything that is made.
+    """
+    study = StudyFolder(folder, code)
+    study.folder.mkdir(parents=True, exist_ok=True)
+    (study / "params.yaml").write_text(yaml.safe_dump(cut_down(params_of(name)), sort_keys=False))
+    done = subprocess.run(**study.command(), capture_output=True, timeout=10 * PATIENCE_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return study
+
+
+def records(study: StudyFolder) -> Iterator[tuple[str, Json, bool]]:
+    """Name and record of every candidate, and whether this machine can measure it and its baseline."""
+    params = yaml.safe_load((study / "params.yaml").read_text())
+    gpus = len(nvidia_gpus())
+    baseline = params["backends"][params["baseline"]["backend"]]
+    for name, row in params["candidates"].items():
+        record = json.loads((study / f"artifacts/measurements/{name}.json").read_text())
+        needed = max(params["backends"][row["backend"]]["gpus"], baseline["gpus"])
+        yield name, record, needed <= gpus
+
+
+def check_records(study: StudyFolder) -> None:
+    """Whatever this machine can run was measured, all else says why not, and nothing is left to do."""
+    for name, record, measurable in records(study):
+        expected = "measured" if measurable else "not measured"
+        assert (name, record["status"]) == (name, expected), record["reason"]
+        assert {(of, each["status"]) for of, each in record["workloads"].items()} == {
+            (of, expected) for of in record["workloads"]
+        }
+        assert measurable or "GPU" in record["reason"] or "CUDA" in record["reason"]
+    summary = json.loads((study / "artifacts/report/summary.json").read_text())
+    assert summary
+    assert study.planned() == []

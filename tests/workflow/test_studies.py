@@ -1,20 +1,15 @@
-"""The studies of this repository: their params.yaml cut down to tiny sizes, and run where they need no hub."""
+"""The studies of this repository cut down to tiny sizes: all of them are right, and these run without a hub."""
 
 import json
-from pathlib import Path
+import shutil
 
 import pytest
-import yaml
 
 from temper.study import read_study
 from tests.workflow.conftest import ROOT
-from tests.workflow.cut_down import cut_down
+from tests.workflow.cut_down import check_records, cut_down, params_of, run_cut_down
 
 STUDIES = sorted(path.parent.name for path in ROOT.glob("studies/*/params.yaml"))
-
-
-def params_of(name: str) -> dict[str, object]:
-    return yaml.safe_load((ROOT / "studies" / name / "params.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -28,3 +23,35 @@ def test_every_study_cut_down_is_right_and_has_the_same_rows(name):
         row: candidate.workloads for row, candidate in of_whole.candidates.items()
     }
     assert read.baseline == of_whole.baseline
+
+
+@pytest.fixture(scope="module", params=["distilbert-sst2-int8-offline", "gpt2-classification-offline"])
+def on_the_cpu(request, code, tmp_path_factory):
+    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param))
+    yield study
+    shutil.rmtree(study.folder)
+
+
+@pytest.fixture(scope="module", params=["distilbert-sst2-int8-offline-gpu", "gpt2-classification-offline-gpu"])
+def on_a_gpu(request, code, tmp_path_factory):
+    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param))
+    yield study
+    shutil.rmtree(study.folder)
+
+
+def test_an_offline_study_measures_what_this_machine_has(on_the_cpu):
+    check_records(on_the_cpu)
+    record = json.loads((on_the_cpu / "artifacts/measurements/openvino-int8.json").read_text())
+    assert record["artifact"]["census"]["quantized"] > 0
+    executed = next(iter(record["workloads"].values()))["executed"]
+    assert executed["products_by_precision"].get("INT8", 0) > 0
+    for path in on_the_cpu.folder.glob("artifacts/load_tests/*.json"):
+        assert json.loads(path.read_text())["status"] == "measured"
+
+
+def test_a_study_of_gpu_rows_builds_its_engines_anywhere(on_a_gpu):
+    check_records(on_a_gpu)
+    engines = sorted(path.name for path in on_a_gpu.folder.glob("artifacts/engines/*"))
+    assert engines
+    for name in engines:
+        assert (on_a_gpu / f"artifacts/engines/{name}/model.engine").stat().st_size > 0

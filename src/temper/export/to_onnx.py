@@ -112,7 +112,6 @@ def export_onnx(
     signature = Signature.model_validate_json((checkpoint / "signature.json").read_text(encoding="utf-8"))
     split = read_split(data / "validation.parquet", signature)
     network = load_checkpoint(checkpoint, signature.task)
-    network.config.use_cache = False
     batches = _parity_batches(split, signature)
     model = _export(network, batches[-1], signature, row["opset"])
 

@@ -20,7 +20,7 @@ from temper.load_test.search import check_time, expected_rate, highest_rate
 from temper.load_test.summary import SPOILED
 from temper.measurement.isolated import answer_request
 from temper.measurement.latency import time_inference
-from temper.measurement.timed_inputs import TimedInputs, timed_inputs, warm_shapes
+from temper.measurement.timed_inputs import TimedInputs, check_length, timed_inputs, warm_shapes
 from temper.signature import Signature, Tensors
 
 CALIBRATION_S = 0.3  # of timed calls, from which the first expected rate comes
@@ -73,6 +73,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         Unavailable: this machine lacks what the backend needs.
         ArtifactError: the artifact or the test split is not what its manifest says.
+        DataError: the workload's rows are longer than the model takes.
         PipelineError: the runner's own.
         LoadTestError: timeout_s is too short for a single run, or LoadGen left no result.
     """
@@ -81,7 +82,8 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     kind = _KINDS[request["loads"].partition("/")[0]]
     manifest = read_manifest(Path(request["artifact"]) / f"{kind}.json", kind=kind)
     data = Path(request["data_folder"])
-    read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
+    card = read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
+    check_length(request["workload"], card["max_tokens"])
     gpus = len(nvidia_gpus()) if backend["gpus"] else 0
     if backend["gpus"] > gpus:
         have = f"this machine has {gpus or 'none'}"

@@ -31,7 +31,7 @@ from temper.measurement.record import (
     Workload,
     write_record,
 )
-from temper.measurement.timed_inputs import REAL_LENGTHS
+from temper.measurement.timed_inputs import REAL_LENGTHS, check_length
 from temper.provenance import machine, versions
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 from temper.statistics.tail import calls_needed
@@ -169,6 +169,7 @@ def measure(
 
     Raises:
         ArtifactError: the artifact or the test split is not what its manifest says.
+        DataError: a workload's rows are longer than the model takes.
         BackendError: the backend cannot load it, or would run elsewhere or in another precision than asked.
         LibraryError: the library is absent or of another version.
     """
@@ -178,7 +179,9 @@ def measure(
     described = _describe_artifact(row["loads"], Path(artifact))
     reference = _describe_artifact(baseline["loads"], Path(baseline_artifact))
     data = Path(data_folder)
-    read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
+    card = read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
+    for sizes in workloads.values():
+        check_length(sizes, card["max_tokens"])
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
     names = (candidate, row["loads"].partition("/")[2])
     if module.PREDICTS and kind == "onnx":

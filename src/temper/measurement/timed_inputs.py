@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from temper.backends.runner import Runner, computed_tokens, warmup_calls
 from temper.data.encoded import Split, collate, padding_share, row_lengths
+from temper.errors import DataError
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
 
 REAL_LENGTHS = "real_lengths"  # the key of a workload whose batches keep the rows' own lengths
@@ -58,6 +59,27 @@ def warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
 def has_real_lengths(workload: Mapping[str, Any]) -> bool:
     """Whether a workload's batches keep the rows' own lengths."""
     return REAL_LENGTHS in workload
+
+
+def check_length(workload: Mapping[str, Any], longest: int | None) -> None:
+    """Check that the model has positions for a workload's rows: beyond them some runtimes answer, with anything.
+
+    Args:
+        workload: sizes by axis, or batch_size and real_lengths, whose rows are no longer than the data's.
+        longest: most tokens that the model takes: max_tokens of the data card. None for images.
+
+    Raises:
+        DataError: its rows are longer.
+    """
+    length = workload.get(SEQUENCE_AXIS)
+    if length is not None and longest is not None and length > longest:
+        raise DataError(
+            asked=f"run a workload of {length:,} tokens",
+            happened=f"the model takes {longest:,}, fewer than data.max_tokens: rows were cut there, and it has no "
+            "positions for more",
+            spoiled="this record only; nothing was timed",
+            fix=f"set {SEQUENCE_AXIS} to {longest} or less in workloads, and data.max_tokens to {longest}",
+        )
 
 
 def _real_batches(

@@ -8,6 +8,7 @@ from pathlib import Path
 from temper.load_test.record import read_load_test
 from temper.report.calibrations import accuracy_table, seconds_table
 from temper.report.filed import FiledStudy, read_filed_study
+from temper.report.first_rows import first_rows_markdown
 from temper.report.load_tests import load_test_markdown
 from temper.report.peers import peers_markdown
 from temper.report.render import agreement_markdown, results_markdown
@@ -18,7 +19,7 @@ from temper.report.tables import rows
 
 _MARKED = re.compile(
     r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets|peers|resources)"
+    r"|real lengths|buckets|peers|resources|first rows)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
@@ -97,9 +98,10 @@ def filled(page: str, root: Path) -> str:
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
-    (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets or peers (`<!-- peers of
-    FOLDER for CANDIDATE CANDIDATE -->`: the others against the fastest of these) of a folder of results/, and layers or
-    trials of a folder with search.json.
+    (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets, peers (`<!-- peers of FOLDER for
+    CANDIDATE CANDIDATE -->`: the others against the fastest of these) or first rows (`<!-- first rows of FOLDER for 1000
+    CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000 rows beside all) of a folder of results/, and
+    layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
@@ -108,6 +110,9 @@ def filled(page: str, root: Path) -> str:
             return results_table(folder, mark["only"].split() if mark["only"] else None)
         if what == "peers":
             return peers_markdown(read_filed_study(folder), (mark["only"] or "").split())
+        if what == "first rows":
+            rows, *candidates = (mark["only"] or "0").split()
+            return first_rows_markdown(read_filed_study(folder), int(rows), candidates)
         if what in _OF_STUDIES:
             return _OF_STUDIES[what](read_filed_study(folder))
         return _OF_FOLDERS[what](folder)

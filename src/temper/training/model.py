@@ -8,6 +8,7 @@ from typing import Any
 from temper.errors import ArtifactError, ConfigError
 from temper.model_options import ArchitectureModel, CheckpointModel, ModelOptions, Task
 from temper.signature import Signature
+from temper.training.padding import count_positions, hide_padding
 
 _SPOILED = "the checkpoint, and everything made from it; nothing was written"
 
@@ -94,7 +95,7 @@ def _load(task: Task, checkpoint: str, asked: str, **arguments: Any) -> tuple[An
 
 
 def load_checkpoint(folder: str | Path, task: Task) -> Any:
-    """The model of a checkpoint folder that this study made, float32, in evaluation mode.
+    """The model of a checkpoint folder that this study made, float32, in evaluation mode; it keeps no keys and values.
 
     Raises:
         ArtifactError: the folder cannot be loaded.
@@ -102,6 +103,9 @@ def load_checkpoint(folder: str | Path, task: Task) -> Any:
     asked = f"load the checkpoint {folder}"
     _refuse_unsafe(Path(folder), asked)
     model, _ = _load(task, str(folder), asked)
+    model.config.use_cache = False  # nothing follows a classification that would read them
+    signature = Signature.model_validate_json((Path(folder) / "signature.json").read_text(encoding="utf-8"))
+    count_positions(model, signature)
     return model.eval()
 
 
@@ -116,12 +120,16 @@ def initial_model(options: ModelOptions, signature: Signature, tokenizer_folder:
             refused (it is to be used as it is).
 
     Raises:
-        ArtifactError: the checkpoint cannot be loaded, or its labels are not the data's.
+        ArtifactError: the checkpoint cannot be loaded, its labels are not the data's, or its padding changes its answers.
         ConfigError: the architecture is unknown, or its sizes contradict each other.
     """
     if isinstance(options, ArchitectureModel):
-        return _from_architecture(options, signature, tokenizer_folder)
-    return _from_checkpoint(options, signature, fresh_head=fresh_head)
+        model = _from_architecture(options, signature, tokenizer_folder)
+        hide_padding(model, signature, f"make a {options.model_type} for {options.task}")
+    else:
+        model = _from_checkpoint(options, signature, fresh_head=fresh_head)
+        hide_padding(model, signature, f"load the checkpoint {options.checkpoint}")
+    return model
 
 
 def _label_arguments(signature: Signature) -> dict[str, Any]:
@@ -148,7 +156,15 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
     if options.task == "text-classification":
         tokenizer = json.loads((tokenizer_folder / "tokenizer.json").read_text(encoding="utf-8"))
         added = [token["id"] for token in tokenizer["added_tokens"]]
-        arguments["vocab_size"] = max([*tokenizer["model"]["vocab"].values(), *added]) + 1
+        tokens = max([*tokenizer["model"]["vocab"].values(), *added]) + 1
+        stated = arguments["vocab_size"] = options.config.get("vocab_size", tokens)
+        if not isinstance(stated, int) or stated < tokens:
+            raise ConfigError(
+                asked=asked,
+                happened=f"model.config.vocab_size is {stated!r}, and the tokenizer has {tokens:,} tokens",
+                spoiled=spoiled,
+                fix="raise it, remove it (then it is the tokenizer's), or lower model.preprocessor.vocabulary_size",
+            )
         arguments["pad_token_id"] = signature.inputs[0].pad_value
     try:
         config = CONFIG_MAPPING[options.model_type](**arguments)

@@ -12,6 +12,7 @@ from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
 from temper.errors import DataError
 from temper.signature import PREPROCESSOR_FILES, Signature
+from tests.tiny_gpt2 import END, model_section, user_checkpoint
 
 SYNTHETIC = {
     "source": "synthetic",
@@ -113,3 +114,23 @@ def test_images_for_a_text_task_and_the_reverse_are_errors(study: Path, text_mod
         prepare_data(data=DIGITS, model=text_model, seed=3, folder="data")
     with pytest.raises(DataError, match=r"holds texts, and model.task is image-classification"):
         prepare_data(data=SYNTHETIC, model=image_model, seed=3, folder="data")
+
+
+@pytest.mark.parametrize("padding_side", ["right", "left"])
+def test_a_text_longer_than_1024_tokens_is_cut_counted_and_warned_about(study: Path, tsv_data, capsys, padding_side):
+    folder = user_checkpoint(Path("user"), padding_side=padding_side, positions=1024)  # no token to pad with
+    with Path("test.tsv").open("a") as test:
+        test.write("word " * 2000 + "end\t1\n")
+    prepare_data(data={**tsv_data, "max_tokens": 2000}, model=model_section(folder), seed=3, folder="data")
+    printed = capsys.readouterr().out
+    assert "the model takes 1024 tokens, fewer than data.max_tokens" in printed
+    assert "test: 1 of 21 rows were longer than 1024 tokens and cut" in printed
+    assert f"user: no pad token; its end-of-sequence token '{END}' pads" in printed
+    card = json.loads(Path("data/data_card.json").read_text())
+    assert card["max_tokens"] == card["splits"]["test"]["tokens_per_row"]["max"] == 1024
+    signature = Signature.model_validate_json(Path("data/signature.json").read_text())
+    assert signature.padding_side == padding_side
+    batch = collate(read_split("data/test.parquet", signature), [20, 0], signature, sequence_length=None)
+    mask = batch["attention_mask"]
+    assert mask[0].all()
+    assert not mask[1, 0 if padding_side == "left" else -1]

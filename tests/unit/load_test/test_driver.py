@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from temper.errors import ArtifactError, LoadTestError, Unavailable
+from temper.errors import ArtifactError, DataError, LoadTestError, Unavailable
 from temper.load_test import driver
-from tests.tiny_study import SEED
+from tests.tiny_study import MAX_TOKENS, SEED
 from tests.unit.load_test.rows import ONE, ROW
 
 INTERRUPTED = """
@@ -47,6 +47,12 @@ def test_an_altered_artifact_is_not_loaded(request_of, tiny_study, copy_of):
     (copy / "model.onnx").write_bytes(b"altered")
     with pytest.raises(ArtifactError, match="truncated or altered"):
         driver.answer(request_of(artifact=copy))
+
+
+def test_rows_longer_than_the_model_takes_are_refused(request_of):
+    request = {**request_of(), "workload": {"batch_size": 1, "sequence_length": MAX_TOKENS + 1}}
+    with pytest.raises(DataError, match=f"takes {MAX_TOKENS}, fewer than data.max_tokens"):
+        driver.answer(request)
 
 
 def test_a_gpu_too_few_is_lacking(request_of):

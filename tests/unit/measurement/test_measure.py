@@ -8,12 +8,12 @@ import pytest
 from temper.artifact import sha256
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
-from temper.errors import ArtifactError, LibraryError, PrecisionNotActive, ProviderNotActive
+from temper.errors import ArtifactError, DataError, LibraryError, PrecisionNotActive, ProviderNotActive
 from temper.measurement import processes
 from temper.measurement.isolated import OutOfMemory, run_isolated
 from temper.measurement.measure import measure
 from temper.measurement.record import NotMeasured, read_record
-from tests.tiny_study import SEED, TEST_ROWS
+from tests.tiny_study import MAX_TOKENS, SEED, TEST_ROWS
 from tests.unit.backends.test_runner import CPU
 
 MEASUREMENT = {
@@ -321,3 +321,12 @@ def test_altered_files_are_refused(tiny_study, copy_of, run, part):
         stream.write(b"\0")
     with pytest.raises(ArtifactError, match=file.name):
         run(**{part: folder})
+
+
+def test_rows_longer_than_the_model_takes_are_refused_before_anything_is_timed(run, tmp_path):
+    with pytest.raises(DataError) as caught:
+        run(workloads={**WORKLOADS, "long": {"batch_size": 1, "sequence_length": MAX_TOKENS + 1}})
+    assert caught.value.asked == f"run a workload of {MAX_TOKENS + 1} tokens"
+    assert f"the model takes {MAX_TOKENS}," in caught.value.happened
+    assert f"sequence_length to {MAX_TOKENS} or less" in caught.value.fix
+    assert not (tmp_path / "records").exists()

@@ -19,6 +19,12 @@ def test_a_pages_tables_are_those_of_the_committed_records(name):
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
 
 
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("studies/*/README.md")))
+def test_the_tables_of_a_studys_own_page_are_those_of_the_committed_records(name):
+    page = (ROOT / "studies" / name / "README.md").read_text(encoding="utf-8")
+    assert filled(page, ROOT) == page, f"run `temper pages studies/{name}/README.md`"
+
+
 def test_a_marked_table_is_replaced_and_the_rest_of_the_page_stays():
     page = "before\n<!-- table of results/h100-80gb/embedded -->\nold\n<!-- end of table -->\nafter\n"
     written = filled(page, ROOT)

@@ -151,14 +151,26 @@ def test_an_architecture_takes_vocabulary_and_labels_from_the_data(start, tiny_s
     assert network.config.num_labels == 3
 
 
+def test_an_architecture_may_have_more_embeddings_than_the_tokenizer_has_tokens(start):
+    assert start(config={**ARCHITECTURE, "vocab_size": 5000}).get_input_embeddings().num_embeddings == 5000
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"config": {**ARCHITECTURE, "vocab_size": 10}}, "vocab_size is 10, and the tokenizer has 3"),
+        ({"config": {**ARCHITECTURE, "vocab_size": "many"}}, "vocab_size is 'many', and the tokenizer has 3"),
         ({"model_type": "distilburt"}, "transformers knows no model_type 'distilburt'"),
         ({"config": {**ARCHITECTURE, "n_layer": 1}}, "the distilbert configuration lacks: n_layer"),
         ({"config": {**ARCHITECTURE, "n_heads": 3}}, "Error: "),
     ],
-    ids=["unknown model_type", "misspelt key", "sizes that contradict each other"],
+    ids=[
+        "too few embeddings",
+        "no number of embeddings",
+        "unknown model_type",
+        "misspelt key",
+        "sizes that contradict each other",
+    ],
 )
 def test_an_architecture_that_cannot_be_is_an_error_of_params_yaml(start, changes, message):
     with pytest.raises(ConfigError) as caught:
