@@ -80,3 +80,31 @@ def test_a_study_without_buckets_has_none_in_its_table():
     written = filled("<!-- buckets of results/cpu-2c/sst2-minilm -->\nold\n<!-- end of table -->\n", ROOT).splitlines()
     assert written[1].startswith("| buckets | lengths | profiles |")
     assert written[3] == "<!-- end of table -->"
+
+
+MARK = re.compile(r"<!-- [a-z -]+ of (results/\S+)(?: for [^>]+?)? -->\n(.*?)<!-- end of table -->", re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("studies/*/README.md")), ids=lambda page: str(page.relative_to(ROOT).parent)
+)
+def test_a_studys_page_holds_figures_of_committed_records_or_says_that_there_are_none(page):
+    text = page.read_text(encoding="utf-8")
+    marks = MARK.findall(text)
+    filed = [(ROOT / folder).is_dir() for folder, _ in marks]
+    assert [
+        body for (_, body), there in zip(marks, filed, strict=True) if not there and body != "not measured yet\n"
+    ] == []
+    if all(filed):
+        assert filled(text, ROOT) == text, f"run `temper pages {page.relative_to(ROOT)}`"
+
+
+def test_observations_and_a_table_for_each_workload_stand_behind_marks_too():
+    page = "".join(
+        f"<!-- {what} of results/cpu-2c/sst2-minilm -->\n<!-- end of table -->\n"
+        for what in ("summary", "observations")
+    )
+    written = filled(page, ROOT)
+    assert "**b12-s64: batch 12, 64 tokens**\n\n| candidate | library |" in written
+    assert "**The fastest**\n\n- b1-s128: openvino-int8 is the fastest of 9" in written
+    assert filled(written, ROOT) == written
