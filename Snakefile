@@ -9,7 +9,7 @@
 # artifacts/engines/<row>/             rows of `engines:` and `bucketed_engines:`
 # artifacts/measurements/<candidate>.json
 # artifacts/load_tests/<row>.json      rows of `load_tests:`
-# artifacts/report/                    summary.{md,csv,json}, comparison.json, decision.json, metrics.json
+# artifacts/report/                    tables, observations, comparison, decision, metrics (src/temper/report/files.py)
 # artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
 
 

@@ -41,5 +41,7 @@ def test_every_batch_up_to_the_last_limit_is_answered_in_the_smallest_profile_th
         for shape, tokens in COMPUTED.items():
             inputs = text_inputs(*shape)
             (expected,) = session.run(["logits"], inputs)
-            np.testing.assert_allclose(runner.infer(inputs), expected, atol=5e-3, rtol=0)  # FP32 engines multiply in TF32
+            np.testing.assert_allclose(
+                runner.infer(inputs), expected, atol=5e-3, rtol=0
+            )  # FP32 engines multiply in TF32
             assert computed_tokens(runner, shape) == tokens

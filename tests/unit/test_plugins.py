@@ -21,6 +21,7 @@ LISTED = {
         "int8_weight_only",
         "pack_rows",
         "read_token",
+        "simplify",
         "unguarded_softmax",
     ],
     "engines": ["tensorrt", "tensorrt_rtx"],
@@ -35,6 +36,7 @@ HEAVY = {
     "tensorrt_rtx",
     "cuda",
     "nncf",
+    "onnxslim",
     "datasets",
     "sklearn",
 }

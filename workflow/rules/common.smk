@@ -10,6 +10,7 @@ from temper.library import resolve_version
 from temper.onnx_rows import precision_options
 from temper.provenance import measuring_machine, source_digest
 from temper.quantization.options import SEARCH_FILES
+from temper.report.files import REPORT_NAMES
 from temper.signature import PREPROCESSOR_FILES
 from temper.study import read_study
 from temper.tracking import holder, kept_versions
@@ -40,7 +41,6 @@ CHECKPOINT_FILES = expand(
 ONNX_FILES = ("model.onnx", "onnx.json", "signature.json", *EXTERNAL_DATA, *PREPROCESSOR)
 CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
-REPORT_NAMES = ("summary.md", "summary.csv", "summary.json", "comparison.json", "decision.json", "metrics.json")
 REPORT_FILES = expand("artifacts/report/{file}", file=REPORT_NAMES)
 JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
 

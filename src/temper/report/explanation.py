@@ -6,6 +6,7 @@ from typing import Any
 
 from temper.measurement.record import LatencyRatio, Record, Workload
 from temper.report.tables import median_ms
+from temper.statistics.ratio import Ratio
 
 _LOW = ("INT8", "FP8", "INT4", "FP4", "FP16", "BF16")
 _EIGHT_BITS = ("INT8", "FP8", "INT4", "FP4")
@@ -13,13 +14,21 @@ _FLAT_GROWTH = 0.1  # of what the work grows by: a latency that grows less does 
 _LAUNCH_BOUND_WORK = 4  # times the work, before its lack of effect says anything
 
 
-def _low_precision(record: Record) -> str | None:
+def low_precision(record: Record) -> str | None:
     """The narrowest precision below FP32 that the candidate's artifact or its execution holds; None where it is FP32."""
     held = set((record.artifact.census or {}).get("by_precision", {}) if record.artifact else {})
     for workload in record.workloads.values():
         if isinstance(workload, Workload) and workload.executed is not None:
             held |= set(workload.executed["products_by_precision"])
     return next((precision for precision in _LOW if precision in held), None)
+
+
+def quotient(own: LatencyRatio, other: LatencyRatio) -> Ratio:
+    """One candidate's latency over another's, each known as its ratio to the baseline's, with a 95 % interval."""
+    relative = own.ratio / other.ratio
+    # two independent ratios: the variances of their logarithms add up
+    spread = math.hypot(*(math.log(each.high / each.low) / 2 for each in (own, other)))
+    return Ratio(relative, relative * math.exp(-spread), relative * math.exp(spread))
 
 
 def _reference(record: Record, records: Sequence[Record], name: str) -> Record | None:
@@ -32,7 +41,7 @@ def _reference(record: Record, records: Sequence[Record], name: str) -> Record |
             and other.artifact is not None
             and other.artifact.loads.partition("/")[0]
             == (record.artifact.loads.partition("/")[0] if record.artifact else "")
-            and _low_precision(other) is None
+            and low_precision(other) is None
         ):
             return other
     return None
@@ -69,7 +78,7 @@ def not_faster(record: Record, name: str, records: Sequence[Record], margin: flo
         The cases: 'not quantized', 'conversions eat the gain', 'too small to matter', 'no fast kernel'; 'not known' where the
         backend does not say what it executed, 'not told' where the interval holds both faster and not.
     """
-    workload, low = record.workloads.get(name), _low_precision(record)
+    workload, low = record.workloads.get(name), low_precision(record)
     reference = _reference(record, records, name)
     if not isinstance(workload, Workload) or low is None or reference is None:
         return {}
@@ -78,21 +87,18 @@ def not_faster(record: Record, name: str, records: Sequence[Record], margin: flo
         return {}
     if not isinstance(workload.ratio, LatencyRatio) or not isinstance(other.ratio, LatencyRatio):
         return {}
-    relative = workload.ratio.ratio / other.ratio.ratio
-    # two independent ratios: the variances of their logarithms add up
-    spread = math.hypot(*(math.log(own.high / own.low) / 2 for own in (workload.ratio, other.ratio)))
-    fastest, slowest = relative * math.exp(-spread), relative * math.exp(spread)
-    if slowest <= 1 - margin:
+    found = quotient(workload.ratio, other.ratio)
+    if found.high <= 1 - margin:
         return {}
-    if fastest <= 1 - margin:
-        case, evidence = "not told", f"the interval reaches from {fastest:.2f} to {slowest:.2f} times as long"
+    if found.low <= 1 - margin:
+        case, evidence = "not told", f"the interval reaches from {found.low:.2f} to {found.high:.2f} times as long"
     else:
-        case, evidence = _case(record, workload, relative, low, margin)
+        case, evidence = _case(record, workload, found.ratio, low, margin)
     return {
         "not_faster": {
             "precision": low,
             "compared_with": reference.candidate,
-            "relative_latency": relative,
+            "relative_latency": found.ratio,
             "case": case,
             "evidence": evidence,
         }
@@ -106,6 +112,8 @@ def _case(record: Record, workload: Workload, relative: float, low: str, margin:
     by_precision, total = executed["products_by_precision"], executed["products"]["total"]
     wanted = _EIGHT_BITS if low in _EIGHT_BITS else _LOW
     lowered = sum(count for precision, count in by_precision.items() if precision in wanted)
+    if not total:  # TensorRT as an execution provider: one node, and no word of what is in it
+        return "not known", f"no product is listed among what was executed ({executed['source']})"
     if not lowered:
         return "not quantized", f"none of {total} executed products is {low} ({executed['source']})"
     share = executed["conversion_time_share"]

@@ -7,19 +7,23 @@ from pathlib import Path
 
 from temper.load_test.record import read_load_test
 from temper.report.calibrations import accuracy_table, seconds_table
+from temper.report.decision import decide
 from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.first_rows import first_rows_markdown
 from temper.report.load_tests import load_test_markdown
+from temper.report.observations import observations_part
 from temper.report.peers import peers_markdown
 from temper.report.render import agreement_markdown, results_markdown
+from temper.report.reported import read_reported, speed_ups_markdown
 from temper.report.resources import resources_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
+from temper.report.summary_table import summary_tables
 from temper.report.tables import rows
 
 _MARKED = re.compile(
     r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets|peers|resources|first rows)"
+    r"|real lengths|buckets|peers|resources|first rows|summary|observations|speed-ups)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
@@ -65,6 +69,11 @@ def resources_table(study: FiledStudy) -> str:
     return resources_markdown(rows(study.records, study.compared))
 
 
+def observations_of(study: FiledStudy) -> str:
+    """What the rules find in a study's records, each line with the records it rests on."""
+    return observations_part(study.records, study.compared, decide(study.records, study.compared)) + "\n"
+
+
 def load_tests_table(folder: Path) -> str:
     """The Markdown table of the load tests in a folder results/<machine>/<study>/."""
     return load_test_markdown([read_load_test(path) for path in sorted((folder / "load_tests").glob("*.json"))])
@@ -98,10 +107,11 @@ def filled(page: str, root: Path) -> str:
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
-    (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets, peers (`<!-- peers of FOLDER for
-    CANDIDATE CANDIDATE -->`: the others against the fastest of these) or first rows (`<!-- first rows of FOLDER for 1000
-    CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000 rows beside all) of a folder of results/, and
-    layers or trials of a folder with search.json.
+    (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each
+    workload), observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports,
+    held against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE -->`: the others against the fastest of
+    these) or first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first
+    1,000 rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
@@ -113,6 +123,8 @@ def filled(page: str, root: Path) -> str:
         if what == "first rows":
             rows, *candidates = (mark["only"] or "0").split()
             return first_rows_markdown(read_filed_study(folder), int(rows), candidates)
+        if what == "speed-ups":
+            return speed_ups_markdown(read_filed_study(folder), read_reported(root / (mark["only"] or "reported.yaml")))
         if what in _OF_STUDIES:
             return _OF_STUDIES[what](read_filed_study(folder))
         return _OF_FOLDERS[what](folder)
@@ -135,6 +147,8 @@ _OF_STUDIES = {
     "labels": labels_table,
     "real lengths": real_lengths_table,
     "resources": resources_table,
+    "summary": lambda study: summary_tables(study.records, study.compared),
+    "observations": observations_of,
 }
 _OF_FOLDERS = {
     "load tests": load_tests_table,

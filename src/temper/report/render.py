@@ -20,7 +20,9 @@ from temper.report.agreement import HEADER as AGREEMENT_HEADER
 from temper.report.agreement import agreement_cells
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
+from temper.report.formats import ABSENT, in_order, milliseconds, number, points, ratio
 from temper.report.load_tests import HEADER, load_test_rows
+from temper.report.observations import observations_markdown
 from temper.report.serving import (
     BUCKETS_HEADER,
     bucket_cells,
@@ -28,47 +30,9 @@ from temper.report.serving import (
     real_length_cells,
     real_lengths_markdown,
 )
+from temper.report.summary_table import summary_table_markdown
 from temper.report.tables import Row, rows
 from temper.tracking.job_record import read_job_record, record_path
-
-ABSENT = "–"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return ABSENT if value is None else f"{value:,.{digits}f}"
-
-
-def _milliseconds(value: float | None) -> str:
-    """Three significant digits: 0.0012, 1.23, 21.3."""
-    if value is None:
-        return ABSENT
-    return (
-        f"{value:.4f}"
-        if value < 0.01
-        else f"{value:.3f}"
-        if value < 1
-        else f"{value:.2f}"
-        if value < 10
-        else f"{value:.1f}"
-    )
-
-
-def _points(row: Row) -> str:
-    """Difference in accuracy with its interval: '−0.34 [−1.10, +0.36]'."""
-    if row.accuracy_difference_points is None or row.accuracy_low_points is None or row.accuracy_high_points is None:
-        return ABSENT
-    values = row.accuracy_difference_points, row.accuracy_low_points, row.accuracy_high_points
-    own, low, high = (f"{value:+.2f}".replace("-", "−") for value in values)
-    return f"{own} [{low}, {high}]"
-
-
-def _ratio(row: Row | None) -> str:
-    """Latency over the baseline's with its interval: '0.153 [0.151, 0.155]'."""
-    if row is None or row.latency_ratio is None or row.latency_ratio_low is None or row.latency_ratio_high is None:
-        return ABSENT
-    digits = 3 if row.latency_ratio >= 0.01 else 6
-    return f"{row.latency_ratio:.{digits}f} [{row.latency_ratio_low:.{digits}f}, {row.latency_ratio_high:.{digits}f}]"
-
 
 WORKLOAD_COLUMNS = ("p50 ms", "p95 ms", "×", "verdict", "samples/s")
 
@@ -81,7 +45,7 @@ def _centre(latency: Mapping[str, Any]) -> float | None:
 
 def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Header and cells: one line per candidate, its workloads side by side; × is the latency over the baseline's."""
-    workloads = list(dict.fromkeys(row.workload for row in all_rows))
+    workloads = in_order(row.workload for row in all_rows)
     header = [
         "candidate",
         "library",
@@ -105,9 +69,9 @@ def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             first.library,
             first.loads,
             first.executed_products or ABSENT,
-            _number(first.size_mib, 2),
-            _number(None if first.accuracy is None else 100 * first.accuracy, 2),
-            _points(first),
+            number(first.size_mib, 2),
+            number(None if first.accuracy is None else 100 * first.accuracy, 2),
+            points(first),
             ABSENT if first.labels_differing is None else str(first.labels_differing),
             first.accuracy_verdict or ABSENT,
         ]
@@ -115,11 +79,11 @@ def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
             row = own.get(workload)
             percentiles = (row.latency_percentiles_ms if row else None) or {}
             cells += [
-                _milliseconds(_centre(asdict(row)) if row else None),
-                _milliseconds(percentiles.get("95")),
-                _ratio(row),
+                milliseconds(_centre(asdict(row)) if row else None),
+                milliseconds(percentiles.get("95")),
+                ratio(row),
                 (row.latency_verdict if row else None) or ABSENT,
-                _number(row.throughput_samples_per_s if row else None, 0),
+                number(row.throughput_samples_per_s if row else None, 0),
             ]
         lines.append(cells)
     return header, lines
@@ -350,7 +314,7 @@ def write_summary(
     jobs: Sequence[str],
     folder: str,
 ) -> None:
-    """Write summary.md, summary.csv, summary.json, comparison.json, decision.json and metrics.json.
+    """Write the report's files (temper/report/files.py).
 
     Args:
         study: name of the study.
@@ -372,6 +336,8 @@ def write_summary(
         write_text(scratch / "summary.md", markdown(read, compared, decision))
         write_text(scratch / "summary.csv", _csv(rows(read, compared)))
         write_text(scratch / "summary.json", _json(read, compared, decision))
+        write_text(scratch / "summary_table.md", summary_table_markdown(read, compared))
+        write_text(scratch / "engineering_observations.md", observations_markdown(read, compared, decision))
         write_text(scratch / "comparison.json", canonical_json(compared))
         write_text(scratch / "decision.json", canonical_json(decision))
         write_text(scratch / "metrics.json", canonical_json(metrics(read, compared)))
@@ -426,19 +392,19 @@ def print_summary(folder: str) -> None:
     for name, entry in content["candidates"].items():
         cells = [
             name,
-            _number(entry["size_mib"], 2),
-            _number(None if entry["accuracy"] is None else 100 * entry["accuracy"], 2),
+            number(entry["size_mib"], 2),
+            number(None if entry["accuracy"] is None else 100 * entry["accuracy"], 2),
             ABSENT if entry["labels_differing"] is None else str(entry["labels_differing"]),
             entry["accuracy_verdict"] or ABSENT,
         ]
         for workload in workloads:
             own = entry["workloads"].get(workload)
             if own is None or own["latency_ratio"] is None:
-                cells += [_milliseconds(_centre(own) if own else None), ABSENT, ABSENT]
+                cells += [milliseconds(_centre(own) if own else None), ABSENT, ABSENT]
                 continue
             digits = 2 if own["latency_ratio"] >= 0.1 else 4
             interval = f"{own['latency_ratio_low']:.{digits}f}–{own['latency_ratio_high']:.{digits}f}"
-            cells += [_milliseconds(_centre(own)), interval, own["latency_verdict"]]
+            cells += [milliseconds(_centre(own)), interval, own["latency_verdict"]]
         shown.add_row(*cells)
     console = Console(width=None if sys.stdout.isatty() else 70 + 50 * len(workloads))  # a file has no edge
     console.print(shown)

@@ -80,3 +80,10 @@ def test_no_fast_kernel_is_what_remains_with_the_dearest_layer(large):
 
 def test_a_backend_that_does_not_tell_is_not_guessed_about():
     assert why(1.1, None)["case"] == "not known"
+
+
+def test_a_runtime_that_lists_no_product_is_not_called_unquantized():
+    run = {**executed(), "products": {"total": 0, "quantized": 0}, "products_by_precision": {}}
+    found = why(1.1, run)
+    assert found["case"] == "not known"
+    assert found["evidence"] == "no product is listed among what was executed (a profile)"

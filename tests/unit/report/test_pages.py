@@ -12,17 +12,15 @@ from temper.report.pages import figures, filled, results_table
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/calibration-study.md", "docs/quantising.md", "docs/serving.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/calibration-study.md", "docs/quantising.md", "docs/results.md", "docs/serving.md"]
+)
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
-    assert re.findall(r"<!-- (?:table|calibration study|calibrations|real lengths) of (\S+) -->", page)
+    assert re.findall(
+        r"<!-- (?:table|calibration study|calibrations|real lengths|peers) of (\S+)(?: for [^>]+?)? -->", page
+    )
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
-
-
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("studies/*/README.md")))
-def test_the_tables_of_a_studys_own_page_are_those_of_the_committed_records(name):
-    page = (ROOT / "studies" / name / "README.md").read_text(encoding="utf-8")
-    assert filled(page, ROOT) == page, f"run `temper pages studies/{name}/README.md`"
 
 
 def test_a_marked_table_is_replaced_and_the_rest_of_the_page_stays():
@@ -101,3 +99,31 @@ def test_sizes_memory_and_throughput_have_a_table_of_their_own():
     assert cells["rtx-fp32"][2] == f"{record['artifact']['size_bytes'] / 2**20:,.1f}"
     assert cells["rtx-fp32"][3] == f"{record['memory']['gpu_peak_mib']:,.0f}"
     assert all(float(own[-1].replace(",", "")) > 0 for own in cells.values())
+
+
+MARK = re.compile(r"<!-- [a-z -]+ of (results/\S+)(?: for [^>]+?)? -->\n(.*?)<!-- end of table -->", re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("studies/*/README.md")), ids=lambda page: str(page.relative_to(ROOT).parent)
+)
+def test_a_studys_page_holds_figures_of_committed_records_or_says_that_there_are_none(page):
+    text = page.read_text(encoding="utf-8")
+    marks = MARK.findall(text)
+    filed = [(ROOT / folder).is_dir() for folder, _ in marks]
+    assert [
+        body for (_, body), there in zip(marks, filed, strict=True) if not there and body != "not measured yet\n"
+    ] == []
+    if all(filed):
+        assert filled(text, ROOT) == text, f"run `temper pages {page.relative_to(ROOT)}`"
+
+
+def test_observations_and_a_table_for_each_workload_stand_behind_marks_too():
+    page = "".join(
+        f"<!-- {what} of results/cpu-2c/sst2-minilm -->\n<!-- end of table -->\n"
+        for what in ("summary", "observations")
+    )
+    written = filled(page, ROOT)
+    assert "**b12-s64: batch 12, 64 tokens**\n\n| candidate | library |" in written
+    assert "**The fastest**\n\n- b1-s128: openvino-int8 is the fastest of 9" in written
+    assert filled(written, ROOT) == written

@@ -7,6 +7,7 @@ from temper.artifact import write_manifest
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, write_record
 from temper.report.decision import decide
+from temper.report.files import REPORT_NAMES
 from temper.report.render import ABSENT, markdown, notes, print_summary, table, write_summary
 from temper.report.tables import rows
 from tests.records import ANALYSIS, compared, record, workload
@@ -167,14 +168,7 @@ def test_a_report_in_which_nothing_was_measured_is_still_written(tmp_path):
         jobs=[],
         folder=str(tmp_path / "report"),
     )
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
-        "comparison.json",
-        "decision.json",
-        "metrics.json",
-        "summary.csv",
-        "summary.json",
-        "summary.md",
-    ]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(REPORT_NAMES)
     assert "no NVIDIA GPU" in (tmp_path / "report/summary.csv").read_text()
 
 

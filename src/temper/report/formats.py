@@ -1,0 +1,57 @@
+"""How figures are written in every table and sentence of the report; what was not measured is a dash."""
+
+import re
+from collections.abc import Iterable
+
+from temper.report.tables import Row
+
+ABSENT = "–"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names, each once, with the numbers in them compared as numbers: b4-s128 before b16-s128. Records sort by letters."""
+    return sorted(
+        set(names), key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    )
+
+
+def number(value: float | None, digits: int) -> str:
+    """With thousands separated and so many digits behind the point."""
+    return ABSENT if value is None else f"{value:,.{digits}f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """About three significant digits: 0.0012, 1.23, 21.3."""
+    if value is None:
+        return ABSENT
+    return (
+        f"{value:.4f}"
+        if value < 0.01
+        else f"{value:.3f}"
+        if value < 1
+        else f"{value:.2f}"
+        if value < 10
+        else f"{value:.1f}"
+    )
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """A ratio of latencies with its 95 % interval: '0.153 [0.151, 0.155]'."""
+    digits = 3 if value >= 0.01 else 6
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def points(row: Row) -> str:
+    """Difference in accuracy with its interval: '−0.34 [−1.10, +0.36]'."""
+    if row.accuracy_difference_points is None or row.accuracy_low_points is None or row.accuracy_high_points is None:
+        return ABSENT
+    values = row.accuracy_difference_points, row.accuracy_low_points, row.accuracy_high_points
+    own, low, high = (f"{value:+.2f}".replace("-", "−") for value in values)
+    return f"{own} [{low}, {high}]"
+
+
+def ratio(row: Row | None) -> str:
+    """Latency over the baseline's with its interval."""
+    if row is None or row.latency_ratio is None or row.latency_ratio_low is None or row.latency_ratio_high is None:
+        return ABSENT
+    return interval(row.latency_ratio, row.latency_ratio_low, row.latency_ratio_high)

@@ -1,0 +1,111 @@
+"""Speed-ups that a write-up reports, held against records: confirmed, beaten, refuted, or why that cannot be said."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+
+from temper.errors import ArtifactError, ConfigError
+from temper.measurement.record import LatencyRatio, NotMeasured, Record
+from temper.report.explanation import quotient
+from temper.report.filed import FiledStudy
+from temper.report.formats import ABSENT, in_order
+from temper.report.markdown_table import markdown_table
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReportedSpeedUp(_Closed):
+    """One claim: `candidate` answers so many times as fast as `over`, whose latency is divided by its own."""
+
+    title: str
+    candidate: str
+    over: str
+    at_least: PositiveFloat
+    at_most: PositiveFloat
+
+
+class Reported(_Closed):
+    """A file reported.yaml beside a study's params.yaml."""
+
+    source: str  # where the figures stand: a page's address, or in words
+    speed_ups: Annotated[tuple[ReportedSpeedUp, ...], Field(min_length=1)]
+
+
+def read_reported(path: Path) -> Reported:
+    """Read a file of reported speed-ups.
+
+    Raises:
+        ConfigError: it is not there, or does not hold what such a file holds.
+    """
+    try:
+        return Reported.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:
+        raise ConfigError(
+            asked=f"read the reported speed-ups of {path}",
+            happened=f"{type(error).__name__}: {str(error)[:300]}",
+            spoiled="the page; it was not changed",
+            fix="give source and speed_ups, each with title, candidate, over, at_least and at_most",
+        ) from None
+
+
+def _interval(study: FiledStudy, own: Record, over: Record, workload: str) -> tuple[float, float, float] | str:
+    """The speed-up with its 95 % interval, or why it is not known."""
+    taken: list[LatencyRatio] = []
+    for record in (own, over):
+        found = record.workloads.get(workload)
+        if found is None:
+            return ABSENT
+        if isinstance(found, NotMeasured) or isinstance(found.ratio, NotMeasured):
+            return "not measured"
+        taken.append(found.ratio)
+    # the ratio to the baseline is the claim itself: the baseline beside itself would only add its noise
+    ratio = taken[0] if over.candidate == study.compared["baseline"] else quotient(*taken)
+    return 1 / ratio.ratio, 1 / ratio.high, 1 / ratio.low
+
+
+def _verdict(low: float, high: float, claim: ReportedSpeedUp) -> str:
+    """By the whole interval: 'beaten' from at_most on, 'confirmed' from at_least on, 'refuted' below it."""
+    if low >= claim.at_most:
+        return "beaten"
+    if low >= claim.at_least:
+        return "confirmed"
+    return "refuted" if high < claim.at_least else "undecided"
+
+
+def _claimed(claim: ReportedSpeedUp) -> str:
+    """The claim as a column's name: 'TensorRT over torch-fp32: 5–8 ×'."""
+    span = f"{claim.at_least:g}" + (f"–{claim.at_most:g}" if claim.at_most != claim.at_least else "")
+    return f"{claim.title}: {span} ×"
+
+
+def speed_ups_markdown(study: FiledStudy, reported: Reported) -> str:
+    """A line for each workload, a column for each claim: the speed-up with its interval and the verdict.
+
+    Raises:
+        ArtifactError: a claim names a candidate that the study does not have.
+    """
+    records = {record.candidate: record for record in study.records}
+    strangers = sorted({name for claim in reported.speed_ups for name in (claim.candidate, claim.over)} - set(records))
+    if strangers:
+        raise ArtifactError(
+            asked=f"hold reported speed-ups against {study.folder}",
+            happened=f"there is no record of {', '.join(strangers)}",
+            spoiled="the page; it was not changed",
+            fix="name candidates of that study in reported.yaml",
+        )
+    lines = []
+    for name in in_order(name for record in study.records for name in record.workloads):
+        cells = [name]
+        for claim in reported.speed_ups:
+            found = _interval(study, records[claim.candidate], records[claim.over], name)
+            if isinstance(found, str):
+                cells.append(found)
+            else:
+                own, low, high = found
+                cells.append(f"{own:.2f} [{low:.2f}, {high:.2f}] {_verdict(low, high, claim)}")
+        lines.append(cells)
+    return markdown_table(("workload", *map(_claimed, reported.speed_ups)), lines, words=1)

@@ -1,0 +1,90 @@
+"""artifacts/report/summary_table.md: one table for each workload, candidates below one another."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from temper.measurement.record import Record
+from temper.report.formats import ABSENT, in_order, milliseconds, number, ratio
+from temper.report.markdown_table import markdown_table
+from temper.report.tables import Row, rows
+
+HEADER = (
+    "candidate",
+    "library",
+    "device",
+    "executed products",
+    "p50 ms",
+    "p95 ms",
+    "mean ms",
+    "samples/s",
+    "×",
+    "verdict",
+)
+WORDS = 4  # columns from the left that hold words
+
+
+def _device(record: Record) -> str:
+    """Where it ran, or would have run."""
+    if record.ran is not None and "device" in record.ran:
+        return str(record.ran["device"])
+    return "GPU" if record.backend["gpus"] else "cpu"
+
+
+def _cells(row: Row, device: str) -> list[str]:
+    percentiles = row.latency_percentiles_ms or {}
+    return [
+        row.candidate,
+        row.library,
+        device,
+        row.executed_products or ABSENT,
+        milliseconds(row.latency_p50_ms),
+        milliseconds(percentiles.get("95")),
+        milliseconds(row.latency_mean_ms),
+        number(row.throughput_samples_per_s, 0),
+        ratio(row),
+        row.latency_verdict or ABSENT,
+    ]
+
+
+def _title(name: str, measured: Mapping[str, Any]) -> str:
+    """The workload with its sizes, where a record has them."""
+    own = measured.get(name)
+    if own is None:
+        return name
+    length = f", {own.sequence_length} tokens" if own.sequence_length else ""
+    return f"{name}: batch {own.batch_size}{length}{f', real lengths ({own.real_lengths})' if own.real_lengths else ''}"
+
+
+def summary_tables(records: Sequence[Record], comparison: Mapping[str, Any], heading: str = "**{}**") -> str:
+    """A heading and a table for each workload, and below it why a line has no figures.
+
+    Args:
+        records: of all candidates, in the order of params.yaml.
+        comparison: what `compare_records` made of them.
+        heading: a pattern with one place, for the workload's name.
+    """
+    devices = {record.candidate: _device(record) for record in records}
+    every = rows(records, comparison)
+    measured = {
+        name: workload
+        for record in records
+        for name, workload in record.workloads.items()
+        if workload.status == "measured"
+    }
+    page: list[str] = []
+    for name in in_order(row.workload for row in every):
+        own = [row for row in every if row.workload == name]
+        lines = [_cells(row, devices[row.candidate]) for row in own]
+        page += [heading.format(_title(name, measured)), "", markdown_table(HEADER, lines, WORDS)]
+        absent = [f"- {row.candidate}: not measured: {row.reason}" for row in own if row.reason is not None]
+        page += [*absent, ""] if absent else []
+    return "\n".join(page)
+
+
+def summary_table_markdown(records: Sequence[Record], comparison: Mapping[str, Any]) -> str:
+    """The tables as a page of their own."""
+    intro = (
+        f"× is the latency over {comparison['baseline']}'s, taken in turns, with a 95 % interval (of the median; of the "
+        "mean for real lengths); samples/s is saturated; a dash was not measured."
+    )
+    return "\n".join([f"# {comparison['study']}", "", intro, "", summary_tables(records, comparison, "## {}")])

@@ -1,0 +1,78 @@
+"""The batch sweep of a BERT without a hub, cut down: its rows, what simplifying did, and what its write-up reported."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from temper.devices import nvidia_gpus
+from temper.measurement.record import read_record
+from temper.onnx_file import load
+from temper.report.reported import read_reported
+from tests.workflow.conftest import ROOT, StudyFolder
+from tests.workflow.cut_down import cut_down
+
+GPU, CPU = "bert-batch-sweep-offline-gpu", "bert-batch-sweep-offline"
+
+
+@pytest.fixture(scope="module", params=[CPU, GPU])
+def run(request: pytest.FixtureRequest, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+    """A variant, run once with tiny sizes. Read it only."""
+    study = StudyFolder(tmp_path_factory.mktemp(request.param), code)
+    whole = yaml.safe_load((ROOT / "studies" / request.param / "params.yaml").read_text(encoding="utf-8"))
+    (study / "params.yaml").write_text(yaml.safe_dump(cut_down(whole), sort_keys=False), encoding="utf-8")
+    study.snakemake()
+    yield study
+    shutil.rmtree(study.folder)
+
+
+def test_every_row_has_a_record_and_what_needs_a_gpu_says_so(run):
+    params = yaml.safe_load((run / "params.yaml").read_text())
+    for name, row in params["candidates"].items():
+        record = read_record(run / f"artifacts/measurements/{name}.json")
+        if params["backends"][row["backend"]]["gpus"] and not nvidia_gpus():
+            assert (record.status, record.reason.partition(":")[0]) == ("not measured", "no NVIDIA GPU")
+        else:
+            assert record.status == "measured"
+            assert list(record.workloads) == sorted(row["workloads"])
+
+
+def test_simplifying_takes_nodes_out_and_a_candidate_beside_it_shows_what_that_is_worth(run):
+    rows = yaml.safe_load((run / "params.yaml").read_text())["precisions"]
+    simplified = {name: row["onnx"] for name, row in rows.items() if row["step"] == "simplify"}
+    assert simplified
+    for name, before in simplified.items():
+        files = [load(run / f"artifacts/onnx/{row}") for row in (name, before)]
+        assert len(files[0].graph.node) < len(files[1].graph.node)
+        assert "onnxslim" in json.loads((run / f"artifacts/onnx/{name}/onnx.json").read_text())["versions"]
+    page = (run / "artifacts/report/engineering_observations.md").read_text()
+    if (run / "artifacts/measurements/ort-fp32-simple.json").exists():
+        line = next(line for line in page.splitlines() if line.startswith("- onnx/op20-simple on ort-cpu takes"))
+        assert "*Records: ort-fp32-simple, ort-fp32.*" in line
+        assert all(f"{workload} " in line for workload in ("b1-s128", "b2-s128", "b4-s128"))
+
+
+def test_the_sweep_is_told_in_the_order_of_its_batches(run):
+    batches = list(yaml.safe_load((run / "params.yaml").read_text())["workloads"])
+    page = (run / "artifacts/report/summary_table.md").read_text()
+    assert [line.split(":")[0].removeprefix("## ") for line in page.splitlines() if line.startswith("## ")] == batches
+    assert batches == sorted(batches, key=lambda name: int(name.partition("-")[0][1:]))
+
+
+def test_what_is_reported_names_candidates_of_the_study_that_is_held_against_it():
+    reported = read_reported(ROOT / "studies/bert-batch-sweep/reported.yaml")
+    params = yaml.safe_load((ROOT / f"studies/{GPU}/params.yaml").read_text(encoding="utf-8"))
+    assert {name for claim in reported.speed_ups for name in (claim.candidate, claim.over)} <= set(params["candidates"])
+
+
+def test_the_variants_without_and_with_the_hub_have_the_same_rows():
+    with_hub, without = (
+        yaml.safe_load((ROOT / f"studies/{name}/params.yaml").read_text(encoding="utf-8"))
+        for name in ("bert-batch-sweep", GPU)
+    )
+    same = ("exports", "precisions", "engines", "backends", "workloads", "measurement", "analysis", "baseline")
+    assert {key: with_hub[key] for key in same} == {key: without[key] for key in same}
+    assert list(with_hub["candidates"]) == list(without["candidates"])
