@@ -21,6 +21,7 @@ LISTED = {
         "int8_weight_only",
         "pack_rows",
         "read_token",
+        "truncate",
         "unguarded_softmax",
     ],
     "engines": ["tensorrt", "tensorrt_rtx"],
