@@ -10,6 +10,7 @@ from temper.params_rows import check_options, chosen, need
 from temper.quantization.aware_options import check_calibration
 from temper.schema import PACKING_STEP, Study
 
+TRUNCATION_STEP = "truncate"  # temper/precisions/truncate.py
 ONNX_SECTIONS = "exports, precisions, calibrated_precisions, searched_precisions or quantization_aware"
 
 
@@ -63,6 +64,7 @@ def check_onnx(study: Study) -> None:
         for name, row in getattr(study, section).items():
             _check_conversion(study, section, name, row, calibrated)
     _check_packing(study)
+    _check_truncation(study)
     _check_searches(study)
     _check_quantization_aware(study)
 
@@ -81,6 +83,16 @@ def _check_packing(study: Study) -> None:
             raise params_error(
                 f"calibrations.{name}.onnx is {calibration.onnx!r}, which takes packed rows, and calibration runs padded ones",
                 "calibrate the ONNX row that it was packed from",
+            )
+
+
+def _check_truncation(study: Study) -> None:
+    longest = study.data["max_tokens"]
+    for name, row in study.precisions.items():
+        if row["step"] == TRUNCATION_STEP and longest is not None and row["max_tokens"] >= longest:
+            raise params_error(
+                f"precisions.{name}.max_tokens is {row['max_tokens']}, not below data.max_tokens ({longest}): no row would be cut",
+                f"set it below {longest}, or load the row that it starts from",
             )
 
 

@@ -22,6 +22,7 @@ LISTED = {
         "pack_rows",
         "read_token",
         "simplify",
+        "truncate",
         "unguarded_softmax",
     ],
     "engines": ["tensorrt", "tensorrt_rtx"],

@@ -206,7 +206,7 @@ CHOICES = [
     (
         "precisions/fp16/step",
         "precisions.fp16.step",
-        "bf16, fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, unguarded_softmax",
+        "bf16, fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, truncate, unguarded_softmax",
     ),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt, tensorrt_rtx"),
     (
@@ -249,6 +249,14 @@ def test_images_have_no_tokens_to_calibrate_on(rows):
         read_study(params)
     assert caught.value.happened == f"calibrations.main.rows is {rows}, but images have no tokens"
     assert caught.value.fix == "give drawn, or {label: <name>}"
+
+
+def test_a_truncation_that_cuts_no_row_is_refused():
+    row = {"step": "truncate", "onnx": "fp32", "max_tokens": 64, "keep_last_token": True}
+    error = refusal(("precisions/first", row))
+    assert error.happened == "precisions.first.max_tokens is 64, not below data.max_tokens (64): no row would be cut"
+    assert "below 64" in error.fix
+    assert "first" in read_study(spoiled(("precisions/first", {**row, "max_tokens": 63}))).precisions
 
 
 def test_a_calibration_method_without_options_says_where_they_go():

@@ -183,6 +183,18 @@ def test_a_checkpoint_with_other_labels_is_not_taken_as_it_is(fresh, local_check
     assert fresh.scratch() == []
 
 
+def test_a_checkpoint_whose_labels_have_other_names_is_not_taken_as_it_is(fresh, local_checkpoint):
+    shutil.move(local_checkpoint, fresh / "model")
+    shutil.rmtree(fresh / "data")
+    from_files(fresh)
+    fresh.set(data__label_names=["complaint", "praise"], model__checkpoint="./model", train={"method": "none"})
+    output = fresh.refused(CHECKPOINT)
+    assert "ArtifactError in rule fine_tune" in output
+    assert "labels are ['negative', 'positive'], the data's ['complaint', 'praise']" in happened(output)
+    assert not (fresh / CHECKPOINT).exists()
+    assert fresh.scratch() == []
+
+
 # Libraries
 
 

@@ -222,22 +222,25 @@ def _check_labels(model: Any, loading: dict[str, Any], signature: Signature, ask
             fix="use data with the checkpoint's labels, or set train.method to fine_tune",
         )
     lowered, wanted_lowered = [name.lower() for name in names], [name.lower() for name in wanted]
-    if lowered != wanted_lowered and sorted(lowered) == sorted(wanted_lowered):
+    if lowered == wanted_lowered or all(name in (f"label_{n}", str(n)) for n, name in enumerate(lowered)):
+        return  # the same names, or transformers' placeholders, which name nothing
+    if sorted(lowered) == sorted(wanted_lowered):
         raise ArtifactError(
             asked=asked,
-            happened=f"the checkpoint numbers its labels {names}, the data {wanted}",
+            happened=f"the checkpoint numbers its labels {_listed(names)}, the data {_listed(wanted)}",
             spoiled=_SPOILED,
             fix="put data.label_names in the checkpoint's order",
         )
-    numbered = all(name == f"LABEL_{number}" for number, name in enumerate(names))  # transformers' word for no name
-    differing = [number for number in range(len(names)) if lowered[number] != wanted_lowered[number]]
-    if differing and not numbered:
-        shown = "; ".join(f"{number} is {names[number]!r} and {wanted[number]!r}" for number in differing[:4])
-        raise ArtifactError(
-            asked=asked,
-            happened=f"{len(differing)} of {len(names)} labels have another name in the checkpoint than in the data: "
-            f"{shown}{'; …' if len(differing) > 4 else ''}",
-            spoiled=_SPOILED,
-            fix="where they mean the same, give the data the checkpoint's names (data.label_names) or correct id2label in "
-            "the checkpoint's config.json; else use data with its labels, or set train.method to fine_tune",
-        )
+    raise ArtifactError(
+        asked=asked,
+        happened=f"the checkpoint's labels are {_listed(names)}, the data's {_listed(wanted)}: an answer would get another name",
+        spoiled=_SPOILED,
+        fix="use data with the checkpoint's labels; where they mean the same under other names, write the data's names into "
+        "id2label and label2id of the checkpoint's config.json (of a copy, where it is a hub's); or set train.method to "
+        "fine_tune, which makes a new classifier",
+    )
+
+
+def _listed(names: list[str]) -> str:
+    """Names in their order, the first twelve of many."""
+    return f"{names}" if len(names) <= 12 else f"{names[:12]} and {len(names) - 12:,} more"

@@ -94,14 +94,6 @@ def test_a_checkpoint_without_a_readable_configuration_is_refused(start, checkpo
     assert message in caught.value.happened
 
 
-def test_labels_of_other_names_are_refused_where_nothing_is_trained(start, checkpoint):
-    with pytest.raises(ArtifactError) as caught:
-        start(checkpoint, label_names=("negative", "helpful"))
-    assert "1 of 2 labels have another name" in caught.value.happened
-    assert "1 is 'positive' and 'helpful'" in caught.value.happened
-    assert "id2label" in caught.value.fix
-
-
 def test_another_number_of_labels_is_refused_where_nothing_is_trained(start, checkpoint):
     with pytest.raises(ArtifactError) as caught:
         start(checkpoint, label_names=("negative", "neutral", "positive"))
@@ -116,8 +108,34 @@ def test_labels_in_another_order_are_refused_where_nothing_is_trained(start, che
     assert "data.label_names" in caught.value.fix
 
 
-def test_names_that_say_nothing_are_replaced_by_the_datas(start, checkpoint):
-    edit(checkpoint / "config.json", id2label={"0": "LABEL_0", "1": "LABEL_1"}, label2id={"LABEL_0": 0, "LABEL_1": 1})
+@pytest.mark.parametrize("names", [("dull", "moving"), ("positive", "neutral")], ids=["all", "one"])
+def test_labels_of_other_names_are_refused_where_nothing_is_trained(start, checkpoint, names):
+    """As many labels as the data has, but an answer of the model would be given a name that it never learned."""
+    with pytest.raises(ArtifactError) as caught:
+        start(checkpoint, label_names=names)
+    assert f"labels are ['negative', 'positive'], the data's {list(names)}" in caught.value.happened
+    assert "id2label and label2id" in caught.value.fix
+    assert "fine_tune" in caught.value.fix
+    start(checkpoint, label_names=names, fresh_head=True)  # a new classifier learns them
+    start(checkpoint, label_names=("Negative", "POSITIVE"))  # capitals are no other name
+
+
+def test_of_many_labels_the_first_are_listed(start, checkpoint):
+    names = {str(number): f"breed {number}" for number in range(20)}
+    edit(checkpoint / "config.json", id2label=names, label2id={name: int(key) for key, name in names.items()})
+    weights = load_file(checkpoint / "model.safetensors")
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = weights[name].repeat(10, *[1] * (weights[name].dim() - 1))
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ArtifactError) as caught:
+        start(checkpoint, label_names=tuple(f"species {number}" for number in range(20)))
+    assert "'breed 11'] and 8 more, the data's ['species 0'" in caught.value.happened
+
+
+@pytest.mark.parametrize("prefix", ["LABEL_", ""], ids=["transformers' placeholders", "numbers"])
+def test_names_that_say_nothing_are_replaced_by_the_datas(start, checkpoint, prefix):
+    names = [f"{prefix}0", f"{prefix}1"]
+    edit(checkpoint / "config.json", id2label=dict(enumerate(names)), label2id={names[0]: 0, names[1]: 1})
     config = start(checkpoint).config
     assert config.id2label == {0: "negative", 1: "positive"}
     assert config.label2id == {"negative": 0, "positive": 1}
