@@ -20,7 +20,14 @@ _NAMES = {
     OUT_OF_MEMORY: (b"cudaErrorMemoryAllocation", b"out of memory"),
     ILLEGAL_ADDRESS: (b"cudaErrorIllegalAddress", b"an illegal memory access was encountered"),
 }
-_WITH_A_VALUE = ("cudaMalloc", "cudaMallocHost", "cudaStreamCreate", "cudaGraphInstantiate", "cudaGetDeviceCount")
+_WITH_A_VALUE = (
+    "cudaMalloc",
+    "cudaMallocHost",
+    "cudaStreamCreate",
+    "cudaStreamCreateWithFlags",
+    "cudaGraphInstantiate",
+    "cudaGetDeviceCount",
+)
 VERSION = "1.6.1.120"
 
 
@@ -38,6 +45,7 @@ class FakeCuda:
         room_bytes: of the device.
     """
 
+    cudaStreamNonBlocking = 1  # noqa: N815
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)  # noqa: N815
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeRelaxed=2)  # noqa: N815
 
@@ -87,6 +95,10 @@ class FakeCuda:
 
     def _stream_create(self):
         return (7,)
+
+    def _stream_create_with_flags(self, flags):
+        assert flags == self.cudaStreamNonBlocking
+        return (8,)
 
     def _take(self, nbytes):
         buffer = (ctypes.c_uint8 * nbytes)()

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -16,11 +17,21 @@ _PROVIDERS = {"onnxruntime": ("onnxruntime-gpu",)}  # the same module from anoth
 
 def _module_file(module: str) -> Path | None:
     """File of a module of this package, or None where the name is no module (a class, a function)."""
-    base = SOURCE_ROOT.joinpath(*module.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
+    base = os.path.join(SOURCE_ROOT, *module.split("."))  # no Path: a plan asks this ten thousand times
+    for candidate in (f"{base}.py", f"{base}/__init__.py"):
+        if os.path.isfile(candidate):
+            return Path(candidate)
     return None
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement of a module, those inside functions and branches too; its expressions are not walked."""
+    queue: list[ast.AST] = [tree]
+    while queue:
+        node = queue.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            queue.extend(getattr(node, part, ()))
 
 
 @cache
@@ -28,7 +39,7 @@ def _imports_of(file: Path, mtime_ns: int) -> tuple[frozenset[str], str]:
     """Modules of this package that a file imports anywhere in it (functions too), and the digest of its text."""
     text = file.read_text(encoding="utf-8")
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text, filename=str(file))):
+    for node in _statements(ast.parse(text, filename=str(file))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -58,18 +69,20 @@ def source_files(*entries: str | Path) -> list[Path]:
         if file is None or not file.is_file():
             raise FileNotFoundError(f"{entry} is neither a module of {PACKAGE} nor a script")
         queue.append(file)
+    seen: set[str] = set()
     while queue:
         file = queue.pop()
         if file in files:
             continue
         files.add(file)
         for name in _imports_of(file, file.stat().st_mtime_ns)[0]:
-            parts = name.split(".")
             # importing a.b.c runs a/__init__ and a/b/__init__ too
-            for depth in range(1, len(parts) + 1):
-                imported = _module_file(".".join(parts[:depth]))
+            while name and name not in seen:
+                seen.add(name)
+                imported = _module_file(name)
                 if imported is not None:
                     queue.append(imported)
+                name = name.rpartition(".")[0]
     return sorted(files)
 
 

@@ -41,6 +41,29 @@ def test_files_are_found_through_lazy_imports_packages_and_circles(root):
     assert [path.relative_to(root).as_posix() for path in source_files("temper.entry")] == USED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if True:\n    pass\nelif False:\n    {0}\n",
+        "if True:\n    pass\nelse:\n    {0}\n",
+        "try:\n    {0}\nfinally:\n    pass\n",
+        "try:\n    pass\nexcept OSError:\n    {0}\n",
+        "try:\n    pass\nexcept OSError:\n    pass\nelse:\n    {0}\n",
+        "try:\n    pass\nfinally:\n    {0}\n",
+        "try:\n    pass\nexcept* OSError:\n    {0}\n",
+        "for _ in ():\n    pass\nelse:\n    {0}\n",
+        "while False:\n    {0}\n",
+        "with open(''):\n    {0}\n",
+        "match 1:\n    case 1:\n        {0}\n",
+        "class A:\n    async def f(self):\n        async with a:\n            {0}\n",
+    ],
+)
+def test_an_import_is_found_wherever_a_statement_may_stand(root, text):
+    (root / "temper/entry.py").write_text(text.format("import temper.unused"))
+    touch(root / "temper/entry.py")
+    assert root / "temper/unused.py" in source_files("temper.entry")
+
+
 @pytest.mark.parametrize("name", USED)
 def test_an_edit_in_an_imported_file_changes_the_digest(root, name):
     before = source_digest("temper.entry")

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.99
 
@@ -21,9 +21,9 @@ def calls_needed(percentile: float) -> int:
     """
     beyond = 1 - percentile / 100
     low, high = 1, 2
-    while stats.binom.cdf(1, high, beyond) > 1 - CONFIDENCE:
+    while special.bdtr(1, high, beyond) > 1 - CONFIDENCE:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if stats.binom.cdf(1, middle, beyond) <= 1 - CONFIDENCE else (middle, high)
+        low, high = (low, middle) if special.bdtr(1, middle, beyond) <= 1 - CONFIDENCE else (middle, high)
     return high

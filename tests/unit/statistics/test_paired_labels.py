@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from temper.statistics.paired_labels import (
     against_budget,
@@ -66,6 +67,13 @@ def test_without_a_change_the_exact_test_says_1():
     assert mcnemar_exact_p(0, 0) == 1.0
     assert mcnemar_exact_p(5, 5) == 1.0
     assert mcnemar_exact_p(10, 0) == pytest.approx(2 / 1024)
+
+
+@pytest.mark.parametrize("changed", [1, 2, 7, 40])
+def test_the_exact_test_is_scipys_binomial_test(changed):
+    for lost in range(changed + 1):
+        expected = stats.binomtest(lost, changed, 0.5).pvalue
+        assert mcnemar_exact_p(lost, changed - lost) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(

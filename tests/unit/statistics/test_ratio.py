@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.statistics.ratio import MAX_GROUPS, Ratio, ratio_interval, verdict
@@ -33,6 +34,15 @@ def test_what_slows_a_whole_block_leaves_the_interval_narrow_and_what_slows_one_
     apart = ratio_interval(0.5 * other, other, statistic="median", resamples=500, seed=1, paired=False)
     assert both == Ratio(0.5, 0.5, 0.5)
     assert apart.relative_half_width > 0.1
+
+
+@pytest.mark.parametrize("groups", [8, 12, MAX_GROUPS])
+def test_the_interval_is_as_wide_as_a_t_interval_of_the_same_blocks(groups):
+    """The means of many resamples are near a normal distribution, so the percentiles of them stand where t says."""
+    own = np.random.default_rng(3).normal(100.0, 1.0, (groups, 1))
+    found = ratio_interval(own, np.full((groups, 1), 1.0), statistic="mean", resamples=20_000, seed=1)
+    half = stats.t.ppf(0.975, groups - 1) * own.std(ddof=1) / np.sqrt(groups)
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.08)
 
 
 def test_many_blocks_are_joined_with_their_neighbours():
