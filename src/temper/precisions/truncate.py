@@ -82,9 +82,9 @@ def _insert(model: ModelProto, options: Options) -> None:
     graph = model.graph
     names = [value.name for value in graph.input]
     cut = {name: f"{name}_{NAME}" for name in names}
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            node.input[position] = cut.get(name, name)
+    for reader in graph.node:
+        for position, name in enumerate(reader.input):
+            reader.input[position] = cut.get(name, name)
     del graph.value_info[:]  # sizes of the sequence axis are others now
 
     def constant(name: str, value: list[int] | int) -> str:
