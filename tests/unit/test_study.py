@@ -196,7 +196,7 @@ def test_only_gpus_are_measured_side_by_side():
 
 
 CHOICES = [
-    ("data/source", "data.source", "digits, files, hub, synthetic"),
+    ("data/source", "data.source", "digits, files, hub, image_folder, synthetic"),
     ("train/method", "train.method", "fine_tune, none, untrained"),
     (
         "calibrations/main/method",
