@@ -1,5 +1,8 @@
 """NVIDIA's CUDA runtime through cuda-bindings: checked calls, and the GPU that a row asks for. Nothing is imported early."""
 
+import contextlib
+import ctypes
+import os
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -7,6 +10,7 @@ from temper.errors import BackendError, LibraryError, Unavailable
 
 # cudaError_t after which a process can make no further call of CUDA: memory errors, launch failures, ECC
 _STICKY = frozenset({214, 700, 702, 710, 714, 715, 716, 717, 718, 719})
+_SHARED_RUNTIMES = ("libcudart.so.13", "libcudart.so.12")
 _SPOILED = "this record only; nothing was measured"
 
 
@@ -129,3 +133,21 @@ def current_capability() -> tuple[int, int]:
         Unavailable: there is no GPU.
     """
     return Device(import_runtime(), 0).capability
+
+
+def forget_last_error() -> bool:
+    """Take this thread's last error off the CUDA runtime that the libraries of this process share.
+
+    A library that asks about a GPU hidden by CUDA_VISIBLE_DEVICES leaves the refusal there, and the next one that looks for an
+    error of its own (PyTorch, ONNX Runtime's CUDA provider) finds it and stops.
+
+    Returns:
+        Whether a shared runtime is loaded.
+    """
+    found = False
+    only_loaded = getattr(os, "RTLD_NOLOAD", None)  # Windows has none
+    for name in _SHARED_RUNTIMES if only_loaded is not None else ():
+        with contextlib.suppress(OSError):  # not loaded, and this is no reason to load it
+            ctypes.CDLL(name, mode=only_loaded | os.RTLD_NOW).cudaGetLastError()
+            found = True
+    return found

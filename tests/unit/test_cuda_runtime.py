@@ -1,8 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
+from temper import cuda_runtime
 from temper.cuda_runtime import Device, check_driver
 from temper.errors import BackendError, Unavailable
 from tests.fake_gpu import ILLEGAL_ADDRESS, OUT_OF_MEMORY, FakeCuda
@@ -67,6 +69,23 @@ def test_a_call_that_fails_is_an_error_and_one_that_ends_the_context_is_unavaila
     said = reason(device.check, (ILLEGAL_ADDRESS,), "wait")
     assert "cudaErrorIllegalAddress" in said
     assert "others were not touched" in said
+
+
+def test_the_last_error_of_a_shared_runtime_is_forgotten_where_one_is_loaded(monkeypatch):
+    assert cuda_runtime.forget_last_error() is False  # none is loaded here, and none gets loaded
+    asked = []
+
+    class Loaded:
+        def __init__(self, name, mode):
+            if name != "libcudart.so.13" or not mode & os.RTLD_NOLOAD:
+                raise OSError(name)
+
+        def cudaGetLastError(self):  # noqa: N802
+            asked.append(101)
+
+    monkeypatch.setattr(cuda_runtime.ctypes, "CDLL", Loaded)
+    assert cuda_runtime.forget_last_error() is True
+    assert asked == [101]
 
 
 def test_importing_it_imports_no_cuda():

@@ -26,6 +26,7 @@ from temper.backends.execution_providers import (
 from temper.backends.execution_providers import Options as Options
 from temper.backends.io_binding import BoundSession, check_outputs
 from temper.backends.runner import Logits, Runner
+from temper.cuda_runtime import forget_last_error
 from temper.devices import gpus_used
 from temper.errors import BackendError
 from temper.evidence.trace import FLOATING_OR_QUANTIZED, ExecutedLayer, Execution, precision_name
@@ -65,6 +66,8 @@ class OnnxRuntimeRunner:
             settings = self._settings(ort)
             self.provider, arguments = add_provider(ort, settings, self._options, chosen, self.asked)
             self._session = self._load(ort, settings, arguments)
+            if self._options.execution_provider == RTX:
+                forget_last_error()  # the plugin asks about every GPU of the machine, also about hidden ones
             undo.callback(self._drop_session)  # before its stream, and after its buffers
             active = self._session.get_providers()
             if active[0] != self.provider:
