@@ -145,8 +145,10 @@ def forget_last_error() -> bool:
         Whether a shared runtime is loaded.
     """
     found = False
-    only_loaded = getattr(os, "RTLD_NOLOAD", None)  # Windows has none
-    for name in _SHARED_RUNTIMES if only_loaded is not None else ():
+    only_loaded: int | None = getattr(os, "RTLD_NOLOAD", None)  # Windows has none
+    if only_loaded is None:
+        return False
+    for name in _SHARED_RUNTIMES:
         with contextlib.suppress(OSError):  # not loaded, and this is no reason to load it
             ctypes.CDLL(name, mode=only_loaded | os.RTLD_NOW).cudaGetLastError()
             found = True
