@@ -91,7 +91,7 @@ def _insert(model: ModelProto, options: Options) -> None:
         graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.int64), f"{NAME}_{name}"))
         return f"{NAME}_{name}"
 
-    def node(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+    def add(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         made.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 
@@ -100,15 +100,15 @@ def _insert(model: ModelProto, options: Options) -> None:
     limit, one = constant("limit", [options.max_tokens]), constant("one", 1)
     last = kept = ""
     if options.keep_last_token:
-        length = node("ReduceSum", [ATTENTION_MASK, axis], f"{NAME}_length", keepdims=1)  # [batch, 1]
-        last = node("Sub", [length, one], f"{NAME}_last")
-        kept = node("Sub", [node("Min", [length, limit], f"{NAME}_kept_length"), one], f"{NAME}_kept")
+        length = add("ReduceSum", [ATTENTION_MASK, axis], f"{NAME}_length", keepdims=1)  # [batch, 1]
+        last = add("Sub", [length, one], f"{NAME}_last")
+        kept = add("Sub", [add("Min", [length, limit], f"{NAME}_kept_length"), one], f"{NAME}_kept")
     for name in names:
         whole = name == ATTENTION_MASK or not options.keep_last_token
-        first = node("Slice", [name, zero, limit, axis], cut[name] if whole else f"{name}_{NAME}_first")
+        first = add("Slice", [name, zero, limit, axis], cut[name] if whole else f"{name}_{NAME}_first")
         if not whole:
-            token = node("GatherElements", [name, last], f"{name}_{NAME}_token", axis=TOKEN_AXIS)
-            node("ScatterElements", [first, kept, token], cut[name], axis=TOKEN_AXIS)
+            token = add("GatherElements", [name, last], f"{name}_{NAME}_token", axis=TOKEN_AXIS)
+            add("ScatterElements", [first, kept, token], cut[name], axis=TOKEN_AXIS)
     for position, each in enumerate(made):
         graph.node.insert(position, each)
 

@@ -119,6 +119,21 @@ def test_every_shape_has_a_graph_of_its_own_with_the_answers_of_the_eager_model(
         assert (described["recompilations"], described["graph_breaks"], described["cuda_graphs"]) == (0, 0, False)
 
 
+@pytest.mark.parametrize("mode", [pytest.param("compile", marks=compiler), "torchscript"])
+@pytest.mark.parametrize("padded_first", [True, False])
+def test_a_graph_made_without_padding_answers_padded_rows(tiny_study, mode, padded_first):
+    """Attention leaves a mask out where nothing is padded: a graph must not keep that of the row it was made with."""
+    full, padded = tiny_study.inputs([0], length=8), tiny_study.inputs([0], length=8)
+    padded["attention_mask"] = np.array([[1, 1, 1, 1, 0, 0, 0, 0]], np.int64)
+    order = [padded, full] if padded_first else [full, padded]
+    found = {}
+    for name in ("eager", mode):
+        with open_runner(str(tiny_study.checkpoint), {**OPTIONS, "mode": name}, "installed") as runner:
+            found[name] = [runner.infer(each) for each in (*order, *order)]
+    np.testing.assert_allclose(found[mode], found["eager"], atol=1e-5)
+    assert np.abs(found["eager"][0] - found["eager"][1]).max() > 1e-3
+
+
 @compiler
 def test_two_compiled_runners_of_one_process_share_no_graph(tiny_study):
     found = [answers(tiny_study, "compile", SHAPES[:1], calls=1)[1] for _ in range(2)]
