@@ -91,13 +91,8 @@ def _check_truncation(study: Study) -> None:
     for name, row in study.precisions.items():
         if row["step"] == TRUNCATION_STEP and longest is not None and row["max_tokens"] >= longest:
             raise params_error(
-<<<<<<< HEAD
                 f"precisions.{name}.max_tokens is {row['max_tokens']}, not below data.max_tokens ({longest}): "
                 "no row would be cut",
-=======
-                f"precisions.{name}.max_tokens is {row['max_tokens']}, not below data.max_tokens ({longest}): no row would be "
-                "cut",
->>>>>>> h-s4
                 f"set it below {longest}, or load the row that it starts from",
             )
 

@@ -206,13 +206,8 @@ CHOICES = [
     (
         "precisions/fp16/step",
         "precisions.fp16.step",
-<<<<<<< HEAD
         "bf16, fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, "
         "simplify, truncate, unguarded_softmax",
-=======
-        "bf16, fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, truncate, "
-        "unguarded_softmax",
->>>>>>> h-s4
     ),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt, tensorrt_rtx"),
     (

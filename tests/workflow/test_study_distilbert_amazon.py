@@ -16,7 +16,7 @@ from temper.data.source import Examples
 from temper.devices import nvidia_gpus
 from temper.measurement.record import NotMeasured, Record, read_record
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
-from tests.workflow.cut_down import cut_down
+from tests.workflow.cut_lengths import cut_lengths
 
 STUDIES = ROOT / "studies"
 SCRIPT = STUDIES / "distilbert-amazon-offline/make_raw.py"
@@ -40,7 +40,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run(name: str, raw: Path, code: Path, folder: Path) -> dict[str, Record]:
     """The study's own params.yaml, cut down and run; its records by candidate."""
     study = StudyFolder(folder, code)
-    params = cut_down(yaml.safe_load((STUDIES / name / "params.yaml").read_text(encoding="utf-8")))
+    params = cut_lengths(yaml.safe_load((STUDIES / name / "params.yaml").read_text(encoding="utf-8")))
     (study / "data").mkdir()
     shutil.copytree(raw, study / "data/raw")
     (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
