@@ -52,10 +52,11 @@ def read_about(file: Path) -> About:
         return About.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
-        happened = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        happened = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else " ".join(str(error).split())
+        colon = "" if first else "; a title with a colon stands in quotes"
         raise ConfigError(
             asked=f"read {file}",
             happened=happened,
             spoiled="the list of studies; no study is changed by it",
-            fix=f"give it the keys of another study's {FILE}: title, needs: {{gpu, network, files}}, minutes",
+            fix=f"give it the keys of another study's {FILE}: title, needs: {{gpu, network, files}}, minutes{colon}",
         ) from None

@@ -96,6 +96,16 @@ def test_another_form_of_about_is_refused(tmp_path, text, happened):
     assert "about.yaml" in caught.value.asked
 
 
+def test_a_title_with_a_colon_needs_quotes(tmp_path):
+    file = tmp_path / "about.yaml"
+    file.write_text(ABOUT.replace("What it shows", "What: it shows"))
+    with pytest.raises(ConfigError) as caught:
+        read_about(file)
+    assert caught.value.fix.endswith("a title with a colon stands in quotes")
+    file.write_text(ABOUT.replace("What it shows", "'What: it shows'"))
+    assert read_about(file).title == "What: it shows"
+
+
 def test_what_is_no_record_is_refused(checkout):
     (checkout / "results/cpu/one/measurements/0.json").write_text("{}")
     with pytest.raises(ArtifactError, match="not a record"):
