@@ -62,7 +62,8 @@ def throughput(facts: Facts) -> Iterator[Observation]:
         for name in in_order(record.workloads):
             workload = workload_of(record, name)
             rate = found[record.candidate, name].throughput_samples_per_s
-            if workload is not None and workload.real_lengths is None and rate is not None:
+            # 0: no call ended within throughput_duration_s, and nothing is known
+            if workload is not None and workload.real_lengths is None and rate:
                 by_length.setdefault(workload.sequence_length, {})[workload.batch_size] = rate
         for length, rates in by_length.items():
             if len(rates) > 1:

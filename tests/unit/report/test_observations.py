@@ -107,6 +107,16 @@ def test_throughput_that_stops_growing_and_one_that_still_grows():
     assert (still.records, flat.records) == (("base",), ("flat",))
 
 
+def test_a_throughput_of_no_call_at_all_is_left_out():
+    sizes = {
+        "b1": rate(timed(1.0, size=1), 0.0),
+        "b4": rate(timed(1.0, size=4), 200),
+        "b8": rate(timed(1.0, size=8), 300),
+    }
+    assert only(found([base(**sizes)])[GROWTH]).text.endswith("at batch 8: 300 samples/s, 1.50 × that of batch 4")
+    assert GROWTH not in found([base(b1=sizes["b1"], b4=sizes["b4"])])
+
+
 def test_int8_that_is_slower_names_what_the_file_and_the_trace_hold():
     quantized = timed(1.2, run=executed(INT8=3, FP32=3))
     records = [base(), record("int8", backend="ort", census=INT8, workloads={"b2": quantized})]
