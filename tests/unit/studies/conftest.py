@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from temper.errors import PipelineError
 from temper.studies.new import Made, make_study
 from temper.studies.new_data import Given
 from temper.studies.questions import Questions
@@ -65,3 +67,15 @@ def edit(file: Path, **changes: Any) -> None:
 def left(checkout: Path) -> list[str]:
     """What lies below studies/, hidden things too."""
     return sorted(path.name for path in (checkout / "studies").iterdir())
+
+
+def params(checkout, name="mine"):
+    return yaml.safe_load((checkout / f"studies/{name}/params.yaml").read_text())
+
+
+def refused(checkout, call, **flags):
+    """The error of a command that has to fail and to leave nothing."""
+    with pytest.raises(PipelineError) as caught:
+        call(**flags)
+    assert left(checkout) == []
+    return caught.value

@@ -1,30 +1,16 @@
 import json
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from PIL import Image
 
 from temper.errors import PipelineError
 from temper.studies.about import read_about
 from temper.studies.new_data import Given
 from temper.study import read_study
-from tests.unit.studies.conftest import NONE, edit, left
+from tests.unit.studies.conftest import NONE, edit, left, params, refused
 from tests.user_checkpoint import POSITIONS, ROWS
-
-
-def params(checkout, name="mine"):
-    return yaml.safe_load((checkout / f"studies/{name}/params.yaml").read_text())
-
-
-def refused(checkout, call, **flags):
-    """The error of a command that has to fail and to leave nothing."""
-    with pytest.raises(PipelineError) as caught:
-        call(**flags)
-    assert left(checkout) == []
-    return caught.value
 
 
 def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
@@ -191,70 +177,6 @@ def test_an_end_of_sequence_token_pads_and_that_is_said(new, checkout, checkpoin
     without_padding(checkpoint, eos_token="[SEP]")
     made = new(name="mine", checkpoint=checkpoint, data=data)
     assert any("no pad token; its end-of-sequence token '[SEP]' pads" in line for line in made.lines)
-
-
-def images(folder, names=("NEGATIVE", "POSITIVE")):
-    for name in names:
-        (folder / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = np.full((8, 8, 3), 10 * number + len(name), np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return folder
-
-
-def test_images_for_a_model_of_texts_are_refused(new, checkout, checkpoint, tmp_path):
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=images(tmp_path / "photos"))
-    assert "photos is a folder, and a distilbert for text-classification takes a file of texts" in error.happened
-
-
-@pytest.fixture
-def resnet(tmp_path):
-    from transformers import ResNetConfig, ResNetForImageClassification, ViTImageProcessorPil
-
-    labels = {0: "POSITIVE", 1: "NEGATIVE"}
-    config = ResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 16],
-        depths=[1, 1],
-        layer_type="basic",
-        id2label=labels,
-        label2id={name: number for number, name in labels.items()},
-    )
-    ResNetForImageClassification(config).save_pretrained(tmp_path / "resnet")
-    ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(tmp_path / "resnet")
-    return tmp_path / "resnet"
-
-
-def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
-    made = new(name="mine", checkpoint=resnet, data=images(tmp_path / "photos"), gpu="yes")
-    content = params(checkout)
-    assert read_study(content).study == "mine"
-    assert content["data"]["source"] == "image_folder"
-    assert content["data"]["label_names"] == ["POSITIVE", "NEGATIVE"]  # the checkpoint's order
-    assert content["workloads"] == {"b1": {"batch_size": 1}, "b8": {"batch_size": 8}}
-    assert content["calibration_methods"]["nncf"]["model_type"] == "other"
-    assert content["calibrated_precisions"]["int8"]["quantize_bias"] is True  # ONNX Runtime's INT8 convolutions want it
-    assert list(content["engines"]) == ["fp16"]  # TensorRT-RTX has no INT8 convolution
-    assert "4 images, 0.2 of each label" in made.lines[2]
-    assert read_about(checkout / "studies/mine/about.yaml").needs.gpu
-
-
-def test_texts_for_a_model_of_images_are_refused(new, checkout, resnet, data):
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=data)
-    assert "reviews.tsv is no folder" in error.happened
-
-
-def test_images_of_other_labels_are_refused(new, checkout, resnet, tmp_path):
-    photos = images(tmp_path / "photos", ("cat", "dog"))
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
-    assert "'POSITIVE', 'NEGATIVE', the data has 'cat', 'dog'" in error.happened
-
-
-def test_a_folder_with_a_broken_image_is_refused(new, checkout, resnet, tmp_path):
-    photos = images(tmp_path / "photos")
-    (photos / "POSITIVE/3.png").write_bytes(b"\x89PNG")
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
-    assert "POSITIVE/3.png" in error.happened
 
 
 def test_texts_longer_than_the_model_takes_are_counted(new, checkout, checkpoint, data):
