@@ -1,18 +1,57 @@
 """What every test starts from."""
 
+import fcntl
+import os
+import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 # A shell starts background commands with Ctrl-C ignored, and children inherit that: the tests of Ctrl-C need it as it is
 # in a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The workflow's files take minutes: they are handed out first, and these before the others. The first two start at the
+# same time, and what each begins by making is of no use to the other.
+LONGEST = ("test_experiments", "test_exactness", "test_dvc", "test_faults", "test_silent_cases", "test_remotes")
+LONGEST_UNITS = ("test_measure", "test_aware", "test_ratio")
+SHARED = "made-once"
+
 
 def pytest_collection_modifyitems(items):
-    """Hand out the workflow's files first, the longest of them at the head: they take minutes, and last they run alone."""
-    longest = ("test_how_to", "test_experiments", "test_dvc", "test_faults")
+    """Hand out the longest files first: last, they would run alone."""
 
     def place(item):
-        name = item.path.stem
-        return "workflow" not in item.path.parts, longest.index(name) if name in longest else len(longest)
+        name, listed = item.path.stem, LONGEST if "workflow" in item.path.parts else LONGEST_UNITS
+        return listed is LONGEST_UNITS, listed.index(name) if name in listed else len(listed)
 
     items.sort(key=place)  # stable: the order within a file stays
+
+
+def pytest_sessionfinish(session):
+    """Remove what the workers shared, once all of them have ended."""
+    if not hasattr(session.config, "workerinput"):
+        shutil.rmtree(session.config._tmp_path_factory.getbasetemp() / SHARED, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """`made_once(name, make)`: a folder that one worker fills by `make(folder)`; the others wait for it. Read it only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / SHARED
+
+    def folder_of(name: str, make: Callable[[Path], None]) -> Path:
+        folder, complete = shared / name, shared / f"{name}.complete"
+        shared.mkdir(exist_ok=True)
+        with open(shared / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not complete.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another worker failed at it
+                folder.mkdir()
+                make(folder)
+                complete.touch()
+        return folder
+
+    return folder_of

@@ -1,4 +1,4 @@
-"""The real Snakefile on tiny studies. Each study is run once per session; a test that changes one gets a copy of it.
+"""The real Snakefile on tiny studies. Each study is run once, for all workers; a test that changes one gets a copy of it.
 
 Everything runs from a copy of the code, so that a test may edit a module, and an edit of the checkout while the tests
 run reaches none of them.
@@ -25,6 +25,7 @@ from temper.plan import parse_dry_run
 if TYPE_CHECKING:
     from tests.workflow.repository import Repository
 
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]  # tests/conftest.py
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+spoiled: +.+\n\s+fix: +.+")
@@ -53,14 +54,13 @@ FILES = {
 }
 
 
-def copy_code(folder: Path) -> Path:
+def copy_code(folder: Path) -> None:
     """What `snakemake` runs and the tiny studies, in a folder of their own."""
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("workflow", "profiles", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     for file in (ROOT / "Snakefile", ROOT / "params.yaml", *HERE.glob("params.*.yaml")):
         shutil.copy2(file, folder / file.name)
-    return folder
 
 
 def jobs_in(output: str) -> list[str]:
@@ -99,9 +99,9 @@ class StudyFolder:
             "start_new_session": True,
         }
 
-    def snakemake(self, *arguments: str, cores: int = 2) -> str:
+    def snakemake(self, *arguments: str, cores: int = 2, patience_s: float = PATIENCE_S) -> str:
         """Run it; return what it printed."""
-        done = subprocess.run(**self.command(*arguments, cores=cores), capture_output=True, timeout=PATIENCE_S)
+        done = subprocess.run(**self.command(*arguments, cores=cores), capture_output=True, timeout=patience_s)
         output: str = done.stdout + done.stderr
         assert done.returncode == 0, output
         return output
@@ -198,31 +198,35 @@ def end(process: "subprocess.Popen[str]", kind: signal.Signals) -> int:
 
 
 @pytest.fixture(scope="session")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def code(made_once: MadeOnce) -> Path:
     """A copy of the code that no test edits."""
-    folder = copy_code(tmp_path_factory.mktemp("code"))
-    yield folder
-    shutil.rmtree(folder)
+    return made_once("code", copy_code)
 
 
-def run_once(kind: str, code: Path, folder: Path) -> Iterator[StudyFolder]:
-    study = StudyFolder(folder, code)
-    shutil.copy(code / f"params.{kind}.yaml", study / "params.yaml")
-    (study / "first-run.txt").write_text(study.snakemake())
-    yield study
+def run_once(kind: str, code: Path, made_once: MadeOnce, folder: Path) -> Iterator[StudyFolder]:
+    """This worker's copy of the study that one of the workers ran."""
+
+    def make(original: Path) -> None:
+        study = StudyFolder(original, code)
+        shutil.copy(code / f"params.{kind}.yaml", study / "params.yaml")
+        (study / "first-run.txt").write_text(study.snakemake(patience_s=5 * PATIENCE_S))  # every job
+        (study / "made-in.txt").write_text(str(original))
+
+    shutil.copytree(made_once(kind, make), folder, symlinks=True)
+    yield StudyFolder(folder, code)
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
-def finished(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+def finished(code: Path, made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
     """The tiny study, run once. Read it only."""
-    yield from run_once("tiny", code, tmp_path_factory.mktemp("finished"))
+    yield from run_once("tiny", code, made_once, tmp_path_factory.mktemp("finished") / "study")
 
 
 @pytest.fixture(scope="session")
-def finished_images(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+def finished_images(code: Path, made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
     """The tiny study of images, run once. Read it only."""
-    yield from run_once("tiny-images", code, tmp_path_factory.mktemp("finished_images"))
+    yield from run_once("tiny-images", code, made_once, tmp_path_factory.mktemp("finished_images") / "study")
 
 
 @pytest.fixture
@@ -259,14 +263,18 @@ def copy_code_of(code: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Repository"]:
+def finished_repository(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Repository"]:
     """A checkout whose tiny study was made by `dvc repro`. Read it only."""
-    from tests.workflow.repository import make_repository
+    from tests.workflow.repository import Repository, copy_repository, make_repository
 
-    made = make_repository(tmp_path_factory.mktemp("repository") / "study")
-    (made / "first-run.txt").write_text(made.dvc("repro"))
-    (made / ".git/info/exclude").write_text("first-run.txt\n")
-    made.commit("the first run")
+    def make(folder: Path) -> None:
+        made = make_repository(folder / "study")
+        (made / "first-run.txt").write_text(made.dvc("repro"))
+        (made / ".git/info/exclude").write_text("first-run.txt\n")
+        made.commit("the first run")
+
+    original = made_once("repository", make) / "study"
+    made = copy_repository(Repository(original, original), tmp_path_factory.mktemp("repository") / "study")
     yield made
     shutil.rmtree(made.folder)
 

@@ -106,6 +106,14 @@ def make_repository(folder: Path, params: Path = HERE / "params.tiny.yaml") -> R
     return made
 
 
+def checkout_of(finished: StudyFolder, folder: Path) -> Repository:
+    """A checkout in which plain `snakemake` has finished the tiny study; DVC knows nothing of it yet."""
+    made = make_repository(folder)
+    for name in ("data", "artifacts", "logs", ".snakemake"):
+        shutil.copytree(finished / name, folder / name, symlinks=True, dirs_exist_ok=True)
+    return made
+
+
 def copy_repository(source: Repository, folder: Path) -> Repository:
     """A copy with times of files, DVC's cache and Snakemake's memory."""
     shutil.copytree(source.folder, folder, symlinks=True)

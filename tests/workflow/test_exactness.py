@@ -316,17 +316,23 @@ def test_equal_settings_give_equal_bytes_in_another_folder_and_with_other_cores(
 def test_no_file_holds_a_path_of_this_machine(kind, request):
     study = request.getfixturevalue(kind)
     places = [
-        str(place).encode() for place in (study.folder, study.code, Path.home() / ".cache", Path(os.__file__).parent)
+        str(place).encode()
+        for place in (
+            (study / "made-in.txt").read_text(),
+            study.code,
+            Path.home() / ".cache",
+            Path(os.__file__).parent,
+        )
     ]
     holding = [path for path in study.files() if any(place in (study / path).read_bytes() for place in places)]
     assert holding == []
 
 
 def test_a_killed_run_ends_complete_and_equal_after_unlock(study):
-    before, folder = study.digests(), study / "artifacts/checkpoint"
+    before, folder = study.digests(), study / "artifacts/calibration/main"
     names = os.listdir(folder)
     shutil.rmtree(folder)
-    process = study.start_and_wait_for("logs/fine_tune.log")
+    process = study.start_and_wait_for("logs/calibrate/main.log")
     assert end(process, signal.SIGKILL) == -signal.SIGKILL
     for name in names:  # files that look finished, as a job may leave them; Snakemake knows that its job did not end
         (folder / name).write_text("torn")
@@ -334,7 +340,7 @@ def test_a_killed_run_ends_complete_and_equal_after_unlock(study):
     assert "--unlock" in locked
     assert "Traceback" not in locked
     study.snakemake("--unlock")
-    assert jobs_in(study.snakemake()) == sorted(["fine_tune", *AFTER_TRAINING])
+    assert jobs_in(study.snakemake()) == sorted([*CALIBRATE, *AFTER_CALIBRATION])
     assert study.digests() == before
     assert study.scratch() == []
     assert study.planned() == []

@@ -11,8 +11,13 @@ from temper.engines.tensorrt_rtx import LIBRARY
 from temper.library import folder_of
 from tests.workflow.repository import dvc_jobs
 from tests.workflow.test_dvc import CALIBRATED_ANEW
+from tests.workflow.test_exactness import REPORT
 
 OLD, NEW = "1.5.0.114", "1.6.1.120"
+QUEUED = {
+    "samples-4": ("calibrations.main.samples=4", CALIBRATED_ANEW),
+    "wide-margin": ("analysis.latency_margin=0.3", REPORT),
+}
 UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", "report"]
 # the documented one (docs/how-to/compare-calibrations.md)
 SHOW = [
@@ -26,23 +31,21 @@ SHOW = [
 
 
 def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repository):
-    for samples in (4, 8):
-        repository.dvc(
-            "exp", "run", "--queue", "--name", f"samples-{samples}", "-S", f"calibrations.main.samples={samples}"
-        )
+    for name, (setting, _) in QUEUED.items():
+        repository.dvc("exp", "run", "--queue", "--name", name, "-S", setting)
     repository.dvc("queue", "start", "--jobs", "1")
     deadline = time.monotonic() + 240
     while (
         not re.search(r"samples-4 .*Success", status := repository.dvc("queue", "status"))
-        or "samples-8" not in status
+        or "wide-margin" not in status
         or "Running" in status
         or "Queued" in status
     ):
         assert time.monotonic() < deadline, status
         assert "Failed" not in status
         time.sleep(1)
-    for samples in (4, 8):
-        assert dvc_jobs(repository.dvc("queue", "logs", f"samples-{samples}")) == CALIBRATED_ANEW
+    for name, (_, jobs) in QUEUED.items():
+        assert dvc_jobs(repository.dvc("queue", "logs", name)) == jobs
     shown = repository.dvc(*SHOW)
     assert "samples-4" in shown
     assert "calibrations.main.samples" in shown

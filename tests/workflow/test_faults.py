@@ -1,8 +1,10 @@
 """Kills, full disks, altered bytes, a clock set back: after one command the next run ends as an undisturbed one."""
 
 import contextlib
+import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +17,16 @@ import pytest
 from temper.measurement.record import Accuracy, read_record
 from tests.workflow.conftest import PATIENCE_S, happened
 from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
-from tests.workflow.test_dvc import CALIBRATED_ANEW
 from tests.workflow.test_exactness import flip_one_byte
 
 SEED = 20261121
 KILLS_IN_CI, KILLS = 3, 36
-CHANGES = ({"calibrations__main__samples": 8}, {"train__epochs": 2})  # 7 jobs, 14 jobs
+CHANGES = ({"calibrations__main__samples": 8}, {"train__epochs": 2})
+JOBS = (7, 14)  # that each of the changes reruns
+JOB_S = 2.0  # a kill falls that far into a job at most, or between it and the next
+ONE_MEASURED_ANEW = {"backends__openvino-cpu__options__threads": 2}
+ITS_JOBS = ["measure openvino-int8", "report"]
+ITS_LOG = "logs/measure/openvino-int8.log"
 COMMANDS = {
     "snakemake": [sys.executable, "-m", "snakemake", "--cores", "2"],
     "dvc repro": [sys.executable, "-m", "dvc", "repro"],
@@ -42,22 +48,20 @@ def predictions(made: Repository) -> dict[str, list[int]]:
 
 
 class Undisturbed:
-    """What each change leads to when nothing goes wrong, and how long it takes; made when first asked for."""
+    """What each change leads to when nothing goes wrong; made when first asked for, by plain `snakemake`."""
 
     def __init__(self, finished: Repository, folder: Path) -> None:
         self._finished, self._folder = finished, folder
-        self._found: dict[tuple[str, int], tuple[dict[str, str], dict[str, list[int]], float]] = {}
+        self._found: dict[int, tuple[dict[str, str], dict[str, list[int]]]] = {}
 
-    def __call__(self, command: str, change: int) -> tuple[dict[str, str], dict[str, list[int]], float]:
-        if (command, change) not in self._found:
-            made = copy_repository(self._finished, self._folder / f"{command.replace(' ', '-')}-{change}")
-            if command != "dvc exp run":
-                made.set(**CHANGES[change])
-            started = time.monotonic()
-            made.run(*arguments(command, CHANGES[change]))
-            self._found[command, change] = (made.digests(), predictions(made), time.monotonic() - started)
+    def __call__(self, change: int) -> tuple[dict[str, str], dict[str, list[int]]]:
+        if change not in self._found:
+            made = copy_repository(self._finished, self._folder / str(change))
+            made.set(**CHANGES[change])
+            made.run(*COMMANDS["snakemake"])
+            self._found[change] = (made.digests(), predictions(made))
             subprocess.run(["rm", "-rf", str(made.folder)], check=True)
-        return self._found[command, change]
+        return self._found[change]
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +69,19 @@ def undisturbed(finished_repository, tmp_path_factory):
     return Undisturbed(finished_repository, tmp_path_factory.mktemp("undisturbed"))
 
 
+def begun(made: Repository) -> int:
+    """How many jobs of the run have begun: each opens its log first."""
+    return sum(1 for _ in (made / "logs").rglob("*.log"))
+
+
 def kill_and_recover(
     made: Repository, command: str, change: int, share: float, undisturbed: Undisturbed
 ) -> dict[str, object]:
-    """Kill a run after `share` of its usual time, recover with the one documented command, run again, compare."""
-    digests, labels, usual_s = undisturbed(command, change)
+    """Kill a run after `share` of its jobs, recover with the one documented command, run again, compare."""
+    digests, labels = undisturbed(change)
     if command != "dvc exp run":
         made.set(**CHANGES[change])
+    shutil.rmtree(made / "logs")
     environment = {**os.environ, "PYTHONPATH": str(made / "src")}
     environment["PATH"] = os.pathsep.join([str(BIN), environment["PATH"]])
     run = subprocess.Popen(
@@ -82,13 +92,18 @@ def kill_and_recover(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        run.wait(timeout=share * usual_s)
-        killed = False
-    except subprocess.TimeoutExpired:
+    into_the_job, first = math.modf(share * JOBS[change])
+    deadline = time.monotonic() + PATIENCE_S
+    while begun(made) < first:
+        assert run.poll() is None, f"the run ended after {begun(made)} of {JOBS[change]} jobs"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(into_the_job * JOB_S)
+    killed = run.poll() is None
+    if killed:
         kill_all(run.pid)
-        killed = True
-        run.wait(timeout=PATIENCE_S)
+    run.wait(timeout=PATIENCE_S)
+    left = begun(made)
     said = made.run("temper", "sync")
     made.run(*arguments(command, CHANGES[change]))
     found = made.digests()
@@ -98,13 +113,7 @@ def kill_and_recover(
     assert made.scratch() == []
     assert made.run("temper", "sync").startswith("every artifact is what Snakemake left here") or command != "snakemake"
     assert made.planned() == []
-    return {
-        "command": command,
-        "change": change,
-        "after_s": round(share * usual_s, 2),
-        "killed": killed,
-        "sync": said.splitlines(),
-    }
+    return {"command": command, "change": change, "jobs_begun": left, "killed": killed, "sync": said.splitlines()}
 
 
 def kill_all(pid: int) -> None:
@@ -125,7 +134,7 @@ def plan_of_kills(number: int) -> list[tuple[int, str, int, float]]:
 
 @pytest.mark.parametrize(("kill", "command", "change", "share"), plan_of_kills(KILLS_IN_CI), ids=str)
 def test_a_killed_run_recovers_with_one_command(repository, undisturbed, kill, command, change, share):
-    kill_and_recover(repository, command, change, share, undisturbed)
+    assert kill_and_recover(repository, command, change, share, undisturbed)["killed"]
 
 
 @pytest.mark.long
@@ -137,8 +146,8 @@ def test_many_killed_runs_recover(repository, undisturbed, record_property, kill
 
 
 def test_a_job_that_outlives_its_killed_dvc_is_named_and_not_run_beside(repository):
-    repository.set(calibrations__main__samples=8)
-    (repository / "logs/calibrate/main.log").unlink()
+    repository.set(**ONE_MEASURED_ANEW)
+    (repository / ITS_LOG).unlink()
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
@@ -146,13 +155,17 @@ def test_a_job_that_outlives_its_killed_dvc_is_named_and_not_run_beside(reposito
     }
     run = subprocess.Popen(COMMANDS["dvc repro"], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE_S
-    while not (repository / "logs/calibrate/main.log").exists():
+    while not (repository / ITS_LOG).exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     job = next(each for each in psutil.Process(run.pid).children(recursive=True) if "snakemake" in each.cmdline())
+    job.suspend()  # it must not end before it has been seen
     run.kill()
     run.wait()
-    assert f"process {job.pid} on " in repository.attempt("temper", "sync").stderr
+    try:
+        assert f"process {job.pid} on " in repository.attempt("temper", "sync").stderr
+    finally:
+        job.resume()
     job.wait(timeout=PATIENCE_S)
     repository.run("temper", "sync")
     repository.dvc("repro")
@@ -192,7 +205,7 @@ def test_a_record_edited_by_hand_has_no_place_in_the_report(study):
 
 
 def test_a_full_disk_while_dvc_stores_spoils_no_artifact(repository, mount_small):
-    repository.set(calibrations__main__samples=8)
+    repository.set(engines__fp32__max_shape=[4, 32])  # one job, whose engine is larger than the disk
     repository.snakemake()
     before = repository.digests()
     disk = mount_small(repository / ".dvc/cache", "64k")
@@ -217,23 +230,23 @@ def test_a_clock_that_was_set_back_is_said_and_one_command_puts_it_right(reposit
     assert repository.planned() == []
     assert repository.repro() == []
     assert repository.digests() == before
-    repository.set(calibrations__main__samples=8)
-    assert dvc_jobs(repository.dvc("repro")) == CALIBRATED_ANEW
+    repository.set(**ONE_MEASURED_ANEW)
+    assert dvc_jobs(repository.dvc("repro")) == ITS_JOBS
     assert repository.planned() == []
 
 
 def test_a_second_dvc_run_is_told_who_works(repository):
-    repository.set(calibrations__main__samples=8)
+    repository.set(**ONE_MEASURED_ANEW)
     environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
     environment["PYTHONPATH"] = str(repository / "src")
-    (repository / "logs/calibrate/main.log").unlink()
+    (repository / ITS_LOG).unlink()
     first = subprocess.Popen(
         COMMANDS["dvc repro"], cwd=repository.folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
     works: list[psutil.Process] = []
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while not (repository / "logs/calibrate/main.log").exists():
+        while not (repository / ITS_LOG).exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
         works = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]

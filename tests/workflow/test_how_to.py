@@ -12,7 +12,7 @@ from temper.engines.tensorrt_rtx import LIBRARY
 from temper.library import folder_of
 from tests.user_checkpoint import ROWS, save_checkpoint, save_rows
 from tests.workflow.conftest import HERE, ROOT
-from tests.workflow.repository import make_repository
+from tests.workflow.repository import checkout_of, make_repository
 from tests.workflow.test_remotes import BUCKET, ENVIRONMENT, clone, s3
 
 __all__ = ["s3"]  # a fixture
@@ -55,8 +55,9 @@ def test_upgrade_tensorrt(repository):
 
 # test_remotes.py has S3 in every run
 @pytest.mark.parametrize("kind", ["folder", pytest.param("S3", marks=pytest.mark.long)])
-def test_share_results(kind, tmp_path: Path, request):
-    made = make_repository(tmp_path / "study")
+def test_share_results(kind, finished, tmp_path: Path, request):
+    made = checkout_of(finished, tmp_path / "study")
+    (made / "artifacts/report/summary.md").unlink()  # what is left to be finished
     environment = {**ENVIRONMENT, "REMOTE": str(tmp_path / "remote")}
     if kind == "S3":
         environment |= {"REMOTE": f"s3://{BUCKET}/how-to", "AWS_ENDPOINT_URL": request.getfixturevalue("s3")}

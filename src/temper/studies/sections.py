@@ -100,7 +100,13 @@ def _backends(wanted: Wanted) -> Section:
         },
     }
     if wanted.engine_version:
-        rtx = {"device_index": 0, "cuda_graph": True, "kernel_specialization": "eager", "runtime_cache": False}
+        rtx = {
+            "device_index": 0,
+            "cuda_graph": True,
+            "kernel_specialization": "eager",
+            "runtime_cache": False,
+            "trim_padding": False,
+        }
         backends["rtx"] = {"runner": "tensorrt_rtx", "version": wanted.engine_version, "gpus": 1, "options": rtx}
     return backends
 

@@ -174,7 +174,7 @@ def mixed_lengths(tiny_study, copy_of):
         table = table.set_column(table.schema.get_field_index(name), name, pa.array(rows, pa.list_(pa.int64())))
     pq.write_table(table, folder / "test.parquet")
     (folder / "data_card.json").unlink()
-    write_manifest(folder / "data_card.json", kind="data", facts={})
+    write_manifest(folder / "data_card.json", kind="data", facts={"max_tokens": 64})
     return folder
 
 
