@@ -28,6 +28,8 @@ def cut_lengths(params: dict[str, Any]) -> dict[str, Any]:
             data[key] = min(data[key], most)
     config = small["model"].get("config", {})
     config |= {key: min(value, WIDTHS[key]) for key, value in config.items() if key in WIDTHS}
+    if "dim" in config:
+        config["initializer_range"] = 0.3  # logits large enough to differ between rows
     if "max_position_embeddings" in config:
         config["max_position_embeddings"] = data["max_tokens"]
     if small["model"].get("preprocessor", {}).get("kind") == "tokenizer":
