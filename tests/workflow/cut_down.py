@@ -148,6 +148,8 @@ def _model(model: Mapping[str, Any], longest: int | None) -> Json:
 def _shrink_conversion(row: Json) -> None:
     if "row_tokens" in row:
         row["row_tokens"] = small_length(row["row_tokens"])
+    if "max_tokens" in row:  # rows that are cut stay shorter than data.max_tokens
+        row["max_tokens"] = small_length(row["max_tokens"])
     if "keep_in_float" in row:  # of several layers the first is left
         row["keep_in_float"] = sorted({re.sub(r"\.\d+\.", ".0.", name) for name in row["keep_in_float"]})
 
