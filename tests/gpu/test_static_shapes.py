@@ -9,7 +9,7 @@ from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
 from temper.errors import BackendError
 from temper.measurement import alone
-from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
+from tests.tiny_onnx import TEXT, save_onnx_folder, summing_text_model, text_inputs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU")]
 pytest.importorskip("tensorrt_rtx")
@@ -28,18 +28,11 @@ SHAPES = [(4, 16), (1, 128), (3, 7), (16, 64), (4, 16), (9, 33), (1, 1), (16, 63
 TOLERANCE = 2e-3  # of the largest logit: another shape may have another kernel, and FP32 engines multiply in TF32
 
 
-def summing_model():
-    """The tiny text classifier over the sum of its tokens: padding changes nothing, where their mean it would."""
-    model = text_model("fp32")
-    next(node for node in model.graph.node if node.op_type == "ReduceMean").op_type = "ReduceSum"
-    return model
-
-
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
     """One model as an engine with a dynamic profile, and as one of static shapes."""
     place = tmp_path_factory.mktemp("static") / "artifacts"
-    onnx = save_onnx_folder(place / "onnx/tiny", summing_model(), TEXT, external_data=False)
+    onnx = save_onnx_folder(place / "onnx/tiny", summing_text_model(), TEXT, external_data=False)
     for name, row in (("dynamic", DYNAMIC), ("static", STATIC)):
         (place / "engines").mkdir(exist_ok=True)
         build_engine(onnx_folder=onnx, engine_folder=place / "engines" / name, row=row, name=name)
