@@ -88,6 +88,7 @@ class LoadedEngine:
         self.axes = self.signature.dynamic_axes
         self.profiles = Profiles.from_manifest(manifest)
         self.open_profiles: dict[int, OpenProfile] = {}
+        self._configs: list[Any] = []
         trt = import_library(self.api.library, self._asked)
         self.version = loaded_version(self.api.library, trt)
         title = self.api.library.title
@@ -151,6 +152,7 @@ class LoadedEngine:
             del profile.context
             profile.undo.close()
         self.open_profiles.clear()
+        self._configs.clear()
         if self.cache is not None:
             self.cache.drop()
         del self._engine
@@ -194,6 +196,7 @@ class LoadedEngine:
         if self.cache is not None:
             self.cache.attach(config)
         context: tensorrt.IExecutionContext | None = self._engine.create_execution_context(config)
+        self._configs.append(config)  # nothing says that a context keeps what it was made from
         return context
 
     def layout(self, sizes: Sequence[int]) -> Layout:

@@ -5,6 +5,7 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -31,11 +32,13 @@ class NoAnswer(RuntimeError):
 
     Attributes:
         how: 'signal SIGSEGV', 'exit code 1'; None where its time was over.
+        crashed: whether a signal ended it: compiled code failed, and its stack stands in the output.
         last_said: the last lines of its output, where that was kept.
     """
 
     def __init__(self, task: str, how: str | None, last_said: str | None) -> None:
         self.how, self.last_said = how, last_said
+        self.crashed = how is not None and how.startswith("signal")
         ended = "had not ended in time, and was killed" if how is None else f"ended with {how}"
         super().__init__(f"the process of the task {task!r} {ended}; its output stands above")
 
@@ -170,6 +173,7 @@ def answer_request(task: Callable[[dict[str, Any]], dict[str, Any]]) -> NoReturn
         task: makes the answer; what it raises, `run_isolated` raises again.
     """
     _die_with_parent()
+    faulthandler.enable()  # a library that crashes says where it was called from
     request = json.loads(sys.stdin.read())
     try:
         answer = _answered(lambda: task(request))

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from temper import plugins
-from temper.errors import Unavailable
+from temper.errors import BackendError, Unavailable
 from temper.library import installed_version, public_version
 from temper.measurement import worker
-from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.signature import BATCH_AXIS
 from temper.statistics.ratio import ratio_interval
 
@@ -32,16 +32,28 @@ class Processes:
         self._gpus, self._batch_sizes = gpus, batch_sizes
 
     def _run(self, task: str, candidate: Json, batch_sizes: list[int]) -> Json:
-        return run_isolated(
-            {
-                **self._request,
-                "task": task,
-                "candidate": candidate,
-                "baseline": self._baseline,
-                "gpus": self._gpus,
-                "batch_sizes": batch_sizes,
-            }
-        )
+        try:
+            return run_isolated(
+                {
+                    **self._request,
+                    "task": task,
+                    "candidate": candidate,
+                    "baseline": self._baseline,
+                    "gpus": self._gpus,
+                    "batch_sizes": batch_sizes,
+                }
+            )
+        except NoAnswer as ended:
+            if not ended.crashed:
+                raise  # a bug of this project's own: its traceback stands above
+            beside = f" beside {self._baseline['artifact']}" if task == "together" else ""
+            raise BackendError(
+                asked=f"run {candidate['artifact']} with {candidate['runner']} {candidate['version']}{beside}",
+                happened=f"the library crashed: the process ended with {ended.how} (task '{task}')",
+                spoiled="this record only; nothing was measured, and other candidates go on",
+                fix="the Python stack of the crash stands in this job's log; try another version of the library, or drop "
+                "the candidate from params.yaml",
+            ) from None
 
     def _why_apart(self) -> str | None:
         """Why the two cannot be loaded in one process, as far as it is known before it is tried."""

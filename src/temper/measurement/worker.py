@@ -30,12 +30,22 @@ from temper.signature import Signature
 def _predictions(
     request: Mapping[str, Any], runner: Runner, split: Split, signature: Signature
 ) -> dict[str, Any] | None:
-    """Logits of the whole test split at each batch size that is asked for; None for a backend that computes none."""
+    """Logits of the whole test split at each batch size that is asked for; None for a backend that computes none.
+
+    Raises:
+        Unavailable: an answer is no number. A latency of such a candidate would be that of no classifier.
+    """
     if not plugins.load("backends", request["candidate"]["runner"]).PREDICTS:
         return None
     found = {}
     for size in request["batch_sizes"]:
         answer = predict(runner, split, signature, batch_size=size)
+        broken = int((~np.isfinite(answer.logits).all(axis=1)).sum())
+        if broken:
+            raise Unavailable(
+                f"it answers {broken:,} of {len(answer.logits):,} test rows with NaN or infinity (batch size {size}): "
+                "no accuracy can be told, and no latency is recorded"
+            )
         found[str(size)] = {
             "batch_size": answer.batch_size,
             "cut_rows": answer.cut_rows,

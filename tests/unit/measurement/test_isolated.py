@@ -113,10 +113,11 @@ def test_memory_that_ran_out_is_told_as_that(run, does, message):
     [("crash", "signal SIGSEGV"), ("unforeseen", "exit code 1"), ("say nothing", "exit code 0")],
 )
 def test_any_other_end_is_unforeseen_and_its_output_is_kept(run, capfd, does, message):
-    with pytest.raises(NoAnswer, match=f"'t' ended with {message}"):
+    with pytest.raises(NoAnswer, match=f"'t' ended with {message}") as caught:
         run(does)
-    if does == "unforeseen":
-        assert "KeyError: 'what is that'" in capfd.readouterr().err
+    assert caught.value.crashed == (does == "crash")
+    said = {"unforeseen": "KeyError: 'what is that'", "crash": "Fatal Python error: Segmentation fault"}.get(does, "")
+    assert said in capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file descriptors are counted in /proc")

@@ -3,14 +3,15 @@ import os
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 
-from temper.artifact import sha256
+from temper.artifact import sha256, write_manifest
 from temper.data.encoded import read_split
 from temper.devices import nvidia_gpus
-from temper.errors import ArtifactError, DataError, LibraryError, PrecisionNotActive, ProviderNotActive
+from temper.errors import ArtifactError, BackendError, DataError, LibraryError, PrecisionNotActive, ProviderNotActive
 from temper.measurement import processes
-from temper.measurement.isolated import OutOfMemory, run_isolated
+from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.measurement.measure import measure
 from temper.measurement.record import NotMeasured, read_record
 from tests.tiny_study import MAX_TOKENS, SEED, TEST_ROWS
@@ -208,6 +209,42 @@ def test_a_baseline_without_room_of_its_own_leaves_the_candidates_figures(run, m
     assert record.status == "measured"
     assert record.workloads["b1"].ratio.reason == "the baseline could not be run: the system killed the process"
     assert record.workloads["b1"].timed_runs >= 12
+
+
+def test_a_library_that_crashes_is_an_error_of_its_candidate_alone(run, monkeypatch, tmp_path):
+    def crash(request):
+        raise NoAnswer(request["task"], "signal SIGSEGV", None)
+
+    monkeypatch.setattr(processes, "run_isolated", crash)
+    with pytest.raises(BackendError) as caught:
+        run()
+    assert "signal SIGSEGV (task 'alone')" in caught.value.happened
+    assert "onnxruntime" in caught.value.asked
+    assert not (tmp_path / "records").exists()
+
+    def fail(request):
+        raise NoAnswer(request["task"], "exit code 1", None)
+
+    monkeypatch.setattr(processes, "run_isolated", fail)
+    with pytest.raises(NoAnswer):  # a bug of this project's own is not said to be the library's
+        run()
+
+
+def test_answers_that_are_no_numbers_are_no_measurement(tiny_study, run, copy_of):
+    folder = copy_of(tiny_study.fp32)
+    model = onnx.load(folder / "model.onnx")
+    last = next(name for node in reversed(model.graph.node) for name in node.input if "bias" in name)
+    bias = next(each for each in model.graph.initializer if each.name == last)
+    broken = onnx.numpy_helper.to_array(bias) * np.float32("nan")
+    bias.CopyFrom(onnx.numpy_helper.from_array(broken, last))
+    onnx.save(model, folder / "model.onnx")
+    write_manifest(folder / "onnx.json", kind="onnx", facts={})
+    record = read_record(run(artifact=folder))
+    assert (record.status, record.workloads["b1"].status) == ("not measured", "not measured")
+    assert record.reason == (
+        f"it answers {TEST_ROWS} of {TEST_ROWS} test rows with NaN or infinity (batch size 4): no accuracy can be told, "
+        "and no latency is recorded"
+    )
 
 
 def test_two_versions_of_one_library_are_timed_apart(tiny_study):
