@@ -109,8 +109,8 @@ def filled(page: str, root: Path) -> str:
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
     (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each
     workload), observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports,
-    held against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE -->`: the others against the fastest of
-    these) or first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first
+    held against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
+    fastest of these, and times faster than the one after 'over', or than the baseline) or first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first
     1,000 rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
     """
 
@@ -119,7 +119,8 @@ def filled(page: str, root: Path) -> str:
         if what == "table":
             return results_table(folder, mark["only"].split() if mark["only"] else None)
         if what == "peers":
-            return peers_markdown(read_filed_study(folder), (mark["only"] or "").split())
+            names, _, over = (mark["only"] or "").partition(" over ")
+            return peers_markdown(read_filed_study(folder), names.split(), over.strip() or None)
         if what == "first rows":
             rows, *candidates = (mark["only"] or "0").split()
             return first_rows_markdown(read_filed_study(folder), int(rows), candidates)

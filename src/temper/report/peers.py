@@ -9,7 +9,8 @@ from temper.report.filed import FiledStudy
 from temper.report.markdown_table import markdown_table
 from temper.statistics.ratio import Ratio
 
-HEADER = ("workload", "fastest peer", "candidate", "× the peer's latency", "times faster than the baseline")
+HEADER = ("workload", "fastest peer", "candidate", "× the peer's latency")
+SAME = Ratio(1.0, 1.0, 1.0)
 
 
 def quotient(own: Ratio, other: Ratio) -> Ratio:
@@ -37,17 +38,25 @@ def _ratios(records: Iterable[Record], workload: str) -> dict[str, Ratio]:
     return found
 
 
-def peers_markdown(study: FiledStudy, peers: Sequence[str]) -> str:
+def _shown(ratio: Ratio, digits: int) -> str:
+    return f"{ratio.ratio:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]"
+
+
+def peers_markdown(study: FiledStudy, peers: Sequence[str], over: str | None = None) -> str:
     """A Markdown table: on each workload every other candidate against the fastest of the peers that ran it, fastest first.
+
+    A candidate was timed in turns with the baseline, so where the baseline is the fastest peer, that is the ratio itself;
+    any other two are compared through it (`quotient`).
 
     Args:
         study: the filed study.
         peers: names of candidates.
+        over: the candidate that the last column counts from; the baseline where it is None.
 
     Raises:
         ArtifactError: one of them is no candidate of the study.
     """
-    unknown = sorted(set(peers) - {record.candidate for record in study.records})
+    unknown = sorted({*peers, *([over] if over else [])} - {record.candidate for record in study.records})
     if unknown:
         raise ArtifactError(
             asked=f"hold the candidates of {study.folder} against {', '.join(peers)}",
@@ -62,16 +71,16 @@ def peers_markdown(study: FiledStudy, peers: Sequence[str]) -> str:
         if all(row[key] == value for key, value in baseline.items())
     }
     for workload in study.params["workloads"]:
-        ratios = _ratios(study.records, workload)
+        ratios = _ratios(study.records, workload) | {name: SAME for name in itself}  # to itself there is nothing to measure
         known = {name: ratios[name] for name in peers if name in ratios}
         if not known:
             continue
         best = min(known, key=lambda name: known[name].ratio)
-        for name in sorted(ratios.keys() - itself, key=lambda name: ratios[name].ratio):
+        slow = SAME if over is None else ratios.get(over)
+        for name in sorted(ratios.keys() - (itself - {best}), key=lambda name: ratios[name].ratio):
             if name in known and name != best:
                 continue
-            found, own = quotient(ratios[name], known[best]), ratios[name]
-            beside = "1" if name == best else f"{found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
-            times = f"{1 / own.ratio:.2f} [{1 / own.high:.2f}, {1 / own.low:.2f}]"
+            beside = "1" if name == best else _shown(quotient(ratios[name], known[best]), 3)
+            times = "–" if slow is None else _shown(quotient(slow, ratios[name]), 2)
             lines.append([workload, best, name, beside, times])
-    return markdown_table(HEADER, lines, 3)
+    return markdown_table((*HEADER, f"times faster than {over or 'the baseline'}"), lines, 3)

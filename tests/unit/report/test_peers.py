@@ -48,6 +48,24 @@ def test_each_workload_is_held_against_its_fastest_peer():
     assert found[1][3] == "1"
 
 
+def test_the_baseline_can_be_the_peer_and_gains_be_counted_from_another_candidate():
+    page = peers_markdown(study(BASE, SLOW, OWN), ["base"], over="slow")
+    assert page.splitlines()[0].endswith("| times faster than slow |")
+    found = cells(page)
+    assert [line[:4] for line in found] == [
+        ["b1", "base", "own", "0.050 [0.049, 0.051]"],
+        ["b1", "base", "slow", "0.400 [0.390, 0.410]"],
+        ["b1", "base", "base", "1"],
+        ["b12", "base", "own", "0.600 [0.590, 0.610]"],
+        ["b12", "base", "base", "1"],
+    ]
+    assert found[0][4].startswith("8.00 [7.7")
+    assert found[2][4] == "0.40 [0.39, 0.41]"
+    assert found[3][4] == "–"  # it did not run there
+    with pytest.raises(ArtifactError, match="it has no candidate none"):
+        peers_markdown(study(BASE, SLOW), ["base"], over="none")
+
+
 def test_what_was_not_measured_or_computes_nothing_is_no_candidate():
     lost = record("lost", reason="no NVIDIA GPU", workloads={})
     null = record("null", predictions=None, workloads={"b1": workload([1.0], ratio=(0.001, 0.001, 0.001))})
