@@ -5,7 +5,6 @@
 
 import contextlib
 import ctypes
-import faulthandler
 import json
 import os
 import signal
@@ -32,7 +31,7 @@ class NoAnswer(RuntimeError):
 
     Attributes:
         how: 'signal SIGSEGV', 'exit code 1'; None where its time was over.
-        crashed: whether a signal ended it: compiled code failed, and its stack stands in the output.
+        crashed: whether a signal ended it: compiled code failed.
         last_said: the last lines of its output, where that was kept.
     """
 
@@ -173,7 +172,6 @@ def answer_request(task: Callable[[dict[str, Any]], dict[str, Any]]) -> NoReturn
         task: makes the answer; what it raises, `run_isolated` raises again.
     """
     _die_with_parent()
-    faulthandler.enable()  # a library that crashes says where it was called from
     request = json.loads(sys.stdin.read())
     try:
         answer = _answered(lambda: task(request))

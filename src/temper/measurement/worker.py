@@ -6,6 +6,7 @@ series    one artifact timed in a row, where the two cannot be loaded together; 
 """
 
 import contextlib
+import faulthandler
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -191,7 +192,8 @@ TASKS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Read a task, do it, answer."""
+    """Read a task, do it, answer. A library that crashes says where it was called from."""
+    faulthandler.enable()
     answer_request(lambda request: TASKS[request["task"]](request))
 
 

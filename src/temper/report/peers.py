@@ -71,7 +71,9 @@ def peers_markdown(study: FiledStudy, peers: Sequence[str], over: str | None = N
         if all(row[key] == value for key, value in baseline.items())
     }
     for workload in study.params["workloads"]:
-        ratios = _ratios(study.records, workload) | {name: SAME for name in itself}  # to itself there is nothing to measure
+        ratios = _ratios(study.records, workload) | {
+            name: SAME for name in itself
+        }  # to itself there is nothing to measure
         known = {name: ratios[name] for name in peers if name in ratios}
         if not known:
             continue

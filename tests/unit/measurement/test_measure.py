@@ -230,6 +230,24 @@ def test_a_library_that_crashes_is_an_error_of_its_candidate_alone(run, monkeypa
         run()
 
 
+def test_the_log_says_where_a_library_crashed(tmp_path, monkeypatch, capfd):
+    (tmp_path / "crashing_worker.py").write_text(
+        "import os, signal\n"
+        "from temper.measurement import worker\n"
+        "def load_the_engine(request):\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "worker.TASKS['alone'] = load_the_engine\n"
+        "worker.main()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(NoAnswer) as caught:
+        run_isolated({"task": "alone"}, worker="crashing_worker")
+    assert caught.value.crashed
+    said = capfd.readouterr().err
+    assert "Fatal Python error: Segmentation fault" in said
+    assert "in load_the_engine" in said
+
+
 def test_answers_that_are_no_numbers_are_no_measurement(tiny_study, run, copy_of):
     folder = copy_of(tiny_study.fp32)
     model = onnx.load(folder / "model.onnx")
