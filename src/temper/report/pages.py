@@ -106,12 +106,13 @@ def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
-    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels
-    (a table without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each
-    workload), observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports,
-    held against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
-    fastest of these, and times faster than the one after 'over', or than the baseline) or first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first
-    1,000 rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
+    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels (a table
+    without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each workload),
+    observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
+    against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
+    fastest of these, and times faster than the one after 'over', or than the baseline) or first rows (`<!-- first rows of
+    FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000 rows beside all) of a folder of
+    results/, and layers or trials of a folder with search.json.
     """
 
     def written(mark: re.Match[str]) -> str:
