@@ -46,10 +46,12 @@ def place(lengths: Integers, row_tokens: int) -> Placement:
         row_tokens: tokens of a row.
     """
     order = np.argsort(-lengths, kind="stable")
+    longest_first: list[int] = lengths[order].tolist()
     by_room: dict[int, list[int]] = {}  # where the free part of such a row begins
-    rooms = rows = 0  # bit n of rooms is set where by_room[n] has a row
-    first = [0] * len(lengths)
-    for sentence, length in zip(order.tolist(), lengths[order].tolist(), strict=True):
+    rooms = rows = at = 0  # bit n of rooms is set where by_room[n] has a row
+    begins: list[int] = []
+    while at < len(longest_first):
+        length = longest_first[at]
         enough = rooms >> length
         if enough:
             room = length + (enough & -enough).bit_length() - 1
@@ -60,11 +62,19 @@ def place(lengths: Integers, row_tokens: int) -> Placement:
         else:
             room, begin = row_tokens, rows * row_tokens
             rows += 1
-        first[sentence] = begin
-        if room > length:
-            by_room.setdefault(room - length, []).append(begin + length)
-            rooms |= 1 << (room - length)
-    return Placement(np.array(first, np.int64), rows)
+        same = length
+        while same == length <= room:  # its room was the least that was enough, and has become less: still the best fit
+            begins.append(begin)
+            begin += length
+            room -= length
+            at += 1
+            same = longest_first[at] if at < len(longest_first) else 0
+        if room:
+            by_room.setdefault(room, []).append(begin)
+            rooms |= 1 << room
+    first = np.empty(len(longest_first), np.int64)
+    first[order] = begins
+    return Placement(first, rows)
 
 
 def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[str, npt.NDArray[np.generic]]:
@@ -83,22 +93,21 @@ def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[st
     mask = inputs[ATTENTION_MASK]
     lengths = mask.sum(axis=1, dtype=np.int64)
     placed = place(lengths, row_tokens)
-    taken = np.flatnonzero(mask)  # places among the tokens that were given, row after row
-    skipped = placed.first - np.arange(len(lengths)) * mask.shape[1]
-    where = taken + np.repeat(skipped, lengths)  # places among those of the packed rows
+    taken = np.flatnonzero(mask.astype(bool))  # places among the tokens that were given, row after row
+    sentence = np.repeat(np.arange(len(lengths)), lengths)  # of each of them
+    position = taken - sentence * mask.shape[1]
+    where = placed.first[sentence] + position  # places among those of the packed rows
     packed: dict[str, npt.NDArray[np.generic]] = {}
-    values: npt.NDArray[np.generic]
     for name, dtype in dtypes.items():
         if name == FIRST_TOKENS:
             packed[name] = placed.first.astype(dtype)
             continue
-        if name == SEGMENT_IDS:
-            values = np.repeat(np.arange(1, len(lengths) + 1), lengths)
-        elif name == POSITION_IDS:
-            values = where - np.repeat(placed.first, lengths)
-        else:
-            values = inputs[name].ravel().take(taken)
         flat = np.zeros(placed.rows * row_tokens, dtype)
-        flat[where] = values
+        if name == SEGMENT_IDS:
+            flat[where] = sentence + 1
+        elif name == POSITION_IDS:
+            flat[where] = position
+        else:
+            flat[where] = inputs[name].ravel().take(taken)
         packed[name] = flat.reshape(placed.rows, row_tokens)
     return packed
