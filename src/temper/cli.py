@@ -209,7 +209,7 @@ def run() -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; errors that a user can cause end in their four parts and exit code 1."""
+    """Run one command; errors that a user can cause end in their four parts and exit code 1, Ctrl-C in 130."""
     parser = argparse.ArgumentParser(prog="temper", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -271,6 +271,9 @@ def main(argv: list[str] | None = None) -> int:
     except PipelineError as error:
         print(f"{type(error).__name__}:{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("temper: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

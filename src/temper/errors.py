@@ -19,6 +19,7 @@ Unavailable is no error: this machine lacks what a row needs; recorded with the 
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 
 
@@ -40,9 +41,12 @@ def restated(spoiled: str, words: Mapping[str, str]) -> Iterator[None]:
     """
 
     def said(text: str) -> str:
-        for inner, own in words.items():
-            text = text.replace(inner, own)
-        return text
+        if not words:
+            return text
+        found = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+        return re.sub(
+            rf"(?<![\w/])(?:{found})", lambda match: words[match[0]], text
+        )  # once, and no end of a longer path
 
     try:
         yield

@@ -304,3 +304,12 @@ def test_max_tokens_is_not_beyond_what_the_model_takes(new, checkout, checkpoint
     data.write_text(data.read_text().replace("charming film", "charming " * 30 + "film"))
     error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, max_tokens=POSITIONS + 1)
     assert error.happened == f"'{POSITIONS + 1}' is no whole number from 3 to {POSITIONS}"
+
+
+def test_a_checkpoint_of_another_study_is_named_once(new, checkout, checkpoint, data, tmp_path):
+    other = tmp_path / "data/raw/checkpoint"
+    other.parent.mkdir(parents=True)
+    checkpoint.rename(other)
+    (other / "model.safetensors").unlink()
+    error = refused(checkout, new, name="mine", checkpoint=other, data=data)
+    assert error.happened == f"no *.safetensors in {other}"
