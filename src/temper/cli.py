@@ -151,11 +151,24 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _page(file: str) -> str:
+    """Content of a page."""
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            asked=f"read the page {file}",
+            happened=f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}",
+            spoiled="nothing",
+            fix="name a Markdown file of this checkout",
+        ) from None
+
+
 def _pages(arguments: argparse.Namespace) -> int:
     from temper.report.pages import filled
 
     for file in arguments.files:
-        page = Path(file).read_text(encoding="utf-8")
+        page = _page(file)
         text = filled(page, Path("."))
         if text != page:
             write_text(file, text)
@@ -168,7 +181,7 @@ def _figures(arguments: argparse.Namespace) -> int:
     from temper.report.pages import figures
 
     for file in arguments.files:
-        for what, folder, name in figures(Path(file).read_text(encoding="utf-8")):
+        for what, folder, name in figures(_page(file)):
             target = Path(file).parent / name
             write_text(target, drawn(what, folder))
             print(f"{target}: drawn from {folder}")
@@ -196,7 +209,7 @@ def run() -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; errors that a user can cause end in their four parts and exit code 1."""
+    """Run one command; errors that a user can cause end in their four parts and exit code 1, Ctrl-C in 130."""
     parser = argparse.ArgumentParser(prog="temper", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -258,6 +271,9 @@ def main(argv: list[str] | None = None) -> int:
     except PipelineError as error:
         print(f"{type(error).__name__}:{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("temper: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

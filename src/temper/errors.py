@@ -18,6 +18,10 @@ PipelineError
 Unavailable is no error: this machine lacks what a row needs; recorded with the reason, never replaced.
 """
 
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+
 
 class PipelineError(Exception):
     """Says what was asked, what happened, what is spoiled by it and how to fix it."""
@@ -25,6 +29,31 @@ class PipelineError(Exception):
     def __init__(self, *, asked: str, happened: str, spoiled: str, fix: str) -> None:
         self.asked, self.happened, self.spoiled, self.fix = asked, happened, spoiled, fix
         super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  spoiled:  {spoiled}\n  fix:      {fix}")
+
+
+@contextlib.contextmanager
+def restated(spoiled: str, words: Mapping[str, str]) -> Iterator[None]:
+    """Errors that leave the block name what the user named.
+
+    Args:
+        spoiled: what they say is spoiled.
+        words: what is put in the place of what; may grow inside the block.
+    """
+
+    def said(text: str) -> str:
+        if not words:
+            return text
+        found = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+        return re.sub(
+            rf"(?<![\w/])(?:{found})", lambda match: words[match[0]], text
+        )  # once, and no end of a longer path
+
+    try:
+        yield
+    except PipelineError as error:
+        raise type(error)(
+            asked=said(error.asked), happened=said(error.happened), spoiled=spoiled, fix=said(error.fix)
+        ) from error.__cause__
 
 
 class ConfigError(PipelineError):

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,17 @@ def track_raw_files(study: Path) -> None:
 
     if not any((place / ".dvc").is_dir() for place in (study.resolve(), *study.resolve().parents)):
         return
-    ask_dvc(
-        *("--cd", str(study), "add", "--quiet", "data/raw"),
-        spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
-        fix="mend what it names, then dvc add data/raw in the study's folder",
-    )
+    try:
+        ask_dvc(
+            *("--cd", str(study), "add", "--quiet", "data/raw"),
+            spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
+            fix="mend what it names, then dvc add data/raw in the study's folder",
+        )
+    except KeyboardInterrupt:
+        print(
+            f"{study} is there, and DVC does not track its files yet: dvc add data/raw in that folder", file=sys.stderr
+        )
+        raise
     print(f"{study}/data/raw.dvc: tracked by DVC")
 
 

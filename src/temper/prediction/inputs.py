@@ -9,10 +9,15 @@ from temper.data.files import read_columns
 from temper.data.images import ENDINGS, ImageFiles
 from temper.data.prepare import check_examples
 from temper.data.source import Examples, texts_of
-from temper.errors import ConfigError, DataError
+from temper.errors import ConfigError, DataError, restated
 
 FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 NOTHING = "nothing was predicted"
+_WORDS = {
+    "set data.quoting: false": "give --no-quoting",
+    "data.quoting": "--quoting",
+    "the file's `columns`": "--columns",
+}
 
 
 @dataclass(frozen=True)
@@ -114,31 +119,33 @@ def read_inputs(
         ConfigError: the model takes something else, or more than one file is named.
         DataError: a file is absent or broken, a column is missing, or a text is empty.
     """
-    if task == "image-classification":
-        asked = _images(arguments, base)
+    with restated(NOTHING, _WORDS):
+        if task == "image-classification":
+            asked = _images(arguments, base)
+            check_examples(asked.examples, task)
+            return asked
+        pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS)]
+        if pictures:
+            raise _refused(
+                f"{pictures[0]} looks like an image, and this study's model takes texts",
+                "name a study of images with --directory; or --text, where it is a text",
+            )
+        files = [] if as_text else [argument for argument in arguments if _looks_like(argument, list(FORMATS))]
+        if not files:
+            asked = _texts(arguments, len(data.get("text") or [""]))
+        elif len(arguments) > 1:
+            raise _refused(
+                f"{files[0]} stands beside {len(arguments) - 1} more",
+                "name one file alone; or --text, where it is a text",
+            )
+        elif not (base / files[0]).is_file():
+            raise DataError(
+                asked=f"predict the rows of {files[0]}",
+                happened="there is no such file",
+                spoiled=NOTHING,
+                fix="correct its path; or --text, where it is a text",
+            )
+        else:
+            asked = _rows(str(base / files[0]), how, data)
         check_examples(asked.examples, task)
         return asked
-    pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS)]
-    if pictures:
-        raise _refused(
-            f"{pictures[0]} looks like an image, and this study's model takes texts",
-            "name a study of images with --directory; or --text, where it is a text",
-        )
-    files = [] if as_text else [argument for argument in arguments if _looks_like(argument, list(FORMATS))]
-    if not files:
-        asked = _texts(arguments, len(data.get("text") or [""]))
-    elif len(arguments) > 1:
-        raise _refused(
-            f"{files[0]} stands beside {len(arguments) - 1} more", "name one file alone; or --text, where it is a text"
-        )
-    elif not (base / files[0]).is_file():
-        raise DataError(
-            asked=f"predict the rows of {files[0]}",
-            happened="there is no such file",
-            spoiled=NOTHING,
-            fix="correct its path; or --text, where it is a text",
-        )
-    else:
-        asked = _rows(str(base / files[0]), how, data)
-    check_examples(asked.examples, task)
-    return asked

@@ -280,6 +280,8 @@ def not_measured(facts: Facts) -> Iterator[Observation]:
                 note(workload.ratio.reason, record, f"the ratio of {record.candidate} at {name}")
             for percentile in workload.percentiles_left_out:
                 few = f"fewer calls were timed than p{percentile} needs, {calls_needed(float(percentile))}"
+                if float(percentile) == 50:
+                    few += "; what tables show as p50 is the median of these calls"
                 note(few, record, f"p{percentile} of {record.candidate} at {name} ({workload.timed_runs})")
         if isinstance(record.accuracy, NotMeasured) and record.backend["runner"] != "null":
             note(record.accuracy.reason, record, f"the labels of {record.candidate}")

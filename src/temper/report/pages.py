@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from temper.errors import ArtifactError, ConfigError
 from temper.load_test.record import read_load_test
 from temper.report.calibrations import accuracy_table, seconds_table
 from temper.report.decision import decide
@@ -21,13 +22,13 @@ from temper.report.serving import buckets_markdown, real_lengths_markdown
 from temper.report.summary_table import summary_tables
 from temper.report.tables import rows
 
-_MARKED = re.compile(
-    r"(<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
+_END = "<!-- end of table -->"
+_START = (
+    r"<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
     r"|real lengths|buckets|peers|resources|first rows|summary|observations|speed-ups)"
-    r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n)"
-    r".*?(?P<end><!-- end of table -->)",
-    re.DOTALL,
+    r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
 )
+_MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
 _FIGURE = re.compile(
     r"<!-- (?P<what>calibrations|layers) plot of (?P<folder>\S+) -->\n!\[[^\]]*\]\((?P<file>[^)\s]+)\)"
 )
@@ -44,6 +45,15 @@ def results_table(folder: Path, workloads: Sequence[str] | None = None) -> str:
         ArtifactError: the folder holds no params.yaml, or a record is missing or of another schema version.
     """
     study = read_filed_study(folder)
+    timed = dict.fromkeys(name for record in study.records for name in record.workloads)
+    unknown = [name for name in workloads or () if name not in timed]
+    if unknown:
+        raise ArtifactError(
+            asked=f"write the table of {folder} for {' '.join(unknown)}",
+            happened=f"its records have the workloads {', '.join(timed)}",
+            spoiled="the page; it was not changed",
+            fix="correct the mark",
+        )
     shown = [row for row in rows(study.records, study.compared) if workloads is None or row.workload in workloads]
     return results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
 
@@ -102,6 +112,30 @@ def calibration_table(folder: Path) -> str:
     return "\n".join(page) + "\n"
 
 
+def _check_marks(page: str) -> None:
+    """Raise ConfigError where a mark has no end before the next, or an end no mark that is known."""
+    open_line = None
+    for mark in re.finditer(rf"(?P<start>^{_START})|(?P<end>^{_END}$)", page, re.MULTILINE):
+        line = page.count("\n", 0, mark.start()) + 1
+        wrong = None
+        if mark["start"] and open_line is not None:
+            wrong = f"the mark in line {open_line} has no '{_END}'"
+        elif mark["end"] and open_line is None:
+            wrong = f"line {line} ends a table, and there is no mark before it that is known"
+        open_line = line if mark["start"] else None
+        if wrong is not None:
+            break
+    else:
+        wrong = None if open_line is None else f"the mark in line {open_line} has no '{_END}'"
+    if wrong is not None:
+        raise ConfigError(
+            asked="write the tables of a page anew",
+            happened=wrong,
+            spoiled="the page; it was not changed",
+            fix=f"correct the mark: <!-- WHAT of FOLDER --> … {_END}, each on a line of its own (temper/report/pages.py)",
+        )
+
+
 def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
@@ -113,7 +147,12 @@ def filled(page: str, root: Path) -> str:
     fastest of these, and times faster than the one after 'over', or than the baseline) or first rows (`<!-- first rows of
     FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000 rows beside all) of a folder of
     results/, and layers or trials of a folder with search.json.
+
+    Raises:
+        ConfigError: a mark is unknown or has no end.
+        ArtifactError: there are no such records.
     """
+    _check_marks(page)
 
     def written(mark: re.Match[str]) -> str:
         folder, what = root / mark["folder"], mark["what"]

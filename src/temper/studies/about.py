@@ -16,7 +16,7 @@ class Needs(BaseModel):
 
     gpu: an NVIDIA GPU, without which its rows (or its baseline) are 'not measured'.
     network: a model hub or another server.
-    files: files from outside, in data/raw/.
+    files: files in data/raw/ that are put there first, from outside or by a script of the study.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -39,12 +39,14 @@ class Lengths:
     """Tokens of the texts.
 
     longest: of a text; no more than the model takes.
+    takes: what the model takes at most; UNBOUNDED where it does not say.
     most: what 19 of 20 texts have at most.
     cut: texts that are longer than the model takes.
     notes: what loading the tokenizer said, such as which token pads where it has none for it.
     """
 
     longest: int
+    takes: int
     most: int
     cut: int
     notes: list[str]
@@ -153,7 +155,8 @@ def measure_texts(folder: Path, checkpoint: Checkpoint, splits: Splits) -> Lengt
     encoded = [preprocessor.encode(part, UNBOUNDED) for part in (splits.train, splits.validation, splits.test) if part]
     lengths = sorted(length for part in encoded for length in part.token_lengths)
     most = lengths[max(0, -(-len(lengths) * 19 // 20) - 1)]
-    return Lengths(lengths[-1], most, sum(part.truncated_rows for part in encoded), said.getvalue().splitlines())
+    takes = preprocessor.max_tokens(UNBOUNDED) or UNBOUNDED
+    return Lengths(lengths[-1], takes, most, sum(part.truncated_rows for part in encoded), said.getvalue().splitlines())
 
 
 def rounded(length: int, most: int) -> int:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from temper.engines.tensorrt_rtx import LIBRARY
-from temper.errors import ConfigError, DataError
+from temper.errors import ConfigError, DataError, restated
 from temper.library import INSTALLED, installed_version
 from temper.provenance import machine
 from temper.statistics.paired_labels import against_budget
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
-from temper.studies.new_data import Given, images_section, path_of, texts_section
-from temper.studies.questions import Questions, number, yes_or_no
+from temper.studies.new_data import Given, images_section, own_words, path_of, texts_section
+from temper.studies.questions import Questions, ignored, number, yes_or_no
 from temper.studies.sections import Section, Wanted
 
 
@@ -37,8 +37,8 @@ def _max_tokens(questions: Questions, lengths: create.Lengths) -> int:
     return questions.answer(
         "max-tokens",
         f"longest row in tokens (the longest text has {lengths.longest:,}; what is beyond is cut)",
-        number(3, max(lengths.longest, 3) * 2 + create.MULTIPLE),
-        str(create.rounded(lengths.longest, lengths.longest if lengths.cut else 10**6)),
+        number(3, min(lengths.takes, max(lengths.longest, 3) * 2 + create.MULTIPLE)),
+        str(create.rounded(lengths.longest, lengths.takes)),
     )
 
 
@@ -75,6 +75,19 @@ def _check_kind(checkpoint: Checkpoint, path: Path) -> None:
             spoiled=NOT_MADE,
             fix="give data of the model's kind: --data",
         )
+
+
+def _check_flags(questions: Questions, given: Given, images: bool) -> None:
+    """Refuse flags that are for data of the other kind."""
+    if not images:
+        questions.refuse(["test-share"], "it is for images; texts have --test, or --test-rows")
+        return
+    why = "it is for texts, and the data is a folder of images (--test-share says how many are for the test)"
+    questions.refuse(["test", "test-rows", "label-column", "max-tokens"], why)
+    lists = {"text-column": given.text, "columns": given.columns, "quoting": given.quoting}
+    for flag, value in lists.items():
+        if value is not None:
+            raise ignored(flag, why)
 
 
 def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path]) -> dict[str, str] | None:
@@ -128,8 +141,10 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
             asked=f"make a study of {path}", happened="it is not there", spoiled=NOT_MADE, fix="correct --data"
         )
     _check_kind(checkpoint, path)
+    _check_flags(questions, given, checkpoint.task == "image-classification")
     fine_tune = _fine_tune(questions, checkpoint)
-    with create.staging(checkout, name) as folder:
+    words = own_words(checkpoint, path)
+    with restated(NOT_MADE, words), create.staging(checkout, name) as folder:
         create.copy_checkpoint(checkpoint, folder)
         copied: dict[str, Path] = {}
         length = None
@@ -137,7 +152,7 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
             section, lines = images_section(questions, given, checkpoint, path, fine_tune, folder)
             splits = create.loaded(folder, section, checkpoint.task)
         else:
-            section, lines, copied = texts_section(questions, given, checkpoint, path, fine_tune, folder)
+            section, lines, copied = texts_section(questions, given, checkpoint, path, fine_tune, folder, words)
             splits = create.loaded(folder, section, checkpoint.task)
             lengths = create.measure_texts(folder, checkpoint, splits)
             section["max_tokens"] = _max_tokens(questions, lengths)

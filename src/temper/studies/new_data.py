@@ -4,6 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from temper.data.prepare import check_examples
+from temper.data.source import splits_from_columns
 from temper.errors import DataError
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, match_labels
@@ -26,6 +28,17 @@ def path_of(text: str) -> Path:
     if not text:
         raise ValueError("give a path")
     return Path(text).expanduser().resolve()
+
+
+def own_words(checkpoint: Checkpoint, path: Path) -> dict[str, str]:
+    """What the user calls what a run of the study would name."""
+    return {
+        create.CHECKPOINT: str(checkpoint.folder),
+        "set data.quoting: false": "give --no-quoting",
+        "data.quoting": "--quoting",
+        "the file's `columns`": "--columns",
+        "data.text": "--text-column",
+    } | ({f"{create.RAW}/train": str(path)} if checkpoint.task == "image-classification" else {})
 
 
 @dataclass(frozen=True)
@@ -88,9 +101,18 @@ def _columns(questions: Questions, given: Given, data: DataFile) -> tuple[list[s
 
 
 def texts_section(
-    questions: Questions, given: Given, checkpoint: Checkpoint, path: Path, fine_tune: bool, folder: Path
+    questions: Questions,
+    given: Given,
+    checkpoint: Checkpoint,
+    path: Path,
+    fine_tune: bool,
+    folder: Path,
+    words: dict[str, str],
 ) -> tuple[Section, list[str], dict[str, Path]]:
-    """The `data:` section for a file of texts, what was found, and the files that were copied by their target."""
+    """The `data:` section for a file of texts, what was found, and the files that were copied by their target.
+
+    `words` learns which of the user's files those of the study come from.
+    """
     data = read_data_file(path, columns=given.columns, quoting=given.quoting)
     text, label = _columns(questions, given, data)
     values = data.distinct(label)
@@ -131,9 +153,15 @@ def texts_section(
         for target, source in ((train, path), (test, other)):
             shutil.copyfile(source, folder / create.RAW / target)
             copied[f"{create.RAW}/{target}"] = source
+            words[f"{create.RAW}/{target}"] = str(source)
         values = sorted({*values, *(test_data.distinct(label) if label in test_data.names else [])})
         train_rows, said = data.rows, f"{test_data.rows:,} rows of {other.name}"
     names = _labels(questions, given, checkpoint, values, fine_tune)
+    if other is None:  # before a row that is wrong has another number in the file that it was drawn into
+        whole = dict.fromkeys(("train", "test"), data.table)
+        rows_of = splits_from_columns(whole, text=text, label=label, label_names=names, notes={})
+        check_examples(rows_of.train, checkpoint.task)
+        words |= {f"{create.RAW}/{part}": f"the {Path(part).stem} rows of {path}" for part in (train, test)}
     quoting = "" if data.quoting is None else f", quotes {'around fields' if data.quoting else 'are text'}"
     section = {
         "source": "files",

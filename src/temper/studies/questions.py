@@ -1,7 +1,7 @@
 """What a command still needs to know: given by a flag, asked on the terminal, or taken as suggested."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from temper.errors import ConfigError
@@ -47,6 +47,7 @@ class Questions:
                 if suggestion is not None:
                     print(suggestion, file=sys.stderr)  # beside the question that nobody answered
                     return self._read(flag, suggestion, read)
+                print(file=sys.stderr)  # the question has no line end
                 raise ConfigError(
                     asked=f"make a study: {question}",
                     happened="it was not given, and nobody is there to be asked",
@@ -58,6 +59,16 @@ class Questions:
             except ValueError as error:
                 print(f"  {error}", file=sys.stderr)
 
+    def refuse(self, flags: Iterable[str], why: str) -> None:
+        """Refuse flags that would count for nothing.
+
+        Raises:
+            ConfigError: one of them was given.
+        """
+        for flag in flags:
+            if self._given.get(flag.replace("-", "_")) is not None:
+                raise ignored(flag, why)
+
     def _read(self, flag: str, text: str, read: Callable[[str], Value]) -> Value:
         try:
             return read(text)
@@ -68,6 +79,16 @@ class Questions:
                 spoiled="nothing: no study was made",
                 fix=f"correct --{flag}",
             ) from None
+
+
+def ignored(flag: str, why: str) -> ConfigError:
+    """A flag was given that would count for nothing."""
+    return ConfigError(
+        asked=f"make a study with --{flag}",
+        happened=why,
+        spoiled="nothing: no study was made",
+        fix=f"leave out --{flag}",
+    )
 
 
 def one_of(values: list[str]) -> Callable[[str], str]:

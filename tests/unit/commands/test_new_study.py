@@ -55,3 +55,17 @@ def test_a_refusal_has_four_parts_and_leaves_nothing(type_in, checkout, checkpoi
     error = said.err[said.err.index("ConfigError") :]
     assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
     assert left(checkout) == []
+
+
+def test_ctrl_c_is_no_traceback_and_says_what_is_left_to_do(type_in, checkout, checkpoint, data, monkeypatch):
+    def interrupted(*arguments, **words):
+        raise KeyboardInterrupt
+
+    (checkout / ".dvc").mkdir()
+    monkeypatch.setattr("temper.tracking.dvc.ask_dvc", interrupted)
+    said = type_in("mine", "--checkpoint", checkpoint, "--data", data, "--yes", code=130)
+    assert said.err.splitlines()[-2].endswith(
+        "studies/mine is there, and DVC does not track its files yet: dvc add data/raw in that folder"
+    )
+    assert said.err.splitlines()[-1] == "temper: interrupted"
+    assert left(checkout) == ["mine"]

@@ -121,3 +121,14 @@ def test_a_study_of_images_takes_neither_rows_nor_folders(tmp_path, name, what):
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match=f"{name} is {what}"):
         read(name, base=tmp_path, data={}, task="image-classification")
+
+
+def test_what_is_wrong_with_a_file_is_told_as_a_prediction(tmp_path):
+    (tmp_path / "rows.tsv").write_text("sentence\ngood\n\n")
+    (tmp_path / "none.tsv").write_text("")
+    for name in ("rows.tsv", "none.tsv"):
+        with pytest.raises(DataError) as caught:
+            read(name, base=tmp_path)
+        assert caught.value.spoiled == "nothing was predicted"
+        assert "params.yaml" not in caught.value.fix
+        assert "data.quoting" not in caught.value.fix

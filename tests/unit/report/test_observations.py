@@ -219,6 +219,15 @@ def test_what_was_not_measured_is_listed_by_reason_with_its_records():
     ]
 
 
+def test_a_median_of_few_calls_is_said_to_be_one_where_tables_show_it():
+    few = timed(1.0).model_copy(update={"percentiles_left_out": {"50": "few"}, "timed_runs": 7})
+    records = [base(), record("large", workloads={"b2": few})]
+    assert only(found(records)[MISSING]).text == (
+        "p50 of large at b2 (7): fewer calls were timed than p50 needs, 11; what tables show as p50 is the median of these "
+        "calls"
+    )
+
+
 def test_the_harness_is_no_candidate_for_anything():
     harness = on(record("harness", predictions=None, workloads={"b2": timed(0.001)}), runner="null")
     assert all("harness" not in each.records for own in found([base(), harness, record("a")]).values() for each in own)

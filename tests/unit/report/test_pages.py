@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from temper.errors import ArtifactError
+from temper.cli import main
+from temper.errors import ArtifactError, ConfigError
 from temper.report.pages import figures, filled, results_table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -127,3 +128,31 @@ def test_observations_and_a_table_for_each_workload_stand_behind_marks_too():
     assert "**b12-s64: batch 12, 64 tokens**\n\n| candidate | library |" in written
     assert "**The fastest**\n\n- b1-s128: openvino-int8 is the fastest of 9" in written
     assert filled(written, ROOT) == written
+
+
+def test_a_workload_that_the_records_lack_is_an_error_and_no_table_without_columns():
+    page = "<!-- table of results/cpu-2c/sst2-minilm for b9-s9 -->\n<!-- end of table -->\n"
+    with pytest.raises(ArtifactError, match=r"for b9-s9\n  happened: its records have the workloads b1-s128, "):
+        filled(page, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("page", "happened"),
+    [
+        ("a\n<!-- table of results/cpu-2c/embedded -->\nold\n", "the mark in line 2 has no "),
+        (
+            "<!-- table of x -->\n<!-- table of y -->\n<!-- end of table -->\n",
+            "the mark in line 1 has no ",
+        ),
+        ("<!-- tabel of x -->\n<!-- end of table -->\n", "line 2 ends a table, and there is no mark before it"),
+    ],
+)
+def test_a_mark_without_an_end_and_an_end_without_a_mark_are_errors(page, happened):
+    with pytest.raises(ConfigError) as caught:
+        filled(page, ROOT)
+    assert caught.value.happened.startswith(happened)
+
+
+def test_a_page_that_is_not_there_is_an_error_in_words(tmp_path, capsys):
+    assert main(["pages", str(tmp_path / "none.md")]) == 1
+    assert "happened: FileNotFoundError: No such file or directory" in capsys.readouterr().err

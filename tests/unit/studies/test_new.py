@@ -271,3 +271,45 @@ def test_no_room_is_said_and_leaves_nothing(new, checkout, checkpoint, data, mon
     monkeypatch.setattr(create, "copy_checkpoint", full)
     error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
     assert error.happened == "OSError: No space left on device"
+
+
+def test_a_wrong_row_is_named_as_the_users_file_has_it(new, checkout, checkpoint, data):
+    rows = data.read_text().splitlines()
+    data.write_text("\n".join([*rows[:6], "\tpositive", *rows[6:]]) + "\n")
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert error.asked == f"use {data}"
+    assert error.happened == "the text is empty in 1 row (counted from 1, without a header: 6)"
+    assert error.spoiled == "nothing: no study was made"
+    assert "check --quoting" in error.fix
+
+
+def test_wrong_rows_of_a_test_file_and_wrong_weights_are_named_by_the_users_paths(
+    new, checkout, checkpoint, data, tmp_path
+):
+    test = tmp_path / "dev.tsv"
+    test.write_text("review\tmark\ngood\tpositive\n\tnegative\n")
+    assert refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, test=test).asked == f"use {test}"
+    (checkpoint / "model.safetensors").unlink()
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert error.happened == f"no *.safetensors in {checkpoint}"
+    assert error.spoiled == "nothing: no study was made"
+
+
+def test_a_flag_for_images_is_refused_where_the_data_is_texts(new, checkout, checkpoint, data):
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, test_share=0.5)
+    assert error.fix == "leave out --test-share"
+
+
+def test_max_tokens_is_not_beyond_what_the_model_takes(new, checkout, checkpoint, data):
+    data.write_text(data.read_text().replace("charming film", "charming " * 30 + "film"))
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, max_tokens=POSITIONS + 1)
+    assert error.happened == f"'{POSITIONS + 1}' is no whole number from 3 to {POSITIONS}"
+
+
+def test_a_checkpoint_of_another_study_is_named_once(new, checkout, checkpoint, data, tmp_path):
+    other = tmp_path / "data/raw/checkpoint"
+    other.parent.mkdir(parents=True)
+    checkpoint.rename(other)
+    (other / "model.safetensors").unlink()
+    error = refused(checkout, new, name="mine", checkpoint=other, data=data)
+    assert error.happened == f"no *.safetensors in {other}"

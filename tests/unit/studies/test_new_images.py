@@ -1,12 +1,14 @@
 """Studies of a folder of images by label."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from temper.studies.about import read_about
 from temper.study import read_study
-from tests.unit.studies.conftest import params, refused
+from tests.unit.studies.conftest import NONE, params, refused
 
 
 def images(folder, names=("NEGATIVE", "POSITIVE")):
@@ -71,3 +73,22 @@ def test_a_folder_with_a_broken_image_is_refused(new, checkout, resnet, tmp_path
     (photos / "POSITIVE/3.png").write_bytes(b"\x89PNG")
     error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
     assert "POSITIVE/3.png" in error.happened
+
+
+@pytest.mark.parametrize(
+    ("flags", "lists"),
+    [({"test": "dev.tsv"}, NONE), ({"max_tokens": 8}, NONE), ({}, replace(NONE, text=["text"]))],
+)
+def test_a_flag_for_texts_is_refused_where_the_data_is_images(new, checkout, resnet, tmp_path, flags, lists):
+    photos = images(tmp_path / "photos")
+    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos, lists=lists, **flags)
+    assert "it is for texts, and the data is a folder of images" in error.happened
+
+
+def test_a_broken_image_is_named_as_the_user_has_it(new, checkout, resnet, tmp_path):
+    photos = images(tmp_path / "photos")
+    (photos / "POSITIVE/broken.png").write_text("no image")
+    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    assert error.asked == f"read the images below {photos}"
+    assert f"{photos}/POSITIVE/broken.png" in error.happened
+    assert error.spoiled == "nothing: no study was made"

@@ -53,6 +53,7 @@ def test_where_nobody_answers_a_suggestion_counts_and_its_absence_is_an_error(ca
     with pytest.raises(ConfigError) as caught:
         questions().answer("x", "which one", one_of(["a"]))
     assert caught.value.fix == "give --x"
+    assert capsys.readouterr().err == "\n"  # the error starts on a line of its own
 
 
 def test_every_suggestion_may_be_taken_without_asking():
