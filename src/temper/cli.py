@@ -167,13 +167,19 @@ def _page(file: str) -> str:
 def _pages(arguments: argparse.Namespace) -> int:
     from temper.report.pages import filled
 
+    failed = 0
     for file in arguments.files:
-        page = _page(file)
-        text = filled(page, Path("."))
+        try:
+            page = _page(file)
+            text = filled(page, Path("."))
+        except PipelineError as error:  # of this page; the others go on
+            print(f"{file}: {type(error).__name__}:{error}", file=sys.stderr)
+            failed = 1
+            continue
         if text != page:
             write_text(file, text)
         print(f"{file}: {'written anew' if text != page else 'up to date'}")
-    return 0
+    return failed
 
 
 def _figures(arguments: argparse.Namespace) -> int:

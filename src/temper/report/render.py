@@ -136,8 +136,9 @@ def _notes_of(record: Record, compared: Mapping[str, Any]) -> list[str]:
     elif accuracy.answers.cut_rows:
         found.append(f"{record.candidate}: {accuracy.answers.cut_rows} test rows were cut to the length it accepts")
     for size, differing in compared["accuracy"].get("labels_differing_by_batch_size", {}).items():
+        rows = {0: "no row", 1: "1 row"}.get(differing, f"{differing:,} rows")
         found.append(
-            f"{record.candidate}: in batches of {size} it answers {differing} rows otherwise than in those the table counts"
+            f"{record.candidate}: in batches of {size} it answers {rows} otherwise than in those the table counts"
         )
     needed = compared["accuracy"].get("against_baseline", {}).get("rows_that_would_decide")
     if needed:

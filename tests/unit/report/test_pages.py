@@ -156,3 +156,14 @@ def test_a_mark_without_an_end_and_an_end_without_a_mark_are_errors(page, happen
 def test_a_page_that_is_not_there_is_an_error_in_words(tmp_path, capsys):
     assert main(["pages", str(tmp_path / "none.md")]) == 1
     assert "happened: FileNotFoundError: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_does_not_keep_the_others_from_it(tmp_path, capsys):
+    unfiled, plain = tmp_path / "unfiled.md", tmp_path / "plain.md"
+    unfiled.write_text("<!-- table of results/none/none -->\nnot measured yet\n<!-- end of table -->\n")
+    plain.write_text("nothing to write\n")
+    assert main(["pages", str(unfiled), str(plain)]) == 1
+    said = capsys.readouterr()
+    assert f"{unfiled}: ArtifactError:" in said.err
+    assert said.out == f"{plain}: up to date\n"
+    assert "not measured yet" in unfiled.read_text()
