@@ -44,9 +44,8 @@ def restated(spoiled: str, words: Mapping[str, str]) -> Iterator[None]:
         if not words:
             return text
         found = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-        return re.sub(
-            rf"(?<![\w/])(?:{found})", lambda match: words[match[0]], text
-        )  # once, and no end of a longer path
+        # in one pass, so that nothing is put in twice; and never into the end of a longer path
+        return re.sub(rf"(?<![\w/])(?:{found})", lambda match: words[match[0]], text)
 
     try:
         yield

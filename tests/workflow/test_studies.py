@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from temper.report.reported import read_reported
 from temper.study import read_study
 from tests.workflow.conftest import ROOT
 from tests.workflow.cut_down import check_records, cut_down, params_of, run_cut_down
@@ -23,6 +24,14 @@ def test_every_study_cut_down_is_right_and_has_the_same_rows(name):
         row: candidate.workloads for row, candidate in of_whole.candidates.items()
     }
     assert read.baseline == of_whole.baseline
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("studies/*/reported.yaml")), ids=lambda file: file.parent.name)
+def test_what_a_write_up_reports_is_held_against_candidates_of_its_study(file):
+    claims = read_reported(file).speed_ups
+    named = {name for claim in claims for name in (claim.candidate, claim.over)}
+    assert named <= set(params_of(file.parent.name)["candidates"])
+    assert len({claim.title for claim in claims}) == len(claims)  # they head the columns of a table
 
 
 @pytest.fixture(scope="module", params=["distilbert-sst2-int8-offline", "gpt2-classification-offline"])

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from temper.devices import nvidia_gpus
-from temper.measurement.record import read_record
 from temper.onnx_file import load
-from temper.report.reported import read_reported
 from tests.workflow.conftest import ROOT, StudyFolder
-from tests.workflow.cut_down import cut_down
+from tests.workflow.cut_down import check_records, run_cut_down
 
 GPU, CPU = "bert-batch-sweep-offline-gpu", "bert-batch-sweep-offline"
 
@@ -21,23 +18,13 @@ GPU, CPU = "bert-batch-sweep-offline-gpu", "bert-batch-sweep-offline"
 @pytest.fixture(scope="module", params=[CPU, GPU])
 def run(request: pytest.FixtureRequest, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
     """A variant, run once with tiny sizes. Read it only."""
-    study = StudyFolder(tmp_path_factory.mktemp(request.param), code)
-    whole = yaml.safe_load((ROOT / "studies" / request.param / "params.yaml").read_text(encoding="utf-8"))
-    (study / "params.yaml").write_text(yaml.safe_dump(cut_down(whole), sort_keys=False), encoding="utf-8")
-    study.snakemake()
+    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param))
     yield study
     shutil.rmtree(study.folder)
 
 
 def test_every_row_has_a_record_and_what_needs_a_gpu_says_so(run):
-    params = yaml.safe_load((run / "params.yaml").read_text())
-    for name, row in params["candidates"].items():
-        record = read_record(run / f"artifacts/measurements/{name}.json")
-        if params["backends"][row["backend"]]["gpus"] and not nvidia_gpus():
-            assert (record.status, record.reason.partition(":")[0]) == ("not measured", "no NVIDIA GPU")
-        else:
-            assert record.status == "measured"
-            assert list(record.workloads) == sorted(row["workloads"])
+    check_records(run)
 
 
 def test_simplifying_takes_nodes_out_and_a_candidate_beside_it_shows_what_that_is_worth(run):
@@ -60,12 +47,6 @@ def test_the_sweep_is_told_in_the_order_of_its_batches(run):
     page = (run / "artifacts/report/summary_table.md").read_text()
     assert [line.split(":")[0].removeprefix("## ") for line in page.splitlines() if line.startswith("## ")] == batches
     assert batches == sorted(batches, key=lambda name: int(name.partition("-")[0][1:]))
-
-
-def test_what_is_reported_names_candidates_of_the_study_that_is_held_against_it():
-    reported = read_reported(ROOT / "studies/bert-batch-sweep/reported.yaml")
-    params = yaml.safe_load((ROOT / f"studies/{GPU}/params.yaml").read_text(encoding="utf-8"))
-    assert {name for claim in reported.speed_ups for name in (claim.candidate, claim.over)} <= set(params["candidates"])
 
 
 def test_the_variants_without_and_with_the_hub_have_the_same_rows():

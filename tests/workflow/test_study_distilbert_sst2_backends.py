@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from temper.devices import nvidia_gpus
-from temper.measurement.record import read_record
 from tests.workflow.conftest import ROOT, StudyFolder, happened
-from tests.workflow.cut_down import cut_down
+from tests.workflow.cut_down import check_records, run_cut_down
 
 GPU, CPU = "distilbert-sst2-backends-offline-gpu", "distilbert-sst2-backends-offline"
 OBSERVATIONS = "artifacts/report/engineering_observations.md"
@@ -21,10 +20,7 @@ OBSERVATIONS = "artifacts/report/engineering_observations.md"
 @pytest.fixture(scope="module", params=[CPU, GPU])
 def run(request: pytest.FixtureRequest, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
     """A variant, run once with tiny sizes. Read it only."""
-    study = StudyFolder(tmp_path_factory.mktemp(request.param), code)
-    whole = yaml.safe_load((ROOT / "studies" / request.param / "params.yaml").read_text(encoding="utf-8"))
-    (study / "params.yaml").write_text(yaml.safe_dump(cut_down(whole), sort_keys=False), encoding="utf-8")
-    study.snakemake()
+    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param))
     yield study
     shutil.rmtree(study.folder)
 
@@ -40,11 +36,7 @@ def lines(study: StudyFolder) -> dict[str, list[str]]:
 
 
 def test_every_row_has_a_record_and_what_needs_a_gpu_says_so(run):
-    params = yaml.safe_load((run / "params.yaml").read_text())
-    for name, row in params["candidates"].items():
-        record = read_record(run / f"artifacts/measurements/{name}.json")
-        needs_gpu = params["backends"][row["backend"]]["gpus"] > 0
-        assert record.status == ("not measured" if needs_gpu and not nvidia_gpus() else "measured"), name
+    check_records(run)
 
 
 def test_every_observation_names_records_that_are_there(run):

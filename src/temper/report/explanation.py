@@ -1,12 +1,11 @@
 """Why a lower precision is not faster, from what was executed and measured."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, Record, Workload
 from temper.report.tables import median_ms
-from temper.statistics.ratio import Ratio
+from temper.statistics.ratio import quotient
 
 _LOW = ("INT8", "FP8", "INT4", "FP4", "FP16", "BF16")
 _EIGHT_BITS = ("INT8", "FP8", "INT4", "FP4")
@@ -21,14 +20,6 @@ def low_precision(record: Record) -> str | None:
         if isinstance(workload, Workload) and workload.executed is not None:
             held |= set(workload.executed["products_by_precision"])
     return next((precision for precision in _LOW if precision in held), None)
-
-
-def quotient(own: LatencyRatio, other: LatencyRatio) -> Ratio:
-    """One candidate's latency over another's, each known as its ratio to the baseline's, with a 95 % interval."""
-    relative = own.ratio / other.ratio
-    # two independent ratios: the variances of their logarithms add up
-    spread = math.hypot(*(math.log(each.high / each.low) / 2 for each in (own, other)))
-    return Ratio(relative, relative * math.exp(-spread), relative * math.exp(spread))
 
 
 def _reference(record: Record, records: Sequence[Record], name: str) -> Record | None:

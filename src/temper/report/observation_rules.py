@@ -6,11 +6,10 @@ A rule yields observations (temper/report/observation.py); where the records hol
 from collections.abc import Callable, Iterator, Sequence
 
 from temper.measurement.record import NotMeasured, Record
-from temper.report.explanation import quotient
 from temper.report.formats import in_order, interval, milliseconds, number, points
 from temper.report.observation import Facts, Observation, precision_of, ratio_of, runs_on, workload_of
 from temper.report.tables import Row
-from temper.statistics.ratio import verdict
+from temper.statistics.ratio import quotient, verdict
 from temper.statistics.tail import calls_needed
 
 BITS = {"FP32": 32, "FP16": 16, "BF16": 16, "FP8": 8, "INT8": 8, "FP4": 4, "INT4": 4}

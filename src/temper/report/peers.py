@@ -1,30 +1,15 @@
 """Candidates held against the fastest of some others, from the ratios that each was timed to the baseline with."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 from temper.errors import ArtifactError
 from temper.measurement.record import LatencyRatio, Record
 from temper.report.filed import FiledStudy
 from temper.report.markdown_table import markdown_table
-from temper.statistics.ratio import Ratio
+from temper.statistics.ratio import Ratio, quotient
 
 HEADER = ("workload", "fastest peer", "candidate", "× the peer's latency")
 SAME = Ratio(1.0, 1.0, 1.0)
-
-
-def quotient(own: Ratio, other: Ratio) -> Ratio:
-    """The ratio of two latencies out of their ratios to one baseline, with a 95 % interval.
-
-    On the scale of logarithms it is a difference of two estimates, whose interval follows from theirs by the method of
-    variance estimates recovery (Zou & Donner 2008, Statistics in Medicine 27:1693–1702, equation 4). The two were timed in
-    different processes, each beside the baseline: the estimates are independent, and the interval is wider for it than that
-    of two candidates timed in turns.
-    """
-    point = math.log(own.ratio / other.ratio)
-    below = math.hypot(math.log(own.ratio / own.low), math.log(other.high / other.ratio))
-    above = math.hypot(math.log(own.high / own.ratio), math.log(other.ratio / other.low))
-    return Ratio(math.exp(point), math.exp(point - below), math.exp(point + above))
 
 
 def _ratios(records: Iterable[Record], workload: str) -> dict[str, Ratio]:

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from temper.errors import ArtifactError, ConfigError
 from temper.measurement.record import LatencyRatio, NotMeasured, Record
-from temper.report.explanation import quotient
 from temper.report.filed import FiledStudy
 from temper.report.formats import ABSENT, in_order
 from temper.report.markdown_table import markdown_table
+from temper.statistics.ratio import quotient
 
 
 class _Closed(BaseModel):

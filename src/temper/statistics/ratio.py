@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,33 @@ class Ratio:
     def relative_half_width(self) -> float:
         """Half of the interval's width, as a share of the ratio."""
         return (self.high - self.low) / 2 / self.ratio
+
+
+class Estimated(Protocol):
+    """A ratio with its interval: a `Ratio`, or what a record holds of one."""
+
+    @property
+    def ratio(self) -> float: ...
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def quotient(own: Estimated, other: Estimated) -> Ratio:
+    """The ratio of two latencies out of their ratios to one baseline, with a 95 % interval.
+
+    On the scale of logarithms it is a difference of two estimates, whose interval follows from theirs by the method of
+    variance estimates recovery (Zou & Donner 2008, Statistics in Medicine 27:1693–1702, equation 4). The two were timed in
+    different processes, each beside the baseline: the estimates are independent, and the interval is wider for it than that
+    of two candidates timed in turns.
+    """
+    point = math.log(own.ratio / other.ratio)
+    below = math.hypot(math.log(own.ratio / own.low), math.log(other.high / other.ratio))
+    above = math.hypot(math.log(own.high / own.ratio), math.log(other.ratio / other.low))
+    return Ratio(math.exp(point), math.exp(point - below), math.exp(point + above))
 
 
 def _groups(blocks: int) -> npt.NDArray[np.int64]:

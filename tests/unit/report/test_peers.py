@@ -1,13 +1,10 @@
-import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from temper.errors import ArtifactError
 from temper.report.filed import FiledStudy
-from temper.report.peers import peers_markdown, quotient
-from temper.statistics.ratio import Ratio
+from temper.report.peers import peers_markdown
 from tests.records import record, workload
 
 
@@ -77,22 +74,3 @@ def test_what_was_not_measured_or_computes_nothing_is_no_candidate():
 def test_an_unknown_peer_is_refused():
     with pytest.raises(ArtifactError, match="it has no candidate faster"):
         peers_markdown(study(BASE, FAST), ["faster"])
-
-
-def test_the_quotient_turned_round_is_its_inverse():
-    one, other = Ratio(0.2, 0.19, 0.22), Ratio(0.5, 0.48, 0.51)
-    there, back = quotient(one, other), quotient(other, one)
-    assert there.ratio == pytest.approx(0.4)
-    assert (there.low, there.high) == (pytest.approx(1 / back.high), pytest.approx(1 / back.low))
-
-
-def test_the_interval_of_the_quotient_covers_as_often_as_those_it_is_made_of():
-    generator, covered, runs = np.random.default_rng(5), 0, 4000
-    for _ in range(runs):
-        ratios = []
-        for true, spread in ((0.3, 0.02), (0.6, 0.05)):
-            log = math.log(true) + spread * generator.standard_normal()
-            ratios.append(Ratio(*(math.exp(log + shift * 1.96 * spread) for shift in (0, -1, 1))))
-        found = quotient(*ratios)
-        covered += found.low <= 0.5 <= found.high
-    assert 0.94 < covered / runs < 0.96

@@ -1,13 +1,14 @@
 """The ratio's interval: by hand, and by simulation with the stopping rule in the loop."""
 
 import gc
+import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from temper.measurement.alternation import Stopping, time_in_turns
-from temper.statistics.ratio import MAX_GROUPS, Ratio, ratio_interval, verdict
+from temper.statistics.ratio import MAX_GROUPS, Ratio, quotient, ratio_interval, verdict
 
 RUNS = 1000
 
@@ -136,3 +137,22 @@ def test_a_machine_too_noisy_for_the_width_says_undecided_and_neither_win_nor_lo
     verdicts = [verdict(simulated(1.0, seed, turn=0.3, call=0.1), MARGIN) for seed in range(100)]
     assert sum(each in ("win", "loss") for each in verdicts) <= 5
     assert verdicts.count("undecided") >= 80
+
+
+def test_the_quotient_turned_round_is_its_inverse():
+    one, other = Ratio(0.2, 0.19, 0.22), Ratio(0.5, 0.48, 0.51)
+    there, back = quotient(one, other), quotient(other, one)
+    assert there.ratio == pytest.approx(0.4)
+    assert (there.low, there.high) == (pytest.approx(1 / back.high), pytest.approx(1 / back.low))
+
+
+def test_the_interval_of_the_quotient_covers_as_often_as_those_it_is_made_of():
+    generator, covered, runs = np.random.default_rng(5), 0, 4000
+    for _ in range(runs):
+        ratios = []
+        for true, spread in ((0.3, 0.02), (0.6, 0.05)):
+            log = math.log(true) + spread * generator.standard_normal()
+            ratios.append(Ratio(*(math.exp(log + shift * 1.96 * spread) for shift in (0, -1, 1))))
+        found = quotient(*ratios)
+        covered += found.low <= 0.5 <= found.high
+    assert 0.94 < covered / runs < 0.96
