@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from temper.errors import ArtifactError, ConfigError
+from temper.errors import ConfigError
 from temper.measurement.record import NotMeasured
 from temper.report.filed import FiledStudy
 from temper.report.pages import filled
@@ -67,9 +67,10 @@ def test_what_was_not_measured_gets_no_verdict_and_batches_stand_in_order(tmp_pa
     assert [row[1] for row in table[2:]] == ["–", "3.00 [2.97, 3.03] confirmed", "not measured"]
 
 
-def test_a_claim_of_a_candidate_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ArtifactError, match="there is no record of own"):
-        speed_ups_markdown(study(record("base")), written(tmp_path, ("own", "base", 2, 3)))
+def test_a_claim_of_a_candidate_without_a_record_is_no_verdict(tmp_path):
+    claims = written(tmp_path, ("own", "base", 2, 3), ("base", "own", 2, 3))
+    table = cells(speed_ups_markdown(study(record("base", workloads={"b1": timed(1.0)})), claims))
+    assert table[2] == ["b1", "no record", "no record"]
 
 
 @pytest.mark.parametrize("text", [None, "source: a page\n", "source: a\nspeed_ups: []\n", "speed_ups: [\n", "- 1\n"])
