@@ -69,6 +69,21 @@ def resolve_version(library: Library | None, asked: str) -> str:
     return installed_version(library) or "not installed"
 
 
+def _refuse_rivals(library: Library) -> None:
+    """Refuse two distributions of one module in different versions: their metadata cannot say which one is imported."""
+    path = _environment()
+    found = {name: installed_version(Library(library.module, (name,), ""), path) for name in library.distributions}
+    there = {name: version for name, version in found.items() if version is not None}
+    if len(set(there.values())) > 1:
+        raise LibraryError(
+            asked=f"use {library.title}",
+            happened=" and ".join(f"{name} {version}" for name, version in there.items())
+            + f" are both installed: they own the same module, {library.module}, and either may be imported",
+            spoiled="this row only; nothing was measured under the wrong version",
+            fix=f"pip uninstall {' '.join(there)}, and install the one that is wanted anew (docs/install.md)",
+        )
+
+
 def _choose_folder(library: Library, asked: str) -> Path | None:
     """Folder of another version to import from; None where the installed version is the one asked for."""
     here = installed_version(library)
@@ -81,6 +96,7 @@ def _choose_folder(library: Library, asked: str) -> Path | None:
             fix="make setup (or pip install -r requirements/cpu.txt), or drop the row from params.yaml",
         )
     if asked == INSTALLED or (here is not None and public_version(here) == public_version(asked)):
+        _refuse_rivals(library)
         return None
     folder = folder_of(library, asked)
     if not folder.joinpath(*library.module.split(".")).exists():

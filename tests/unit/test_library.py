@@ -70,6 +70,16 @@ def test_a_second_version_in_one_process_is_an_error(places, first, second):
     assert run(places, code) == f"LibraryError: version {first} is already loaded in this process"
 
 
+@pytest.mark.parametrize(("other", "refused"), [("1.5", True), ("1.6", False)])
+def test_two_distributions_of_one_module_in_two_versions_are_refused(places, other, refused):
+    info = places / "environment" / f"made_up-{other}.dist-info"  # what an installation over the other leaves behind
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: made-up\nVersion: {other}\n")
+    said = run(places, "print(library.import_library(made_up, 'installed').__version__)")
+    assert said.startswith("LibraryError: made-up-cu13 1.6 and made-up 1.5 are both installed") == refused
+    assert refused or said == "1.6"
+
+
 def test_the_same_version_twice_is_the_same_module(places):
     code = "print(library.import_library(made_up, '1.5') is library.import_library(made_up, '1.5'))"
     assert run(places, code) == "True"
