@@ -1,13 +1,14 @@
 """The `temper` command: what a person asks beside `snakemake` itself."""
 
 import argparse
+import errno
 import os
 import sys
 from pathlib import Path
 
 from temper.artifact import write_text
 from temper.commands import lint, new_study, predict, raw, studies
-from temper.errors import ConfigError, DataError, PipelineError
+from temper.errors import ConfigError, DataError, PipelineError, StorageError
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -214,6 +215,11 @@ def run() -> int:
     return main()
 
 
+def _let_go_of_stdout() -> None:
+    """What is left in the buffer goes nowhere: Python would try to write it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors that a user can cause end in their four parts and exit code 1, Ctrl-C in 130."""
     parser = argparse.ArgumentParser(prog="temper", description=__doc__)
@@ -273,9 +279,26 @@ def main(argv: list[str] | None = None) -> int:
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:
-        return int(arguments.function(arguments))
+        code = int(arguments.function(arguments))
+        sys.stdout.flush()
+        return code
     except PipelineError as error:
         print(f"{type(error).__name__}:{error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read the output has enough: `temper studies | head`
+        _let_go_of_stdout()
+        return 128 + 13  # as a shell counts SIGPIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _let_go_of_stdout()
+        full = StorageError(
+            asked=f"run temper {' '.join(sys.argv[1:] if argv is None else argv)}",
+            happened=f"{error.strerror}, of its output or of a file that it writes",
+            spoiled="what it was writing: that is not whole, or not there",
+            fix="free some space, or write elsewhere, and run it again",
+        )
+        print(f"StorageError:{full}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("temper: interrupted", file=sys.stderr)

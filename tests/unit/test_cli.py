@@ -1,5 +1,8 @@
 """Commands that need no finished study; tests/workflow/test_commands.py runs all of them."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,28 @@ def test_figures_draws_what_a_page_marks_beside_the_page(tmp_path, capsys):
     assert main(["figures", str(page)]) == 0
     assert (tmp_path / "figures/layers.svg").read_text().startswith("<?xml")
     assert capsys.readouterr().out == f"{tmp_path}/figures/layers.svg: drawn from {search}\n"
+
+
+def into(stdout):
+    """`temper studies`, its output written there; exit code and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "temper.cli", "studies"], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_to_a_full_disk_is_an_error_in_its_parts():
+    with open("/dev/full", "w") as full:
+        code, said = into(full)
+    assert code == 1
+    assert said.startswith("StorageError:\n  asked:    run temper studies\n  happened: No space left on device")
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word():
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        assert into(write) == (141, "")
+    finally:
+        os.close(write)
