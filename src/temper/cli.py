@@ -122,7 +122,7 @@ def _results(arguments: argparse.Namespace) -> int:
     from temper.report.results import file_results
 
     _in(arguments.directory)
-    folder = file_results(arguments.machine)
+    folder = file_results(arguments.machine, partial=arguments.partial)
     print(f"filed: {'/'.join(folder.parts[-3:])}")
     return 0
 
@@ -272,6 +272,11 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--remote", help="name of the remote (default: DVC's default remote)")
         if name == "results":
             command.add_argument("--machine", required=True, help="name of this machine's folder")
+            command.add_argument(
+                "--partial",
+                action="store_true",
+                help="of a study that is not finished: the candidates that were measured",
+            )
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")

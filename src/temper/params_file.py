@@ -1,6 +1,7 @@
 """params.yaml as a file: YAML in which no key stands twice."""
 
-from collections.abc import Hashable
+import io
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,25 @@ def check_unique_keys(file: str | Path) -> None:
         raise params_error(f"{file} is not valid YAML: {error}", "correct the line it names") from None
     except UnicodeDecodeError as error:
         raise params_error(f"{file} is not UTF-8: {error}", "save it as UTF-8") from None
+
+
+def edited(text: str, edit: Callable[[Any], None]) -> str:
+    """The text of a params file after a change of what it holds; comments and order stay.
+
+    Args:
+        text: of the file.
+        edit: changes the study, a mapping by section.
+    """
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    study = yaml.load(text)
+    edit(study)
+    stream = io.StringIO()
+    yaml.dump(study, stream)
+    return stream.getvalue()

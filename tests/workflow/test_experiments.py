@@ -124,3 +124,24 @@ def test_records_are_filed_by_machine_and_only_finished_ones(repository):
     done = repository.attempt("temper", "results", "--machine", "a-machine")
     assert done.returncode == 1
     assert "artifacts/measurements/ort-int8.json is not the file its job wrote" in done.stderr
+
+
+def test_what_was_measured_of_an_unfinished_study_is_filed_with_the_reasons_for_the_rest(repository):
+    (repository / "artifacts/measurements/ort-int8.json").unlink()
+    command = ("results", "--machine", "b-machine")
+    refused = repository.attempt("temper", *command)
+    assert refused.returncode == 1
+    assert "--partial files the candidates that were measured" in refused.stderr
+    assert repository.temper_says(*command, "--partial").endswith("filed: results/b-machine/tiny\n")
+    filed = repository / "results/b-machine/tiny"
+    params, whole = (yaml.safe_load((folder / "params.yaml").read_text()) for folder in (filed, repository))
+    assert params["candidates"].keys() == whole["candidates"].keys() - {"ort-int8"}
+    reasons = json.loads((filed / "left_out.json").read_text())
+    assert reasons == {"measure ort-int8": "artifacts/measurements/ort-int8.json is not there"}
+    assert not (filed / "jobs/measure/ort-int8.json").exists()
+    summary = json.loads((filed / "report/summary.json").read_text())
+    assert summary["candidates"].keys() == params["candidates"].keys()
+    (repository / "artifacts/measurements/ort-fp32.json").unlink()
+    without_baseline = repository.attempt("temper", *command, "--partial")
+    assert without_baseline.returncode == 1
+    assert "measure ort-fp32: artifacts/measurements/ort-fp32.json is not there" in without_baseline.stderr

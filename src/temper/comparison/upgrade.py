@@ -1,6 +1,5 @@
 """Another version of an engine or inference library in the same study: the plan, the run, both versions side by side."""
 
-import io
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from temper.comparison.experiments import FOLDER
 from temper.errors import ConfigError, ExperimentError
 from temper.library import Library, folder_of, installed_version, public_version
 from temper.measurement.record import Accuracy, NotMeasured, Record, Workload, read_record
+from temper.params_file import edited
 from temper.plan import plan
 from temper.report.tables import median_ms
 from temper.tracking.dvc import environment
@@ -77,30 +77,22 @@ def with_version(text: str, library: str, version: str) -> str:
     Raises:
         ConfigError: no row names it.
     """
-    from ruamel.yaml import YAML
 
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    yaml.representer.add_representer(
-        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    study = yaml.load(text)
-    built = (*study["engines"].values(), *study["bucketed_engines"].values())
-    rows = [row for row in built if row["library"] == library]
-    rows += [row for row in study["backends"].values() if row["runner"] == library]
-    if not rows:
-        raise ConfigError(
-            asked=f"run this study with {library} {version}",
-            happened=f"no row of engines or backends names {library}",
-            spoiled="nothing",
-            fix=f"name one of {', '.join(sorted({*plugins.names('engines'), *plugins.names('backends')}))}",
-        )
-    for row in rows:
-        row["version"] = version
-    stream = io.StringIO()
-    yaml.dump(study, stream)
-    return stream.getvalue()
+    def change(study: Any) -> None:
+        built = (*study["engines"].values(), *study["bucketed_engines"].values())
+        rows = [row for row in built if row["library"] == library]
+        rows += [row for row in study["backends"].values() if row["runner"] == library]
+        if not rows:
+            raise ConfigError(
+                asked=f"run this study with {library} {version}",
+                happened=f"no row of engines or backends names {library}",
+                spoiled="nothing",
+                fix=f"name one of {', '.join(sorted({*plugins.names('engines'), *plugins.names('backends')}))}",
+            )
+        for row in rows:
+            row["version"] = version
+
+    return edited(text, change)
 
 
 def library_of(name: str) -> Library:
