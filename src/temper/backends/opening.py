@@ -102,12 +102,21 @@ def open_artifact(runner: str, artifact: str, options: Mapping[str, Any], versio
 
 
 def trace_artifact(
-    runner: str, artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]
-) -> Execution | None:
-    """What is executed for these padded batches, as the backend's `trace` says it; arguments as of `open_artifact`."""
+    runner: str, artifact: str, options: Mapping[str, Any], version: str, workloads: Mapping[str, Sequence[Tensors]]
+) -> Mapping[str, Execution | None]:
+    """What is executed for the padded batches of each workload, as the backend's `traces` or `trace` says it.
+
+    Args:
+        runner, artifact, options, version: as of `open_artifact`.
+        workloads: the batches, by name.
+    """
     signature = _signature(artifact)
     if signature is not None and signature.row_tokens is not None:
         dtypes = {spec.name: spec.dtype for spec in signature.inputs}
-        batches = [pack(batch, signature.row_tokens, dtypes) for batch in batches]
-    execution: Execution | None = plugins.load("backends", runner).trace(artifact, options, version, batches)
-    return execution
+        row_tokens = signature.row_tokens
+        workloads = {name: [pack(batch, row_tokens, dtypes) for batch in own] for name, own in workloads.items()}
+    module = plugins.load("backends", runner)
+    if hasattr(module, "traces"):
+        found: Mapping[str, Execution | None] = module.traces(artifact, options, version, workloads)
+        return found
+    return {name: module.trace(artifact, options, version, batches) for name, batches in workloads.items()}

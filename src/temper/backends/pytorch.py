@@ -22,7 +22,7 @@ from temper.backends.pytorch_modes import (
 from temper.backends.pytorch_trace import named_kernels, profiled, record_modules
 from temper.backends.runner import Logits, Runner
 from temper.errors import BackendError, PrecisionNotActive, Unavailable
-from temper.evidence.trace import Execution
+from temper.evidence.trace import ExecutedLayer, Execution
 from temper.library import Library, import_library
 from temper.signature import Signature, Tensors
 
@@ -246,14 +246,17 @@ def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runn
     return PyTorchRunner(artifact, Options.model_validate(options), version)
 
 
-def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+def traces(
+    artifact: str, options: Mapping[str, Any], version: str, workloads: Mapping[str, Sequence[Tensors]]
+) -> dict[str, Execution | None]:
     """What was executed: on the CPU modules where nothing is compiled, operators else; on CUDA the GPU's kernels.
 
     Args:
         artifact: folder of the checkpoint.
         options: of the backend's row.
         version: of PyTorch, or 'installed'.
-        batches: arrays of the signature by name; every batch is run once, after the calls that warm its shape up.
+        workloads: by name batches of arrays of the signature; every batch is run once, after the calls that warm its
+            shape up.
 
     Raises:
         Unavailable: this machine lacks the device.
@@ -261,29 +264,42 @@ def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequ
         BackendError: it replayed no CUDA graphs where the mode is made of them.
     """
     chosen = Options.model_validate(options)
-    by_module = chosen.device == "cpu" and chosen.mode in ("eager", "dynamic_int8")
     with ExitStack() as opened:
         if chosen.device == "cpu" and chosen.mode in MODES_OF_COMPILE:
             opened.enter_context(named_kernels(import_library(LIBRARY, version)))
         runner = opened.enter_context(PyTorchRunner(artifact, chosen, version))
-        if by_module:
+        if chosen.device == "cpu" and chosen.mode in ("eager", "dynamic_int8"):
             layers = record_modules(runner.model)
-            for batch in batches:
-                runner.infer(batch)
-            return Execution(
-                source="PyTorch's modules that own parameters and were called; functions such as attention's own "
-                "products are none, and have no times",
-                layers=tuple(layers.values()),
-            )
-        for batch in batches:
-            for _ in range(runner.warmup_calls_per_shape):
-                runner.infer(batch)
-        profile = profiled(runner.infer, batches, cuda=chosen.device == "cuda")
-        if runner.describe().get("cuda_graphs") and profile.execution.layers and not profile.graph_launches:
-            raise BackendError(
-                asked=runner.asked,
-                happened="PyTorch's profiler shows kernels, but no CUDA graph that was launched",
-                spoiled="this record only: its latency would be another mode's",
-                fix="set mode: compile in the backend's row, or drop the row from params.yaml",
-            )
-        return profile.execution
+            return {name: _called_modules(runner, layers, batches) for name, batches in workloads.items()}
+        return {name: _profiled(runner, batches, cuda=chosen.device == "cuda") for name, batches in workloads.items()}
+
+
+def _called_modules(runner: PyTorchRunner, layers: dict[str, ExecutedLayer], batches: Sequence[Tensors]) -> Execution:
+    layers.clear()  # those of the workload before
+    for batch in batches:
+        runner.infer(batch)
+    return Execution(
+        source="PyTorch's modules that own parameters and were called; functions such as attention's own "
+        "products are none, and have no times",
+        layers=tuple(layers.values()),
+    )
+
+
+def _profiled(runner: PyTorchRunner, batches: Sequence[Tensors], *, cuda: bool) -> Execution:
+    for batch in batches:
+        for _ in range(runner.warmup_calls_per_shape):
+            runner.infer(batch)
+    profile = profiled(runner.infer, batches, cuda=cuda)
+    if runner.describe().get("cuda_graphs") and profile.execution.layers and not profile.graph_launches:
+        raise BackendError(
+            asked=runner.asked,
+            happened="PyTorch's profiler shows kernels, but no CUDA graph that was launched",
+            spoiled="this record only: its latency would be another mode's",
+            fix="set mode: compile in the backend's row, or drop the row from params.yaml",
+        )
+    return profile.execution
+
+
+def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
+    """The same for the batches of one workload; as `traces`."""
+    return traces(artifact, options, version, {"": batches})[""]

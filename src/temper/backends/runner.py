@@ -7,7 +7,8 @@ library may break its own rows only.
 
 `trace(artifact, options, version, batches) -> Execution | None` says what was executed, layer by layer. It opens an
 instance of its own, so that profiling never slows the one that is timed; it runs every batch once, after one run that
-warms up, and raises what `Runner.__enter__` and `infer` raise. None: the backend executes nothing worth listing.
+warms up, and raises what `Runner.__enter__` and `infer` raise. None: the backend executes nothing worth listing. A file may
+have `traces(artifact, options, version, workloads)` too, the same for batches by workload, on one instance for all.
 
 A runner may have more methods than it must: `fits` (TakesSomeSizes) and `device_time_ms` (TimesItsDevice).
 A runner that pads its inputs before it computes also has `computed_tokens(shape) -> int`: `computed_tokens` below.

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from temper.backends.runner import Runner
 from temper.backends.tensorrt_engine import Settings
 from temper.backends.tensorrt_runner import TensorRTRunner
-from temper.backends.tensorrt_trace import trace_with
+from temper.backends.tensorrt_trace import trace_with, traces_with
 from temper.engines.tensorrt import API
 from temper.engines.tensorrt import LIBRARY as LIBRARY
 from temper.evidence.trace import Execution
@@ -40,3 +40,10 @@ def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runn
 def trace(artifact: str, options: Mapping[str, Any], version: str, batches: Sequence[Tensors]) -> Execution | None:
     """Layers of the engine with their times; as `trace_with`."""
     return trace_with(API, artifact, _settings(options), version, batches)
+
+
+def traces(
+    artifact: str, options: Mapping[str, Any], version: str, workloads: Mapping[str, Sequence[Tensors]]
+) -> dict[str, Execution | None]:
+    """The same for several workloads on one loading; as `traces_with`."""
+    return traces_with(API, artifact, _settings(options), version, workloads)

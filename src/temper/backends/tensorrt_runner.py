@@ -38,6 +38,7 @@ class TensorRTRunner:
         self._graphs, self._trims = settings.cuda_graph, settings.trim_padding
         self._calls: OrderedDict[tuple[tuple[int, ...], ...], Call] = OrderedDict()  # by the inputs' shapes
         self._bound: dict[tuple[int, tuple[int, ...]], BoundShape] = {}  # by profile and the engine's sizes
+        self._profilers: list[Any] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
@@ -201,9 +202,9 @@ class TensorRTRunner:
             def report_layer_time(self, layer_name: str, ms: float) -> None:
                 times_ms[layer_name] = times_ms.get(layer_name, 0.0) + ms
 
-        self._profiler = LayerTimes()  # kept until the runner goes: the contexts only point to it
+        self._profilers.append(LayerTimes())  # all kept until the runner goes: the contexts only point to them
         for profile in self._engine.open_profiles.values():
-            profile.context.profiler = self._profiler
+            profile.context.profiler = self._profilers[-1]
         for batch in batches:
             self.infer(batch)
         return {name: total_ms / len(batches) for name, total_ms in times_ms.items()}

@@ -53,29 +53,41 @@ def executed_layers(
     )
 
 
-def trace_with(
-    api: Api, artifact: str, settings: Settings, version: str, batches: Sequence[Tensors]
-) -> Execution | None:
-    """Layers of the engine in its inspector's words, with times where TensorRT's profiler gives them.
+def traces_with(
+    api: Api, artifact: str, settings: Settings, version: str, workloads: Mapping[str, Sequence[Tensors]]
+) -> dict[str, Execution | None]:
+    """Layers of the engine in its inspector's words, with times where TensorRT's profiler gives them, for each workload.
 
     Args:
         api: the library.
         artifact: folder of the `model.engine`.
         settings: of the backend's row; without CUDA graphs, of whose parts the profiler is told nothing.
         version: of the library, or 'installed'.
-        batches: arrays of the signature by name, at least one; each is run once, and once more with the profiler.
+        workloads: by name batches of arrays of the signature, at least one; each is run once, and once more with the
+            profiler.
 
     Raises:
         Unavailable: the engine was not built, or this machine has no such GPU.
         BackendError: the engine cannot be loaded or run. A failure of the profiler alone is none: there are no times.
     """
     with TensorRTRunner(api, artifact, replace(settings, cuda_graph=False), version) as runner:
-        for batch in batches:  # without the profiler first: it must run, and kernels are made in the first call
-            runner.infer(batch)
-        times_ms, no_times = {}, None
-        try:
-            times_ms = runner.time_layers(batches)
-        except Exception as error:  # evidence of times is worth less than the evidence of layers
-            no_times = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        device = runner.describe()["device"]
-        return executed_layers(runner.inspection, times_ms, no_times, device, only_timed=not runner.one_profile)
+        return {name: _trace(runner, batches) for name, batches in workloads.items()}
+
+
+def _trace(runner: TensorRTRunner, batches: Sequence[Tensors]) -> Execution:
+    for batch in batches:  # before they are timed: they must run, and kernels are made in the first call
+        runner.infer(batch)
+    times_ms, no_times = {}, None
+    try:
+        times_ms = runner.time_layers(batches)
+    except Exception as error:  # evidence of times is worth less than the evidence of layers
+        no_times = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    device = runner.describe()["device"]
+    return executed_layers(runner.inspection, times_ms, no_times, device, only_timed=not runner.one_profile)
+
+
+def trace_with(
+    api: Api, artifact: str, settings: Settings, version: str, batches: Sequence[Tensors]
+) -> Execution | None:
+    """The same for the batches of one workload; as `traces_with`."""
+    return traces_with(api, artifact, settings, version, {"": batches})[""]

@@ -176,13 +176,9 @@ def alone(request: Request) -> dict[str, Any]:
         for name in list(found["workloads"]):
             with lost.unless_out_of_memory(name):
                 found["workloads"][name] |= _throughput(side, runner, every[name], measurement)
-    executed = {}
-    for name, inputs in every.items():
-        if name in lost.reasons:
-            continue
-        batches = inputs.batches[:_TRACED_BATCHES]
-        execution = trace_artifact(side["runner"], side["artifact"], side["options"], side["version"], batches)
-        executed[name] = None if execution is None else execution.summary()
+    traced = {name: inputs.batches[:_TRACED_BATCHES] for name, inputs in every.items() if name not in lost.reasons}
+    executions = trace_artifact(side["runner"], side["artifact"], side["options"], side["version"], traced)
+    executed = {name: None if found is None else found.summary() for name, found in executions.items()}
     return {
         **found,
         "lost": lost.reasons,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from temper import plugins
+from temper.backends import pytorch
 from temper.backends.runner import Runner
 
 CPU = {
@@ -111,6 +112,20 @@ def test_a_trace_lists_the_layers_of_an_fp32_model(tiny_study, backend):
     assert found["layers_elsewhere"] == {"total": 0, "first": []}
     assert all(layer.time_ms is None or layer.time_ms >= 0 for layer in execution.layers)
     assert (found["product_time_share"] is None) == (backend == "pytorch")
+
+
+@pytest.mark.parametrize("mode", ["eager", "torchscript"])
+def test_workloads_traced_on_one_loading_are_each_as_if_alone(tiny_study, mode):
+    _, options = CPU["pytorch"]
+    asked = str(tiny_study.checkpoint), {**options, "mode": mode}, "installed"
+    workloads = {"long": [tiny_study.inputs([0, 1, 2])], "short": [tiny_study.inputs([3], length=9)]}
+    found = pytorch.traces(*asked, workloads)
+    for name, batches in workloads.items():
+        alone = pytorch.trace(*asked, batches)
+        assert found[name].source == alone.source
+        assert [(layer.name, layer.precision) for layer in found[name].layers] == [
+            (layer.name, layer.precision) for layer in alone.layers
+        ]
 
 
 def test_the_null_backend_executes_nothing(tiny_study):

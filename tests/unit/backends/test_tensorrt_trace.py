@@ -1,7 +1,7 @@
 import pytest
 
 from temper.backends.tensorrt_engine import Settings
-from temper.backends.tensorrt_trace import executed_layers, trace_with
+from temper.backends.tensorrt_trace import executed_layers, trace_with, traces_with
 from temper.engines.engine import Inspection
 from temper.engines.layers import Layer
 from temper.engines.tensorrt_rtx import API
@@ -69,3 +69,21 @@ def test_a_trace_runs_without_graphs_and_times_what_ran(on_fake_gpu, row, kept):
     assert [layer.name for layer in execution.layers] == kept
     assert execution.layers[0].time_ms == 0.5
     assert gpu.cuda.calls["cudaGraphLaunch"] == 0
+
+
+def test_workloads_are_traced_on_one_loading_and_each_layer_is_timed_in_its_own(on_fake_gpu):
+    gpu = on_fake_gpu(STATIC)
+    settings = Settings(
+        device_index=0, cuda_graph=True, kernel_specialization="eager", runtime_cache=False, trim_padding=False
+    )
+    workloads = {
+        "small": [text_inputs(4, 8)] * 2,
+        "large": [text_inputs(8, 16)] * 3,
+        "small again": [text_inputs(4, 8)],
+    }
+    found = traces_with(API, str(gpu.folder), settings, "installed", workloads)
+    assert list(found) == list(workloads)
+    assert [[(layer.name, layer.time_ms) for layer in execution.layers] for execution in found.values()] == [
+        [("sum", 0.5)]
+    ] * 3
+    assert gpu.engine.ran == [(4, 8)] * 4 + [(8, 16)] * 6 + [(4, 8)] * 2
