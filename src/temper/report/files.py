@@ -1,4 +1,4 @@
-"""Names of the report's files, for the rule that promises them and the code that writes them."""
+"""Names of the report's files, for the rule that promises them and the code that writes them; and of a file filed beside it."""
 
 REPORT_NAMES = (
     "summary.md",
@@ -10,3 +10,6 @@ REPORT_NAMES = (
     "decision.json",
     "metrics.json",
 )
+
+# beside the records of a study of which a part is filed: each job without one ('measure NAME'), and why
+LEFT_OUT = "left_out.json"

@@ -11,13 +11,13 @@ from temper.errors import ArtifactError, ConfigError
 from temper.params_file import edited
 from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
+from temper.report.files import LEFT_OUT
 from temper.report.render import write_summary
 from temper.schema import NAME_PATTERN
 from temper.tracking.job_record import record_path
 from temper.tracking.jobs import Job, checkout_of, planned_jobs
 from temper.tracking.sync import State, states
 
-LEFT_OUT = "left_out.json"  # of a study of which a part is filed: each job without a record, and why
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
 
 # what is kept: no weights, no engines, no data. Pattern below the study's folder, and the folder it goes to.

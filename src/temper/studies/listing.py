@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from temper.errors import ArtifactError, ConfigError
+from temper.report.files import LEFT_OUT
 from temper.studies.about import FILE, About, read_about
 
 NOT_MEASURED = "not measured"
@@ -19,7 +20,7 @@ HEADER = ("study", "needs", "minutes (estimate)", "last measured", "shows")
 class Filed:
     """What results/<machine>/<study>/ holds.
 
-    measured, candidates: candidates with figures, and all of its records.
+    measured, candidates: candidates with figures, and all of them, those that were left out included.
     commit: seconds since 1970 and 'date (commit)' of the newest commit that filed something there; None outside git, or
         before the first.
     """
@@ -65,6 +66,14 @@ def _status(record: Path) -> str:
         ) from None
 
 
+def _left_out(folder: Path) -> int:
+    """Candidates that a study had and that were not measured when a part of it was filed."""
+    file = folder / LEFT_OUT
+    if not file.is_file():
+        return 0
+    return sum(job.startswith("measure ") for job in json.loads(file.read_text(encoding="utf-8")))
+
+
 def _commit(folder: Path) -> tuple[int, str] | None:
     command = ["git", "log", "-1", "--format=%ct %cs (%h)", "--", "."]
     try:
@@ -81,7 +90,8 @@ def filed(checkout: Path, study: str) -> tuple[Filed, ...]:
     for folder in sorted(checkout.glob(f"results/*/{study}/measurements")):
         states = [_status(record) for record in sorted(folder.glob("*.json"))]
         if measured := states.count("measured"):
-            found.append(Filed(folder.parents[1].name, measured, len(states), _commit(folder)))
+            candidates = len(states) + _left_out(folder.parent)
+            found.append(Filed(folder.parents[1].name, measured, candidates, _commit(folder)))
     return tuple(sorted(found, key=lambda one: one.commit or (0, ""), reverse=True))
 
 

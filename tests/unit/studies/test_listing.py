@@ -71,6 +71,12 @@ def test_a_machine_that_measured_nothing_is_left_out(checkout):
     assert "gpu" not in listed(checkout)[1].cells()[3]
 
 
+def test_candidates_that_were_left_out_count(checkout):
+    left_out = {"measure a": "it is not there", "measure b": "it is not there", "load_test c": "it is not there"}
+    (checkout / "results/gpu/one/left_out.json").write_text(json.dumps(left_out))
+    assert "gpu: 2 of 4 candidates" in listed(checkout)[1].cells()[3]
+
+
 def test_a_study_without_about_or_estimate_says_so(checkout):
     (checkout / "studies/one/about.yaml").unlink()
     assert listed(checkout)[1].cells()[1:][:2] == ("not said", "not estimated")
