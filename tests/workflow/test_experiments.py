@@ -141,6 +141,13 @@ def test_what_was_measured_of_an_unfinished_study_is_filed_with_the_reasons_for_
     assert not (filed / "jobs/measure/ort-int8.json").exists()
     summary = json.loads((filed / "report/summary.json").read_text())
     assert summary["candidates"].keys() == params["candidates"].keys()
+    record = repository / "artifacts/measurements/openvino-int8.json"
+    measured = record.read_text()
+    record.write_text(measured.replace('"accuracy": 0.', '"accuracy": 0.9', 1))
+    altered = repository.attempt("temper", *command, "--partial")  # it was measured, and is not to be passed over
+    assert altered.returncode == 1
+    assert "openvino-int8.json is not the file its job wrote" in altered.stderr
+    record.write_text(measured)
     (repository / "artifacts/measurements/ort-fp32.json").unlink()
     without_baseline = repository.attempt("temper", *command, "--partial")
     assert without_baseline.returncode == 1

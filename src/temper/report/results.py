@@ -107,7 +107,9 @@ def file_results(machine: str, *, partial: bool = False) -> Path:
     found = states(jobs)
     report = next(job for job in jobs if job.rule == "report")
     wrong = {(job.rule, job.row): found[job.rule, job.row] for job in jobs if not found[job.rule, job.row].current}
-    left_out = {key: state for key, state in wrong.items() if partial and key[0] in MEASURED}
+    left_out = {
+        key: state for key, state in wrong.items() if partial and key[0] in MEASURED and state.kind != "altered"
+    }
     needed = [key for key in wrong if key not in left_out and not (left_out and key[0] == "report")]
     needed += [key for key in left_out if key == ("measure", report.settings["baseline"])]
     if needed:

@@ -53,17 +53,21 @@ class Listed:
         return self.folder, needs, minutes, "; ".join(map(str, self.filed)) or NOT_MEASURED, title
 
 
+def _unreadable(file: Path, what: str, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        asked=f"say what was measured, from {file}",
+        happened=f"it is not {what} ({type(error).__name__}: {error})",
+        spoiled="the list of studies; no study is changed by it",
+        fix="restore it (git checkout), or file the study's records anew (make results)",
+    )
+
+
 def _status(record: Path) -> str:
     """The `status` of a record; the rest of it may be megabytes of latencies."""
     try:
         return str(json.loads(record.read_text(encoding="utf-8"))["status"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            asked=f"say what was measured, from {record}",
-            happened=f"it is not a record ({type(error).__name__}: {error})",
-            spoiled="the list of studies; no study is changed by it",
-            fix="restore it (git checkout), or file the study's records anew (make results)",
-        ) from None
+        raise _unreadable(record, "a record", error) from None
 
 
 def _left_out(folder: Path) -> int:
@@ -71,7 +75,10 @@ def _left_out(folder: Path) -> int:
     file = folder / LEFT_OUT
     if not file.is_file():
         return 0
-    return sum(job.startswith("measure ") for job in json.loads(file.read_text(encoding="utf-8")))
+    try:
+        return sum(job.startswith("measure ") for job in dict(json.loads(file.read_text(encoding="utf-8"))))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(file, "a list of what was left out", error) from None
 
 
 def _commit(folder: Path) -> tuple[int, str] | None:

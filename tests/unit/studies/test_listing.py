@@ -75,6 +75,9 @@ def test_candidates_that_were_left_out_count(checkout):
     left_out = {"measure a": "it is not there", "measure b": "it is not there", "load_test c": "it is not there"}
     (checkout / "results/gpu/one/left_out.json").write_text(json.dumps(left_out))
     assert "gpu: 2 of 4 candidates" in listed(checkout)[1].cells()[3]
+    (checkout / "results/gpu/one/left_out.json").write_text("{")
+    with pytest.raises(ArtifactError, match="not a list of what was left out"):
+        listed(checkout)
 
 
 def test_a_study_without_about_or_estimate_says_so(checkout):
