@@ -45,7 +45,7 @@ def place(lengths: Integers, row_tokens: int) -> Placement:
         lengths: tokens of each sentence, int64, each from 1 to row_tokens.
         row_tokens: tokens of a row.
     """
-    order = np.argsort(-lengths, kind="stable")
+    order = (-lengths).argsort(kind="stable")
     longest_first: list[int] = lengths[order].tolist()
     by_room: dict[int, list[int]] = {}  # where the free part of such a row begins
     rooms = rows = at = 0  # bit n of rooms is set where by_room[n] has a row
@@ -91,23 +91,27 @@ def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[st
         sentence; and the given inputs [rows, row_tokens], 0 where there is padding.
     """
     mask = inputs[ATTENTION_MASK]
-    lengths = mask.sum(axis=1, dtype=np.int64)
+    lengths = np.add.reduce(mask, axis=1, dtype=np.int64)
     placed = place(lengths, row_tokens)
-    taken = np.flatnonzero(mask.astype(bool))  # places among the tokens that were given, row after row
-    sentence = np.repeat(np.arange(len(lengths)), lengths)  # of each of them
-    position = taken - sentence * mask.shape[1]
-    where = placed.first[sentence] + position  # places among those of the packed rows
+    slots = placed.rows * row_tokens
+    # row after row, so that whole runs are repeated instead of tokens being put in their places one by one
+    order = placed.first.argsort()
+    begins = placed.first[order]
+    runs = np.empty_like(begins)  # to the begin of the next: the last of a row has the row's padding
+    np.subtract(begins[1:], begins[:-1], out=runs[:-1])
+    runs[-1] = slots - begins[-1]
+    sentence = order.repeat(runs)
+    position = np.arange(slots) - begins.repeat(runs)
+    is_token = position < lengths[order].repeat(runs)
+    position *= is_token
+    given = sentence * mask.shape[1] + position  # places among the tokens that were given; padding's are replaced by 0
     packed: dict[str, npt.NDArray[np.generic]] = {}
     for name, dtype in dtypes.items():
         if name == FIRST_TOKENS:
             packed[name] = placed.first.astype(dtype)
-            continue
-        flat = np.zeros(placed.rows * row_tokens, dtype)
-        if name == SEGMENT_IDS:
-            flat[where] = sentence + 1
         elif name == POSITION_IDS:
-            flat[where] = position
+            packed[name] = position.astype(dtype).reshape(placed.rows, row_tokens)
         else:
-            flat[where] = inputs[name].ravel().take(taken)
-        packed[name] = flat.reshape(placed.rows, row_tokens)
+            values = sentence + 1 if name == SEGMENT_IDS else inputs[name].ravel().take(given)
+            packed[name] = (values * is_token).astype(dtype).reshape(placed.rows, row_tokens)
     return packed
