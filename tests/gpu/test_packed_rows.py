@@ -6,7 +6,7 @@ from temper.backends.opening import open_artifact
 from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
 from temper.onnx_file import load
-from temper.precisions import fp16, gelu_tanh, pack_rows
+from temper.precisions import fp16, fuse_qkv, gelu_tanh, pack_rows
 from tests.gpu.conftest import assert_same_answers
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs
 
@@ -23,10 +23,13 @@ OPTIONS = {
 SHAPES = [(4, 16), (1, 64), (16, 64), (16, 5), (3, 7), (4, 16)]  # the largest needs more rows than there are: two calls
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize(("half", "tolerance"), [(False, 0.02), (True, 0.05)])  # FP32 engines multiply in TF32
-def test_packed_rows_answer_as_padded_ones(small_bert, tmp_path, half, tolerance):
+def test_packed_rows_answer_as_padded_ones(small_bert, tmp_path, half, tolerance, fused):
     options = pack_rows.Options(row_tokens=64)
     model = pack_rows.convert(load(small_bert.onnx["fp32"]), None, options)
+    if fused:
+        model = fuse_qkv.convert(model, None, fuse_qkv.Options())
     if half:
         model = gelu_tanh.convert(model, None, gelu_tanh.Options(max_logit_difference=0.05))
         model = fp16.convert(model, None, fp16.Options(keep_in_fp32=()))

@@ -12,9 +12,11 @@ LISTED = {
     "training": ["fine_tune", "none", "untrained"],
     "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile", "smooth_quant"],
     "precisions": [
+        "additive_mask",
         "bf16",
         "fp16",
         "fp8",
+        "fuse_qkv",
         "gelu_tanh",
         "int8_dynamic",
         "int8_static",

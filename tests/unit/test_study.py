@@ -206,8 +206,8 @@ CHOICES = [
     (
         "precisions/fp16/step",
         "precisions.fp16.step",
-        "bf16, fp16, fp8, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, read_token, "
-        "simplify, truncate, unguarded_softmax",
+        "additive_mask, bf16, fp16, fp8, fuse_qkv, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, "
+        "read_token, simplify, truncate, unguarded_softmax",
     ),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt, tensorrt_rtx"),
     (
