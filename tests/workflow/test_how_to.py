@@ -79,6 +79,7 @@ def shorten(file: Path) -> None:
     content = yaml.safe_load(file.read_text())
     content["measurement"] = yaml.safe_load((HERE / "params.tiny.yaml").read_text())["measurement"]
     content["analysis"]["accuracy_budget_points"] = 60
+    content["baseline"] = {key: content["candidates"]["ort-fp32"][key] for key in ("backend", "loads")}
     file.write_text(yaml.safe_dump(content, sort_keys=False))
 
 

@@ -57,6 +57,8 @@ def leave_the_decision_to_snakemake(made: Repository) -> None:
 def change_the_method_after_applying_an_experiment(made: Repository) -> bool:
     made.dvc("exp", "run", "--temp", "--name", "minmax", "-S", "calibrations.main.method=minmax", INT8_STAGE)
     made.dvc("exp", "apply", "minmax")
+    cache = json.loads((made / "artifacts/calibration/main/cache.json").read_text())
+    assert cache["method"] == "minmax"  # else nothing was restored, and there is no case
     now = time.time()
     # DVC restores in no order: by their times some files could look out of date, and be made anew for that alone
     for path in (made / "artifacts").rglob("*"):

@@ -20,7 +20,8 @@ OBSERVATIONS = "artifacts/report/engineering_observations.md"
 @pytest.fixture(scope="module", params=[CPU, GPU])
 def run(request: pytest.FixtureRequest, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
     """A variant, run once with tiny sizes. Read it only."""
-    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param))
+    # its observations compare with the study's own baseline
+    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param), own_baseline=True)
     yield study
     shutil.rmtree(study.folder)
 
