@@ -7,6 +7,7 @@ known here. Data and weights that come from elsewhere are replaced by synthetic 
 import copy
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -190,7 +191,7 @@ def _shrink_options(options: Json) -> None:
         options["profile_shapes"] = {key: _small_shape(shape) for key, shape in options["profile_shapes"].items()}
 
 
-def _light_baseline(study: Mapping[str, Any]) -> Json:
+def light_baseline(study: Mapping[str, Any]) -> Json:
     """A candidate on ONNX Runtime's CPU in place of PyTorch: it is loaded beside every other one, and importing PyTorch takes
     longer than all else in a tiny measurement. The study's own where it has none, or needs a GPU."""
     own: Json = study["baseline"]
@@ -217,7 +218,9 @@ def params_of(name: str) -> Json:
     return params
 
 
-def run_cut_down(name: str, code: Path, folder: Path, *, own_baseline: bool = False) -> StudyFolder:
+def run_cut_down(
+    name: str, code: Path, folder: Path, *, own_baseline: bool = False, like: StudyFolder | None = None
+) -> StudyFolder:
     """Cut a study of studies/ down and run all of it with the real Snakefile, once.
 
     Args:
@@ -225,12 +228,15 @@ def run_cut_down(name: str, code: Path, folder: Path, *, own_baseline: bool = Fa
         code: what to run (the fixture of that name).
         folder: gets params.yaml and everything that is made.
         own_baseline: whether it has to be the study's; else a lighter one may stand in for it.
+        like: a finished variant of the study: what has the same settings there (a checkpoint, exports) is not made again.
     """
     study = StudyFolder(folder, code)
     study.folder.mkdir(parents=True, exist_ok=True)
+    if like is not None:
+        shutil.copytree(like.folder, study.folder, symlinks=True, dirs_exist_ok=True)
     params = cut_down(params_of(name))
     if not own_baseline:
-        params["baseline"] = _light_baseline(params)
+        params["baseline"] = light_baseline(params)
     (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     done = subprocess.run(**study.command(), capture_output=True, timeout=10 * PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,6 +15,7 @@ import yaml
 from temper.devices import nvidia_gpus
 from temper.measurement.record import NotMeasured, Record, read_record
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
+from tests.workflow.cut_down import light_baseline
 from tests.workflow.cut_lengths import cut_lengths
 
 STUDIES = ROOT / "studies"
@@ -36,11 +37,15 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def run(name: str, raw: Path, code: Path, folder: Path) -> dict[str, Record]:
-    """The study's own params.yaml, cut down and run; its records by candidate."""
+def run(name: str, raw: Path, code: Path, folder: Path, like: Path | None = None) -> dict[str, Record]:
+    """The study's own params.yaml, cut down and run, on the files of a finished variant if given; its records by candidate."""
     study = StudyFolder(folder, code)
+    if like is not None:
+        shutil.copytree(like, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.rmtree(study / "data/raw")
     params = cut_lengths(yaml.safe_load((STUDIES / name / "params.yaml").read_text(encoding="utf-8")))
-    (study / "data").mkdir()
+    params["baseline"] = light_baseline(params)
+    (study / "data").mkdir(exist_ok=True)
     shutil.copytree(raw, study / "data/raw")
     (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     records = {name: study / f"artifacts/measurements/{name}.json" for name in params["candidates"]}
@@ -48,6 +53,16 @@ def run(name: str, raw: Path, code: Path, folder: Path) -> dict[str, Record]:
     assert done.returncode == 0, done.stdout + done.stderr
     assert (study / "artifacts/report/summary.md").is_file()
     return {name: read_record(path) for name, path in records.items()}
+
+
+@pytest.fixture(scope="module")
+def on_the_cpu(
+    raw: Path, code: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, dict[str, Record]]]:
+    """The finished study and its records."""
+    folder = tmp_path_factory.mktemp(OFFLINE)
+    yield folder, run(OFFLINE, raw, code, folder)
+    shutil.rmtree(folder)
 
 
 def executed(record: Record) -> dict[str, int]:
@@ -84,8 +99,8 @@ def test_the_reviews_are_the_same_in_every_process_and_one_sentence_decides(raw,
     assert max(places) > 0.75
 
 
-def test_on_the_cpu_every_row_runs_as_what_it_is_called(raw, code, tmp_path):
-    records = run(OFFLINE, raw, code, tmp_path)
+def test_on_the_cpu_every_row_runs_as_what_it_is_called(on_the_cpu):
+    _, records = on_the_cpu
     assert {record.status for record in records.values()} == {"measured"}
     lengths = ["b1-s064", "b1-s128", "b1-s256", "b1-s512"]  # in the order of a table
     assert all(list(record.workloads) == lengths for record in records.values())
@@ -109,8 +124,8 @@ def test_cut_rows_are_measured_beside_whole_ones(raw, code, tmp_path):
 
 
 @pytest.mark.skipif(bool(nvidia_gpus()), reason="this machine has a GPU: what it measures is another test's")
-def test_without_a_gpu_every_row_says_that_it_was_not_measured(raw, code, tmp_path):
-    records = run(GPU, raw, code, tmp_path)
+def test_without_a_gpu_every_row_says_that_it_was_not_measured(on_the_cpu, raw, code, tmp_path):
+    records = run(GPU, raw, code, tmp_path, like=on_the_cpu[0])
     engine = tmp_path / "artifacts/engines/fp16/model.engine"
     assert engine.stat().st_size > 0  # built all the same
     for name, record in records.items():

@@ -17,11 +17,23 @@ GPU, CPU = "distilbert-sst2-backends-offline-gpu", "distilbert-sst2-backends-off
 OBSERVATIONS = "artifacts/report/engineering_observations.md"
 
 
-@pytest.fixture(scope="module", params=[CPU, GPU])
-def run(request: pytest.FixtureRequest, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
-    """A variant, run once with tiny sizes. Read it only."""
+@pytest.fixture(scope="module")
+def on_the_cpu(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
     # its observations compare with the study's own baseline
-    study = run_cut_down(request.param, code, tmp_path_factory.mktemp(request.param), own_baseline=True)
+    study = run_cut_down(CPU, code, tmp_path_factory.mktemp(CPU), own_baseline=True)
+    yield study
+    shutil.rmtree(study.folder)
+
+
+@pytest.fixture(scope="module", params=[CPU, GPU])
+def run(
+    request: pytest.FixtureRequest, on_the_cpu: StudyFolder, code: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StudyFolder]:
+    """A variant, run once with tiny sizes. Read it only."""
+    if request.param == CPU:
+        yield on_the_cpu
+        return
+    study = run_cut_down(GPU, code, tmp_path_factory.mktemp(GPU), like=on_the_cpu, own_baseline=True)
     yield study
     shutil.rmtree(study.folder)
 

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from temper.devices import nvidia_gpus
 from temper.study import read_study
 from tests.workflow.conftest import ROOT, StudyFolder, happened
-from tests.workflow.cut_down import cut_down
+from tests.workflow.cut_down import cut_down, light_baseline
 
 STUDIES = ROOT / "studies"
 IMAGES = "data/raw/digits"
@@ -35,7 +35,9 @@ def set_up(name: str, folder: Path, code: Path) -> StudyFolder:
     """The study's folder as its README.md says, with fewer and smaller images."""
     study = StudyFolder(folder / name, code)
     study.folder.mkdir()
-    (study / "params.yaml").write_text(yaml.safe_dump(params_of(name), sort_keys=False))
+    params = params_of(name)
+    params["baseline"] = light_baseline(params)
+    (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     script = str(STUDIES / "resnet50-offline/make_images.py")
     made = [sys.executable, script, str(study / IMAGES), "--size", "16", "--images-per-digit", "12"]
     done = subprocess.run(made, capture_output=True, text=True, check=True)
@@ -124,8 +126,10 @@ def test_a_broken_image_stops_the_study_with_its_name_before_anything_is_written
     shutil.rmtree(study.folder)
 
 
-def test_the_rows_of_the_gpu_variant_are_made_up_to_the_engines(code, tmp_path):
-    study = set_up("resnet50-offline-gpu", tmp_path, code)
+def test_the_rows_of_the_gpu_variant_are_made_up_to_the_engines(offline, tmp_path):
+    study = StudyFolder(tmp_path / "study", offline.code)
+    shutil.copytree(offline.folder, study.folder, symlinks=True)  # the checkpoint and the exports are the same
+    (study / "params.yaml").write_text(yaml.safe_dump(params_of("resnet50-offline-gpu"), sort_keys=False))
     run(study)
     states = {
         name: {workload["status"] for workload in record(study, name)["workloads"].values()}
