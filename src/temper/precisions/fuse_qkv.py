@@ -71,6 +71,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
             fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT and MiniLM, "
             "before a quantized precision's step (GPT-2 has one product already)",
         )
+    groups.sort(key=lambda group: min(each.place for each in group))
     for number, group in reversed(list(enumerate(groups))):  # the last first: places above it stay as they are
         _fuse(model, group, f"{NAME}_{number}")
     prune(model)
