@@ -28,23 +28,45 @@ def check_code(checkout: str | Path) -> None:
         )
 
 
-def check_start(jobs: Mapping[str, Iterable[str]]) -> None:
+def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | None]) -> None:
     """Everything that is checked before a study is planned.
 
     Args:
         jobs: rule to rows.
+        slots: how many cores and jobs at once Snakemake was given, by the name of its option; None where it was not.
 
     Raises:
+        ConfigError: no job could ever start.
         StorageError: its folders cannot be written.
         BusyError: another run works in this folder; a dry run may look all the same.
         ArtifactError: artifacts are from the future.
         ForeignArtifacts: artifacts were put here by something other than Snakemake.
     """
+    check_slots(slots)
     check_writable("data", "artifacts", "logs")
     if not _DRY_RUN & set(sys.argv):
         check_free("run this study")
     check_times(jobs)
     check_origin(jobs)
+
+
+def check_slots(slots: Mapping[str, int | None]) -> None:
+    """Check that there is room for a job: with none, Snakemake waits for it without an end and without a word.
+
+    Args:
+        slots: as of `check_start`.
+
+    Raises:
+        ConfigError: a number below 1.
+    """
+    for option, number in slots.items():
+        if number is not None and number < 1:
+            raise ConfigError(
+                asked=f"run a study with {option} {number}",
+                happened="no job can ever start with that",
+                spoiled="nothing: no job was started",
+                fix=f"give {option} 1 or more (a script that computes the number may have got 0)",
+            )
 
 
 def check_writable(*folders: str) -> None:

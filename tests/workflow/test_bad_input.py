@@ -274,3 +274,10 @@ def test_ctrl_c_ends_without_a_traceback_and_a_second_run_is_kept_out(study):
     assert study.scratch() == []
     study.snakemake(*(path for path in before if path.startswith("artifacts/checkpoint/")))
     assert study.digests() == before
+
+
+@pytest.mark.parametrize("option", ["--cores", "--jobs"])
+def test_a_run_that_could_never_start_a_job_is_refused_instead_of_waiting(study, option):
+    said = happened(study.refused(option, "0"))
+    assert said == "no job can ever start with that"
+    assert study.scratch() == []

@@ -20,7 +20,8 @@ try:
     preflight.check_code(workflow.basedir)
     STUDY = read_study(config, workflow.configfiles)
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
-        preflight.check_start(STUDY.jobs)
+        given = workflow.resource_settings
+        preflight.check_start(STUDY.jobs, {"--cores": given.cores, "--jobs": given.nodes})
     KEPT_VERSIONS = kept_versions.read_kept_versions()
 except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None
