@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from temper.errors import StorageError
-from temper.preflight import check_writable
+from temper.errors import ConfigError, StorageError
+from temper.preflight import check_slots, check_writable
 
 
 def test_folders_that_are_writable_or_can_be_made_pass(tmp_path, monkeypatch):
@@ -45,3 +45,11 @@ except StorageError as error:
     tmp_path.chmod(0o755)
     name = "artifacts" if made else tmp_path.name
     assert done.stdout.startswith(f"{name} is read-only | nothing: no job was started | give yourself write permission")
+
+
+def test_room_for_one_job_is_enough_and_less_is_refused():
+    check_slots({"--cores": 1, "--jobs": None})
+    for number in (0, -1):
+        with pytest.raises(ConfigError) as caught:
+            check_slots({"--cores": 2, "--jobs": number})
+        assert caught.value.asked == f"run a study with --jobs {number}"

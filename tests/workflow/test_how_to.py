@@ -75,7 +75,7 @@ def test_share_results(kind, finished, tmp_path: Path, request):
 
 
 def shorten(file: Path) -> None:
-    """What a reader need not do: few calls, and a budget that a dozen test rows can meet."""
+    """What a reader need not do: few calls, a budget that a dozen test rows can meet, a baseline that is imported quickly."""
     content = yaml.safe_load(file.read_text())
     content["measurement"] = yaml.safe_load((HERE / "params.tiny.yaml").read_text())["measurement"]
     content["analysis"]["accuracy_budget_points"] = 60

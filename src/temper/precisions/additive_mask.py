@@ -1,8 +1,8 @@
 """Attention adds a mask of 0 and a large negative number to its scores instead of asking a boolean one.
 
 A graph step: the precision stays, and so do the answers. TensorRT-RTX makes a list of blocks to skip out of a boolean mask that
-the graph computes: seven kernels of its own, which pay where many tokens are hidden in a large call, and cost where a call is
-small (docs/decisions/0035).
+the graph computes: seven kernels, where this mask takes one. In a large call skipping may be worth them, in a small one there is
+nothing to skip (docs/decisions/0035).
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Query, key and value as one matrix product, one bias and one transpose that splits the heads.
 
-A graph step: the precision stays, and so do the answers. Compilers find by themselves that the three products read the same
+A graph step: the precision stays, and so do the answers. TensorRT-RTX finds by itself that the three products read the same
 input; the three pairs of a bias and a transpose behind them stay three kernels, and where few tokens are computed, a call takes
 as long as it has kernels (docs/decisions/0035).
 """
