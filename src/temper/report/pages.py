@@ -13,7 +13,7 @@ from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.first_rows import first_rows_markdown
 from temper.report.load_tests import load_test_markdown
 from temper.report.observations import observations_part
-from temper.report.peers import peers_markdown
+from temper.report.peers import pairs_markdown, peers_markdown
 from temper.report.render import agreement_markdown, results_markdown
 from temper.report.reported import read_reported, speed_ups_markdown
 from temper.report.resources import resources_markdown
@@ -25,7 +25,7 @@ from temper.report.tables import rows
 _END = "<!-- end of table -->"
 _START = (
     r"<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets|peers|resources|first rows|summary|observations|speed-ups)"
+    r"|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|observations|speed-ups)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
 )
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
@@ -144,9 +144,10 @@ def filled(page: str, root: Path) -> str:
     without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each workload),
     observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
     against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
-    fastest of these, and times faster than the one after 'over', or than the baseline) or first rows (`<!-- first rows of
-    FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000 rows beside all) of a folder of
-    results/, and layers or trials of a folder with search.json.
+    fastest of these, and times faster than the one after 'over', or than the baseline), fastest (as peers, of the others
+    only the fastest), pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency over the second's) or
+    first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000
+    rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
 
     Raises:
         ConfigError: a mark is unknown or has no end.
@@ -158,9 +159,12 @@ def filled(page: str, root: Path) -> str:
         folder, what = root / mark["folder"], mark["what"]
         if what == "table":
             return results_table(folder, mark["only"].split() if mark["only"] else None)
-        if what == "peers":
+        if what in ("peers", "fastest"):
             names, _, over = (mark["only"] or "").partition(" over ")
-            return peers_markdown(read_filed_study(folder), names.split(), over.strip() or None)
+            study, counted_from = read_filed_study(folder), over.strip() or None
+            return peers_markdown(study, names.split(), counted_from, fastest_alone=what == "fastest")
+        if what == "pairs":
+            return pairs_markdown(read_filed_study(folder), (mark["only"] or "").split())
         if what == "first rows":
             rows, *candidates = (mark["only"] or "0").split()
             return first_rows_markdown(read_filed_study(folder), int(rows), candidates)

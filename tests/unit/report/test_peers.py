@@ -4,7 +4,7 @@ import pytest
 
 from temper.errors import ArtifactError
 from temper.report.filed import FiledStudy
-from temper.report.peers import peers_markdown
+from temper.report.peers import pairs_markdown, peers_markdown
 from tests.records import record, workload
 
 
@@ -71,6 +71,33 @@ def test_what_was_not_measured_or_computes_nothing_is_no_candidate():
     assert {line[2] for line in found} == {"fast"}
 
 
+def test_the_fastest_of_the_others_can_stand_alone():
+    found = cells(peers_markdown(study(BASE, FAST, SLOW, OWN), ["fast"], fastest_alone=True))
+    assert [line[:3] for line in found] == [["b1", "fast", "own"], ["b12", "fast", "own"]]  # the baseline is itself
+
+
 def test_an_unknown_peer_is_refused():
     with pytest.raises(ArtifactError, match="it has no candidate faster"):
         peers_markdown(study(BASE, FAST), ["faster"])
+
+
+def test_pairs_are_held_against_each_other_where_both_ran():
+    page = pairs_markdown(study(BASE, FAST, SLOW, OWN), ["own/fast", "slow/fast", "fast/base"])
+    assert page.splitlines()[0] == "| candidate | beside | b1 × | b12 × |"
+    found = cells(page)
+    assert [line[:2] for line in found] == [["own", "fast"], ["slow", "fast"], ["fast", "base"]]
+    assert found[0][2].startswith("0.500 [0.4")
+    assert found[0][3].startswith("2.000 [1.9")
+    assert found[1][3] == "–"  # slow did not run there
+    assert found[2][2] == "0.100 [0.099, 0.101]"  # the baseline beside itself is 1, without an interval of its own
+
+
+@pytest.mark.parametrize("pairs", [[], ["own"], ["own/fast/slow"]])
+def test_what_is_no_pair_is_refused(pairs):
+    with pytest.raises(ArtifactError, match="are no pairs"):
+        pairs_markdown(study(BASE, FAST, SLOW, OWN), pairs)
+
+
+def test_a_pair_of_an_unknown_candidate_is_refused():
+    with pytest.raises(ArtifactError, match="it has no candidate faster"):
+        pairs_markdown(study(BASE, FAST), ["fast/faster"])
