@@ -85,7 +85,8 @@ class FakeCuda:
         return (1,)
 
     def _get_device_properties(self, index):
-        return (SimpleNamespace(name=b"Fake GPU\0\0", major=self.capability[0], minor=self.capability[1]),)
+        uuid = SimpleNamespace(bytes=bytes(range(16)))
+        return (SimpleNamespace(name=b"Fake GPU\0\0", uuid=uuid, major=self.capability[0], minor=self.capability[1]),)
 
     def _get_error_name(self, code):
         return (_NAMES[code][0],)

@@ -87,6 +87,7 @@ class Device:
         self.choose()
         properties = self.check(runtime.cudaGetDeviceProperties(index), "ask for the GPU's name")
         self.name = bytes(properties.name).rstrip(b"\0").decode()
+        self.uuid = bytes(properties.uuid.bytes).hex()
         self.capability = (int(properties.major), int(properties.minor))
 
     def choose(self) -> None:

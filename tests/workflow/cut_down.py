@@ -9,7 +9,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,27 @@ def run_cut_down(
     done = subprocess.run(**study.command(), capture_output=True, timeout=10 * PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
     return study
+
+
+@contextmanager
+def run_variants(
+    first: str, *others: str, code: Path, new_folder: Callable[[str], Path], own_baseline: bool = False
+) -> Iterator[dict[str, StudyFolder]]:
+    """Variants of one study by their names, each run once by `run_cut_down`, the others like the first; removed at the end.
+
+    Args:
+        first: a study of studies/.
+        others: its variants.
+        code: what to run (the fixture of that name).
+        new_folder: makes an empty folder of that name.
+        own_baseline: as in `run_cut_down`.
+    """
+    studies = {first: run_cut_down(first, code, new_folder(first), own_baseline=own_baseline)}
+    for name in others:
+        studies[name] = run_cut_down(name, code, new_folder(name), own_baseline=own_baseline, like=studies[first])
+    yield studies
+    for study in studies.values():
+        shutil.rmtree(study.folder)
 
 
 def check_records(study: StudyFolder) -> None:

@@ -1,7 +1,6 @@
 """The batch sweep of a BERT without a hub, cut down: its rows, what simplifying did, and what its write-up reported."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,29 +9,21 @@ import yaml
 
 from temper.onnx_file import load
 from tests.workflow.conftest import ROOT, StudyFolder
-from tests.workflow.cut_down import check_records, run_cut_down
+from tests.workflow.cut_down import check_records, run_variants
 
 GPU, CPU = "bert-batch-sweep-offline-gpu", "bert-batch-sweep-offline"
 
 
 @pytest.fixture(scope="module")
-def on_the_cpu(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
-    study = run_cut_down(CPU, code, tmp_path_factory.mktemp(CPU))
-    yield study
-    shutil.rmtree(study.folder)
+def variants(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, StudyFolder]]:
+    with run_variants(CPU, GPU, code=code, new_folder=tmp_path_factory.mktemp) as studies:
+        yield studies
 
 
 @pytest.fixture(scope="module", params=[CPU, GPU])
-def run(
-    request: pytest.FixtureRequest, on_the_cpu: StudyFolder, code: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StudyFolder]:
+def run(request: pytest.FixtureRequest, variants: dict[str, StudyFolder]) -> StudyFolder:
     """A variant, run once with tiny sizes. Read it only."""
-    if request.param == CPU:
-        yield on_the_cpu
-        return
-    study = run_cut_down(GPU, code, tmp_path_factory.mktemp(GPU), like=on_the_cpu)
-    yield study
-    shutil.rmtree(study.folder)
+    return variants[request.param]
 
 
 def test_every_row_has_a_record_and_what_needs_a_gpu_says_so(run):

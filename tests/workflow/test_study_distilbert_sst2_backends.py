@@ -11,31 +11,23 @@ import yaml
 
 from temper.devices import nvidia_gpus
 from tests.workflow.conftest import ROOT, StudyFolder, happened
-from tests.workflow.cut_down import check_records, run_cut_down
+from tests.workflow.cut_down import check_records, run_variants
 
 GPU, CPU = "distilbert-sst2-backends-offline-gpu", "distilbert-sst2-backends-offline"
 OBSERVATIONS = "artifacts/report/engineering_observations.md"
 
 
 @pytest.fixture(scope="module")
-def on_the_cpu(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyFolder]:
+def variants(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, StudyFolder]]:
     # its observations compare with the study's own baseline
-    study = run_cut_down(CPU, code, tmp_path_factory.mktemp(CPU), own_baseline=True)
-    yield study
-    shutil.rmtree(study.folder)
+    with run_variants(CPU, GPU, code=code, new_folder=tmp_path_factory.mktemp, own_baseline=True) as studies:
+        yield studies
 
 
 @pytest.fixture(scope="module", params=[CPU, GPU])
-def run(
-    request: pytest.FixtureRequest, on_the_cpu: StudyFolder, code: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StudyFolder]:
+def run(request: pytest.FixtureRequest, variants: dict[str, StudyFolder]) -> StudyFolder:
     """A variant, run once with tiny sizes. Read it only."""
-    if request.param == CPU:
-        yield on_the_cpu
-        return
-    study = run_cut_down(GPU, code, tmp_path_factory.mktemp(GPU), like=on_the_cpu, own_baseline=True)
-    yield study
-    shutil.rmtree(study.folder)
+    return variants[request.param]
 
 
 def lines(study: StudyFolder) -> dict[str, list[str]]:

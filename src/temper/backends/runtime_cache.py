@@ -14,18 +14,21 @@ FOLDER = "runtime_cache"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def cache_file(engine_folder: Path, engine_sha256: str, version: str, gpu: str) -> Path:
+def cache_file(engine_folder: Path, engine_sha256: str, version: str, gpu: str, gpu_uuid: str) -> Path:
     """Where the kernels of one engine, library version and GPU are kept: beside engines/, never inside.
+
+    The library takes no kernels from another GPU, not even from one of the same kind: each has a file of its own.
 
     Args:
         engine_folder: artifacts/engines/<row>.
         engine_sha256: of its model.engine.
         version: of the library.
         gpu: name of the GPU.
+        gpu_uuid: of the GPU, in hexadecimal digits.
     """
     above = engine_folder.parent
     place = above.parent if above.name == "engines" else above
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{engine_sha256[:16]} {version} {gpu}")
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{engine_sha256[:16]} {version} {gpu} {gpu_uuid[:8]}")
     return place / FOLDER / f"{name}.bin"
 
 

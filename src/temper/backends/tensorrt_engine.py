@@ -110,7 +110,8 @@ class LoadedEngine:
             self.cache = None
             if self.settings.runtime_cache:
                 digest = manifest["files"]["model.engine"]["sha256"]
-                self.cache = RuntimeCache(cache_file(self.folder, digest, self.version, self.device.name))
+                file = cache_file(self.folder, digest, self.version, self.device.name, self.device.uuid)
+                self.cache = RuntimeCache(file)
             self._load(trt, undo)
             self._close = undo.pop_all().close
         return self

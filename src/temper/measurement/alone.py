@@ -182,7 +182,12 @@ def alone(request: Request) -> dict[str, Any]:
     return {
         **found,
         "lost": lost.reasons,
-        "cold_start": {"import_s": import_s, "load_s": load_s, "first_call_ms": first_call_s * 1e3},
+        "cold_start": {
+            "import_s": import_s,
+            "load_s": load_s,
+            "first_call_ms": first_call_s * 1e3,
+            "ran": found["ran"],
+        },
         "memory": {
             "rss_harness_mib": harness_mib,
             "peak_rss_imported_mib": imported_mib,

@@ -111,6 +111,8 @@ class ColdStart(_Closed):
     import_s: float | None  # None where the backend needs no library
     load_s: float
     first_call_ms: float
+    # the runner's description in that process: whether it found compiled kernels on the disk; None in older records
+    ran: dict[str, Any] | None = None
 
 
 class Memory(_Closed):

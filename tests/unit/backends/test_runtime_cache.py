@@ -20,9 +20,15 @@ def kept(path, config):
 
 
 def test_its_name_says_engine_version_and_gpu_and_it_is_in_no_artifacts_folder():
-    path = cache_file(Path("artifacts/engines/int8"), "0123456789abcdef0123", "1.6.1.120", "NVIDIA H100 80GB HBM3")
-    assert path == Path("artifacts/runtime_cache/0123456789abcdef-1.6.1.120-NVIDIA-H100-80GB-HBM3.bin")
-    assert cache_file(Path("somewhere/engine"), "0", "1", "g").parent == Path("somewhere/runtime_cache")
+    gpu = ("NVIDIA H100 80GB HBM3", "00010203c0ffee")
+    path = cache_file(Path("artifacts/engines/int8"), "0123456789abcdef0123", "1.6.1.120", *gpu)
+    assert path == Path("artifacts/runtime_cache/0123456789abcdef-1.6.1.120-NVIDIA-H100-80GB-HBM3-00010203.bin")
+    assert cache_file(Path("somewhere/engine"), "0", "1", "g", "0").parent == Path("somewhere/runtime_cache")
+
+
+def test_each_gpu_of_a_kind_has_a_file_of_its_own():
+    one, other = (cache_file(Path("artifacts/engines/a"), "0", "1", "NVIDIA H200", uuid) for uuid in ("aa", "bb"))
+    assert one != other
 
 
 def test_what_was_saved_is_found(tmp_path, config):

@@ -103,6 +103,7 @@ def test_a_record_holds_what_a_stranger_needs_to_repeat_it(tiny_study, run, runn
     assert record.baseline["files_sha256"]["model.onnx"] == sha256(tiny_study.fp32 / "model.onnx")
     assert record.cold_start.import_s > 0
     assert record.cold_start.load_s > 0
+    assert record.cold_start.ran["library"] == record.ran["library"]
     memory = record.memory
     assert (
         memory.peak_rss_running_mib
