@@ -167,12 +167,13 @@ def _page(file: str) -> str:
 
 def _pages(arguments: argparse.Namespace) -> int:
     from temper.report.pages import filled
+    from temper.tracking.jobs import checkout_of
 
-    failed = 0
+    failed, root = 0, Path(os.path.relpath(checkout_of()))
     for file in arguments.files:
         try:
             page = _page(file)
-            text = filled(page, Path("."))
+            text = filled(page, root)
         except PipelineError as error:  # of this page; the others go on
             print(f"{file}: {type(error).__name__}:{error}", file=sys.stderr)
             failed = 1

@@ -80,8 +80,8 @@ def _read_bytes(path: str) -> bytes:
         raise _error(
             path,
             "there is no such file below the study's folder",
-            "correct its path in params.yaml, or bring it: the study's README.md says where from; `make raw STUDY=…` copies "
-            "what its raw.yaml lists",
+            "correct its path in params.yaml, or bring it: the study's README.md, or this repository's, says where from; "
+            "`make raw STUDY=…` copies what its raw.yaml lists",
         ) from None
     except IsADirectoryError:
         raise _error(path, "it is a folder", "name the file in it in params.yaml") from None

@@ -26,7 +26,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
     """A BF16 copy of an FP32 model.
 
     Raises:
-        ArtifactError: the file is quantised, or has branches.
+        ArtifactError: the file is quantised, holds FP16 weights, or has branches.
     """
     graph = model.graph
     _refuse(graph)
@@ -66,12 +66,15 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
 
 def _refuse(graph: GraphProto) -> None:
     quantized = sum(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in graph.node)
+    halves = sum(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
     branches = [node.name for node in graph.node if any(each.HasField("g") or each.graphs for each in node.attribute)]
-    if quantized or branches:
+    if quantized or halves or branches:
         raise ArtifactError(
             asked="make a BF16 file",
             happened=f"the file has {quantized} nodes that quantise"
             if quantized
+            else f"the file has {halves} weights in FP16"
+            if halves
             else f"{branches[0]!r} has a branch of the graph in it",
             spoiled="this ONNX file and what is made from it; nothing was written",
             fix="start the row from an FP32 file without them",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from onnx import ModelProto, NodeProto
+
 from temper import plugins
 from temper.artifact import read_manifest, sha256
 from temper.calibration.cache import CACHE_FILE, read_cache
@@ -11,6 +13,23 @@ from temper.errors import ArtifactError, PipelineError
 from temper.onnx_file import MANIFEST, load, write_onnx_artifact
 from temper.quantization.record import SEARCH_FILE, read_search
 from temper.signature import Signature
+
+
+def _computes(node: NodeProto) -> tuple[object, ...]:
+    """What a node computes, out of what: not its name, nor what is written about it."""
+    attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
+    return node.op_type, node.domain, tuple(node.input), tuple(node.output), tuple(attributes)
+
+
+def _same(one: ModelProto, other: ModelProto) -> bool:
+    """Whether two files hold the same nodes, in whatever order, and the same weights."""
+    nodes = [sorted(map(_computes, each.graph.node)) for each in (one, other)]
+    weights = [each.graph.initializer for each in (one, other)]
+    return (
+        nodes[0] == nodes[1]
+        and len(weights[0]) == len(weights[1])
+        and all(own == their for own, their in zip(*weights, strict=True))
+    )
 
 
 def convert_precision(
@@ -35,7 +54,8 @@ def convert_precision(
         external_data: weights beside the graph.
 
     Raises:
-        ArtifactError: an input is not what its manifest says, or the step cannot be applied to this model.
+        ArtifactError: an input is not what its manifest says, or the step cannot be applied to this model or changes
+            nothing in it.
     """
     source = Path(onnx_folder)
     read_manifest(source / MANIFEST, kind="onnx")
@@ -56,6 +76,7 @@ def convert_precision(
         if hasattr(module, "signature_after"):  # a step that takes other inputs than the file it starts from
             signature = module.signature_after(signature, chosen)
         converted = module.convert(load(source), cache, chosen)
+        unchanged = _same(converted, load(source))
     except PipelineError:
         raise
     except Exception as error:  # the libraries behind the steps raise many types
@@ -65,6 +86,13 @@ def convert_precision(
             spoiled="this ONNX file and what is made from it; nothing was written",
             fix="try another opset in `exports:`, or drop the row from params.yaml",
         ) from error
+    if unchanged:
+        raise ArtifactError(
+            asked=f"apply {step} to {source / 'model.onnx'}",
+            happened="it changes nothing in this file",
+            spoiled="this ONNX file and what is made from it; nothing was written",
+            fix="start the row from what it changes (a precision: from FP32), or drop it; it would be timed against itself",
+        )
     write_onnx_artifact(
         converted,
         folder=folder,

@@ -52,15 +52,24 @@ def _refused(happened: str, fix: str, *, asked: str = "predict what the command 
     return ConfigError(asked=asked, happened=happened, spoiled=NOTHING, fix=fix)
 
 
-def _looks_like(argument: str, endings: Sequence[str]) -> bool:
-    """A path with one of these endings, rather than a sentence: there is no such sentence of one word."""
-    return Path(argument).suffix.lower() in endings and not any(letter.isspace() for letter in argument)
+def _is_there(base: Path, argument: str) -> bool:
+    try:
+        return bool(argument.strip()) and (base / argument).exists()
+    except (OSError, ValueError):  # a text that is too long for a path, or holds what no path does
+        return False
+
+
+def _looks_like(argument: str, endings: Sequence[str], base: Path) -> bool:
+    """A path with one of these endings, rather than a sentence: there is no such sentence of one word, or it is there."""
+    if Path(argument).suffix.lower() not in endings:
+        return False
+    return not any(letter.isspace() for letter in argument) or _is_there(base, argument)
 
 
 def _images(arguments: Sequence[str], base: Path) -> Asked:
     for argument in arguments:
         is_folder = (base / argument).is_dir()
-        if is_folder or _looks_like(argument, list(FORMATS)):
+        if is_folder or _looks_like(argument, list(FORMATS), base):
             raise _refused(
                 f"{argument} is {'a folder' if is_folder else 'a file of rows'}, and this study's model takes images",
                 f"name image files: {', '.join(f'*{ending}' for ending in ENDINGS)}",
@@ -124,13 +133,19 @@ def read_inputs(
             asked = _images(arguments, base)
             check_examples(asked.examples, task)
             return asked
-        pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS)]
+        pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS, base)]
         if pictures:
             raise _refused(
                 f"{pictures[0]} looks like an image, and this study's model takes texts",
                 "name a study of images with --directory; or --text, where it is a text",
             )
-        files = [] if as_text else [argument for argument in arguments if _looks_like(argument, list(FORMATS))]
+        files = [] if as_text else [argument for argument in arguments if _looks_like(argument, list(FORMATS), base)]
+        other = [] if as_text or files else [argument for argument in arguments if _is_there(base, argument)]
+        if other:
+            raise _refused(
+                f"{other[0]} is there, as a {'folder' if (base / other[0]).is_dir() else 'file of another kind'}",
+                f"name a file of rows ({', '.join(f'*{ending}' for ending in FORMATS)}); or --text, where it is a text",
+            )
         if not files:
             asked = _texts(arguments, len(data.get("text") or [""]))
         elif len(arguments) > 1:

@@ -6,9 +6,11 @@ from typing import Any
 
 import yaml
 
+from temper.artifact import sha256
 from temper.errors import ArtifactError
 from temper.measurement.record import Record, read_record
 from temper.report.comparison import compare_records
+from temper.tracking.job_record import read_job_record
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,31 @@ class FiledStudy:
     compared: dict[str, Any]
 
 
+def _unaltered(folder: Path, candidate: str) -> Record:
+    """A filed record, held against the digest in its job's record where that was filed too (older folders have none)."""
+    file, job = folder / "measurements" / f"{candidate}.json", folder / "jobs" / "measure" / f"{candidate}.json"
+    happened = None
+    try:
+        record = read_record(file)
+    except ArtifactError as error:
+        happened = error.happened
+    else:
+        if not job.is_file() or read_job_record(job).outputs.get(f"artifacts/measurements/{file.name}") == sha256(file):
+            return record
+        happened = f"its digest is not the one in {job}: it was altered after it was measured"
+    raise ArtifactError(
+        asked=f"read the filed record {file}",
+        happened=happened,
+        spoiled="the page; it was not changed",
+        fix=f"git checkout -- {folder} puts back what was filed; or file the study anew (temper results)",
+    )
+
+
 def read_filed_study(folder: Path) -> FiledStudy:
     """Read what `temper results` filed.
 
     Raises:
-        ArtifactError: the folder holds no params.yaml, or a record is missing or of another schema version.
+        ArtifactError: the folder holds no params.yaml, or a record is missing, altered or of another schema version.
     """
     file = folder / "params.yaml"
     if not file.is_file():
@@ -36,7 +58,7 @@ def read_filed_study(folder: Path) -> FiledStudy:
             fix="file the study's records there first (results/README.md)",
         )
     params = yaml.safe_load(file.read_text(encoding="utf-8"))
-    records = tuple(read_record(folder / "measurements" / f"{name}.json") for name in params["candidates"])
+    records = tuple(_unaltered(folder, name) for name in params["candidates"])
     baseline = params["baseline"]
     same = next(
         name for name, row in params["candidates"].items() if all(row[key] == value for key, value in baseline.items())

@@ -23,6 +23,7 @@ from temper.report.summary_table import summary_tables
 from temper.report.tables import rows
 
 _END = "<!-- end of table -->"
+_HEADER_LINES = 2  # of a Markdown table
 _START = (
     r"<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
     r"|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|observations|speed-ups)"
@@ -157,6 +158,25 @@ def filled(page: str, root: Path) -> str:
 
     def written(mark: re.Match[str]) -> str:
         folder, what = root / mark["folder"], mark["what"]
+        happened = None if folder.is_dir() else f"{folder} is no folder"
+        if happened is None:
+            try:
+                table = table_of(mark, folder, what)
+            except FileNotFoundError as missing:
+                happened = f"{missing.filename} does not exist"
+            else:
+                lines = table.splitlines()
+                if any(line.strip() and not line.startswith("|") for line in lines) or len(lines) > _HEADER_LINES:
+                    return table
+                happened = "its records have nothing of it"
+        raise ArtifactError(
+            asked=f"write the table '{what}' of {folder}",
+            happened=happened,
+            spoiled="the page; it was not changed",
+            fix="correct the mark, or file the study's records there first (results/README.md)",
+        )
+
+    def table_of(mark: re.Match[str], folder: Path, what: str) -> str:
         if what == "table":
             return results_table(folder, mark["only"].split() if mark["only"] else None)
         if what in ("peers", "fastest"):
@@ -166,7 +186,14 @@ def filled(page: str, root: Path) -> str:
         if what == "pairs":
             return pairs_markdown(read_filed_study(folder), (mark["only"] or "").split())
         if what == "first rows":
-            rows, *candidates = (mark["only"] or "0").split()
+            rows, *candidates = (mark["only"] or "none").split()
+            if not rows.isdecimal() or int(rows) < 1 or not candidates:
+                raise ConfigError(
+                    asked=f"write the accuracy on the first rows of {folder}",
+                    happened=f"the mark says 'for {mark['only'] or ''}'",
+                    spoiled="the page; it was not changed",
+                    fix="name a number of rows and candidates: <!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->",
+                )
             return first_rows_markdown(read_filed_study(folder), int(rows), candidates)
         if what == "speed-ups":
             return speed_ups_markdown(read_filed_study(folder), read_reported(root / (mark["only"] or "reported.yaml")))

@@ -64,8 +64,15 @@ def peers_markdown(
         fastest_alone: of the others, only the fastest on each workload.
 
     Raises:
-        ArtifactError: one of them is no candidate of the study.
+        ArtifactError: there are no peers, or one of them is no candidate of the study.
     """
+    if not peers:
+        raise ArtifactError(
+            asked=f"hold the candidates of {study.folder} against their fastest peer",
+            happened="the mark names no peers",
+            spoiled="the page; it was not changed",
+            fix="name them: <!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->",
+        )
     _check_names(study, (*peers, *([over] if over else [])))
     itself, lines = _itself(study), []
     for workload in study.params["workloads"]:
@@ -75,7 +82,7 @@ def peers_markdown(
             continue
         best = min(known, key=lambda name: known[name].ratio)
         slow = SAME if over is None else ratios.get(over)
-        others = sorted(ratios.keys() - known.keys() - itself, key=lambda name: ratios[name].ratio)
+        others = sorted(ratios.keys() - known.keys(), key=lambda name: ratios[name].ratio)
         shown = others[:1] if fastest_alone else sorted([best, *others], key=lambda name: ratios[name].ratio)
         for name in shown:
             beside = "1" if name == best else _shown(quotient(ratios[name], known[best]), 3)

@@ -15,7 +15,7 @@ from temper.report.files import LEFT_OUT
 from temper.report.render import write_summary
 from temper.schema import NAME_PATTERN
 from temper.tracking.job_record import record_path
-from temper.tracking.jobs import Job, checkout_of, planned_jobs
+from temper.tracking.jobs import Job, checkout_of, planned_jobs, run_command
 from temper.tracking.sync import State, states
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
@@ -80,6 +80,18 @@ def _file_part(scratch: Path, left_out: Mapping[tuple[str, str], State], report:
     )
 
 
+def _check_name(study: str) -> None:
+    """Raise ConfigError where a folder of studies/ has the name of another: its records would replace that one's."""
+    here = Path().resolve()
+    if here.parent == checkout_of() / "studies" and here.name != study:
+        raise ConfigError(
+            asked=f"file the records of studies/{here.name}",
+            happened=f"its params.yaml says study: {study}, which is another folder's name",
+            spoiled="nothing was copied: they would have replaced that study's records",
+            fix=f"set study: {here.name} and run it again: a record names its study, so its measurements are taken anew",
+        )
+
+
 def file_results(machine: str, *, partial: bool = False) -> Path:
     """Copy the records of the study in this folder to results/<machine>/<study>/ of its checkout, whole or not at all.
 
@@ -92,7 +104,7 @@ def file_results(machine: str, *, partial: bool = False) -> Path:
         The folder.
 
     Raises:
-        ConfigError: the name is no folder's name.
+        ConfigError: the name is no folder's name, or the study has the name of another one.
         ArtifactError: the study is not finished, or a record was altered since it was measured; with `partial` something
             else than a measurement is missing, or the baseline itself.
     """
@@ -119,10 +131,13 @@ def file_results(machine: str, *, partial: bool = False) -> Path:
             happened=f"{len(needed)} of {len(jobs)} artifacts are not of these settings "
             f"({f'{rule} {row}'.strip()}: {state.reason})",
             spoiled="nothing was copied",
-            fix="finish the study first (snakemake --cores 1, or dvc repro)"
+            fix="temper sync: puts an altered artifact back, or has it made anew"
+            if state.kind == "altered"
+            else f"finish the study first ({run_command()}, or dvc repro)"
             + ("" if partial else "; --partial files the candidates that were measured"),
         )
     study: str = report.settings["study"]
+    _check_name(study)
     goal: Path = checkout_of() / "results" / machine / study
     scratch = goal.with_name(f".{study}.partial")
     shutil.rmtree(scratch, ignore_errors=True)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from temper.artifact import canonical_json, write_text
 from temper.errors import ArtifactError, ConfigError
+from temper.preflight import check_slots
 from temper.tracking.dvc import ask_dvc
+from temper.tracking.holder import check_free
 from temper.tracking.job_record import read_job_record, record_path
-from temper.tracking.jobs import planned_jobs, snakemake_command
+from temper.tracking.jobs import planned_jobs, run_command, snakemake_command
 from temper.tracking.origin import UNCHECKED
 from temper.tracking.sync import remove_records_of_no_row, settings_json, states
 
@@ -43,6 +45,24 @@ def write_settings() -> None:
     write_text(SETTINGS, canonical_json(settings_json(jobs)))
 
 
+def _check_asked(rule: str, row: str) -> None:
+    """Why a job could not run that Snakemake, which is told to be quiet, says nothing about.
+
+    Raises:
+        BusyError: another run works here.
+        ConfigError: the study has no such job, or cannot be planned.
+    """
+    check_free(f"run {rule} {row}".rstrip())
+    names = [job.name for job in planned_jobs()]
+    if f"{rule} {row}".strip() not in names:
+        raise ConfigError(
+            asked=f"run the job {rule} {row}".rstrip(),
+            happened="this study has no such job",
+            spoiled="nothing: no job was started",
+            fix=f"name one of its {len(names)} jobs, rule and row: {', '.join(names[:8])} … (make plan lists all)",
+        )
+
+
 def run_job(rule: str, row: str, cores: int) -> int:
     """Run one job, whatever Snakemake remembers of it; return its exit code.
 
@@ -52,13 +72,16 @@ def run_job(rule: str, row: str, cores: int) -> int:
         cores: for Snakemake.
 
     Raises:
-        ConfigError: settings.json is not of this params.yaml, or of other versions: DVC would file the result under
-            settings it was not made with. The job's outputs are removed.
+        ConfigError: there is no such job, or settings.json is not of this params.yaml, or of other versions: DVC would file
+            the result under settings it was not made with. The job's outputs are removed.
+        BusyError: another run works here.
     """
+    check_slots({"--cores": cores})
     record = record_path(rule, row)
     arguments = ("--cores", str(cores), "--quiet", "all", "--force", record, "--allowed-rules", rule)
     done = subprocess.run(snakemake_command(".", *arguments), env={**os.environ, UNCHECKED: "1"}, check=False)
     if done.returncode != 0:
+        _check_asked(rule, row)
         return done.returncode
     made = read_job_record(record)
     try:
@@ -94,7 +117,7 @@ def commit() -> int:
             asked="hand this study to DVC",
             happened=f"{len(wrong)} of {len(jobs)} artifacts are not of these settings ({job.name}: {state.reason})",
             spoiled="nothing: DVC was told nothing",
-            fix="finish the study first (snakemake --cores 1, or dvc repro)",
+            fix=f"finish the study first ({run_command()}, or dvc repro)",
         )
     remove_records_of_no_row(jobs)
     write_text(SETTINGS, canonical_json(settings_json(jobs)))

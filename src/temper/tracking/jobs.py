@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.errors import ConfigError
+from temper.tracking.holder import check_free
 from temper.tracking.job_record import plain_settings
 from temper.tracking.origin import UNCHECKED
 
@@ -48,6 +49,12 @@ def checkout_of(folder: str | Path = ".") -> Path:
     return Path(__file__).resolve().parents[3]
 
 
+def run_command() -> str:
+    """What runs the study of the working directory, as a fix line names it."""
+    here = Path().resolve()
+    return f"make study STUDY={here.name}" if here.parent == checkout_of() / "studies" else "snakemake --cores 1"
+
+
 @contextlib.contextmanager
 def _standing_in(folder: Path) -> Iterator[None]:
     before, unchecked = Path.cwd(), os.environ.get(UNCHECKED)
@@ -66,6 +73,7 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
 
     Raises:
         ConfigError: the study cannot be planned; what Snakemake said is in it.
+        BusyError: it cannot because another run works in that folder.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
@@ -91,6 +99,8 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
                 if job.rule.name != "all"
             ]
     except Exception as error:
+        with _standing_in(Path(folder)):
+            check_free(f"plan the study in {folder}")  # what it was refused for, in its own words
         raise ConfigError(
             asked=f"plan the study in {folder}",
             happened=_cause(error) or said.getvalue().strip()[-600:],

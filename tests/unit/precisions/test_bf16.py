@@ -67,6 +67,11 @@ def test_a_chain_of_products_answers_as_in_fp32_within_bf16():
     assert 0 < np.abs(answered - exact).max() < 0.05 * np.abs(exact).max()
 
 
+def test_a_file_in_fp16_is_refused(tiny_study):
+    with pytest.raises(ArtifactError, match="weights in FP16"):
+        convert(load(tiny_study.precision["fp16"]), None, Options())
+
+
 def test_a_quantised_file_is_refused(tiny_study):
     with pytest.raises(ArtifactError, match="nodes that quantise"):
         convert(load(tiny_study.precision["int8_static"]), None, Options())

@@ -132,3 +132,10 @@ def test_no_path_of_this_machine_is_in_any_file(tiny_study):
             assert b"/tmp" not in path.read_bytes(), path
             assert str(folder.parent).encode() not in path.read_bytes(), path
         assert json.loads((folder / "onnx.json").read_text())["kind"] == "onnx"
+
+
+def test_a_step_that_changes_nothing_is_refused(tiny_study, run, tmp_path):
+    with pytest.raises(ArtifactError, match="it changes nothing in this file") as caught:
+        run("again", onnx_folder=tiny_study.precision["fp16"])
+    assert "timed against itself" in caught.value.fix
+    assert not (tmp_path / "again").exists()

@@ -90,6 +90,19 @@ def test_what_looks_like_a_path_is_one_unless_it_is_said_to_be_a_text(tmp_path):
     assert read("I like my new photo.jpg", base=tmp_path).shown == ["I like my new photo.jpg"]
 
 
+def test_what_is_there_is_a_path_whatever_it_is_called(tmp_path):
+    write(tmp_path / "my rows.tsv", ["good"])
+    assert read("my rows.tsv", base=tmp_path).from_file
+    (tmp_path / "rows.txt").write_text("good\n")
+    with pytest.raises(ConfigError, match=r"rows\.txt is there, as a file of another kind"):
+        read("rows.txt", base=tmp_path)
+    (tmp_path / "good").mkdir()
+    with pytest.raises(ConfigError, match="good is there, as a folder"):
+        read("good", base=tmp_path)
+    assert read("good", "my rows.tsv", base=tmp_path, as_text=True).shown == ["good", "my rows.tsv"]
+    assert read("word " * 200, base=tmp_path).shown == ["word " * 200]  # longer than a file's name may be
+
+
 def test_one_file_at_a_time(tmp_path):
     write(tmp_path / "rows.tsv", ROWS)
     with pytest.raises(ConfigError, match="stands beside 1 more"):

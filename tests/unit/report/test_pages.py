@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from temper.artifact import canonical_json
 from temper.cli import main
 from temper.errors import ArtifactError, ConfigError
 from temper.report.pages import figures, filled, results_table
@@ -82,10 +84,47 @@ def test_real_lengths_have_a_table_by_workload():
     assert [line.split(" | ")[2] for line in written[3:-1]] == ["b12-arrival"] * 4 + ["b12-bucketed"] * 4
 
 
-def test_a_study_without_buckets_has_none_in_its_table():
-    written = filled("<!-- buckets of results/cpu-2c/sst2-minilm -->\nold\n<!-- end of table -->\n", ROOT).splitlines()
-    assert written[1].startswith("| buckets | lengths | profiles |")
-    assert written[3] == "<!-- end of table -->"
+@pytest.mark.parametrize(
+    ("mark", "happened"),
+    [
+        ("buckets of results/cpu-2c/sst2-minilm", "its records have nothing of it"),
+        ("load tests of results/none/none", "results/none/none is no folder"),
+        ("calibration study of results/cpu-2c/digits-resnet", "comparison.json does not exist"),
+        ("peers of results/cpu-2c/sst2-minilm", "the mark names no peers"),
+        ("first rows of results/cpu-2c/sst2-minilm for abc torch-fp32", "the mark says 'for abc torch-fp32'"),
+        ("first rows of results/cpu-2c/sst2-minilm for 0 torch-fp32", "the mark says 'for 0 torch-fp32'"),
+        ("first rows of results/cpu-2c/sst2-minilm", "the mark says 'for '"),
+    ],
+)
+def test_a_table_that_would_be_empty_is_an_error(mark, happened):
+    with pytest.raises((ArtifactError, ConfigError)) as caught:
+        filled(f"<!-- {mark} -->\nold\n<!-- end of table -->\n", ROOT)
+    assert caught.value.happened.endswith(happened)
+    assert caught.value.spoiled == "the page; it was not changed"
+
+
+def test_a_record_that_was_altered_after_it_was_filed_is_refused(tmp_path):
+    folder = tmp_path / "results/cpu-2c/distilbert-amazon-offline"
+    shutil.copytree(ROOT / "results/cpu-2c/distilbert-amazon-offline", folder)
+    page = "<!-- table of results/cpu-2c/distilbert-amazon-offline -->\nold\n<!-- end of table -->\n"
+    assert "| torch-fp32 |" in filled(page, tmp_path)
+    record = folder / "measurements/torch-fp32.json"
+    content = json.loads(record.read_text())
+    next(iter(content["workloads"].values()))["ratio"]["ratio"] = 0.5
+    record.write_text(canonical_json(content))
+    with pytest.raises(ArtifactError, match=r"torch-fp32\.json: it was altered after it was measured") as caught:
+        filled(page, tmp_path)
+    assert caught.value.fix.startswith("git checkout -- ")
+    (folder / "jobs/measure/torch-fp32.json").unlink()  # a folder from before jobs were filed
+    assert "0.500" in filled(page, tmp_path)
+
+
+def test_pages_may_be_named_from_any_folder_of_the_checkout(tmp_path, capsys, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- load tests of results/h200-141gb/sst2-minilm-gpu -->\nold\n<!-- end of table -->\n")
+    monkeypatch.chdir(ROOT / "docs")
+    assert main(["pages", str(page)]) == 0
+    assert "rtx-lengths-fp16-server" in page.read_text()
 
 
 def test_sizes_memory_and_throughput_have_a_table_of_their_own():

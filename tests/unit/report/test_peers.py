@@ -37,8 +37,10 @@ def test_each_workload_is_held_against_its_fastest_peer():
     assert [line[:3] for line in found] == [
         ["b1", "fast", "own"],
         ["b1", "fast", "fast"],
+        ["b1", "fast", "base"],
         ["b12", "fast", "fast"],
         ["b12", "fast", "own"],
+        ["b12", "fast", "base"],
     ]
     assert found[0][3].startswith("0.500 [0.4")
     assert found[0][4].startswith("20.00 [")
@@ -68,12 +70,17 @@ def test_what_was_not_measured_or_computes_nothing_is_no_candidate():
     null = record("null", predictions=None, workloads={"b1": workload([1.0], ratio=(0.001, 0.001, 0.001))})
     apart = timed("apart", b1="the baseline could not be run")
     found = cells(peers_markdown(study(BASE, FAST, lost, null, apart), ["fast", "lost"]))
-    assert {line[2] for line in found} == {"fast"}
+    assert {line[2] for line in found} == {"fast", "base"}
 
 
 def test_the_fastest_of_the_others_can_stand_alone():
     found = cells(peers_markdown(study(BASE, FAST, SLOW, OWN), ["fast"], fastest_alone=True))
-    assert [line[:3] for line in found] == [["b1", "fast", "own"], ["b12", "fast", "own"]]  # the baseline is itself
+    assert [line[:3] for line in found] == [["b1", "fast", "own"], ["b12", "fast", "own"]]
+
+
+def test_peers_have_to_be_named():
+    with pytest.raises(ArtifactError, match="names no peers"):
+        peers_markdown(study(BASE, FAST), [])
 
 
 def test_an_unknown_peer_is_refused():
