@@ -172,18 +172,14 @@ def test_a_single_stage_on_stale_settings_records_nothing(repository):
     assert not (repository / "artifacts/jobs/calibrate/main.json").exists()
 
 
-@pytest.mark.parametrize("asked", [("nope",), ("measure", "nope"), ("measure",)])
-def test_a_job_that_is_not_there_is_said(repository, asked):
-    done = repository.attempt("temper", "job", *asked)
-    assert done.returncode == 1
-    assert "this study has no such job" in done.stderr
-    assert "calibrate main" in done.stderr
-
-
-def test_a_job_on_no_core_is_refused(repository):
-    done = repository.attempt("temper", "job", "calibrate", "main", "--cores", "0")
-    assert done.returncode == 1
-    assert "run a study with --cores 0" in done.stderr
+def test_a_job_that_cannot_run_says_why(repository):
+    absent = repository.attempt("temper", "job", "measure", "nope")
+    assert absent.returncode == 1
+    assert "this study has no such job" in absent.stderr
+    assert "calibrate main" in absent.stderr
+    without_cores = repository.attempt("temper", "job", "calibrate", "main", "--cores", "0")
+    assert without_cores.returncode == 1
+    assert "run a study with --cores 0" in without_cores.stderr
 
 
 # What makes a job stale: the same in both tools
