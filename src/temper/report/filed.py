@@ -1,5 +1,6 @@
 """A folder results/<machine>/<study>/ as the documentation reads it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,18 @@ class FiledStudy:
     params: dict[str, Any]
     records: tuple[Record, ...]
     compared: dict[str, Any]
+
+    @property
+    def baseline(self) -> str:
+        """The candidate that is the baseline itself."""
+        return baseline_of(self.params)
+
+
+def baseline_of(params: Mapping[str, Any]) -> str:
+    """The candidate of a params.yaml that is its baseline."""
+    rows: Mapping[str, Mapping[str, Any]] = params["candidates"]
+    baseline: Mapping[str, Any] = params["baseline"]
+    return next(name for name, row in rows.items() if all(row[key] == value for key, value in baseline.items()))
 
 
 def _unaltered(folder: Path, candidate: str) -> Record:
@@ -59,9 +72,7 @@ def read_filed_study(folder: Path) -> FiledStudy:
         )
     params = yaml.safe_load(file.read_text(encoding="utf-8"))
     records = tuple(_unaltered(folder, name) for name in params["candidates"])
-    baseline = params["baseline"]
-    same = next(
-        name for name, row in params["candidates"].items() if all(row[key] == value for key, value in baseline.items())
-    )
     engines = {**params["engines"], **params.get("bucketed_engines", {})}  # older studies have the first alone
-    return FiledStudy(folder, params, records, compare_records(records, same, params["analysis"], engines))
+    return FiledStudy(
+        folder, params, records, compare_records(records, baseline_of(params), params["analysis"], engines)
+    )

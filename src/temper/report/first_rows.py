@@ -38,11 +38,6 @@ def first_rows_markdown(study: FiledStudy, rows: int, candidates: Sequence[str])
         ArtifactError: the split has fewer rows, or a candidate's answers were not measured.
     """
     records = {record.candidate: record for record in study.records}
-    baseline = next(
-        name
-        for name, row in study.params["candidates"].items()
-        if all(row[key] == value for key, value in study.params["baseline"].items())
-    )
 
     def answers(name: str) -> tuple[Labels, Labels]:
         accuracy = records[name].accuracy if name in records else None
@@ -55,7 +50,7 @@ def first_rows_markdown(study: FiledStudy, rows: int, candidates: Sequence[str])
             )
         return np.asarray(accuracy.answers.predictions), np.asarray(accuracy.labels)
 
-    theirs, labels = answers(baseline)
+    theirs, labels = answers(study.baseline)
     budget = float(study.params["analysis"]["accuracy_budget_points"])
     lines = []
     for name in candidates:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from temper.errors import ArtifactError
-from temper.measurement.record import LatencyRatio, Record
+from temper.measurement.record import LatencyRatio
 from temper.report.filed import FiledStudy
 from temper.report.markdown_table import markdown_table
 from temper.statistics.ratio import Ratio, quotient
@@ -12,15 +12,15 @@ HEADER = ("workload", "fastest peer", "candidate", "× the peer's latency")
 SAME = Ratio(1.0, 1.0, 1.0)
 
 
-def _ratios(records: Iterable[Record], workload: str) -> dict[str, Ratio]:
-    """Ratio to the baseline of every candidate that was measured on a workload and computes something."""
+def _ratios(study: FiledStudy, workload: str) -> dict[str, Ratio]:
+    """Ratio to the baseline of every candidate that was measured on a workload and computes something; its own is 1."""
     found = {}
-    for record in records:
+    for record in study.records:
         cell = record.workloads.get(workload)
         ratio = None if cell is None or cell.status != "measured" else cell.ratio
         if isinstance(ratio, LatencyRatio) and record.accuracy is not None and record.accuracy.status == "measured":
             found[record.candidate] = Ratio(ratio.ratio, ratio.low, ratio.high)
-    return found
+    return found | {study.baseline: SAME}
 
 
 def _shown(ratio: Ratio, digits: int) -> str:
@@ -37,16 +37,6 @@ def _check_names(study: FiledStudy, names: Iterable[str]) -> None:
             spoiled="the page; it was not changed",
             fix="name candidates of its params.yaml in the mark",
         )
-
-
-def _itself(study: FiledStudy) -> set[str]:
-    """The candidate that is the baseline, if there is one: to itself there is nothing to measure."""
-    baseline = study.params["baseline"]
-    return {
-        name
-        for name, row in study.params["candidates"].items()
-        if all(row[key] == value for key, value in baseline.items())
-    }
 
 
 def peers_markdown(
@@ -74,9 +64,9 @@ def peers_markdown(
             fix="name them: <!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->",
         )
     _check_names(study, (*peers, *([over] if over else [])))
-    itself, lines = _itself(study), []
+    lines = []
     for workload in study.params["workloads"]:
-        ratios = _ratios(study.records, workload) | dict.fromkeys(itself, SAME)
+        ratios = _ratios(study, workload)
         known = {name: ratios[name] for name in peers if name in ratios}
         if not known:
             continue
@@ -110,10 +100,7 @@ def pairs_markdown(study: FiledStudy, pairs: Sequence[str]) -> str:
             fix="write each as CANDIDATE/CANDIDATE in the mark",
         )
     _check_names(study, (name for pair in split for name in pair))
-    ratios = {
-        workload: _ratios(study.records, workload) | dict.fromkeys(_itself(study), SAME)
-        for workload in study.params["workloads"]
-    }
+    ratios = {workload: _ratios(study, workload) for workload in study.params["workloads"]}
     lines = [
         [
             *pair,
