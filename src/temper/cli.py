@@ -187,11 +187,13 @@ def _pages(arguments: argparse.Namespace) -> int:
 def _figures(arguments: argparse.Namespace) -> int:
     from temper.report.figures import drawn
     from temper.report.pages import figures
+    from temper.tracking.jobs import checkout_of
 
+    root = Path(os.path.relpath(checkout_of()))
     for file in arguments.files:
         for what, folder, name in figures(_page(file)):
             target = Path(file).parent / name
-            write_text(target, drawn(what, folder))
+            write_text(target, drawn(what, root / folder))
             print(f"{target}: drawn from {folder}")
     return 0
 

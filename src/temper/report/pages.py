@@ -137,6 +137,56 @@ def _check_marks(page: str) -> None:
         )
 
 
+def _table(mark: re.Match[str], folder: Path, root: Path) -> str:
+    """The table that a mark asks for, from the records in its folder."""
+    what = mark["what"]
+    if what == "table":
+        return results_table(folder, mark["only"].split() if mark["only"] else None)
+    if what in ("peers", "fastest"):
+        names, _, over = (mark["only"] or "").partition(" over ")
+        study, counted_from = read_filed_study(folder), over.strip() or None
+        return peers_markdown(study, names.split(), counted_from, fastest_alone=what == "fastest")
+    if what == "pairs":
+        return pairs_markdown(read_filed_study(folder), (mark["only"] or "").split())
+    if what == "first rows":
+        rows, *candidates = (mark["only"] or "none").split()
+        if not rows.isdecimal() or int(rows) < 1 or not candidates:
+            raise ConfigError(
+                asked=f"write the accuracy on the first rows of {folder}",
+                happened=f"the mark says 'for {mark['only'] or ''}'",
+                spoiled="the page; it was not changed",
+                fix="name a number of rows and candidates: <!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->",
+            )
+        return first_rows_markdown(read_filed_study(folder), int(rows), candidates)
+    if what == "speed-ups":
+        return speed_ups_markdown(read_filed_study(folder), read_reported(root / (mark["only"] or "reported.yaml")))
+    if what in _OF_STUDIES:
+        return _OF_STUDIES[what](read_filed_study(folder))
+    return _OF_FOLDERS[what](folder)
+
+
+def _written(mark: re.Match[str], root: Path) -> str:
+    """The same; where there would be none, or an empty one, an ArtifactError."""
+    folder, what = root / mark["folder"], mark["what"]
+    happened = "its records have nothing of it"
+    if folder.is_dir():
+        try:
+            table = _table(mark, folder, root)
+            lines = table.splitlines()
+            if len(lines) > _HEADER_LINES or any(line.strip() and not line.startswith("|") for line in lines):
+                return table
+        except FileNotFoundError as missing:
+            happened = f"{missing.filename} does not exist"
+    else:
+        happened = f"{folder} is no folder"
+    raise ArtifactError(
+        asked=f"write the table '{what}' of {folder}",
+        happened=happened,
+        spoiled="the page; it was not changed",
+        fix="correct the mark, or file the study's records there first (results/README.md)",
+    )
+
+
 def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
@@ -156,52 +206,7 @@ def filled(page: str, root: Path) -> str:
     """
     _check_marks(page)
 
-    def written(mark: re.Match[str]) -> str:
-        folder, what = root / mark["folder"], mark["what"]
-        happened = None if folder.is_dir() else f"{folder} is no folder"
-        if happened is None:
-            try:
-                table = table_of(mark, folder, what)
-            except FileNotFoundError as missing:
-                happened = f"{missing.filename} does not exist"
-            else:
-                lines = table.splitlines()
-                if any(line.strip() and not line.startswith("|") for line in lines) or len(lines) > _HEADER_LINES:
-                    return table
-                happened = "its records have nothing of it"
-        raise ArtifactError(
-            asked=f"write the table '{what}' of {folder}",
-            happened=happened,
-            spoiled="the page; it was not changed",
-            fix="correct the mark, or file the study's records there first (results/README.md)",
-        )
-
-    def table_of(mark: re.Match[str], folder: Path, what: str) -> str:
-        if what == "table":
-            return results_table(folder, mark["only"].split() if mark["only"] else None)
-        if what in ("peers", "fastest"):
-            names, _, over = (mark["only"] or "").partition(" over ")
-            study, counted_from = read_filed_study(folder), over.strip() or None
-            return peers_markdown(study, names.split(), counted_from, fastest_alone=what == "fastest")
-        if what == "pairs":
-            return pairs_markdown(read_filed_study(folder), (mark["only"] or "").split())
-        if what == "first rows":
-            rows, *candidates = (mark["only"] or "none").split()
-            if not rows.isdecimal() or int(rows) < 1 or not candidates:
-                raise ConfigError(
-                    asked=f"write the accuracy on the first rows of {folder}",
-                    happened=f"the mark says 'for {mark['only'] or ''}'",
-                    spoiled="the page; it was not changed",
-                    fix="name a number of rows and candidates: <!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->",
-                )
-            return first_rows_markdown(read_filed_study(folder), int(rows), candidates)
-        if what == "speed-ups":
-            return speed_ups_markdown(read_filed_study(folder), read_reported(root / (mark["only"] or "reported.yaml")))
-        if what in _OF_STUDIES:
-            return _OF_STUDIES[what](read_filed_study(folder))
-        return _OF_FOLDERS[what](folder)
-
-    return _MARKED.sub(lambda mark: mark[1] + written(mark) + mark["end"], page)
+    return _MARKED.sub(lambda mark: mark[1] + _written(mark, root) + mark["end"], page)
 
 
 def figures(page: str) -> list[tuple[str, Path, str]]:
