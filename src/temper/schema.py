@@ -129,6 +129,12 @@ class Measurement(_Closed):
     min_duration_s: Annotated[float, Field(ge=0)]  # of the timed calls of both sides
     max_duration_s: PositiveFloat  # of a workload by the clock
     relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
+    busy_share: Annotated[
+        float, Field(gt=0, le=1)
+    ]  # of the processors: a turn beside which others took more is taken again
+    quiet_wait_s: Annotated[
+        float, Field(ge=0)
+    ]  # the longest that one run waits for a quiet machine, all candidates together
     resamples: Annotated[int, Field(ge=200)]  # bootstrap draws
     percentiles: Annotated[
         tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1), AfterValidator(_distinct)

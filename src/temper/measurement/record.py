@@ -16,11 +16,30 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Contention(_Closed):
+    """How much of the machine others took beside the turns that were kept, and how many turns were dropped for it."""
+
+    sources: list[str]  # that this platform has, and that were read: 'schedstat', 'cpu_times', 'pressure', 'nvml' …
+    others_share: float | None  # of the processors' time that others ran in, steal included, 0–1
+    waited_share: float | None  # time that this process's threads waited for a processor, over the time by the clock
+    steal_share: float | None  # of the processors' time that a hypervisor gave to others, 0–1; part of others_share
+    pressure_share: (
+        float | None
+    )  # of the time in which some task of the machine waited for a processor, own ones included
+    involuntary_switches: int | None  # of this process, over kept and dropped turns
+    dropped_turns: int  # blocks that were taken again
+    waited_s: float  # for a quiet machine, before and between turns
+    busiest: str | None  # name and share of the process that took most, as last seen
+    gpu: dict[str, Any] | None  # others' processes and reasons of slower clocks that were seen; None without a GPU
+
+
 class NotMeasured(_Closed):
     """A measurement that did not happen, and why. Nothing is ever put in its place."""
 
     status: Literal["not measured"] = "not measured"
     reason: str
+    cause: Literal["busy"] | None = None  # others took too much of the machine; `contention` has the evidence
+    contention: Contention | None = None
 
 
 class Artifact(_Closed):
@@ -76,6 +95,7 @@ class Workload(_Closed):
     computed_padding_share: float | None = None
     inputs_sha256: str  # equal for every candidate of the workload
     executed: dict[str, Any] | None  # what the library says it executed; None for a backend that executes nothing
+    contention: Contention | None = None  # None in records that were written before it was looked at
 
 
 class Predictions(_Closed):

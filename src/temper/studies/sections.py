@@ -205,6 +205,8 @@ def sections(wanted: Wanted) -> Section:
             "min_duration_s": 1.0,
             "max_duration_s": 10.0,
             "relative_half_width": 0.02,
+            "busy_share": 0.05,
+            "quiet_wait_s": 600.0,
             "resamples": 1000,
             "percentiles": [50, 95],
             "distinct_batches": 16,

@@ -25,6 +25,8 @@ MEASUREMENT = {
     "min_duration_s": 0.0,
     "max_duration_s": 1.0,
     "relative_half_width": 0.05,
+    "busy_share": 1.0,
+    "quiet_wait_s": 0.0,
     "resamples": 200,
     "percentiles": [50, 99.9],
     "distinct_batches": 3,
