@@ -22,13 +22,19 @@ _STORAGE = {
 }
 
 
+TERMINAL = "TEMPER_TERMINAL"  # the number of the terminal's stream, for the processes that a job starts
 _terminal_fd = 2  # `log_to` keeps the real one here once it has redirected the process's output
+
+
+def terminal_number() -> int:
+    """File descriptor of the stream a person looks at; a child process inherits it where it is passed on."""
+    return int(os.environ.get(TERMINAL, _terminal_fd))
 
 
 @contextmanager
 def terminal() -> Iterator[TextIO]:
     """The stream a person looks at, also while this process's output goes to a log."""
-    with open(os.dup(_terminal_fd), "w", encoding="utf-8", errors="replace") as stream:
+    with open(os.dup(terminal_number()), "w", encoding="utf-8", errors="replace") as stream:
         yield stream
 
 

@@ -17,8 +17,9 @@ from temper.backends.opening import trace_artifact
 from temper.backends.runner import Runner
 from temper.errors import PipelineError
 from temper.library import import_library
+from temper.measurement.contention import between, read_counters
 from temper.measurement.latency import time_call, time_inference
-from temper.measurement.task import Lost, Request, each_workload, open_side, read_data
+from temper.measurement.task import Lost, Request, each_workload, open_side, read_data, watch_of
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
 
 _MIB = 1024 * 1024
@@ -154,39 +155,45 @@ def alone(request: Request) -> dict[str, Any]:
     split, signature = read_data(request)
     every = dict(each_workload(request, split, signature))
     harness_mib = _peak_rss_mib()
-    import_s = None
+    import_s, began = None, read_counters()
     if module.LIBRARY is not None:
         _, import_s = time_call(lambda: import_library(module.LIBRARY, side["version"]), time.perf_counter_ns)
     imported_mib = _peak_rss_mib()
     found: dict[str, Any] = {"workloads": {}}
-    lost = Lost(every)
+    lost, watch = Lost(every), watch_of(request)
     first_call_s: float | None = None  # of the first workload that memory holds
     with _GpuMemory(request["gpus"]) as gpu_memory, contextlib.ExitStack() as opened:
         runner, load_s = time_call(lambda: opened.enter_context(open_side(side)), time.perf_counter_ns)
         loaded_mib = _peak_rss_mib()
         for name, inputs in every.items():
-            with lost.unless_out_of_memory(name):
+            with lost.unless_out_of_memory(name), lost.unless_busy(name):
                 if first_call_s is None:
                     _, first_call_s = time_call(partial(runner.infer, inputs.batches[0]), time.perf_counter_ns)
-                found["workloads"][name] = _alone_figures(runner, inputs, request, name)
+                    cold = between(began, read_counters())
+                watch.next_workload()
+                found["workloads"][name] = watch.taken(partial(_alone_figures, runner, inputs, request, name))
         assert first_call_s is not None  # else every workload was lost
         running_mib = _peak_rss_mib()
         gpu = {"peak_mib": gpu_memory.peak_mib, "reason": gpu_memory.reason or None}
         found["ran"], found["threads"] = runner.describe(), _threads()
         for name in list(found["workloads"]):
-            with lost.unless_out_of_memory(name):
-                found["workloads"][name] |= _throughput(side, runner, every[name], measurement)
+            with lost.unless_out_of_memory(name), lost.unless_busy(name):
+                watch.next_workload()
+                found["workloads"][name] |= watch.taken(partial(_throughput, side, runner, every[name], measurement))
     traced = {name: inputs.batches[:_TRACED_BATCHES] for name, inputs in every.items() if name not in lost.reasons}
     executions = trace_artifact(side["runner"], side["artifact"], side["options"], side["version"], traced)
     executed = {name: None if found is None else found.summary() for name, found in executions.items()}
     return {
         **found,
         "lost": lost.reasons,
+        "busy": lost.busy,
+        "waited_s": watch.waited_for_quiet_s,
         "cold_start": {
             "import_s": import_s,
             "load_s": load_s,
             "first_call_ms": first_call_s * 1e3,
             "ran": found["ran"],
+            "others_share": round(min(1.0, cold.others_share), 4),
         },
         "memory": {
             "rss_harness_mib": harness_mib,

@@ -2,13 +2,14 @@
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from temper.backends.runner import Runner
 from temper.measurement.latency import ClockNs
+from temper.measurement.watch import WINDOW_S, Watch
 from temper.signature import Tensors
 from temper.statistics.ratio import Latencies, Ratio, Statistic, ratio_interval
 
@@ -57,6 +58,39 @@ class Turns:
     stopped: Stopped
 
 
+@dataclass
+class _Blocks:
+    """The blocks that were taken so far, and kept."""
+
+    candidate_ns: list[list[int]] = field(default_factory=list)
+    baseline_ns: list[list[int]] = field(default_factory=list)
+    candidate_first: list[bool] = field(default_factory=list)
+    batch_of_call: list[list[int]] = field(default_factory=list)
+    timed_ns: int = 0
+
+    def __len__(self) -> int:
+        return len(self.candidate_first)
+
+    def add(self, candidate_ns: list[int], baseline_ns: list[int], candidate_first: bool, numbers: list[int]) -> None:
+        self.candidate_ns.append(candidate_ns)
+        self.baseline_ns.append(baseline_ns)
+        self.candidate_first.append(candidate_first)
+        self.batch_of_call.append(numbers)
+        self.timed_ns += sum(candidate_ns) + sum(baseline_ns)
+
+    def keep(self, kept: Sequence[bool]) -> None:
+        """Leave out those of the last `len(kept)` blocks that are not to be kept."""
+        start = len(self) - len(kept)
+        for number in reversed([start + place for place, fine in enumerate(kept) if not fine]):
+            self.timed_ns -= sum(self.candidate_ns[number]) + sum(self.baseline_ns[number])
+            for entries in (self.candidate_ns, self.baseline_ns, self.candidate_first, self.batch_of_call):
+                del entries[number]
+
+    def latencies(self) -> tuple[Latencies, Latencies]:
+        """Of the candidate and of the baseline, float64 [blocks, calls per turn], ns."""
+        return np.asarray(self.candidate_ns, dtype=np.float64), np.asarray(self.baseline_ns, dtype=np.float64)
+
+
 def _turn(runner: Runner, batches: Sequence[Tensors], clock_ns: ClockNs) -> list[int]:
     """One untimed call, so that the other side's leavings in the caches are not timed; then each batch, timed."""
     infer, taken = runner.infer, []
@@ -80,6 +114,7 @@ def time_in_turns(
     resamples: int,
     seed: int,
     clock_ns: ClockNs,
+    watch: Watch | None = None,
     interval: Callable[..., Ratio] = ratio_interval,
 ) -> Turns:
     """Time two loaded runners alternately on the same batches until their ratio is known well enough.
@@ -99,56 +134,70 @@ def time_in_turns(
         resamples: bootstrap draws for the interval.
         seed: of the order of turns, and of the bootstrap.
         clock_ns: monotonic clock in nanoseconds.
+        watch: tells which blocks others disturbed: they are dropped and taken again, once the machine is quiet; None where
+            nobody looks.
         interval: how the ratio is computed; a test may put another.
 
     Returns:
-        Every timed latency. Garbage collection is off meanwhile.
+        Every timed latency of the blocks that were kept. Garbage collection is off meanwhile.
+
+    Raises:
+        Busy: the machine was not quiet for as long as the watch waits.
     """
     generator = np.random.default_rng([seed, len(batches)])
     for run in range(warmup_runs):
         candidate.infer(batches[run % len(batches)])
         baseline.infer(batches[run % len(batches)])
-    own: list[list[int]] = []
-    other: list[list[int]] = []
-    first: list[bool] = []
-    used: list[list[int]] = []
+    blocks = _Blocks()
     needed = max(2, -(-stopping.min_calls // calls_per_turn))
     most = max(needed, stopping.max_calls // calls_per_turn)
-    look, timed_ns, began = min(max(needed, _FIRST_LOOK_BLOCKS), most), 0, clock_ns()
+    look = min(max(needed, _FIRST_LOOK_BLOCKS), most)
+    deadline_ns = window_ns = clock_ns()
+    deadline_ns += int(stopping.max_duration_s * 1e9)
+
+    def ratio() -> Ratio:
+        return interval(*blocks.latencies(), statistic=statistic, resamples=resamples, seed=seed)
+
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        while True:
-            numbers = [(len(own) * calls_per_turn + call) % len(batches) for call in range(calls_per_turn)]
+        if watch is not None:
+            watch.begin()
+        stopped: Stopped | None = None
+        while stopped is None:
+            began_ns = clock_ns()
+            numbers = [(len(blocks) * calls_per_turn + call) % len(batches) for call in range(calls_per_turn)]
             inputs = [batches[number] for number in numbers]
-            first.append(bool(generator.integers(2)))
-            sides = ((candidate, own), (baseline, other))
-            for runner, kept in sides if first[-1] else reversed(sides):
-                kept.append(_turn(runner, inputs, clock_ns))
-                timed_ns += sum(kept[-1])
-            used.append(numbers)
-            stopped: Stopped | None = None
-            if len(own) >= most:
+            own_first = bool(generator.integers(2))
+            if own_first:
+                own, other = _turn(candidate, inputs, clock_ns), _turn(baseline, inputs, clock_ns)
+            else:
+                other, own = _turn(baseline, inputs, clock_ns), _turn(candidate, inputs, clock_ns)
+            blocks.add(own, other, own_first, numbers)
+            enough = len(blocks) >= look and blocks.timed_ns >= stopping.min_duration_s * 1e9
+            ends = len(blocks) >= most or (len(blocks) >= 2 and clock_ns() >= deadline_ns)
+            if watch is not None:
+                watch.block_done((clock_ns() - began_ns) / 1e9)
+                if not (ends or enough or clock_ns() - window_ns >= WINDOW_S * 1e9):
+                    continue
+                kept = watch.settle()
+                blocks.keep(kept)
+                if not all(kept):
+                    watch.wait_until_quiet()
+                    deadline_ns += clock_ns() - window_ns  # the lost time is given back
+                    window_ns = clock_ns()
+                    continue
+                window_ns = clock_ns()
+            if len(blocks) >= most:
                 stopped = "max_calls"
-            elif len(own) >= 2 and clock_ns() - began >= stopping.max_duration_s * 1e9:
+            elif ends:
                 stopped = "max_duration_s"
-            elif len(own) >= look and timed_ns >= stopping.min_duration_s * 1e9:
-                found = interval(
-                    np.asarray(own, float),
-                    np.asarray(other, float),
-                    statistic=statistic,
-                    resamples=resamples,
-                    seed=seed,
-                )
-                if found.relative_half_width <= stopping.relative_half_width:
+            elif enough:
+                if ratio().relative_half_width <= stopping.relative_half_width:
                     stopped = "precise enough"
                 look = int(np.ceil(look * _GROWTH))
-            if stopped is not None:
-                break
     finally:
         if was_enabled:
             gc.enable()
-    candidate_ns, baseline_ns = np.asarray(own, dtype=np.float64), np.asarray(other, dtype=np.float64)
-    ratio = interval(candidate_ns, baseline_ns, statistic=statistic, resamples=resamples, seed=seed)
-    return Turns(candidate_ns, baseline_ns, first, np.asarray(used), ratio, stopped)
+    return Turns(*blocks.latencies(), blocks.candidate_first, np.asarray(blocks.batch_of_call), ratio(), stopped)

@@ -46,14 +46,14 @@ def _gpu(nvml: Any, index: int) -> dict[str, Any]:
         "memory_clock_mhz": ask(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
         "temperature_celsius": ask(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
         "power_w": ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
-        "throttle_reasons": _throttle_names(nvml, reasons) if isinstance(reasons, int) else reasons,
+        "throttle_reasons": throttle_names(nvml, reasons) if isinstance(reasons, int) else reasons,
         "memory_used_mib": ask(lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used // 2**20),
         "utilization_percent": ask(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
         "compute_processes": ask(lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))),
     }
 
 
-def _throttle_names(nvml: Any, reasons: int) -> list[str]:
+def throttle_names(nvml: Any, reasons: int) -> list[str]:
     """The set bits of NVML's clocks event reasons, by name; idling is none."""
     prefix = "nvmlClocksEventReason"
     names = {

@@ -16,7 +16,9 @@ from typing import IO, Any, NoReturn
 
 from temper import errors
 from temper.errors import PipelineError, Unavailable
+from temper.measurement.watch import Busy
 from temper.provenance import ALLOCATOR, SOURCE_ROOT
+from temper.script_log import TERMINAL, terminal_number
 
 WORKER = "temper.measurement.worker"
 _LAST_LINES = 5
@@ -76,6 +78,7 @@ def run_isolated(
 
     Raises:
         Unavailable: this machine lacks what it needs.
+        Busy: others took too much of it for as long as the task waits.
         PipelineError: the one that was raised there.
         OutOfMemory: memory ran out, or the system killed the process.
         NoAnswer: its time was over, or it ended in a way nobody foresaw; its traceback is in this process's own output.
@@ -88,8 +91,8 @@ def run_isolated(
             stdin=subprocess.PIPE,
             stdout=output_file if keep_output else None,
             stderr=subprocess.STDOUT if keep_output else None,
-            pass_fds=(answer_file.fileno(),),
-            env={**os.environ, **ALLOCATOR, "PYTHONPATH": path},
+            pass_fds=(answer_file.fileno(), terminal_number()),
+            env={**os.environ, **ALLOCATOR, "PYTHONPATH": path, TERMINAL: str(terminal_number())},
             text=True,
         ) as process:
             in_time = True
@@ -129,6 +132,8 @@ def _how(code: int) -> str:
 def _result(answer: dict[str, Any]) -> dict[str, Any]:
     if "unavailable" in answer:
         raise Unavailable(answer["unavailable"])
+    if "busy" in answer:
+        raise Busy(answer["busy"], answer["contention"])
     if "out_of_memory" in answer:
         raise OutOfMemory(answer["out_of_memory"])
     if "error" in answer:
@@ -148,6 +153,8 @@ def _answered(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"result": task()}
     except Unavailable as lacking:
         return {"unavailable": lacking.reason}
+    except Busy as busy:
+        return {"busy": busy.reason, "contention": busy.contention}
     except PipelineError as error:
         parts = {key: getattr(error, key) for key in ("asked", "happened", "spoiled", "fix")}
         return {"error": parts, "class": type(error).__name__}

@@ -17,24 +17,21 @@ from temper.evidence.claims import check_claim
 from temper.measurement.accuracy import accuracy
 from temper.measurement.conditions import around_timing, conditions, warnings
 from temper.measurement.isolated import OutOfMemory
-from temper.measurement.latency import Timing
 from temper.measurement.processes import Json, Processes
 from temper.measurement.record import (
     Accuracy,
     Artifact,
     ColdStart,
-    LatencyRatio,
     Memory,
     NotMeasured,
     Predictions,
     Record,
-    Workload,
     write_record,
 )
-from temper.measurement.timed_inputs import REAL_LENGTHS, check_length
+from temper.measurement.timed_inputs import check_length
+from temper.measurement.workload import workload_of
 from temper.provenance import machine, versions
-from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
-from temper.statistics.tail import calls_needed
+from temper.signature import BATCH_AXIS, Signature
 
 MANIFESTS = {"checkpoint": "checkpoint.json", "onnx": "onnx.json", "engines": "engine.json"}
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
@@ -50,64 +47,6 @@ def _describe_artifact(loads: str, folder: Path) -> Artifact:
         size_bytes=sum(facts["size_bytes"] for name, facts in files.items() if name.endswith(MODEL_SUFFIXES)),
         producer=manifest.get("versions", {}),
         census=census(folder / "model.onnx").model_dump(mode="json") if kind == "onnx" else None,
-    )
-
-
-def _latency_figures(latencies_ns: list[int], percentiles: list[float]) -> Json:
-    timing = Timing(latencies_ns)
-    enough = {p: len(latencies_ns) >= calls_needed(p) for p in percentiles}
-    return {
-        "latencies_ms": [latency / 1e6 for latency in latencies_ns],
-        "latency_percentiles_ms": {f"{p:g}": timing.percentile_ms(p) for p in percentiles if enough[p]},
-        "percentiles_left_out": {
-            f"{p:g}": f"it needs {calls_needed(p)} calls, {len(latencies_ns)} were timed"
-            for p in percentiles
-            if not enough[p]
-        },
-        "latency_mean_ms": timing.mean_ms,
-        "timed_runs": len(latencies_ns),
-    }
-
-
-def _flat(blocks: list[list[int]]) -> list[int]:
-    return [latency for block in blocks for latency in block]
-
-
-def _ratio(found: Json, taken: Json) -> LatencyRatio | NotMeasured:
-    if "ratio" not in found:
-        return NotMeasured(reason=found.get("why_no_ratio") or taken["why_no_ratio"])
-    why_apart = taken.get("why_apart")
-    return LatencyRatio(
-        statistic=found["statistic"],
-        **found["ratio"],
-        taken="in turns" if why_apart is None else "apart",
-        why_apart=why_apart,
-        stopped=found.get("stopped"),
-    )
-
-
-def _workload(
-    name: str, sizes: Mapping[str, Any], taken: Json, measurement: Mapping[str, Any]
-) -> Workload | NotMeasured:
-    if name in taken["lost"]:
-        return NotMeasured(reason=f"out of memory: {taken['lost'][name]}")
-    found, alone = taken["workloads"][name], taken["alone"]["workloads"][name]
-    latencies, baseline = _flat(found["latencies_ns"]), found.get("baseline_latencies_ns")
-    return Workload(
-        batch_size=sizes[BATCH_AXIS],
-        sequence_length=sizes.get(SEQUENCE_AXIS),
-        real_lengths=sizes.get(REAL_LENGTHS),
-        calls_per_turn=measurement["calls_per_turn"],
-        baseline_latencies_ms=None if baseline is None else [latency / 1e6 for latency in _flat(baseline)],
-        candidate_first=found.get("candidate_first"),
-        ratio=_ratio(found, taken),
-        sequential_samples_per_s=found["samples"] / (sum(latencies) / 1e9),
-        padding_share=found["padding_share"],
-        computed_padding_share=found["computed_padding_share"],
-        inputs_sha256=found["inputs_sha256"],
-        executed=taken["alone"]["executed"][name],
-        **alone,
-        **_latency_figures(latencies, measurement["percentiles"]),
     )
 
 
@@ -231,6 +170,7 @@ def measure(
                 "version": baseline_version,
             },
             {
+                "name": candidate,
                 "data_folder": data_folder,
                 "workloads": {name: dict(sizes) for name, sizes in workloads.items()},
                 "measurement": dict(measurement),
@@ -252,7 +192,7 @@ def measure(
             "threads": alone["threads"],
             "cold_start": ColdStart(**alone["cold_start"]),
             "memory": Memory(**alone["memory"], gpu_peak_mib=gpu["peak_mib"], gpu_reason=gpu["reason"]),
-            "workloads": {name: _workload(name, sizes, taken, measurement) for name, sizes in workloads.items()},
+            "workloads": {name: workload_of(name, sizes, taken, measurement) for name, sizes in workloads.items()},
             "accuracy": _accuracy(taken, read_split(data / "test.parquet", signature).labels, signature, stated),
         }
         compared["ran"] = taken.get("ran_baseline")

@@ -1,5 +1,6 @@
 """Which processes a candidate's measurement starts, and what is made of their answers together."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from temper.errors import BackendError, Unavailable
 from temper.library import installed_version, public_version
 from temper.measurement import worker
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
+from temper.measurement.patience import note_waited, wait_left_s
+from temper.measurement.task import watch_of
+from temper.measurement.watch import Busy
 from temper.signature import BATCH_AXIS
 from temper.statistics.ratio import ratio_interval
 
@@ -30,19 +34,24 @@ class Processes:
     ) -> None:
         self._candidate, self._baseline, self._request = candidate, baseline, request
         self._gpus, self._batch_sizes = gpus, batch_sizes
+        self._wait_s = 0.0  # that this run may still wait for a quiet machine
+
+    def _asked(self, task: str, candidate: Json, batch_sizes: list[int]) -> Json:
+        return {
+            **self._request,
+            "task": task,
+            "candidate": candidate,
+            "baseline": self._baseline,
+            "gpus": self._gpus,
+            "batch_sizes": batch_sizes,
+            "wait_s": self._wait_s,
+        }
 
     def _run(self, task: str, candidate: Json, batch_sizes: list[int]) -> Json:
         try:
-            return run_isolated(
-                {
-                    **self._request,
-                    "task": task,
-                    "candidate": candidate,
-                    "baseline": self._baseline,
-                    "gpus": self._gpus,
-                    "batch_sizes": batch_sizes,
-                }
-            )
+            answer = run_isolated(self._asked(task, candidate, batch_sizes))
+            self._wait_s = max(0.0, self._wait_s - answer.get("waited_s", 0.0))
+            return answer
         except NoAnswer as ended:
             if not ended.crashed:
                 raise  # a bug of this project's own: its traceback stands above
@@ -68,10 +77,26 @@ class Processes:
             return None
         return f"one process holds one version of {libraries[0].title}, and they need {asked[0]} and {asked[1]}"
 
+    def _wait_until_quiet(self) -> None:
+        """Wait before the first process, as long as this run may; each of them looks again at its own turns."""
+        watch = watch_of(self._asked("wait", self._candidate, []))
+        with contextlib.suppress(Busy):
+            watch.wait_until_quiet()
+        self._wait_s = max(0.0, self._wait_s - watch.waited_for_quiet_s)
+
     def take(self) -> Json:
-        """Facts of the record that were measured: workloads, predictions, memory, what ran."""
+        """Facts of the record that were measured: workloads, predictions, memory, what ran; `busy` holds the workloads beside
+        which others took too much of the machine."""
+        allowed_s = self._wait_s = wait_left_s(self._request["measurement"]["quiet_wait_s"])
+        try:
+            return self._take()
+        finally:
+            note_waited(allowed_s - self._wait_s)
+
+    def _take(self) -> Json:
+        self._wait_until_quiet()
         alone = self._run("alone", self._candidate, [])
-        self._leave_out(alone["lost"])
+        self._leave_out({**alone["lost"], **alone["busy"]})
         why_apart = self._why_apart()
         if why_apart is None:
             try:
@@ -84,10 +109,11 @@ class Processes:
             timed = self._run("series", self._candidate, self._batch_sizes) | {
                 "why_no_ratio": f"the baseline could not be run: {timed['baseline_unavailable']}"
             }
-        return {"alone": alone, **timed, "lost": {**alone["lost"], **timed.get("lost", {})}}
+        lost, busy = ({**alone[key], **timed.get(key, {})} for key in ("lost", "busy"))
+        return {"alone": alone, **timed, "lost": lost, "busy": busy}
 
-    def _leave_out(self, lost: Mapping[str, str]) -> None:
-        """Go on without the workloads for which memory ran out, and the batch sizes that only they had."""
+    def _leave_out(self, lost: Mapping[str, Any]) -> None:
+        """Go on without the workloads that were lost, and the batch sizes that only they had."""
         workloads = self._request["workloads"]
         kept = {name: sizes for name, sizes in workloads.items() if name not in lost}
         stated, gone = self._batch_sizes[0], {workloads[name][BATCH_AXIS] for name in lost}
@@ -102,8 +128,11 @@ class Processes:
         except (Unavailable, OutOfMemory) as lacking:
             return own | {"why_no_ratio": f"the baseline could not be run: {getattr(lacking, 'reason', lacking)}"}
         for name, found in own["workloads"].items():
-            if name in other["lost"]:
-                found["why_no_ratio"] = f"the baseline could not be run: out of memory: {other['lost'][name]}"
+            if name in other["lost"] or name in other["busy"]:
+                why = (
+                    f"out of memory: {other['lost'][name]}" if name in other["lost"] else other["busy"][name]["reason"]
+                )
+                found["why_no_ratio"] = f"the baseline could not be run: {why}"
                 continue
             ratio = ratio_interval(
                 np.asarray(found["latencies_ns"], dtype=np.float64),

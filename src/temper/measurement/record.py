@@ -133,6 +133,7 @@ class ColdStart(_Closed):
     first_call_ms: float
     # the runner's description in that process: whether it found compiled kernels on the disk; None in older records
     ran: dict[str, Any] | None = None
+    others_share: float | None = None  # of the processors that others took meanwhile; None in records of before
 
 
 class Memory(_Closed):

@@ -8,11 +8,35 @@ from typing import Any
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
+from temper.measurement.gpu_watch import watch_gpus
 from temper.measurement.isolated import memory_reason
 from temper.measurement.timed_inputs import TimedInputs, timed_inputs
+from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
+from temper.script_log import terminal
 from temper.signature import Signature
 
 Request = Mapping[str, Any]
+
+
+def watch_of(request: Request) -> Watch:
+    """The watch over what a task times; it says on the terminal for whom it waits."""
+    measurement = request["measurement"]
+    return Watch(
+        Limits(
+            busy_share=measurement["busy_share"],
+            wait_s=request["wait_s"],
+            lost_s=max(measurement["max_duration_s"], 10 * WINDOW_S),
+        ),
+        say=lambda line: say_to_terminal(f"{request['name']}: {line}"),
+        gpu=watch_gpus(request["gpus"], measurement["busy_share"]),
+    )
+
+
+def say_to_terminal(line: str) -> None:
+    """Print a line for the person at the terminal, and in the log."""
+    print(line, flush=True)
+    with terminal() as stream:
+        print(line, file=stream, flush=True)
 
 
 def open_side(side: Mapping[str, Any]) -> Runner:
@@ -43,11 +67,21 @@ def each_workload(request: Request, split: Split, signature: Signature) -> Itera
 
 
 class Lost:
-    """Workloads for which memory ran out; the others go on."""
+    """Workloads for which memory ran out, or beside which the machine was busy; the others go on."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
         self.reasons: dict[str, str] = {}
+        self.busy: dict[str, dict[str, Any]] = {}  # reason and contention
+
+    @contextlib.contextmanager
+    def unless_busy(self, name: str) -> Iterator[None]:
+        """Note the reason and the evidence, and go on, where the machine is busy inside for longer than is waited."""
+        try:
+            yield
+        except Busy as busy:
+            self.busy[name] = {"reason": busy.reason, "contention": busy.contention}
+            print(f"{name}: {busy.reason}", flush=True)
 
     @contextlib.contextmanager
     def unless_out_of_memory(self, name: str) -> Iterator[None]:

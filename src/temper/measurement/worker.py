@@ -9,6 +9,8 @@ import contextlib
 import faulthandler
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,9 @@ from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.conditions import gpu_conditions
 from temper.measurement.isolated import answer_request, memory_reason
 from temper.measurement.latency import time_inference
-from temper.measurement.task import Lost, each_workload, open_side, read_data
+from temper.measurement.task import Lost, each_workload, open_side, read_data, watch_of
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
+from temper.measurement.watch import Watch
 from temper.signature import Signature
 
 
@@ -74,58 +77,75 @@ def _together(request: Mapping[str, Any]) -> dict[str, Any]:
             baseline = opened.enter_context(open_side(request["baseline"]))
         except Unavailable as lacking:
             return {"baseline_unavailable": lacking.reason}
-        first = next(each_workload(request, split, signature))[1].batches[0]
-        for runner in (candidate, baseline):  # a GPU that idles has other clocks than one that works
-            for _ in range(measurement["warmup_runs"]):
-                runner.infer(first)
+        for _, first in islice(each_workload(request, split, signature), 1):
+            for runner in (candidate, baseline):  # a GPU that idles has other clocks than one that works
+                for _ in range(measurement["warmup_runs"]):
+                    runner.infer(first.batches[0])
         before = gpu_conditions(request["gpus"])
+        watch, lost = watch_of(request), Lost(request["workloads"])
         for name, inputs in each_workload(request, split, signature):
-            real = has_real_lengths(request["workloads"][name])
-            calls = measurement["calls_per_turn"]
-            for runner in (candidate, baseline):
-                warm_shapes(runner, inputs)
-            turns = time_in_turns(
-                candidate,
-                baseline,
-                inputs.batches,
-                statistic="mean" if real else "median",
-                warmup_runs=measurement["warmup_runs"],
-                calls_per_turn=calls,
-                stopping=Stopping(
-                    # every row once, where the time allows
-                    min_calls=max(measurement["min_calls"], len(inputs.batches) if real else 0),
-                    max_calls=measurement["max_calls"],
-                    min_duration_s=measurement["min_duration_s"],
-                    max_duration_s=measurement["max_duration_s"],
-                    relative_half_width=measurement["relative_half_width"],
-                ),
-                resamples=measurement["resamples"],
-                seed=request["seed"],
-                clock_ns=time.perf_counter_ns,
-            )
-            found[name] = {
-                **_timed(inputs, candidate),
-                "latencies_ns": turns.candidate_ns.astype(int).tolist(),
-                "baseline_latencies_ns": turns.baseline_ns.astype(int).tolist(),
-                "candidate_first": turns.candidate_first,
-                "ratio": {"ratio": turns.ratio.ratio, "low": turns.ratio.low, "high": turns.ratio.high},
-                "statistic": "mean" if real else "median",
-                "stopped": turns.stopped,
-                "samples": _samples(inputs, turns.batch_of_call),
-            }
-            print(
-                f"{name}: {turns.candidate_ns.size} calls, ratio {turns.ratio.ratio:.4f} "
-                f"[{turns.ratio.low:.4f}, {turns.ratio.high:.4f}], {turns.stopped}",
-                flush=True,
-            )
+            with lost.unless_busy(name):
+                found[name] = _turns_of(candidate, baseline, inputs, request, name, watch)
         return {
             "workloads": found,
+            "busy": lost.busy,
+            "waited_s": watch.waited_for_quiet_s,
             "gpus_before": before,
             "gpus_after": gpu_conditions(request["gpus"]),
             "predictions": _predictions(request, candidate, split, signature),
             "ran": candidate.describe(),
             "ran_baseline": baseline.describe(),
         }
+
+
+def _turns_of(
+    candidate: Runner, baseline: Runner, inputs: TimedInputs, request: Mapping[str, Any], name: str, watch: Watch
+) -> dict[str, Any]:
+    """One workload, the two in turns.
+
+    Raises:
+        Busy: the machine was busy for longer than is waited.
+    """
+    measurement, real = request["measurement"], has_real_lengths(request["workloads"][name])
+    for runner in (candidate, baseline):
+        warm_shapes(runner, inputs)
+    watch.next_workload()
+    turns = time_in_turns(
+        candidate,
+        baseline,
+        inputs.batches,
+        statistic="mean" if real else "median",
+        warmup_runs=measurement["warmup_runs"],
+        calls_per_turn=measurement["calls_per_turn"],
+        stopping=Stopping(
+            # every row once, where the time allows
+            min_calls=max(measurement["min_calls"], len(inputs.batches) if real else 0),
+            max_calls=measurement["max_calls"],
+            min_duration_s=measurement["min_duration_s"],
+            max_duration_s=measurement["max_duration_s"],
+            relative_half_width=measurement["relative_half_width"],
+        ),
+        resamples=measurement["resamples"],
+        seed=request["seed"],
+        clock_ns=time.perf_counter_ns,
+        watch=watch,
+    )
+    print(
+        f"{name}: {turns.candidate_ns.size} calls, ratio {turns.ratio.ratio:.4f} "
+        f"[{turns.ratio.low:.4f}, {turns.ratio.high:.4f}], {turns.stopped}",
+        flush=True,
+    )
+    return {
+        **_timed(inputs, candidate),
+        "latencies_ns": turns.candidate_ns.astype(int).tolist(),
+        "baseline_latencies_ns": turns.baseline_ns.astype(int).tolist(),
+        "candidate_first": turns.candidate_first,
+        "ratio": {"ratio": turns.ratio.ratio, "low": turns.ratio.low, "high": turns.ratio.high},
+        "statistic": "mean" if real else "median",
+        "stopped": turns.stopped,
+        "samples": _samples(inputs, turns.batch_of_call),
+        "contention": watch.found(),
+    }
 
 
 def _samples(inputs: TimedInputs, batch_of_call: Sequence[Sequence[int]] | np.ndarray) -> int:
@@ -137,10 +157,13 @@ def _series(request: Mapping[str, Any]) -> dict[str, Any]:
     split, signature = read_data(request)
     found: dict[str, Any] = {}
     lost, why_no_predictions, predictions = Lost(request["workloads"]), None, None
+    watch = watch_of(request)
     with open_side(request["candidate"]) as runner:
         for name, inputs in each_workload(request, split, signature):
-            with lost.unless_out_of_memory(name):
-                found[name] = _series_of(runner, inputs, request, name)
+            with lost.unless_out_of_memory(name), lost.unless_busy(name):
+                watch.next_workload()
+                series = partial(_series_of, runner, inputs, request, name)
+                found[name] = {**watch.taken(series), "contention": watch.found()}
         try:
             predictions = _predictions(request, runner, split, signature) if request["batch_sizes"] else None
         except Exception as error:
@@ -150,6 +173,8 @@ def _series(request: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "workloads": found,
             "lost": lost.reasons,
+            "busy": lost.busy,
+            "waited_s": watch.waited_for_quiet_s,
             "predictions": predictions,
             "why_no_predictions": why_no_predictions,
             "ran": runner.describe(),

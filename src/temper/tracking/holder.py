@@ -9,6 +9,7 @@ from pathlib import Path
 
 from temper.artifact import canonical_json, write_text
 from temper.errors import BusyError
+from temper.measurement.patience import RUN
 
 HOLDER = Path(".snakemake/temper/running.json")
 
@@ -32,6 +33,9 @@ def hold() -> None:
         "command": " ".join(["snakemake", *sys.argv[1:]]),
     }
     write_text(HOLDER, canonical_json(content))
+    os.environ[RUN] = (
+        f"{content['host']} {content['pid']} {content['started']} {content['since']}"  # its jobs inherit it
+    )
 
 
 def release() -> None:

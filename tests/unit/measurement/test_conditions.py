@@ -60,8 +60,8 @@ def test_throttle_reasons_have_names_and_idling_is_none():
     nvml = SimpleNamespace(
         nvmlClocksEventReasonGpuIdle=1, nvmlClocksEventReasonSwPowerCap=4, nvmlClocksEventReasonHwSlowdown=8
     )
-    assert conditions._throttle_names(nvml, 0b0101) == ["SwPowerCap"]
-    assert conditions._throttle_names(nvml, 0b1101) == ["HwSlowdown", "SwPowerCap"]
+    assert conditions.throttle_names(nvml, 0b0101) == ["SwPowerCap"]
+    assert conditions.throttle_names(nvml, 0b1101) == ["HwSlowdown", "SwPowerCap"]
 
 
 @pytest.mark.parametrize(
