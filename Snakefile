@@ -8,6 +8,7 @@
 # artifacts/buckets/<row>.json         rows of `buckets:`: the sequence lengths to build engines for
 # artifacts/engines/<row>/             rows of `engines:` and `bucketed_engines:`
 # artifacts/measurements/<candidate>.json
+# artifacts/remeasurements.json        cells that did not hold, taken once more
 # artifacts/load_tests/<row>.json      rows of `load_tests:`
 # artifacts/report/                    tables, observations, comparison, decision, metrics (src/temper/report/files.py)
 # artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
@@ -30,6 +31,7 @@ rule all:
         expand("artifacts/buckets/{row}.json", row=STUDY.buckets),
         expand("artifacts/engines/{row}/{file}", row=STUDY.engine_rows, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
+        "artifacts/remeasurements.json",
         expand("artifacts/load_tests/{load_test}.json", load_test=STUDY.load_tests),
         REPORT_FILES,
         JOB_RECORDS,
@@ -59,5 +61,6 @@ include: "workflow/rules/quantization_aware.smk"
 include: "workflow/rules/buckets.smk"
 include: "workflow/rules/engine.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/remeasure.smk"
 include: "workflow/rules/load_test.smk"
 include: "workflow/rules/report.smk"

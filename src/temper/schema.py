@@ -131,7 +131,7 @@ class Measurement(_Closed):
     relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
     busy_share: Annotated[
         float, Field(gt=0, le=1)
-    ]  # of the processors: a turn beside which others took more is taken again
+    ]  # of the processors: a turn beside which others took more is taken again; 1: none
     quiet_wait_s: Annotated[
         float, Field(ge=0)
     ]  # the longest that one run waits for a quiet machine, all candidates together
@@ -256,6 +256,7 @@ class Study(_Closed):
             "choose_buckets": tuple(self.buckets),
             "build_engine": tuple(self.engine_rows),
             "measure": tuple(self.candidates),
+            "remeasure": ("",),
             "load_test": tuple(self.load_tests),
             "report": ("",),
         }

@@ -34,8 +34,9 @@ PATIENCE_S = 120
 VARYING = (
     "artifacts/measurements/",
     "artifacts/load_tests/",
+    "artifacts/remeasurements.json",
     "artifacts/report/",
-    *(f"artifacts/jobs/{rule}" for rule in ("build", "load_test", "measure", "report")),
+    *(f"artifacts/jobs/{rule}" for rule in ("build", "load_test", "measure", "remeasure", "report")),
 )
 ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
 FILES = {

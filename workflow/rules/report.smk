@@ -1,7 +1,8 @@
 rule report:
     input:
         records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
-        jobs=[record_path("measure", candidate) for candidate in STUDY.candidates],
+        remeasurements="artifacts/remeasurements.json",
+        jobs=[*(record_path("measure", candidate) for candidate in STUDY.candidates), record_path("remeasure", "")],
     output:
         REPORT_FILES,
         job=record_path("report", ""),

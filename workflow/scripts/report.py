@@ -11,6 +11,7 @@ with recorded(snakemake):
         analysis=snakemake.params.analysis,
         engines=snakemake.params.engines,
         records=snakemake.input.records,
+        remeasurements=snakemake.input.remeasurements,
         jobs=snakemake.input.jobs,
         folder=snakemake.params.folder,
     )

@@ -37,7 +37,16 @@ MANIFESTS = {"checkpoint": "checkpoint.json", "onnx": "onnx.json", "engines": "e
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
 
 
-def _describe_artifact(loads: str, folder: Path) -> Artifact:
+def describe_artifact(loads: str, folder: Path) -> Artifact:
+    """What a folder of artifacts holds, its bytes held against its manifest.
+
+    Args:
+        loads: checkpoint, onnx/<row> or engines/<row>.
+        folder: where it is.
+
+    Raises:
+        ArtifactError: it is not what its manifest says.
+    """
     kind = loads.partition("/")[0]
     manifest = read_manifest(folder / MANIFESTS[kind], kind={"engines": "engine"}.get(kind, kind))
     files: dict[str, dict[str, Any]] = manifest["files"]
@@ -115,8 +124,8 @@ def measure(
     module = plugins.load("backends", backend["runner"])
     kind = row["loads"].partition("/")[0]
     gpus = [{"name": gpu.name, "driver": gpu.driver_version} for gpu in nvidia_gpus()]
-    described = _describe_artifact(row["loads"], Path(artifact))
-    reference = _describe_artifact(baseline["loads"], Path(baseline_artifact))
+    described = describe_artifact(row["loads"], Path(artifact))
+    reference = describe_artifact(baseline["loads"], Path(baseline_artifact))
     data = Path(data_folder)
     card = read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
     for sizes in workloads.values():

@@ -116,8 +116,8 @@ class Processes:
         """Go on without the workloads that were lost, and the batch sizes that only they had."""
         workloads = self._request["workloads"]
         kept = {name: sizes for name, sizes in workloads.items() if name not in lost}
-        stated, gone = self._batch_sizes[0], {workloads[name][BATCH_AXIS] for name in lost}
-        still = {sizes[BATCH_AXIS] for sizes in kept.values()} | {stated}
+        gone = {workloads[name][BATCH_AXIS] for name in lost}
+        still = {sizes[BATCH_AXIS] for sizes in kept.values()} | set(self._batch_sizes[:1])  # the first one is stated
         self._batch_sizes = [size for size in self._batch_sizes if size in still or size not in gone]
         self._request = {**self._request, "workloads": kept}
 

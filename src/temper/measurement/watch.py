@@ -46,7 +46,7 @@ class Limits:
     """What may be taken by others, and what this measurement may spend on it.
 
     Attributes:
-        busy_share: of the processors' time that others may take beside a turn, 0–1.
+        busy_share: of the processors' time that others may take beside a turn, 0–1; 1 lets them take all.
         wait_s: seconds that may still be waited for a quiet machine.
         lost_s: seconds of dropped turns after which a workload is given up.
     """
@@ -149,19 +149,21 @@ class Watch:
         """
         assert self._before is not None
         span, blocks = between(self._before, self.read()), self._blocks
+        minds = self.limits.busy_share < 1
         shares = [0.0 if each.waited_s is None else each.waited_s / max(each.clock_s, 1e-9) for each in blocks]
         typical = statistics.median_low(shares) if shares else 0.0
         kept = []
         left_s, clock_s, waited_s = span.others_s, span.clock_s, span.waited_s
         for block, share in zip(blocks, shares, strict=True):
             waited = block.waited_s or 0.0
-            disturbed = share - typical > self.limits.busy_share and span.others_s >= waited / 2
+            disturbed = minds and share - typical > self.limits.busy_share and span.others_s >= waited / 2
             kept.append(not disturbed)
             if disturbed:
                 left_s, clock_s = max(0.0, left_s - waited), max(0.0, clock_s - block.clock_s)
                 waited_s = None if waited_s is None else max(0.0, waited_s - waited)
         disturber = None if self.gpu is None else self.gpu.look()
-        if left_s > self.limits.busy_share * span.cores * clock_s + _SLACK_S or disturber is not None:
+        crowded = left_s > self.limits.busy_share * span.cores * clock_s + _SLACK_S
+        if minds and (crowded or disturber is not None):
             kept = [False] * len(blocks)
             self._who = disturber or self._who
         else:
@@ -194,6 +196,8 @@ class Watch:
         span = between(before, self.read())
         disturber = None if self.gpu is None else self.gpu.look()
         self._sources = before.sources
+        if self.limits.busy_share >= 1:
+            return True
         if disturber is not None:
             self._who = disturber
             return False

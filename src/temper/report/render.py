@@ -16,6 +16,7 @@ from temper.artifact import canonical_json, sha256, staged_folder, write_text
 from temper.errors import ArtifactError
 from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.measurement.record import NotMeasured, Record, read_record
+from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.report.agreement import HEADER as AGREEMENT_HEADER
 from temper.report.agreement import agreement_cells
 from temper.report.comparison import compare_records
@@ -312,6 +313,7 @@ def write_summary(
     analysis: Mapping[str, float],
     engines: Mapping[str, Mapping[str, Any]],
     records: Sequence[str],
+    remeasurements: str,
     jobs: Sequence[str],
     folder: str,
 ) -> None:
@@ -323,6 +325,7 @@ def write_summary(
         analysis: the section of that name: margin and budget.
         engines: the section of that name: which ONNX file each was built from.
         records: paths of the records, in the order of the table.
+        remeasurements: path of the cells that were taken once more.
         jobs: paths of the job records of the measurements, which hold the records' digests.
         folder: where the summary goes.
 
@@ -330,7 +333,7 @@ def write_summary(
         ArtifactError: a record is not of this schema version, or was altered since it was measured.
     """
     _check_jobs(jobs)
-    read = [read_record(path) for path in records]
+    read = settled([read_record(path) for path in records], read_remeasurements(remeasurements))
     compared = compare_records(read, baseline, analysis, engines)
     decision = decide(read, compared)
     with staged_folder(folder) as scratch:

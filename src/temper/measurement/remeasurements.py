@@ -1,0 +1,74 @@
+"""The cells of a study that were taken once more, and the records with them in place; nothing is measured here."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from temper.errors import ArtifactError
+from temper.measurement.record import NotMeasured, Record, Workload
+
+SCHEMA_VERSION = 1
+
+
+class Remeasured(BaseModel):
+    """A cell that was taken again: why, and what came of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    why: str
+    workload: Workload | NotMeasured
+
+
+class Remeasurements(BaseModel):
+    """artifacts/remeasurements.json: by candidate and workload."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    schema_version: int
+    study: str
+    latency_margin: float
+    cells: dict[str, dict[str, Remeasured]]
+    source_digest: str
+
+
+def baseline_level_ms(workload: Workload) -> float | None:
+    """The baseline's lower median beside a candidate (mean for real lengths), ms; None where it was not timed."""
+    latencies = workload.baseline_latencies_ms
+    if latencies is None:
+        return None
+    return statistics.fmean(latencies) if workload.real_lengths else statistics.median_low(latencies)
+
+
+def settled(records: Sequence[Record], remeasurements: Remeasurements | None) -> list[Record]:
+    """The records with the cells that were taken again in the place of the first ones."""
+    if remeasurements is None:
+        return list(records)
+    return [
+        record.model_copy(
+            update={
+                "workloads": {
+                    **record.workloads,
+                    **{name: cell.workload for name, cell in remeasurements.cells.get(record.candidate, {}).items()},
+                }
+            }
+        )
+        for record in records
+    ]
+
+
+def read_remeasurements(path: str | Path) -> Remeasurements:
+    """Read what `remeasure` wrote.
+
+    Raises:
+        ArtifactError: it is absent, or has another form.
+    """
+    try:
+        return Remeasurements.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (ValidationError, ValueError, FileNotFoundError) as error:
+        raise ArtifactError(
+            asked=f"read the remeasurements {path}",
+            happened=f"they are absent or have another form: {str(error)[:300]}",
+            spoiled="every table that would hold them",
+            fix="temper sync: puts them back from DVC's cache, or removes them for the next run to take anew",
+        ) from None
