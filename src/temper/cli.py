@@ -8,11 +8,12 @@ from pathlib import Path
 
 from temper.artifact import write_text
 from temper.commands import lint, new_study, predict, raw, studies
+from temper.commands import run as run_study
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
 
 
 def _table(arguments: argparse.Namespace) -> int:
-    from temper.report.render import print_summary
+    from temper.report.terminal import print_summary
 
     folder = Path(arguments.directory) / "artifacts/report"
     if not (folder / "summary.json").is_file():
@@ -22,7 +23,7 @@ def _table(arguments: argparse.Namespace) -> int:
             spoiled="nothing",
             fix="run the study first: make reproduce, or make study STUDY=…",
         )
-    print_summary(str(folder))
+    print_summary(folder)
     return 0
 
 
@@ -283,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (raw, studies, new_study, predict, lint):
+    for own in (run_study, raw, studies, new_study, predict, lint):
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:

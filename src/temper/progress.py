@@ -1,23 +1,47 @@
-"""A progress bar on the terminal, while the rule's own output goes to its log."""
+"""How far a long loop is, on the terminal, while the rule's own output goes to its log."""
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TextIO, TypeVar
 
-from temper.script_log import terminal
+from temper.script_log import CLEAR_LINE, terminal
 
 Item = TypeVar("Item")
+REDRAWN_S = 0.1  # how often the line on a terminal is written anew
+SILENCE_S = 30.0  # how often a pipe gets a line
 
 
-def progress(items: Iterable[Item], *, total: int, description: str) -> Iterator[Item]:
-    """Yield the items while a bar on the terminal counts them; ten plain lines where the terminal is a file or pipe."""
+def progress(
+    items: Iterable[Item], *, total: int, description: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Item]:
+    """Yield the items while a line on the terminal counts them: '3,120 of 12,500 (25 %), about 40 s left'.
+
+    The line is overwritten and gone at the end. Where the terminal is a file or pipe, a line is left every half minute.
+    """
     with terminal() as stream:
-        if not stream.isatty():
-            for number, item in enumerate(items, start=1):
-                yield item
-                if number * 10 // total != (number - 1) * 10 // total:
-                    print(f"{description}: {number}/{total}", file=stream, flush=True)
-            return
-        from rich.console import Console
-        from rich.progress import track
+        overwrites = stream.isatty()
+        began = said = clock()
+        if overwrites:
+            _draw(stream, _line(description, 0, total, 0.0))
+        for number, item in enumerate(items, start=1):
+            yield item
+            now = clock()
+            if now - said < (REDRAWN_S if overwrites else SILENCE_S):
+                continue
+            said, line = now, _line(description, number, total, now - began)
+            if overwrites:
+                _draw(stream, line)
+            else:
+                print(line, file=stream, flush=True)
+        if overwrites:
+            _draw(stream, "")
 
-        yield from track(items, description, total=total, console=Console(file=stream))
+
+def _draw(stream: TextIO, line: str) -> None:
+    stream.write(f"{CLEAR_LINE}{line}")
+    stream.flush()
+
+
+def _line(description: str, number: int, total: int, seconds: float) -> str:
+    left = f", about {seconds / number * (total - number):.0f} s left" if 0 < number < total else ""
+    return f"{description}: {number:,} of {total:,} ({100 * number // max(total, 1)} %){left}"

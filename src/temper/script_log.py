@@ -21,6 +21,7 @@ _STORAGE = {
     errno.EPERM: "give yourself write permission there, or run in another folder with --directory",
 }
 
+CLEAR_LINE = "\r\x1b[K"  # to the line's beginning, and what stands on it is gone
 
 TERMINAL = "TEMPER_TERMINAL"  # the number of the terminal's stream, for the processes that a job starts
 _terminal_fd = 2  # `log_to` keeps the real one here once it has redirected the process's output
@@ -76,7 +77,8 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     def say(message: str) -> None:
         sys.stderr.flush()
         print(message, file=sys.stderr, flush=True)
-        os.write(_terminal_fd, f"{message}\n".encode())
+        # a terminal's last line says which job is at work, and ends without a line's end
+        os.write(_terminal_fd, f"{CLEAR_LINE if os.isatty(_terminal_fd) else ''}{message}\n".encode())
 
     started = time.monotonic()
     try:

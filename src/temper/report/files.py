@@ -4,7 +4,6 @@ REPORT_NAMES = (
     "summary.md",
     "summary.csv",
     "summary.json",
-    "summary_table.md",
     "engineering_observations.md",
     "comparison.json",
     "decision.json",

@@ -1,9 +1,11 @@
 """How figures are written in every table and sentence of the report; what was not measured is a dash."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from temper.report.tables import Row
+if TYPE_CHECKING:
+    from temper.report.tables import Row
 
 ABSENT = "–"
 
@@ -18,6 +20,12 @@ def in_order(names: Iterable[str]) -> list[str]:
 def number(value: float | None, digits: int) -> str:
     """With thousands separated and so many digits behind the point."""
     return ABSENT if value is None else f"{value:,.{digits}f}"
+
+
+def centre(latency: Mapping[str, Any]) -> float | None:
+    """The latency that the ratio is of, ms: the mean where the rows differ in length, else the median."""
+    value: float | None = latency["latency_mean_ms" if latency["real_lengths"] else "latency_p50_ms"]
+    return value
 
 
 def milliseconds(value: float | None) -> str:
@@ -35,13 +43,29 @@ def milliseconds(value: float | None) -> str:
     )
 
 
+def significant(value: float) -> str:
+    """Three significant digits: 0.0123, 0.890, 2.04, 12.5; from 100 on whole, with thousands separated: 1,640."""
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
+
+
+def speed_up(ratio: float, low: float, high: float) -> str:
+    """How many times as fast as the baseline, with the interval: '2.04 [2.00, 2.09]'; above 1 is faster.
+
+    Args:
+        ratio: the candidate's latency over the baseline's.
+        low: of its 95 % interval.
+        high: of its 95 % interval.
+    """
+    return f"{significant(1 / ratio)} [{significant(1 / high)}, {significant(1 / low)}]"
+
+
 def interval(value: float, low: float, high: float) -> str:
     """A ratio of latencies with its 95 % interval: '0.153 [0.151, 0.155]'."""
     digits = 3 if value >= 0.01 else 6
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def points(row: Row) -> str:
+def points(row: "Row") -> str:
     """Difference in accuracy with its interval: '−0.34 [−1.10, +0.36]'."""
     if row.accuracy_difference_points is None or row.accuracy_low_points is None or row.accuracy_high_points is None:
         return ABSENT
@@ -50,7 +74,7 @@ def points(row: Row) -> str:
     return f"{own} [{low}, {high}]"
 
 
-def ratio(row: Row | None) -> str:
+def ratio(row: "Row | None") -> str:
     """Latency over the baseline's with its interval."""
     if row is None or row.latency_ratio is None or row.latency_ratio_low is None or row.latency_ratio_high is None:
         return ABSENT

@@ -14,11 +14,11 @@ from temper.report.first_rows import first_rows_markdown
 from temper.report.load_tests import load_test_markdown
 from temper.report.observations import observations_part
 from temper.report.peers import pairs_markdown, peers_markdown
-from temper.report.render import agreement_markdown, results_markdown
 from temper.report.reported import read_reported, speed_ups_markdown
 from temper.report.resources import resources_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
+from temper.report.summary_markdown import agreement_markdown, results_markdown
 from temper.report.summary_table import summary_tables
 from temper.report.tables import rows
 

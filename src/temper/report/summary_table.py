@@ -1,4 +1,4 @@
-"""artifacts/report/summary_table.md: one table for each workload, candidates below one another."""
+"""One table for each workload, candidates below one another, as a page shows them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -79,12 +79,3 @@ def summary_tables(records: Sequence[Record], comparison: Mapping[str, Any], hea
         absent = [f"- {row.candidate}: not measured: {row.reason}" for row in own if row.reason is not None]
         page += [*absent, ""] if absent else []
     return "\n".join(page)
-
-
-def summary_table_markdown(records: Sequence[Record], comparison: Mapping[str, Any]) -> str:
-    """The tables as a page of their own."""
-    intro = (
-        f"× is the latency over {comparison['baseline']}'s, taken in turns, with a 95 % interval (of the median; of the "
-        "mean for real lengths); samples/s is saturated; a dash was not measured."
-    )
-    return "\n".join([f"# {comparison['study']}", "", intro, "", summary_tables(records, comparison, "## {}")])

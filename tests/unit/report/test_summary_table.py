@@ -1,5 +1,5 @@
 from temper.measurement.record import NotMeasured
-from temper.report.summary_table import HEADER, summary_table_markdown
+from temper.report.summary_table import HEADER, summary_tables
 from tests.records import compared, record, workload
 
 OUT = "out of memory: CUDA out of memory"
@@ -20,7 +20,7 @@ def lines(page, workload_name):
 
 
 def test_each_workload_has_its_table_the_smallest_batch_first():
-    page = summary_table_markdown(RECORDS, compared(RECORDS, "base"))
+    page = summary_tables(RECORDS, compared(RECORDS, "base"), "## {}")
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         "## b4-s8: batch 4, 8 tokens",
         "## b16-s8: batch 16, 8 tokens",
@@ -41,7 +41,7 @@ def test_each_workload_has_its_table_the_smallest_batch_first():
 
 
 def test_what_was_not_measured_is_a_dash_with_its_reason_below_the_table():
-    page = summary_table_markdown(RECORDS, compared(RECORDS, "base"))
+    page = summary_tables(RECORDS, compared(RECORDS, "base"), "## {}")
     found, part = lines(page, "b16-s8")
     assert {found["large"][column] for column in HEADER[4:]} == {"–"}
     assert f"- large: not measured: {OUT}\n- gpu: not measured: no NVIDIA GPU\n" in part
@@ -49,6 +49,6 @@ def test_what_was_not_measured_is_a_dash_with_its_reason_below_the_table():
 
 
 def test_a_study_in_which_nothing_was_measured_has_its_reasons():
-    page = summary_table_markdown(RECORDS[2:], compared(RECORDS[2:], "base"))
+    page = summary_tables(RECORDS[2:], compared(RECORDS[2:], "base"), "## {}")
     assert "## b4-s8\n" in page
     assert "- gpu: not measured: no NVIDIA GPU" in page

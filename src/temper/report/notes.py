@@ -1,0 +1,242 @@
+"""What a table of results cannot show, in the order of what it would change for a reader."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+from temper.evidence.claims import claimed_precisions
+from temper.measurement.record import NotMeasured, Record, Workload
+from temper.report.serving import padding_notes
+from temper.report.tables import rows
+
+SHOWN = 5  # notes on the terminal
+NAMED = 3  # candidates that such a note names; the rest is a number
+
+
+class Kind(IntEnum):
+    """What a note is about, ranked by what it would change for who reads the choice and the table.
+
+    First what says that the chosen file should not be served, then what says that a figure is not what it seems, then what
+    other files might have been chosen, then what would come out otherwise elsewhere or another day, and at the end what
+    explains a figure that stands as it is.
+    """
+
+    CHOICE = 1  # the model or the choice is worth less than it seems
+    DISTURBED = 2  # a latency does not hold: the machine was not quiet, or its baseline moved
+    UNDECIDED = 3  # more test rows would decide whether a candidate may be chosen
+    IN_NAME_ONLY = 4  # a row says INT8 or FP8 and ran in something else
+    BATCH = 5  # labels depend on the batch size
+    NOISE = 6  # differences that this machine cannot tell
+    CUT = 7  # test rows were cut to the length that a candidate accepts
+    SLOWER = 8  # a lower precision that is not faster, and why
+    PADDING = 9
+    BESIDE = 10  # beside the baseline it has another latency than alone
+    APART = 11  # not timed in turns
+    NOT_MEASURED = 12  # the table says so already
+    READING = 13  # how the columns are to be read
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing to say.
+
+    Args:
+        kind: what it is about.
+        text: a sentence with its figures, without a full stop at the end.
+        about: the candidate or the workload that it is about; '' where it is about all.
+        short: what is said of it where several of its kind share a line; '' where that is the text.
+    """
+
+    kind: Kind
+    text: str
+    about: str = ""
+    short: str = ""
+
+
+# what a line says that stands for several notes of a kind; `about` and `short` of each follow
+_TOGETHER = {
+    Kind.CHOICE: "",
+    Kind.DISTURBED: "latencies that do not hold: ",
+    Kind.UNDECIDED: "accuracy undecided (test rows that would decide): ",
+    Kind.IN_NAME_ONLY: "in name only: ",
+    Kind.BATCH: "other labels in other batches (rows): ",
+    Kind.NOISE: "below this it is a tie on this machine: ",
+    Kind.CUT: "test rows that were cut: ",
+    Kind.SLOWER: "lower precision, and slower: ",
+    Kind.PADDING: "tokens that are padding: ",
+    Kind.BESIDE: "another latency beside the baseline than alone: ",
+}
+
+
+def first_notes(found: Sequence[Note]) -> list[str]:
+    """The notes for a terminal: at most `SHOWN` lines, each for all notes of a kind, in the order of `Kind`.
+
+    Args:
+        found: all notes of a report.
+    """
+    lines = []
+    for kind, together in _TOGETHER.items():
+        own = [note for note in found if note.kind is kind]
+        by_name = {note.about: note for note in reversed(own)}  # the first of each
+        if len(own) == 1 or not together:
+            lines += [note.text for note in own]
+        elif own:
+            named = [note for note in own if by_name[note.about] is note]
+            told = [f"{note.about} ({note.short})" if note.short else note.about for note in named[:NAMED]]
+            rest = len(named) - NAMED
+            lines.append(together + ", ".join(told) + (f" and {rest} more" if rest > 0 else ""))
+    return lines[:SHOWN]
+
+
+def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> list[Note]:
+    """All there is to say beside the table, by rank and within a rank in the order of the records.
+
+    Args:
+        records: of all candidates.
+        comparison: what `compare_records` made of them.
+        decision: what `decide` made of both.
+    """
+    found = [
+        Note(Kind.CHOICE, warning)
+        for warning in dict.fromkeys(each for own in decision["workloads"].values() for each in own.get("warnings", []))
+    ]
+    for record in records:
+        compared = comparison["candidates"][record.candidate]
+        own = [*_of_record(record), *_of_accuracy(record, compared), *_of_latencies(record, compared)]
+        if record.backend["runner"] == "null":  # no candidate: what disturbs it changes no choice
+            own = [replace(note, kind=Kind.BESIDE) if note.kind is Kind.DISTURBED else note for note in own]
+        found += own
+    found += _of_padding(records)
+    found += [Note(Kind.PADDING, text) for text in padding_notes(rows(records, comparison))]
+    found += _of_noise(comparison)
+    found += _reading(comparison)
+    return sorted(found, key=lambda note: note.kind)
+
+
+def _of_record(record: Record) -> Iterator[Note]:
+    """What a record says by itself."""
+    if record.status == "not measured":
+        yield Note(Kind.NOT_MEASURED, f"{record.candidate}: not measured: {record.reason}", record.candidate)
+    for warning in record.warnings:
+        yield Note(Kind.DISTURBED, f"{record.candidate}: {warning}", record.candidate, "the machine was not quiet")
+    accuracy = record.accuracy
+    if isinstance(accuracy, NotMeasured):
+        if record.status == "measured":
+            text = f"{record.candidate}: accuracy not measured: {accuracy.reason}"
+            yield Note(Kind.NOT_MEASURED, text, record.candidate)
+    elif accuracy.answers.cut_rows:
+        cut = f"{accuracy.answers.cut_rows:,}"
+        text = f"{record.candidate}: {cut} test rows were cut to the length it accepts"
+        yield Note(Kind.CUT, text, record.candidate, cut)
+    claimed = claimed_precisions((record.candidate, record.artifact.loads if record.artifact else ""))
+    executed = [
+        w.executed["products_by_precision"] for w in record.workloads.values() if isinstance(w, Workload) and w.executed
+    ]
+    for precision in claimed:
+        if executed and not any(products.get(precision) for products in executed):
+            ran = " and ".join(sorted(executed[0])) or "nothing"
+            text = f"{record.candidate}: {precision} in name only: its products ran in {ran}"
+            yield Note(Kind.IN_NAME_ONLY, text, record.candidate, f"ran in {ran}")
+
+
+def _of_accuracy(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
+    for size, differing in compared["accuracy"].get("labels_differing_by_batch_size", {}).items():
+        told = {0: "no row", 1: "1 row"}.get(differing, f"{differing:,} rows")
+        text = f"{record.candidate}: in batches of {size} it answers {told} otherwise than in those the table counts"
+        # a record of a file whose answers do not depend on the batch holds a 0: no news on a terminal
+        yield Note(Kind.BATCH if differing else Kind.READING, text, record.candidate, f"{differing:,}")
+    needed = compared["accuracy"].get("against_baseline", {}).get("rows_that_would_decide")
+    if needed:
+        text = f"{record.candidate}: accuracy undecided; about {needed:,} test rows would decide"
+        yield Note(Kind.UNDECIDED, text, record.candidate, f"{needed:,}")
+
+
+def _of_latencies(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
+    for name, timed in compared["workloads"].items():
+        at = f"{record.candidate}, {name}"
+        if timed.get("why_apart"):
+            yield Note(Kind.APART, f"{at}: not timed in turns: {timed['why_apart']}", record.candidate, name)
+        if timed["status"] != "measured":
+            if record.status == "measured":
+                own = record.workloads[name]
+                lost = isinstance(own, NotMeasured)
+                text = f"{at}: {'not measured' if lost else 'no ratio'}: {timed['reason']}"
+                busy = getattr(own, "cause", None) == "busy"
+                kind = Kind.DISTURBED if busy else Kind.NOT_MEASURED
+                yield Note(kind, text, record.candidate, f"{name}: busy" if busy else name)
+            continue
+        yield from _of_disturbance(record, name, timed)
+        if "not_faster" in timed:
+            why = timed["not_faster"]
+            text = (
+                f"{at}: {why['precision']} takes {why['relative_latency']:.2f} times as long as "
+                f"{why['compared_with']}: {why['case']}: {why['evidence']}"
+            )
+            yield Note(Kind.SLOWER, text, record.candidate, why["case"])
+
+
+def _of_disturbance(record: Record, name: str, timed: Mapping[str, Any]) -> Iterator[Note]:
+    at = f"{record.candidate}, {name}"
+    if timed.get("holds") is False:
+        yield Note(Kind.DISTURBED, f"{at}: does not hold: {timed['why_not']}", record.candidate, "disturbed")
+    elif (
+        "baseline_moved" in timed and "holds" not in timed
+    ):  # a comparison that was made before cells said whether they hold
+        moved = timed["baseline_moved"]
+        text = (
+            f"{at}: the baseline beside it is {100 * abs(moved):.0f} % {'slower' if moved > 0 else 'faster'} than beside "
+            "itself: its ratio is to another baseline than the others'"
+        )
+        yield Note(Kind.DISTURBED, text, record.candidate, "its baseline moved")
+    if timed.get("disturbed") and record.backend["runner"] != "null":
+        slower = "slower" if timed["disturbance"] > 0 else "faster"
+        share = f"{100 * abs(timed['disturbance']):.0f} %"
+        text = f"{at}: beside the baseline it is {share} {slower} than alone"
+        yield Note(Kind.BESIDE, text, record.candidate, f"{share} {slower}")
+
+
+def _of_padding(records: Sequence[Record]) -> list[Note]:
+    shares = {
+        name: workload.padding_share
+        for record in records
+        for name, workload in record.workloads.items()
+        if not isinstance(workload, NotMeasured)
+    }
+    return [
+        Note(
+            Kind.PADDING, f"workload {name}: {100 * share:.0f} % of the timed tokens are padding", name, f"{share:.0%}"
+        )
+        for name, share in shares.items()
+        if share
+    ]
+
+
+def _of_noise(comparison: Mapping[str, Any]) -> Iterator[Note]:
+    for name, own in comparison["noise"].items():
+        if "ratio" in own:
+            told = f"{100 * own['smallest_difference_told']:.1f} %"
+            text = (
+                f"workload {name}: the baseline beside itself is {own['ratio']:.3f} [{own['low']:.3f}, {own['high']:.3f}]; this "
+                f"machine could have told a ratio from 1 that is {told} off"
+            )
+            yield Note(Kind.NOISE, text, name, told)
+
+
+def _reading(comparison: Mapping[str, Any]) -> list[Note]:
+    """How the columns of the table are to be read."""
+    analysis = comparison["analysis"]
+    margin = analysis["latency_margin"]
+    return [
+        Note(
+            Kind.READING,
+            f"× is the median latency (the mean for real lengths) over {comparison['baseline']}'s, both timed in turns in one "
+            f"process unless said otherwise, with a 95 % bootstrap interval over blocks: win below {1 - margin:g}, loss above "
+            f"{1 + margin:g}, tie inside, by the whole interval. samples/s is saturated.",
+        ),
+        Note(
+            Kind.READING,
+            "difference is the accuracy minus the baseline's on the same rows with a 95 % interval (Tango 1998): within, beyond "
+            f"or undecided against a budget of {analysis['accuracy_budget_points']:g} points; flips are labels that differ",
+        ),
+    ]

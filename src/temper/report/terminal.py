@@ -1,0 +1,178 @@
+"""A report on the terminal: the choice, a table for each workload, at most five notes, and where the rest stands."""
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temper.report.formats import ABSENT, centre, milliseconds, speed_up
+
+WIDTH = 80  # where the output has no edge of its own
+HEIGHT = 37  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
+ROWS = 10  # candidates in one table; the fastest ones where there are more
+GAP = "  "
+NOTHING = "none"  # the null backend's word for its library: no candidate, it shows what measuring costs
+Content = Mapping[str, Any]
+
+
+def print_summary(folder: Path) -> None:
+    """Print a report on standard output.
+
+    Args:
+        folder: artifacts/report of a study.
+    """
+    content: Content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    edge = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
+    lines = [*_choices(content, edge or WIDTH), ""]
+    for workload in _workloads(content):
+        lines += [*_table(content, workload, edge), ""]
+    lines = [*lines[:-1], *_below(content, edge or WIDTH)]
+    for title, other in _beside(folder.parents[1]):
+        lines += ["", title, *_aligned(other, words=len(other[0]), edge=edge)]
+    lines += ["", *_notes(content, folder, edge or WIDTH, HEIGHT - len(lines) - 1)]
+    print("\n".join(lines))
+
+
+def _wrapped(text: str, width: int, mark: str) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+
+
+def _choices(content: Content, width: int) -> list[str]:
+    """What to serve; what is said of several workloads in the same words is said once."""
+    found: list[str] = []
+    said: set[str] = set()
+    for sentence in content["choices"]:
+        parts = [part for part in sentence.split(". ") if part not in said]
+        said.update(parts)
+        found += _wrapped(". ".join(parts), width, "")
+    return found
+
+
+def _workloads(content: Content) -> list[str]:
+    return list(dict.fromkeys(name for entry in content["candidates"].values() for name in entry["workloads"]))
+
+
+def _timed(content: Content, workload: str) -> dict[str, Content]:
+    """Latencies by candidate; the null backend is none."""
+    return {
+        name: entry["workloads"][workload]
+        for name, entry in content["candidates"].items()
+        if entry["workloads"].get(workload, {}).get("latency_p50_ms") is not None and entry["library"] != NOTHING
+    }
+
+
+def _table(content: Content, workload: str, edge: int | None) -> list[str]:
+    """The candidates of a workload against the baseline, in the order of params.yaml."""
+    timed = {name: own for name, own in _timed(content, workload).items() if name != content["baseline"]}
+    shown = sorted(timed, key=lambda name: timed[name]["latency_ratio"] or float("inf"))[:ROWS]
+    latency = "mean ms" if any(own["real_lengths"] for own in timed.values()) else "p50 ms"
+    lines = [[workload, "ran in", "× [95 %]", latency, "accuracy", "verdict"]]
+    for name, own in timed.items():
+        if name not in shown:
+            continue
+        entry = content["candidates"][name]
+        ratio = [own[f"latency_ratio{end}"] for end in ("", "_low", "_high")]
+        lines.append(
+            [
+                name,
+                _precisions(entry["executed_products"]),
+                ABSENT if None in ratio else speed_up(*ratio),
+                milliseconds(centre(own)),
+                _accuracy(entry),
+                own["latency_verdict"] or ABSENT,
+            ]
+        )
+    more = len(timed) - len(shown)
+    return _aligned(lines, words=2, edge=edge) + ([f"and {more} slower"] if more else [])
+
+
+def _precisions(executed: str | None) -> str:
+    """'10 INT8, 8 FP32' as 'INT8+FP32', most first."""
+    return "+".join(each.rpartition(" ")[2] for each in executed.split(", ")) if executed else ABSENT
+
+
+def _accuracy(entry: Content) -> str:
+    """Points gained or lost, and labels that differ: '−0.40 (8)'."""
+    points = entry["accuracy_difference_points"]
+    return ABSENT if points is None else f"{points:+.2f}".replace("-", "−") + f" ({entry['labels_differing']:,})"
+
+
+def _aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> list[str]:
+    """Lines in columns, the first `words` of them to the left and the others to the right; the last one to the left.
+
+    A line is never wrapped: the first column is cut where the terminal is too narrow.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if edge is not None:
+        widths[0] = max(8, widths[0] - max(0, sum(widths) + len(GAP) * (len(widths) - 1) - edge))
+    last = len(widths) - 1
+    found = []
+    for cells in lines:
+        first = cells[0] if len(cells[0]) <= widths[0] else cells[0][: widths[0] - 1] + "…"
+        placed = [
+            cell.ljust(widths[at]) if at < words or at == last else cell.rjust(widths[at])
+            for at, cell in enumerate([first, *cells[1:]])
+        ]
+        found.append(GAP.join(placed).rstrip())
+    return found
+
+
+def _below(content: Content, width: int) -> list[str]:
+    """How to read the tables, and what is not in them."""
+    base = content["baseline"]
+    own = [
+        f"{name} {milliseconds(centre(timed[base]))} ms"
+        for name in _workloads(content)
+        if base in (timed := _timed(content, name))
+    ]
+    found = _wrapped(
+        f"×: times as fast as {base} ({', '.join(own) or 'not measured'}), timed in turns; accuracy: points (flips)",
+        width,
+        "",
+    )
+    for reason, names in _not_measured(content).items():
+        found += _wrapped(f"not measured: {', '.join(names)}: {reason}", width, "")
+    return found
+
+
+def _not_measured(content: Content) -> dict[str, list[str]]:
+    """Names by reason; a candidate of which some workloads were measured is named with the others."""
+    found: dict[str, list[str]] = {}
+    for name, entry in content["candidates"].items():
+        reasons = {workload: own["reason"] for workload, own in entry["workloads"].items() if own.get("reason")}
+        for reason in dict.fromkeys(reasons.values()):
+            lost = [workload for workload, own in reasons.items() if own == reason]
+            where = "" if len(lost) == len(entry["workloads"]) else f" ({', '.join(lost)})"
+            found.setdefault(reason.partition(": ")[0], []).append(name + where)
+    return found
+
+
+def _notes(content: Content, folder: Path, width: int, room: int) -> Iterator[str]:
+    """The first notes, as many as there is room for (three at least), and where all are."""
+    taken = 1  # by the line that names the rest
+    for number, note in enumerate(content["first_notes"]):
+        lines = _wrapped(note, width, "· ")
+        taken += len(lines)
+        if number >= 3 and taken > room:
+            break
+        yield from lines
+    yield f"the rest: {_shown(folder / 'summary.md')} ({len(content['notes'])} notes)"
+
+
+def _shown(path: Path) -> str:
+    """A path as it is typed from here, where it lies below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _beside(study: Path) -> Iterator[tuple[str, list[list[str]]]]:
+    """Load tests and sequence lengths; most studies have none, and what reads them takes a second to import."""
+    if any((study / "artifacts" / name).is_dir() for name in ("load_tests", "buckets")):
+        from temper.report.other_tables import other_tables
+
+        yield from other_tables(study)

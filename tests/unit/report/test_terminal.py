@@ -1,0 +1,130 @@
+import json
+import re
+
+import pytest
+
+from temper.artifact import write_manifest
+from temper.measurement.record import NotMeasured, write_record
+from temper.report.render import write_summary
+from temper.report.terminal import HEIGHT, print_summary
+from tests.records import ANALYSIS, record, workload
+
+FAST = workload([1.0, 1.0, 1.0], ratio=(0.5, 0.4, 0.8), executed={"products_by_precision": {"INT8": 10, "FP32": 8}})
+RECORDS = [
+    record("harness", predictions=None),
+    record("base"),
+    record("fast", workloads={"b1": FAST}),
+    record("gpu", reason="no NVIDIA GPU: the backend asks for 1, this machine has none"),
+    record("gpu-2", reason="no NVIDIA GPU: the backend asks for 2, this machine has none"),
+]
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Writes the report of these records, and returns its folder."""
+
+    def write(records):
+        paths = [str(tmp_path / f"{each.candidate}.json") for each in records]
+        for path, each in zip(paths, records, strict=True):
+            write_record(path, each)
+        folder = tmp_path / "artifacts/report"
+        write_summary(
+            study="tiny", baseline="base", analysis=ANALYSIS, engines={}, records=paths, jobs=[], folder=str(folder)
+        )
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def printed(report, capfd):
+    """Prints a report, and returns its lines."""
+
+    def lines(records, **changes):
+        folder = report(records)
+        content = json.loads((folder / "summary.json").read_text())
+        content["candidates"].get("harness", {})["library"] = "none"  # as the null backend calls it
+        (folder / "summary.json").write_text(json.dumps(content | changes))
+        capfd.readouterr()
+        print_summary(folder)
+        return capfd.readouterr().out.splitlines()
+
+    return lines
+
+
+def test_the_choice_comes_first_then_the_table_then_the_notes_then_where_the_rest_is(printed):
+    lines = printed(RECORDS, choices=["b1: fast, 2.00 × as fast as base"])
+    assert lines[0] == "b1: fast, 2.00 × as fast as base"
+    table = next(at for at, line in enumerate(lines) if line.startswith("b1 "))
+    first_note = next(at for at, line in enumerate(lines) if line.startswith("· "))
+    assert 0 < table < first_note
+    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\)", lines[-1])
+
+
+def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(printed):
+    lines = printed(RECORDS)
+    header, fast = (re.split(r"  +", next(line for line in lines if line.startswith(name))) for name in ("b1 ", "fast"))
+    assert header == ["b1", "ran in", "× [95 %]", "p50 ms", "accuracy", "verdict"]
+    assert fast == ["fast", "INT8+FP32", "2.00 [1.25, 2.50]", "1.00", "+0.00 (0)", "win"]
+
+
+def test_the_baseline_is_told_below_and_what_was_not_measured_in_one_line_for_each_reason(printed):
+    lines = printed(RECORDS)
+    assert not any(line.startswith(("base ", "harness ", "gpu ")) for line in lines)
+    assert "×: times as fast as base (b1 2.00 ms), timed in turns; accuracy: points (flips)" in lines
+    assert "not measured: gpu, gpu-2: no NVIDIA GPU" in lines
+
+
+def test_a_workload_that_was_lost_is_named_with_its_candidate(printed):
+    both = {"b1": workload([1.0, 2.0, 3.0]), "b256": workload([1.0, 2.0, 30.0])}
+    lost = {**both, "b256": NotMeasured(reason="out of memory: CUDA")}
+    lines = printed([record("base", workloads=both), record("large", workloads=lost)])
+    assert "not measured: large (b256): out of memory" in lines
+
+
+def test_no_line_is_longer_than_the_screen_of_a_person(printed, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "72")
+    long = record("a-candidate-with-a-name-that-nobody-would-type", workloads={"b1": FAST})
+    lines = printed([*RECORDS, long], choices=["b1: " + "word " * 40])
+    assert max(map(len, lines[:-1])) <= 72  # the last one is a path
+    assert any(line.startswith("a-candidate") and "…" in line for line in lines)
+
+
+def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(printed):
+    many = [
+        record(f"c{at}", workloads={"b1": workload([1.0, 1.0, 1.0], ratio=(0.1 + at / 100, 0.1, 0.9))})
+        for at in range(14)
+    ]
+    lines = printed([record("base"), *reversed(many)])
+    assert [line.split()[0] for line in lines if re.match(r"c\d", line)] == [f"c{at}" for at in reversed(range(10))]
+    assert "and 4 slower" in lines
+
+
+def test_notes_give_way_where_the_screen_is_full_and_three_stay(printed):
+    notes = [f"note {at}" for at in range(5)]
+    assert sum(line.startswith("· note") for line in printed(RECORDS, first_notes=notes)) == 5
+    workloads = {f"w{at}": FAST for at in range(HEIGHT // 3)}
+    full = printed([record("base", workloads=workloads), record("fast", workloads=workloads)], first_notes=notes)
+    assert sum(line.startswith("· note") for line in full) == 3
+
+
+def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printed):
+    said = printed(RECORDS, choices=["b1: fast. Warning: one label only", "b8: slow. Warning: one label only"])
+    assert said[:2] == ["b1: fast. Warning: one label only", "b8: slow"]
+
+
+def test_the_lengths_that_engines_are_built_for_stand_below_the_table(report, tmp_path, capfd):
+    folder = report([record("base")])
+    (tmp_path / "params.yaml").write_text("buckets: {main: {}, never-run: {}}\nload_tests: {}\n")
+    choice = {"profiles": 1, "limits": [64], "padding_share": 0.5, "relative_cost": 2.0}
+    (tmp_path / "artifacts/buckets").mkdir()
+    facts = {"row": {"multiple_of": 8}, "budgets": [choice], "every_length": choice}
+    write_manifest(tmp_path / "artifacts/buckets/main.json", kind="buckets", facts=facts)
+    capfd.readouterr()
+    print_summary(folder)
+    shown = capfd.readouterr().out
+    line = next(line for line in shown.splitlines() if line.startswith("main"))
+    assert re.split(r"  +", line) == ["main", "64, chosen", "1", "50.0", "2.000"]
+    assert "never-run" not in shown
+    assert "MLPerf" not in shown
