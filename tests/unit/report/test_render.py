@@ -54,9 +54,9 @@ def test_the_markdown_table_has_one_line_per_candidate_in_the_order_of_the_recor
         "executed products": ABSENT,
         "size MiB": "3.00",
         "accuracy %": "100.00",
-        "difference, points": "+0.00 [−48.99, +48.99]",  # four rows say little
+        "difference, points": "+0.00 [+0.00, +0.00]",  # it is the baseline itself
         "flips": "0",
-        "accuracy": "undecided",
+        "accuracy": "within",
         "b1 p50 ms": "2.00",
         "b1 p95 ms": "30.0",
         "b1 ×": "1.000 [0.980, 1.020]",
@@ -89,7 +89,7 @@ def test_notes_say_what_the_table_cannot_show():
 def test_the_page_names_the_machine_and_the_choice(summary):
     page = (summary / "summary.md").read_text()
     assert "Measured on A CPU, 2 cores." in page
-    assert "- b1: none is within the accuracy budget and measured" in page
+    assert "- b1: **base**, 1.000 × the baseline's latency" in page
 
 
 def test_real_lengths_have_a_table_of_their_own_where_there_are_any(summary):
@@ -192,7 +192,7 @@ def test_the_table_on_the_terminal_shows_the_same_figures_and_notes(summary, cap
     shown = capfd.readouterr().out
     base = next(line for line in shown.splitlines() if line.startswith("│ base"))
     assert [cell.strip() for cell in base.strip("│").split("│")] == [
-        *("base", "3.00", "100.00", "0", "undecided", "2.00", "0.98–1.02", "tie")
+        *("base", "3.00", "100.00", "0", "within", "2.00", "0.98–1.02", "tie")
     ]
     assert "· gpu: not measured: no NVIDIA GPU" in shown
 
