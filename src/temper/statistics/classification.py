@@ -1,6 +1,6 @@
 """What a classifier's answers are worth: against the majority label, label by label, and as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,6 +76,11 @@ class Worth:
     def as_json(self) -> dict[str, Any]:
         """All figures by name, with `no_better_than_majority`."""
         return {**asdict(self), "no_better_than_majority": self.no_better_than_majority}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Worth":
+        """What `as_json` gave."""
+        return cls(**{key: value for key, value in content.items() if key in cls.__dataclass_fields__})
 
 
 def confusion(answered: Labels, labels: Labels, number: int) -> Labels:
