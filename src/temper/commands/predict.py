@@ -65,6 +65,7 @@ def predict(arguments: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # what libraries say is no answer
         found, from_file = _predicted(arguments, base)
     if arguments.json:
+        print("".join(f"warning:   {each}\n" for each in found.choice.notes), end="", file=sys.stderr)
         sys.stdout.write(as_json(found))
         return 0
     if output is not None:

@@ -7,6 +7,8 @@ from temper.devices import nvidia_gpus
 from temper.errors import ConfigError
 from temper.measurement.record import Record
 from temper.prediction.finished import Finished
+from temper.report.decision_words import loss_in_words
+from temper.report.evidence import DISTURBED
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Choice:
     why: in words.
     accuracy: what the report says of it, in words.
     precision: products as they were executed when it was measured, in words.
+    notes: what has to be said before its answers are believed: that the choice is provisional, what the model is worth.
     """
 
     candidate: str
@@ -25,6 +28,7 @@ class Choice:
     why: str
     accuracy: str
     precision: str
+    notes: tuple[str, ...] = ()
 
 
 def workload_for(finished: Finished, rows: int) -> str:
@@ -46,6 +50,8 @@ def accuracy_in_words(finished: Finished, candidate: str) -> str:
         return f"{found}; not compared: {paired['reason']}"
     points = [paired[f"difference_{key}points"] for key in ("", "low_", "high_")]
     difference, low, high = (f"{value:+.2f}".replace("-", "−") for value in points)
+    if paired["is_baseline"]:
+        return f"{found}: it is the baseline itself"
     verdict = "undecided against" if paired["verdict"] == "undecided" else paired["verdict"]
     budget = finished.comparison["analysis"]["accuracy_budget_points"]
     from_baseline = f"{difference} points [{low}, {high}] from {finished.comparison['baseline']}"
@@ -81,15 +87,32 @@ def _decided(finished: Finished, workload: str) -> str:
     decision = finished.decision["workloads"][workload]
     if decision["chosen"] is not None:
         return str(decision["chosen"])
-    excluded = [f"{name} ({reason})" for name, reason in decision["excluded"].items()]
     others = [name for name, other in finished.decision["workloads"].items() if other["chosen"] is not None]
     fix = "name a candidate with --candidate"
     raise ConfigError(
         asked=f"predict with the candidate that the decision chose for {workload}",
-        happened=f"it chose none: {'; '.join(excluded)}",
+        happened=decision["sentence"],
         spoiled="nothing",
         fix=f"{fix}, or a workload with a choice: --workload {' or '.join(others)}" if others else fix,
     )
+
+
+def _notes(finished: Finished, workload: str, candidate: str) -> tuple[str, ...]:
+    """That the choice is provisional, with its bound; that the latency of a named one is disturbed; the model's warnings."""
+    decision = finished.decision["workloads"][workload]
+    compared, found = finished.comparison["candidates"][candidate], []
+    if decision["provisional"] and candidate == decision["chosen"]:
+        paired = compared["accuracy"]["against_baseline"]
+        rows = f"{finished.comparison['budget_in_reach']['rows']:,}"
+        found.append(
+            f"the choice is provisional: {rows} test rows cannot decide a budget of "
+            f"{finished.comparison['analysis']['accuracy_budget_points']:g} points; "
+            f"{loss_in_words(paired, finished.comparison['baseline'])}"
+        )
+    cell = compared["workloads"].get(workload, {})
+    if cell.get("verdict") == DISTURBED:
+        found.append(f"its latency at {workload} is disturbed: {cell['why_not']}")
+    return (*found, *decision["warnings"])
 
 
 def choose(finished: Finished, *, candidate: str | None, workload: str | None, rows: int) -> Choice:
@@ -150,4 +173,5 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
         precision=f"executed products: {executed}"
         if executed
         else "not measured: its backend did not tell, or did not run",
+        notes=_notes(finished, meant, name),
     )

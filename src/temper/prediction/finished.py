@@ -10,7 +10,9 @@ import yaml
 from temper.artifact import sha256
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.measurement.record import Record, read_record
+from temper.report.decision import SCHEMA_VERSION
 from temper.tracking.job_record import JobRecord, read_job_record, record_path
+from temper.tracking.jobs import run_command
 
 REPORT = "artifacts/report"
 Json = dict[str, Any]
@@ -76,12 +78,23 @@ class Finished:
             ) from None
 
 
+def _check_version(name: str, version: int | None) -> None:
+    """Raise ArtifactError where the report was made by other rules: they may have chosen what these would not."""
+    if version != SCHEMA_VERSION:
+        raise ArtifactError(
+            asked=f"take the choice of {REPORT}/{name}.json",
+            happened=f"its schema version is {version}, and this Temper's is {SCHEMA_VERSION}: other rules made the choice",
+            spoiled="nothing was predicted",
+            fix=f"{run_command()}: makes the report anew; what is current is not measured again",
+        )
+
+
 def read_finished() -> Finished:
     """Read the report of the study in the working directory.
 
     Raises:
         DataError: there is none.
-        ArtifactError: it was altered since its job wrote it.
+        ArtifactError: it was altered since its job wrote it, or other rules than this version's made it.
     """
     if not Path(REPORT, "decision.json").is_file():
         raise DataError(
@@ -96,5 +109,7 @@ def read_finished() -> Finished:
         file = f"{REPORT}/{name}.json"
         _check_bytes(file, job.outputs.get(file))
         content[name] = json.loads(Path(file).read_text(encoding="utf-8"))
+    for name in ("decision", "comparison"):
+        _check_version(name, content[name].get("schema_version"))
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     return Finished(**content, params=params, job=job)

@@ -61,7 +61,7 @@ class Predicted:
 
 
 def facts(found: Predicted) -> list[str]:
-    """Which artifact answered, what was measured of it, what was done otherwise than asked, and the time."""
+    """Which artifact answered, what was measured of it, what speaks against it, what was done otherwise than asked, the time."""
     choice, ran = found.choice, found.answers.ran
     device = ran.get("device") or ran.get("provider") or "cpu"
     return [
@@ -70,6 +70,7 @@ def facts(found: Predicted) -> list[str]:
         f"backend:   {choice.record.backend['name']}: {ran['library']} {ran.get('version', '')} on {device}",
         f"precision: {choice.precision}",
         f"accuracy:  {choice.accuracy}",
+        *(f"warning:   {note}" for note in choice.notes),
         *(f"note:      {note}" for note in found.answers.notes),
         f"time:      {found.time_in_words()}",
     ]
@@ -88,6 +89,7 @@ def as_json(found: Predicted) -> str:
         "backend": {"name": choice.record.backend["name"], "ran": found.answers.ran},
         "precision": choice.precision,
         "accuracy": choice.accuracy,
+        "warnings": list(choice.notes),
         "notes": found.answers.notes,
         "load_s": found.answers.load_s,
         "answer_s": found.answers.answer_s,

@@ -3,102 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from temper.errors import ArtifactError
-from temper.measurement.record import Accuracy, LatencyRatio, NotMeasured, Record, Workload
+from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
 from temper.report.agreement import agreements
+from temper.report.evidence import DISTURBED, baseline_level_ms, baseline_moved, why_not
 from temper.report.explanation import not_faster
-from temper.statistics.paired_labels import (
-    against_budget,
-    confidences,
-    expected_calibration_error,
-    flips,
-    mcnemar_exact_p,
-    paired_difference_interval,
-    recall_by_class,
-)
+from temper.report.paired_accuracy import budget_in_reach, compare_accuracy, model_worth
 from temper.statistics.ratio import Ratio, verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had choices that rested on disturbed measurements
 Json = dict[str, Any]
-
-
-def _missing(reason: str) -> Json:
-    return NotMeasured(reason=reason).model_dump(mode="json")
-
-
-def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
-    """Test rows with another label than the baseline's, by number from 0, with both labels' confidences."""
-    names, labels = own.label_names, own.labels
-    mine, theirs = confidences(np.asarray(own.answers.logits)), confidences(np.asarray(other.answers.logits))
-    return [
-        {
-            "row": row,
-            "label": names[labels[row]],
-            "baseline": names[old],
-            "baseline_confidence": round(float(theirs[row]), 4),
-            "candidate": names[new],
-            "candidate_confidence": round(float(mine[row]), 4),
-        }
-        for row, (new, old) in enumerate(zip(own.answers.predictions, other.answers.predictions, strict=True))
-        if new != old
-    ]
-
-
-def compare_accuracy(record: Record, baseline: Record | None, budget_points: float) -> Json:
-    """A candidate's accuracy, and what it lost or gained against the baseline on the same rows.
-
-    Args:
-        record: of the candidate.
-        baseline: record of the candidate that is the baseline itself.
-        budget_points: accuracy that may be lost, percentage points.
-
-    Returns:
-        Figures by name, or 'not measured' and why.
-    """
-    own = record.accuracy
-    if not isinstance(own, Accuracy):
-        return _missing(own.reason)
-    logits, labels = np.asarray(own.answers.logits), np.asarray(own.labels)
-    predicted = np.asarray(own.answers.predictions)
-    found: Json = {
-        "status": "measured",
-        "accuracy": own.answers.accuracy,
-        "rows": own.rows,
-        "batch_size": own.answers.batch_size,
-        "expected_calibration_error": expected_calibration_error(logits, labels),
-        "recall_by_class": recall_by_class(predicted, labels, own.label_names),
-        "labels_differing_by_batch_size": {
-            size: int((np.asarray(answer.predictions) != predicted).sum())
-            for size, answer in own.by_batch_size.items()
-            if size != own.stated
-        },
-    }
-    other = None if baseline is None else baseline.accuracy
-    if not isinstance(other, Accuracy):
-        return {**found, "against_baseline": _missing("the baseline's answers were not measured")}
-    if other.labels != own.labels:
-        return {**found, "against_baseline": _missing("the baseline answered other rows")}
-    counted = flips(predicted, np.asarray(other.answers.predictions), labels)
-    low, high = paired_difference_interval(counted.wrong_to_right, counted.right_to_wrong, counted.rows)
-    budget = against_budget(counted.wrong_to_right, counted.right_to_wrong, counted.rows, budget_points=budget_points)
-    distance = np.abs(logits - np.asarray(other.answers.logits))
-    found["against_baseline"] = {
-        "status": "measured",
-        **{key: getattr(counted, key) for key in counted.__dataclass_fields__},
-        "labels_differing": counted.differing,
-        "difference_points": 100 * counted.difference,
-        "difference_low_points": 100 * low,
-        "difference_high_points": 100 * high,
-        "mcnemar_exact_p": mcnemar_exact_p(counted.right_to_wrong, counted.wrong_to_right),
-        "verdict": budget.verdict,
-        "rows_that_would_decide": budget.rows_that_would_decide,
-        "largest_logit_difference": float(distance.max()),
-        "mean_logit_difference": float(distance.mean()),
-        "flipped": _flipped(own, other),
-    }
-    return found
 
 
 def disturbance(workload: Workload) -> float:
@@ -109,46 +23,42 @@ def disturbance(workload: Workload) -> float:
     return ordered[(len(ordered) - 1) // 2] / workload.alone_median_ms - 1
 
 
-def _baseline_centre(workload: Workload) -> float | None:
-    """The baseline's median beside this candidate (mean for real lengths), ms; None where it was not timed."""
-    latencies = workload.baseline_latencies_ms
-    if latencies is None:
-        return None
-    return sum(latencies) / len(latencies) if workload.real_lengths else sorted(latencies)[(len(latencies) - 1) // 2]
+def compare_latency(record: Record, name: str, reference: Record | None, margin: float) -> Json:
+    """The ratio of one workload with its verdict, whether it holds, and whether the baseline beside it slowed the candidate.
 
+    Args:
+        record: of the candidate.
+        name: of the workload.
+        reference: record of the candidate that is the baseline itself.
+        margin: `analysis.latency_margin`.
 
-def baseline_moved(record: Record, name: str, reference: Record | None, margin: float) -> Json:
-    """Whether the baseline beside this candidate has another latency than beside itself: {} where it has not.
-
-    Ratios of two candidates can only be compared where both were held against the same baseline.
+    Returns:
+        The cell of comparison.json. `holds` says whether conclusions may rest on it, `why_not` why they may not; a ratio
+        that was measured and does not hold has the verdict 'disturbed', neither win, loss nor tie.
     """
-    own = record.workloads[name]
-    other = None if reference is None else reference.workloads.get(name)
-    if not isinstance(own, Workload) or not isinstance(other, Workload):
-        return {}
-    beside, alone = _baseline_centre(own), _baseline_centre(other)
-    if beside is None or alone is None or abs(beside / alone - 1) <= margin:
-        return {}
-    return {"baseline_moved": beside / alone - 1}
-
-
-def compare_latency(workload: Workload | NotMeasured, margin: float) -> Json:
-    """The ratio of one workload with its verdict, and whether the baseline beside it disturbed it."""
+    workload = record.workloads[name]
+    reason = why_not(record, name, reference, margin)
+    held: Json = {"holds": not reason} | ({"why_not": reason} if reason else {})
     if isinstance(workload, NotMeasured):
-        return workload.model_dump(mode="json")
-    moved = disturbance(workload)
+        return workload.model_dump(mode="json") | held
+    slowed, moved = disturbance(workload), baseline_moved(record, name, reference)
     found: Json = {
-        "disturbance": moved,
-        "disturbed": abs(moved) > margin,
+        **held,
+        "baseline_level_ms": baseline_level_ms(workload),
+        "disturbance": slowed,
+        "disturbed": abs(slowed) > margin,
         "throughput_samples_per_s": max(workload.throughput_samples_per_s.values()),
         "throughput_callers": max(
             workload.throughput_samples_per_s, key=lambda callers: workload.throughput_samples_per_s[callers]
         ),
     }
+    if moved is not None and abs(moved) > margin:
+        found["baseline_moved"] = moved
     if not isinstance(workload.ratio, LatencyRatio):
         return {**workload.ratio.model_dump(mode="json"), **found}
     ratio = Ratio(workload.ratio.ratio, workload.ratio.low, workload.ratio.high)
-    return {**workload.ratio.model_dump(mode="json"), "verdict": verdict(ratio, margin), **found}
+    said = DISTURBED if reason else verdict(ratio, margin)
+    return {**workload.ratio.model_dump(mode="json"), "verdict": said, **found}
 
 
 def noise(baseline: Record | None) -> Json:
@@ -204,21 +114,25 @@ def compare_records(
     _check_inputs(records)
     reference = next((record for record in records if record.candidate == baseline), None)
     margin = analysis["latency_margin"]
+    cells = {
+        record.candidate: {name: compare_latency(record, name, reference, margin) for name in record.workloads}
+        for record in records
+    }
+    for record in records:
+        for name, cell in cells[record.candidate].items():
+            cell |= not_faster(record, name, records, cells, margin)
     return {
         "schema_version": SCHEMA_VERSION,
         "study": records[0].study,
         "baseline": baseline,
         "analysis": dict(analysis),
         "noise": noise(reference),
+        "model": model_worth(reference),
+        "budget_in_reach": budget_in_reach(reference, analysis["accuracy_budget_points"]),
         "candidates": {
             record.candidate: {
                 "accuracy": compare_accuracy(record, reference, analysis["accuracy_budget_points"]),
-                "workloads": {
-                    name: compare_latency(workload, margin)
-                    | not_faster(record, name, records, margin)
-                    | baseline_moved(record, name, reference, margin)
-                    for name, workload in record.workloads.items()
-                },
+                "workloads": cells[record.candidate],
             }
             for record in records
         },

@@ -1,6 +1,6 @@
 """Why a lower precision is not faster, from what was executed and measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, Record, Workload
@@ -38,12 +38,12 @@ def _reference(record: Record, records: Sequence[Record], name: str) -> Record |
     return None
 
 
-def _is_launch_bound(record: Record) -> str | None:
-    """Evidence that latency hardly depends on the work: the same candidate's smallest and largest fixed workload."""
+def _is_launch_bound(record: Record, cells: Mapping[str, Any]) -> str | None:
+    """Evidence that latency hardly depends on the work: the same candidate's smallest and largest fixed workload that hold."""
     sized = sorted(
         (workload.batch_size * (workload.sequence_length or 1), median_ms(workload))
-        for workload in record.workloads.values()
-        if isinstance(workload, Workload) and workload.real_lengths is None
+        for name, workload in record.workloads.items()
+        if isinstance(workload, Workload) and workload.real_lengths is None and cells[name]["holds"]
     )
     if len(sized) < 2 or sized[-1][0] < _LAUNCH_BOUND_WORK * sized[0][0]:
         return None
@@ -53,15 +53,19 @@ def _is_launch_bound(record: Record) -> str | None:
     return f"{more_work / work:.0f} times the work takes {slow / fast:.2f} times as long"
 
 
-def not_faster(record: Record, name: str, records: Sequence[Record], margin: float) -> dict[str, Any]:
+def not_faster(
+    record: Record, name: str, records: Sequence[Record], cells: Mapping[str, Mapping[str, Any]], margin: float
+) -> dict[str, Any]:
     """Which of four cases holds where a lower precision is not faster than FP32 on the same backend.
 
-    The latencies compared are both taken beside the baseline, each as its ratio to the baseline's.
+    The latencies compared are both taken beside the baseline, each as its ratio to the baseline's, with the baseline's shift
+    between the two in the interval. Nothing is explained where one of the two does not hold: noise has no reason.
 
     Args:
         record: of the candidate.
         name: of the workload.
         records: of all candidates.
+        cells: what was compared of each candidate's workloads, with `holds` and `baseline_level_ms`.
         margin: by how much it must be faster to count, with the whole 95 % interval of the two ratios' quotient.
 
     Returns:
@@ -78,13 +82,16 @@ def not_faster(record: Record, name: str, records: Sequence[Record], margin: flo
         return {}
     if not isinstance(workload.ratio, LatencyRatio) or not isinstance(other.ratio, LatencyRatio):
         return {}
-    found = quotient(workload.ratio, other.ratio)
+    own_cell, other_cell = cells[record.candidate][name], cells[reference.candidate][name]
+    if not own_cell["holds"] or not other_cell["holds"]:
+        return {}
+    found = quotient(workload.ratio, other.ratio, own_cell["baseline_level_ms"] / other_cell["baseline_level_ms"])
     if found.high <= 1 - margin:
         return {}
     if found.low <= 1 - margin:
         case, evidence = "not told", f"the interval reaches from {found.low:.2f} to {found.high:.2f} times as long"
     else:
-        case, evidence = _case(record, workload, found.ratio, low, margin)
+        case, evidence = _case(record, workload, cells[record.candidate], found.ratio, low, margin)
     return {
         "not_faster": {
             "precision": low,
@@ -96,7 +103,9 @@ def not_faster(record: Record, name: str, records: Sequence[Record], margin: flo
     }
 
 
-def _case(record: Record, workload: Workload, relative: float, low: str, margin: float) -> tuple[str, str]:
+def _case(
+    record: Record, workload: Workload, cells: Mapping[str, Any], relative: float, low: str, margin: float
+) -> tuple[str, str]:
     executed = workload.executed
     if executed is None:
         return "not known", "the backend does not say what it executed"
@@ -114,7 +123,7 @@ def _case(record: Record, workload: Workload, relative: float, low: str, margin:
             f"{100 * share:.0f} % of the time goes into quantizing, casting and reordering; without it the latency would "
             f"be {relative * (1 - share):.2f} of FP32's",
         )
-    flat = _is_launch_bound(record)
+    flat = _is_launch_bound(record, cells)
     if flat is not None:
         return "too small to matter", flat
     dearest = next(

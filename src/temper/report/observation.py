@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
+from temper.report.evidence import does_hold
 from temper.report.explanation import low_precision
 from temper.report.formats import in_order
 from temper.report.tables import Row, rows
@@ -53,6 +54,17 @@ class Facts:
         """The report's figures of these, by candidate and workload."""
         return {(row.candidate, row.workload): row for row in rows(self.computing, self.compared)}
 
+    def holds(self, record: Record, name: str) -> bool:
+        """Whether conclusions may rest on this candidate's latencies on a workload."""
+        return does_hold(self.compared, name, record.candidate)
+
+    def ratio_of(self, record: Record, name: str) -> LatencyRatio | None:
+        """Its latency over the baseline's; None where there is none, or none that holds."""
+        workload = workload_of(record, name)
+        if workload is None or not isinstance(workload.ratio, LatencyRatio) or not self.holds(record, name):
+            return None
+        return workload.ratio
+
     @property
     def workloads(self) -> list[str]:
         """Names of all workloads."""
@@ -63,12 +75,6 @@ def workload_of(record: Record, name: str) -> Workload | None:
     """A workload that was measured; None where the candidate does not run it, or it was not measured."""
     found = record.workloads.get(name)
     return None if isinstance(found, NotMeasured) else found
-
-
-def ratio_of(record: Record, name: str) -> LatencyRatio | None:
-    """Its latency over the baseline's; None where there is none."""
-    workload = workload_of(record, name)
-    return workload.ratio if workload is not None and isinstance(workload.ratio, LatencyRatio) else None
 
 
 def precision_of(record: Record) -> str | None:

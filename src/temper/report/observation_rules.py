@@ -3,17 +3,17 @@
 A rule yields observations (temper/report/observation.py); where the records hold nothing of its kind it yields none.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from temper.measurement.record import NotMeasured, Record
+from temper.report.evidence import DISTURBED, told_apart
 from temper.report.formats import in_order, interval, milliseconds, number, points
-from temper.report.observation import Facts, Observation, precision_of, ratio_of, runs_on, workload_of
+from temper.report.observation import Facts, Observation, workload_of
+from temper.report.observation_pairs import lower_precision, other_files, other_runtimes
 from temper.report.tables import Row
-from temper.statistics.ratio import quotient, verdict
 from temper.statistics.tail import calls_needed
 
-BITS = {"FP32": 32, "FP16": 16, "BF16": 16, "FP8": 8, "INT8": 8, "FP4": 4, "INT4": 4}
-WORDS = {"win": "faster", "loss": "slower", "tie": "as fast", "undecided": "not told"}
 LISTED = 8  # names in a sentence; the rest is a number
 
 
@@ -33,24 +33,33 @@ def fastest(facts: Facts) -> Iterator[Observation]:
     """The fastest candidate of each workload, what the measurement cannot tell from it, and the fastest within the budget."""
     found = facts.rows()
     for name in facts.workloads:
-        ratios = {record.candidate: ratio for record in facts.computing if (ratio := ratio_of(record, name))}
+        ratios = {record.candidate: ratio for record in facts.computing if (ratio := facts.ratio_of(record, name))}
         if len(ratios) < 2:
             continue
         first, *others = sorted(ratios, key=lambda candidate: ratios[candidate].ratio)
-        equal = [other for other in others if ratios[other].low <= ratios[first].high]
+        equal = [other for other in others if not told_apart(facts.compared, name, other, first)]
         own = ratios[first]
         text = (
             f"{name}: {first} is the fastest of {len(ratios)}: {_latency(found[first, name])}, "
             f"{interval(own.ratio, own.low, own.high)} × {facts.baseline}'s; "
         )
         text += f"not told apart from it: {_names(equal)}" if equal else f"next is {others[0]}"
-        chosen = facts.decision["workloads"][name]["chosen"]
+        choice = facts.decision["workloads"][name]
+        chosen = choice["chosen"]
         if chosen is None:
             text += "; the labels of none of them are shown to be within the accuracy budget"
         elif chosen != first:
-            text += f"; {chosen} is the fastest whose labels are within the accuracy budget"
+            text += f"; chosen is {chosen}, {_why_chosen(choice, first)}"
         named = [first, *(equal or others[:1]), *([chosen] if chosen else []), facts.baseline]
         yield Observation(text, tuple(dict.fromkeys(named)))
+
+
+def _why_chosen(choice: Mapping[str, Any], fastest: str) -> str:
+    """Why another one than the fastest is the choice."""
+    if fastest in choice["not_told_apart"]:
+        return "which time does not tell from it, and which is smaller or simpler"
+    within = "may be" if choice["provisional"] else "are shown to be"
+    return f"the fastest of those whose labels {within} within the accuracy budget"
 
 
 def throughput(facts: Facts) -> Iterator[Observation]:
@@ -62,7 +71,7 @@ def throughput(facts: Facts) -> Iterator[Observation]:
             workload = workload_of(record, name)
             rate = found[record.candidate, name].throughput_samples_per_s
             # 0: no call ended within throughput_duration_s, and nothing is known
-            if workload is not None and workload.real_lengths is None and rate:
+            if workload is not None and workload.real_lengths is None and rate and facts.holds(record, name):
                 by_length.setdefault(workload.sequence_length, {})[workload.batch_size] = rate
         for length, rates in by_length.items():
             if len(rates) > 1:
@@ -90,125 +99,6 @@ def _growth(rates: dict[int, float], margin: float) -> str:
     )
 
 
-def _compared(facts: Facts, own: Record, other: Record) -> str:
-    """One candidate's latency over another's on every workload that both were timed on; '' where there is none."""
-    said = []
-    for name in in_order(own.workloads):
-        ratios = ratio_of(own, name), ratio_of(other, name)
-        if ratios[0] is not None and ratios[1] is not None:
-            taken = quotient(ratios[0], ratios[1])
-            word = WORDS[verdict(taken, facts.margin)]
-            said.append(f"{name} {interval(taken.ratio, taken.low, taken.high)} × ({word})")
-    return ", ".join(said)
-
-
-def lower_precision(facts: Facts) -> Iterator[Observation]:
-    """Whether a lower precision is faster on the same runtime, with what the file and the trace show of it."""
-    precisions = {record.candidate: precision_of(record) for record in facts.computing}
-    for record in facts.computing:
-        own = precisions[record.candidate]
-        if own is None or BITS.get(own, 32) == 32:
-            continue
-        for wider in (key for key, bits in BITS.items() if bits > BITS[own]):
-            other = _counterpart(record, [each for each in facts.computing if precisions[each.candidate] == wider])
-            said = "" if other is None else _compared(facts, record, other)
-            if other is not None and said:
-                yield Observation(
-                    f"{record.candidate} ({own}) takes, of the latency of {other.candidate} ({wider}): {said}. "
-                    f"{_evidence(record)}{_cases(facts, record, other)}",
-                    (record.candidate, other.candidate),
-                )
-
-
-def _counterpart(record: Record, others: Sequence[Record]) -> Record | None:
-    """The one of some candidates that is run most alike: the same runtime and device at least, else None."""
-    alike = [other for other in others if runs_on(other) == runs_on(record)]
-
-    def differences(other: Record) -> tuple[bool, ...]:
-        own, its = record.backend.get("options", {}), other.backend.get("options", {})
-        return (
-            other.backend["name"] != record.backend["name"],
-            own.get("mode") != its.get("mode"),
-            not any(ratio_of(other, name) and ratio_of(record, name) for name in record.workloads),
-        )
-
-    return min(alike, key=differences, default=None)
-
-
-def _evidence(record: Record) -> str:
-    """What the census of the file and the trace of the first workload say of the precision."""
-    said = []
-    census = record.artifact.census if record.artifact else None
-    if census:
-        counted = ", ".join(f"{count} {precision}" for precision, count in census["by_precision"].items())
-        said.append(f"the file holds {counted} products")
-    name = next((name for name in in_order(record.workloads) if workload_of(record, name) is not None), None)
-    workload = None if name is None else workload_of(record, name)
-    if workload is None or workload.executed is None:
-        said.append("the backend does not say what it executed")
-    elif not workload.executed["products"]["total"]:
-        said.append(f"of what was executed no product is listed ({workload.executed['source']})")
-    else:
-        counted = ", ".join(
-            f"{count} {precision}" for precision, count in workload.executed["products_by_precision"].items()
-        )
-        share = workload.executed["conversion_time_share"]
-        conversions = "" if share is None else f"; conversions take {100 * share:.0f} % of the time"
-        said.append(f"executed at {name} were {counted} ({workload.executed['source']}){conversions}")
-    whole = "; ".join(said)
-    return whole[0].upper() + whole[1:]
-
-
-def _cases(facts: Facts, record: Record, other: Record) -> str:
-    """Which of the cases of temper/report/explanation.py holds, where that one was compared too."""
-    timed = facts.compared["candidates"][record.candidate]["workloads"]
-    cases = {
-        name: timed[name]["not_faster"]["case"]
-        for name in in_order(timed)
-        if timed[name].get("not_faster", {}).get("compared_with") == other.candidate
-    }
-    return f". Why: {', '.join(f'{name}: {case}' for name, case in cases.items())}" if cases else ""
-
-
-def other_runtimes(facts: Facts) -> Iterator[Observation]:
-    """What another runtime alone gains, in the precision of the baseline."""
-    baseline = next((record for record in facts.computing if record.candidate == facts.baseline), None)
-    if baseline is None or precision_of(baseline) is None:
-        return
-    for record in facts.computing:
-        if runs_on(record) == runs_on(baseline) or precision_of(record) != precision_of(baseline):
-            continue
-        said = []
-        for name in in_order(record.workloads):
-            if (ratio := ratio_of(record, name)) is not None:
-                word = WORDS[facts.compared["candidates"][record.candidate]["workloads"][name]["verdict"]]
-                said.append(f"{name} {interval(ratio.ratio, ratio.low, ratio.high)} × ({word})")
-        if said:
-            yield Observation(
-                f"{record.candidate}, in {precision_of(record)} as {facts.baseline}, takes of its latency: {', '.join(said)}",
-                (record.candidate, facts.baseline),
-            )
-
-
-def other_files(facts: Facts) -> Iterator[Observation]:
-    """What another file in floating point changes on the same backend in the same precision: graph steps, opsets."""
-    first: dict[tuple[str, str], Record] = {}
-    for record in facts.computing:
-        precision = precision_of(record)
-        if precision is None or record.artifact is None or BITS.get(precision, 32) < 16:
-            continue
-        before = first.setdefault((record.backend["name"], precision), record)
-        if before.artifact is None or before.artifact.loads == record.artifact.loads:
-            continue
-        said = _compared(facts, record, before)
-        if said:
-            yield Observation(
-                f"{record.artifact.loads} on {record.backend['name']} takes, of the latency of {before.artifact.loads} in the "
-                f"same precision ({precision}): {said}",
-                (record.candidate, before.candidate),
-            )
-
-
 def tails(facts: Facts) -> Iterator[Observation]:
     """How far p95 lies above the median on each workload: the widest, the narrowest, and where it cannot be told."""
     found = facts.rows()
@@ -218,6 +108,7 @@ def tails(facts: Facts) -> Iterator[Observation]:
             workload, own = workload_of(record, name), found.get((record.candidate, name))
             if (
                 workload is not None
+                and facts.holds(record, name)
                 and own is not None
                 and own.latency_p50_ms
                 and "95" in workload.latency_percentiles_ms
@@ -288,18 +179,17 @@ def not_measured(facts: Facts) -> Iterator[Observation]:
         yield Observation(f"{_names(list(what))}: {reason}", tuple(who[reason]))
 
 
-def moved_baselines(facts: Facts) -> Iterator[Observation]:
-    """Where the baseline beside a candidate was another than beside itself: such a ratio is to be read with care."""
-    for record in facts.computing:
-        timed = facts.compared["candidates"][record.candidate]["workloads"]
-        moved = {name: timed[name]["baseline_moved"] for name in in_order(timed) if "baseline_moved" in timed[name]}
-        if moved:
-            said = ", ".join(f"{100 * share:+.0f} %".replace("-", "−") + f" at {name}" for name, share in moved.items())
-            yield Observation(
-                f"beside {record.candidate} the latency of {facts.baseline} is another than beside itself: {said}; the ratios of "
-                "other candidates are to another baseline",
-                (record.candidate, facts.baseline),
-            )
+def disturbed(facts: Facts) -> Iterator[Observation]:
+    """Ratios that do not hold, with the reason: no choice, no explanation and no other observation rests on them."""
+    cells: dict[str, dict[str, str]] = {}
+    for name in facts.workloads:
+        for record in facts.computing:
+            cell = facts.compared["candidates"][record.candidate]["workloads"].get(name, {})
+            if cell.get("verdict") == DISTURBED:
+                cells.setdefault(f"{name}: {cell['why_not']}", {})[record.candidate] = name
+    for reason, who in cells.items():
+        name, _, why = reason.partition(": ")
+        yield Observation(f"{_names(list(who))} at {name}: disturbed: {why}", (*who, facts.baseline))
 
 
 RULES: tuple[tuple[str, Callable[[Facts], Iterator[Observation]]], ...] = (
@@ -310,6 +200,6 @@ RULES: tuple[tuple[str, Callable[[Facts], Iterator[Observation]]], ...] = (
     ("Another file, the same runtime and precision", other_files),
     ("The slowest calls", tails),
     ("Labels", labels),
-    ("To be read with care", moved_baselines),
+    ("Disturbed", disturbed),
     ("Not measured", not_measured),
 )

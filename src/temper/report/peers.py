@@ -3,24 +3,36 @@
 from collections.abc import Iterable, Sequence
 
 from temper.errors import ArtifactError
-from temper.measurement.record import LatencyRatio
+from temper.report.evidence import DISTURBED, relative_latency
 from temper.report.filed import FiledStudy
 from temper.report.markdown_table import markdown_table
-from temper.statistics.ratio import Ratio, quotient
+from temper.statistics.ratio import Ratio
 
 HEADER = ("workload", "fastest peer", "candidate", "× the peer's latency")
-SAME = Ratio(1.0, 1.0, 1.0)
 
 
-def _ratios(study: FiledStudy, workload: str) -> dict[str, Ratio]:
-    """Ratio to the baseline of every candidate that was measured on a workload and computes something; its own is 1."""
-    found = {}
-    for record in study.records:
-        cell = record.workloads.get(workload)
-        ratio = None if cell is None or cell.status != "measured" else cell.ratio
-        if isinstance(ratio, LatencyRatio) and record.accuracy is not None and record.accuracy.status == "measured":
-            found[record.candidate] = Ratio(ratio.ratio, ratio.low, ratio.high)
-    return found | {study.baseline: SAME}
+def _ratios(study: FiledStudy, workload: str) -> dict[str, float | None]:
+    """Ratio to the baseline of every candidate that was measured on a workload and computes something; its own is 1.
+
+    None where the ratio does not hold: the candidate stands in the table as disturbed, and nothing is counted from it. The
+    baseline is among them where it was not measured either: others could be held against it all the same.
+    """
+    found: dict[str, float | None] = {}
+    for name, compared in study.compared["candidates"].items():
+        cell = compared["workloads"].get(workload)
+        if cell is not None and cell["status"] == "measured" and compared["accuracy"]["status"] == "measured":
+            found[name] = cell["ratio"] if cell["holds"] else None
+    return found | ({study.baseline: 1.0} if found.get(study.baseline) is not None else {})
+
+
+def _over(study: FiledStudy, workload: str, own: str, other: str, digits: int) -> str:
+    """One candidate's latency over another's, or the word that says why it is not told."""
+    ratios = _ratios(study, workload)
+    if own not in ratios or other not in ratios:
+        return "–"
+    if ratios[own] is None or ratios[other] is None:
+        return DISTURBED
+    return _shown(relative_latency(study.compared, workload, own, other), digits)
 
 
 def _shown(ratio: Ratio, digits: int) -> str:
@@ -45,7 +57,8 @@ def peers_markdown(
     """A Markdown table: on each workload every other candidate against the fastest of the peers that ran it, fastest first.
 
     A candidate was timed in turns with the baseline, so where the baseline is the fastest peer, that is the ratio itself;
-    any other two are compared through it (`quotient`).
+    any other two are compared through it (`relative_latency`). What does not hold is no peer, comes last, and has
+    the word 'disturbed' in the place of figures.
 
     Args:
         study: the filed study.
@@ -67,16 +80,19 @@ def peers_markdown(
     lines = []
     for workload in study.params["workloads"]:
         ratios = _ratios(study, workload)
-        known = {name: ratios[name] for name in peers if name in ratios}
+        held = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+        known = {name: held[name] for name in peers if name in held}
         if not known:
+            lost = [peer for peer in peers if peer in ratios]  # measured, and none of them holds
+            lines += [[workload, DISTURBED, *("–",) * 3]] if lost else []
             continue
-        best = min(known, key=lambda name: known[name].ratio)
-        slow = SAME if over is None else ratios.get(over)
-        others = sorted(ratios.keys() - known.keys(), key=lambda name: ratios[name].ratio)
-        shown = others[:1] if fastest_alone else sorted([best, *others], key=lambda name: ratios[name].ratio)
-        for name in shown:
-            beside = "1" if name == best else _shown(quotient(ratios[name], known[best]), 3)
-            times = "–" if slow is None else _shown(quotient(slow, ratios[name]), 2)
+        best = min(known, key=lambda name: known[name])
+        others = sorted(held.keys() - known.keys(), key=lambda name: held[name])
+        shown = others[:1] if fastest_alone else sorted([best, *others], key=lambda name: held[name])
+        last = [] if fastest_alone else [name for name, ratio in ratios.items() if ratio is None]
+        for name in (*shown, *last):
+            beside = "1" if name == best else _over(study, workload, name, best, 3)
+            times = _over(study, workload, study.baseline if over is None else over, name, 2)
             lines.append([workload, best, name, beside, times])
     return markdown_table((*HEADER, f"times faster than {over or 'the baseline'}"), lines, 3)
 
@@ -91,7 +107,7 @@ def pairs_markdown(study: FiledStudy, pairs: Sequence[str]) -> str:
     Raises:
         ArtifactError: one is no pair, or names no candidate of the study.
     """
-    split = [tuple(pair.split("/")) for pair in pairs]
+    split = [pair.split("/") for pair in pairs]
     if not split or any(len(pair) != 2 for pair in split):
         raise ArtifactError(
             asked=f"write the table of pairs of {study.folder}",
@@ -100,15 +116,6 @@ def pairs_markdown(study: FiledStudy, pairs: Sequence[str]) -> str:
             fix="write each as CANDIDATE/CANDIDATE in the mark",
         )
     _check_names(study, (name for pair in split for name in pair))
-    ratios = {workload: _ratios(study, workload) for workload in study.params["workloads"]}
-    lines = [
-        [
-            *pair,
-            *(
-                _shown(quotient(at[pair[0]], at[pair[1]]), 3) if all(name in at for name in pair) else "–"
-                for at in ratios.values()
-            ),
-        ]
-        for pair in split
-    ]
-    return markdown_table(("candidate", "beside", *(f"{workload} ×" for workload in ratios)), lines, 2)
+    workloads = list(study.params["workloads"])
+    lines = [[own, other, *(_over(study, workload, own, other, 3) for workload in workloads)] for own, other in split]
+    return markdown_table(("candidate", "beside", *(f"{workload} ×" for workload in workloads)), lines, 2)

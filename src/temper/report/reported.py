@@ -7,11 +7,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from temper.errors import ConfigError
-from temper.measurement.record import LatencyRatio, NotMeasured, Record
+from temper.measurement.record import Record
+from temper.report.evidence import DISTURBED, relative_latency
 from temper.report.filed import FiledStudy
 from temper.report.formats import ABSENT, in_order
 from temper.report.markdown_table import markdown_table
-from temper.statistics.ratio import quotient
 
 
 class _Closed(BaseModel):
@@ -58,16 +58,14 @@ def _interval(
     """The speed-up with its 95 % interval, or why it is not known."""
     if own is None or over is None:
         return "no record"
-    taken: list[LatencyRatio] = []
-    for record in (own, over):
-        found = record.workloads.get(workload)
-        if found is None:
-            return ABSENT
-        if isinstance(found, NotMeasured) or isinstance(found.ratio, NotMeasured):
-            return "not measured"
-        taken.append(found.ratio)
-    # the ratio to the baseline is the claim itself: the baseline beside itself would only add its noise
-    ratio = taken[0] if over.candidate == study.compared["baseline"] else quotient(*taken)
+    cells = [study.compared["candidates"][record.candidate]["workloads"].get(workload) for record in (own, over)]
+    if None in cells:
+        return ABSENT
+    if any(cell["status"] != "measured" for cell in cells):
+        return "not measured"
+    if not all(cell["holds"] for cell in cells):
+        return DISTURBED
+    ratio = relative_latency(study.compared, workload, own.candidate, over.candidate)
     return 1 / ratio.ratio, 1 / ratio.high, 1 / ratio.low
 
 

@@ -149,6 +149,42 @@ def against_budget(gained: int, lost: int, rows: int, *, budget_points: float) -
     return AgainstBudget("undecided", high)
 
 
+def decidable_budget_points(rows: int) -> float:
+    """The smallest accuracy budget, in percentage points, that so many rows can show a candidate to be within.
+
+    It is the lower end of the interval where no row changed between right and wrong: z² / (rows + z²) by Tango's method. A
+    smaller budget is undecided whatever the answers, those of the baseline itself included.
+    """
+    return -100 * paired_difference_interval(0, 0, rows)[0]
+
+
+def rows_to_decide(budget_points: float) -> int:
+    """The fewest rows that can show a candidate to be within a budget: those that do where none of them changed.
+
+    Args:
+        budget_points: accuracy that may be lost, in percentage points, above 0.
+    """
+    low, high = 0, 1
+    while decidable_budget_points(high) > budget_points:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decidable_budget_points(middle) <= budget_points else (middle, high)
+    return high
+
+
+def flip_rate_bound(differing: int, rows: int) -> float:
+    """Upper end of the exact interval of the share of rows whose label differs, 0–1.
+
+    Clopper & Pearson 1934, Biometrika 26:404–413, two-sided with the confidence `CONFIDENCE`. An accuracy cannot fall by more
+    than the share of labels that change, so it bounds the loss as well: 0.74 points with no flip on 500 rows.
+    """
+    # the quantile of beta(differing + 1, rows − differing); from scipy.special, see mcnemar_exact_p
+    return (
+        1.0 if differing == rows else float(special.betaincinv(differing + 1, rows - differing, (1 + CONFIDENCE) / 2))
+    )
+
+
 def confidences(logits: Logits) -> npt.NDArray[np.float64]:
     """Probability of the predicted label of each row, float64 [rows], by softmax over logits [rows, labels]."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -44,18 +44,42 @@ class Estimated(Protocol):
     def high(self) -> float: ...
 
 
-def quotient(own: Estimated, other: Estimated) -> Ratio:
+def quotient(own: Estimated, other: Estimated, shift: float = 1.0) -> Ratio:
     """The ratio of two latencies out of their ratios to one baseline, with a 95 % interval.
 
     On the scale of logarithms it is a difference of two estimates, whose interval follows from theirs by the method of
     variance estimates recovery (Zou & Donner 2008, Statistics in Medicine 27:1693–1702, equation 4). The two were timed in
     different processes, each beside the baseline: the estimates are independent, and the interval is wider for it than that
     of two candidates timed in turns.
+
+    Where the baseline took `shift` times as long beside `own` as beside `other`, two readings are open: the whole machine was
+    slower meanwhile, and the ratios take it out; or the baseline alone was, and the latencies stand in the ratio of
+    `shift` times the quotient. The levels cannot tell which. The interval is the union of both readings' intervals, so it
+    covers the true ratio with its confidence under either, and under any mixture of them.
+
+    Args:
+        own: ratio of the first to the baseline.
+        other: ratio of the second to the baseline.
+        shift: the baseline's latency beside `own` over that beside `other`; 1 where it did not move.
     """
     point = math.log(own.ratio / other.ratio)
     below = math.hypot(math.log(own.ratio / own.low), math.log(other.high / other.ratio))
     above = math.hypot(math.log(own.high / own.ratio), math.log(other.ratio / other.low))
-    return Ratio(math.exp(point), math.exp(point - below), math.exp(point + above))
+    moved = math.log(shift)
+    return Ratio(math.exp(point), math.exp(point - below + min(moved, 0.0)), math.exp(point + above + max(moved, 0.0)))
+
+
+def are_told_apart(found: Ratio, floor: float) -> bool:
+    """Whether a quotient of two latencies says which is the faster.
+
+    Args:
+        found: one latency over the other, with its interval.
+        floor: the smallest difference from 1 that the machine could have told: what the baseline beside itself shows. A
+            quotient within it, in either direction, is what one candidate held against itself could have given.
+    """
+    if found.low <= 1 <= found.high:
+        return False
+    return min(found.ratio, 1 / found.ratio) < 1 - floor
 
 
 def _groups(blocks: int) -> npt.NDArray[np.int64]:

@@ -10,6 +10,8 @@ from temper.artifact import copy_files, read_manifest, sha256, staged_folder, wr
 from temper.model_options import model_options
 from temper.provenance import versions
 from temper.signature import PREPROCESSOR_FILES, Signature
+from temper.statistics.classification import Worth
+from temper.training.validation import say, worth_on_validation
 
 
 def make_checkpoint(
@@ -23,7 +25,8 @@ def make_checkpoint(
         seed: the study's.
         data_folder: prepared data.
         folder: where the checkpoint goes: config.json, model.safetensors, preprocessor files, signature.json,
-            training_history.json and the manifest checkpoint.json. Nothing in it depends on the time or the place.
+            training_history.json (what the model is worth on validation rows included, which is said on the terminal too)
+            and the manifest checkpoint.json. Nothing in it depends on the time or the place.
 
     Raises:
         ArtifactError: the starting checkpoint or the prepared data is not what it should be.
@@ -39,6 +42,11 @@ def make_checkpoint(
         data_folder=data,
         seed=seed,
     )
+    if "validation" not in history:  # the method looked at no validation rows
+        found = worth_on_validation(network, data, signature)
+        history = {**history, "validation": None if found is None else found.as_json()}
+    if history["validation"] is not None:
+        say(Worth.from_json(history["validation"]))
     network.config._name_or_path = ""  # where it came from is a path of this machine
     with staged_folder(folder) as scratch:
         network.save_pretrained(scratch, max_shard_size="1000GB")

@@ -10,12 +10,15 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from temper.artifact import read_manifest
-from temper.data.encoded import Split, collate, read_split, row_lengths
+from temper.data.encoded import collate, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.model_options import ModelOptions
 from temper.progress import progress
 from temper.signature import Signature
+from temper.statistics.classification import worth
+from temper.statistics.paired_labels import Labels
 from temper.training.model import initial_model
+from temper.training.validation import answers_of
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -64,30 +67,14 @@ def learning_rate_share(step: int, steps: int, warmup_steps: int) -> float:
     return max(0.0, (steps - step) / max(1, steps - warmup_steps))
 
 
-def _validation_accuracy(model: Any, split: Split, signature: Signature, batch_size: int, device: str) -> float:
-    import torch
-
-    model.eval()
-    right = 0
-    with torch.inference_mode():
-        for start in range(0, len(split.labels), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(split.labels)))
-            inputs = {
-                name: torch.from_numpy(array).to(device)
-                for name, array in collate(split, rows, signature, sequence_length=None).items()
-            }
-            right += int((model(**inputs).logits.argmax(-1).cpu().numpy() == split.labels[rows]).sum())
-    model.train()
-    return right / len(split.labels)
-
-
 def train(
     *, options: Options, model: ModelOptions, signature: Signature, data_folder: Path, seed: int
 ) -> tuple[Any, dict[str, Any]]:
     """Fine-tune on the train rows; the validation rows choose when to stop, the test rows are not read.
 
     Returns:
-        The model in evaluation mode (after early stopping: of the best epoch), and the history by epoch.
+        The model in evaluation mode (after early stopping: of the best epoch), and the history by epoch with what that model
+        is worth on the validation rows.
 
     Raises:
         ArtifactError: the checkpoint or the prepared data is not what it should be.
@@ -109,6 +96,7 @@ def train(
     network = initial_model(model, signature, data_folder, fresh_head=True).to(options.device)
     train_split = read_split(data_folder / "train.parquet", signature)
     validation = read_split(data_folder / "validation.parquet", signature)
+    every_row = np.arange(len(validation))
     lengths = row_lengths(train_split, signature)
     steps_per_epoch = math.ceil(len(lengths) / options.batch_size)
     steps = steps_per_epoch * options.epochs
@@ -116,7 +104,7 @@ def train(
     warmup_steps = int(steps * options.warmup_share)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, steps, warmup_steps))
     history: list[dict[str, Any]] = []
-    best: tuple[float, dict[str, Any]] | None = None
+    best: tuple[float, dict[str, Any], Labels] | None = None
     network.train()
 
     def batches() -> Iterator[tuple[int, list[int]]]:
@@ -148,17 +136,27 @@ def train(
             )
         if len(losses) < steps_per_epoch:
             continue
-        accuracy = _validation_accuracy(network, validation, signature, 4 * options.batch_size, options.device)
+        answered = answers_of(
+            network, validation, every_row, signature, batch_size=4 * options.batch_size, device=options.device
+        )
+        network.train()
+        accuracy = float((answered == validation.labels).mean())
         history.append({"epoch": epoch + 1, "train_loss": float(np.mean(losses)), "validation_accuracy": accuracy})
         print(history[-1])
         losses = []
         if options.early_stopping_patience is None:
             continue
         if best is None or accuracy > best[0]:
-            best = accuracy, {name: value.detach().clone() for name, value in network.state_dict().items()}
+            state = {name: value.detach().clone() for name, value in network.state_dict().items()}
+            best = accuracy, state, answered
         best_epoch = max(history, key=lambda row: row["validation_accuracy"])["epoch"]
         if epoch + 1 - best_epoch >= options.early_stopping_patience:
             break
     if best is not None:
         network.load_state_dict(best[1])
-    return network.to("cpu").eval(), {"epochs": history, "stopped_early": len(history) < options.epochs}
+        answered = best[2]
+    return network.to("cpu").eval(), {
+        "epochs": history,
+        "stopped_early": len(history) < options.epochs,
+        "validation": worth(answered, validation.labels, signature.label_names).as_json(),
+    }

@@ -16,8 +16,31 @@ LABELS = [number % 2 for number in range(MANY)]
 WORKLOADS = {"b1": {"batch_size": 1, "sequence_length": 8}, "b8": {"batch_size": 8, "sequence_length": 8}}
 
 
-def candidate(name, ratio, *, wrong=0, gpus=0, runner="onnxruntime", reason=None, b8=None, predictions=True):
-    answers = [1 - label if number < wrong else label for number, label in enumerate(LABELS)]
+def with_baseline_of(record_, level_ms, *, ratio=None):
+    """The same candidate, beside which the baseline took so long; in the others it takes 2 ms."""
+    workloads = {}
+    for name, own in record_.workloads.items():
+        taken = (
+            own.ratio if ratio is None else own.ratio.model_copy(update={"ratio": ratio, "low": ratio, "high": ratio})
+        )
+        workloads[name] = own.model_copy(update={"baseline_latencies_ms": [level_ms], "ratio": taken})
+    return record_.model_copy(update={"workloads": workloads})
+
+
+def candidate(
+    name,
+    ratio,
+    *,
+    wrong=0,
+    gpus=0,
+    runner="onnxruntime",
+    reason=None,
+    b8=None,
+    predictions=True,
+    rows=MANY,
+    answers=None,
+):
+    answers = answers or [1 - label if number < wrong else label for number, label in enumerate(LABELS[:rows])]
     timed = {
         name: workload([2.0], ratio=(value, value - 0.01, value + 0.01), sizes=(size, 8))
         for name, value, size in (("b1", ratio, 1), ("b8", b8 or ratio, 8))

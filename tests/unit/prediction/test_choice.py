@@ -1,13 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from temper.artifact import sha256
 from temper.devices import Gpu
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.prediction import choice as module
 from temper.prediction.choice import choose, workload_for
 from temper.prediction.finished import read_finished, record_file
-from tests.unit.prediction.conftest import candidate
+from temper.tracking.job_record import read_job_record, record_path, write_job_record
+from tests.unit.prediction.conftest import candidate, with_baseline_of
 
 BASE = candidate("base", 1.0)
 
@@ -41,7 +44,7 @@ def test_a_candidate_may_be_named_with_what_was_measured_of_it(finish):
     assert named.why == "named with --candidate"
     assert named.accuracy.startswith("90.00 % of 2,000 test rows, −10.00 points [−11.")
     assert named.accuracy.endswith("] from base: beyond the budget of 0.5 points")
-    assert chosen(finished).accuracy.endswith("from base: within the budget of 0.5 points")
+    assert chosen(finished, name="base").accuracy.endswith(" of 2,000 test rows: it is the baseline itself")
     assert named.precision.startswith("not measured")
 
 
@@ -80,12 +83,58 @@ def test_a_backend_that_computes_nothing_is_refused(finish):
     assert caught.value.fix.startswith("--candidate base")
 
 
-def test_without_a_choice_the_reasons_are_given(finish):
-    finished = finish(candidate("base", 1.0), accuracy_budget_points=0.001)
+def test_without_a_choice_the_reason_is_given_with_what_to_do(finish):
+    finished = finish(with_baseline_of(BASE, 2.0, ratio=1.2), candidate("fast", 0.2))
     with pytest.raises(ConfigError) as caught:
         chosen(finished)
-    assert "it chose none: base (undecided against the accuracy budget" in caught.value.happened
+    assert caught.value.happened.startswith(
+        "b1: no choice: none of its 2 measurements holds (beside itself the baseline"
+    )
+    assert "snakemake --cores 1 --forcerun measure measures them anew" in caught.value.happened
     assert caught.value.fix == "name a candidate with --candidate"
+
+
+def test_what_is_disturbed_is_not_served_and_says_so_where_it_is_named(finish):
+    finished = finish(BASE, with_baseline_of(candidate("fast", 0.1), 3.0), candidate("second", 0.4))
+    assert chosen(finished).candidate == "second"
+    assert chosen(finished).notes == ()
+    (note,) = chosen(finished, name="fast").notes
+    assert note.startswith("its latency at b1 is disturbed: the baseline beside it was 50 % slower than beside itself")
+
+
+def test_a_gpu_that_is_not_here_is_not_replaced_by_a_disturbed_candidate(finish):
+    disturbed = with_baseline_of(candidate("disturbed", 0.2), 3.0)
+    with pytest.raises(ConfigError) as caught:
+        chosen(finish(BASE, candidate("rtx", 0.1, gpus=1), disturbed, candidate("third", 0.6)))
+    assert caught.value.fix.startswith("--candidate third: ")
+
+
+def test_a_provisional_choice_is_served_with_its_bound(finish):
+    finished = finish(candidate("base", 1.0, rows=500), candidate("fast", 0.2, rows=500))
+    found = chosen(finished)
+    assert found.candidate == "fast"
+    assert found.notes == (
+        "the choice is provisional: 500 test rows cannot decide a budget of 0.5 points; no label of 500 differs from base's, "
+        "so it loses at most 0.74 points (95 %)",
+    )
+    assert chosen(finished, name="base").notes == ()
+
+
+def test_a_useless_model_is_served_with_the_warning(finish):
+    one_label = candidate("base", 1.0, answers=[1] * 2000)
+    found = chosen(finish(one_label))
+    assert found.notes[0] == "the model answers 'positive' to all 2,000 test rows"
+    assert found.notes[1].startswith("the model is not shown to be better than always answering 'negative'")
+
+
+def test_a_report_of_other_rules_is_not_served(finish):
+    finish(BASE)
+    file = Path("artifacts/report/decision.json")
+    file.write_text(file.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    job = read_job_record(record_path("report", ""))
+    write_job_record(replace(job, outputs={**job.outputs, str(file): sha256(file)}))
+    with pytest.raises(ArtifactError, match="its schema version is 1, and this Temper's is 2"):
+        read_finished()
 
 
 @pytest.mark.parametrize("asked", [{"name": "nobody"}, {"workload": "nothing"}])

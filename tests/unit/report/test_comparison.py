@@ -1,8 +1,9 @@
-"""Paired accuracy, latency verdicts, noise."""
+"""Latency verdicts, what holds, noise."""
 
 import pytest
 
 from temper.errors import ArtifactError
+from temper.measurement.record import NotMeasured
 from tests.records import compared, record, workload
 
 BASE = record("base", predictions=[0, 1, 1, 1])
@@ -10,36 +11,6 @@ BASE = record("base", predictions=[0, 1, 1, 1])
 
 def of(own, *, baseline=BASE, **analysis):
     return compared([baseline, own], "base", **analysis)["candidates"][own.candidate]
-
-
-def test_flips_are_counted_by_what_they_were_and_listed_with_both_confidences():
-    found = of(record("a", predictions=[1, 1, 1, 0]))["accuracy"]["against_baseline"]
-    assert (found["right_to_wrong"], found["wrong_to_right"], found["both_right"]) == (1, 1, 2)
-    assert found["labels_differing"] == 2
-    assert found["difference_points"] == 0.0
-    assert found["mcnemar_exact_p"] == 1.0
-    assert [(flip["row"], flip["label"], flip["baseline"], flip["candidate"]) for flip in found["flipped"]] == [
-        (0, "negative", "negative", "positive"),
-        (3, "negative", "positive", "negative"),
-    ]
-    assert found["flipped"][0]["candidate_confidence"] == pytest.approx(0.7311, abs=1e-4)  # softmax of 0 and 1
-    assert found["largest_logit_difference"] == 1.0
-    assert found["mean_logit_difference"] == 0.5
-
-
-def test_more_than_two_classes_can_go_from_one_wrong_label_to_another():
-    labels = [0, 1, 2, 2]
-    base = record("base", predictions=[0, 1, 2, 0], labels=labels)
-    found = of(record("a", predictions=[0, 1, 2, 1], labels=labels), baseline=base)["accuracy"]
-    assert found["against_baseline"]["wrong_to_other_wrong"] == 1
-    assert found["against_baseline"]["difference_points"] == 0.0
-    assert found["recall_by_class"] == {"negative": 1.0, "positive": 1.0, "neutral": 0.5}
-
-
-def test_answers_that_depend_on_the_batch_are_counted_at_each_size():
-    found = of(record("a", other_batches={"1": [0, 1, 0, 1]}))["accuracy"]
-    assert found["batch_size"] == 2
-    assert found["labels_differing_by_batch_size"] == {"1": 2}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +58,37 @@ def test_a_baseline_that_is_another_one_beside_a_candidate_is_reported():
     assert "baseline_moved" not in of(record("a", workloads={"b1": own}))["workloads"]["b1"]
     found = of(record("a", workloads={"b1": moved}))["workloads"]["b1"]
     assert found["baseline_moved"] == pytest.approx(-0.1)
+
+
+def test_a_ratio_to_a_baseline_that_moved_is_disturbed_and_keeps_its_figures():
+    moved = workload([2.0], ratio=(0.5, 0.49, 0.51)).model_copy(update={"baseline_latencies_ms": [3.0]})
+    found = of(record("a", workloads={"b1": moved}))["workloads"]["b1"]
+    assert (found["verdict"], found["holds"], found["ratio"]) == ("disturbed", False, 0.5)
+    assert found["why_not"].startswith("the baseline beside it was 50 % slower than beside itself")
+    calm = of(record("a", workloads={"b1": workload([2.0], ratio=(0.5, 0.49, 0.51))}))["workloads"]["b1"]
+    assert (calm["verdict"], calm["holds"]) == ("win", True)
+    assert "why_not" not in calm
+
+
+def test_what_was_not_measured_does_not_hold_for_that_reason_and_has_no_verdict():
+    lost = of(record("a", workloads={"b1": NotMeasured(reason="the machine was busy", cause="busy")}))["workloads"][
+        "b1"
+    ]
+    assert (lost["holds"], lost["why_not"], lost["cause"]) == (False, "the machine was busy", "busy")
+    assert "verdict" not in lost
+
+
+def test_the_model_and_the_budget_in_reach_are_those_of_the_baselines_answers():
+    found = compared([record("base", predictions=[1, 1, 1, 1]), record("a")], "base")
+    assert (found["model"]["only_label"], found["model"]["rows"]) == ("positive", 4)
+    assert found["model"]["warnings"][0] == "the model answers 'positive' to all 4 test rows"
+    assert found["budget_in_reach"] == {
+        "rows": 4,
+        "decidable_budget_points": pytest.approx(48.99, abs=0.01),
+        "rows_to_decide": 765,
+    }
+    silent = compared([record("base", predictions=None), record("a")], "base")
+    assert (silent["model"], silent["budget_in_reach"]) == ({}, {})
 
 
 def test_the_baseline_beside_itself_says_what_could_have_been_told_from_1():

@@ -16,7 +16,7 @@ FP16 = {"by_precision": {"FP16": 6}}
 FP32 = {"by_precision": {"FP32": 6}}
 FASTEST, GROWTH, RUNTIMES = "The fastest", "Where throughput stops growing", "Another runtime, the same precision"
 LOWER, FILES = "A lower precision, the same runtime", "Another file, the same runtime and precision"
-TAILS, LABELS, CARE, MISSING = "The slowest calls", "Labels", "To be read with care", "Not measured"
+TAILS, LABELS, DISTURBED, MISSING = "The slowest calls", "Labels", "Disturbed", "Not measured"
 
 
 def executed(**products):
@@ -83,7 +83,10 @@ def test_the_fastest_within_the_budget_is_named_where_it_is_another():
         record("fast", predictions=wrong, labels=rows, workloads={"b2": timed(0.5)}),
     ]
     observations = found(records)
-    assert "good is the fastest whose labels are within the accuracy budget" in only(observations[FASTEST]).text
+    assert (
+        "chosen is good, the fastest of those whose labels are shown to be within the accuracy budget"
+        in only(observations[FASTEST]).text
+    )
     lost = [each for each in observations[LABELS] if each.records == ("fast", "base")]
     assert only(lost).text.startswith("fast: 60 of 1,200 labels differ from base's, the accuracy by −5.00 [")
     assert only(lost).text.endswith("points: beyond the budget of 0.5")
@@ -193,11 +196,46 @@ def test_labels_that_stay_are_one_line():
     assert (one.text, one.records) == ("no label differs from base's: a, b", ("a", "b", "base"))
 
 
-def test_a_baseline_that_moved_is_said():
-    moved = timed(1.0).model_copy(update={"baseline_latencies_ms": [3.0]})
-    records = [base(), record("late", workloads={"b2": moved})]
-    one = only(found(records)[CARE])
-    assert one.text.startswith("beside late the latency of base is another than beside itself: +50 % at b2")
+def moved(own, level_ms=3.0):
+    """The same workload, beside which the baseline took so long; beside itself it takes 2 ms."""
+    return own.model_copy(update={"baseline_latencies_ms": [level_ms]})
+
+
+def test_a_disturbed_ratio_is_said_with_its_reason():
+    records = [base(), record("late", workloads={"b2": moved(timed(1.0))})]
+    one = only(found(records)[DISTURBED])
+    assert one.text.startswith("late at b2: disturbed: the baseline beside it was 50 % slower than beside itself")
+    assert one.records == ("late", "base")
+
+
+def test_what_disturbs_every_candidate_of_a_workload_is_said_once():
+    records = [base(b2=timed(1.2), b8=timed(1.0)), record("a", workloads={"b2": timed(0.5), "b8": timed(0.5)})]
+    one = only(found(records)[DISTURBED])
+    assert one.text.startswith("base, a at b2: disturbed: beside itself the baseline takes 20 % more time than itself")
+
+
+def test_nothing_else_is_observed_of_a_disturbed_cell():
+    """An INT8 candidate that looks 5 × as fast, with the slowest tail and the best throughput: of noise."""
+    noisy = rate(moved(timed(0.2, run=executed(INT8=6), percentiles={"50": 2.0, "95": 50.0})), 9000)
+    larger = rate(moved(timed(0.2, size=8, run=executed(INT8=6))), 9000)
+    calm = {"b2": timed(1.0), "b8": timed(1.0, size=8)}
+    elsewhere = on(record("elsewhere", census=FP32, workloads={"b2": moved(timed(0.1))}), runner="other")
+    records = [
+        base(**calm),
+        record("a", backend="ort", census=FP32, workloads=calm),
+        record("int8", backend="ort", census=INT8, workloads={"b2": noisy, "b8": larger}),
+        record("simplified", backend="ort", census=FP32, loads="onnx/simplified", workloads={"b2": moved(timed(0.5))}),
+        elsewhere,
+    ]
+    about = {
+        title: {name for each in observations for name in each.records} & {"int8", "simplified", "elsewhere"}
+        for title, observations in found(records).items()
+    }
+    assert about.pop(DISTURBED) == {"int8", "simplified", "elsewhere"}
+    assert about.pop(LABELS) == {"int8", "simplified", "elsewhere"}  # labels are not timed
+    assert set().union(*about.values()) == set()
+    cells = compared(records, "base")["candidates"]["int8"]["workloads"]
+    assert all("not_faster" not in cell for cell in cells.values())
 
 
 def test_what_was_not_measured_is_listed_by_reason_with_its_records():

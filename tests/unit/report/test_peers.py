@@ -5,7 +5,7 @@ import pytest
 from temper.errors import ArtifactError
 from temper.report.filed import FiledStudy
 from temper.report.peers import pairs_markdown, peers_markdown
-from tests.records import record, workload
+from tests.records import compared, record, workload
 
 
 def timed(name, **ratios):
@@ -19,7 +19,7 @@ def study(*records):
         "baseline": {"backend": "base", "loads": "onnx/fp32"},
         "workloads": {"b1": {}, "b12": {}},
     }
-    return FiledStudy(Path("results/gpu/tiny"), params, records, {})
+    return FiledStudy(Path("results/gpu/tiny"), params, records, compared(records, "base"))
 
 
 BASE = timed("base", b1=(1.0, 0.99, 1.01), b12=(1.0, 0.99, 1.01))
@@ -86,6 +86,39 @@ def test_peers_have_to_be_named():
 def test_an_unknown_peer_is_refused():
     with pytest.raises(ArtifactError, match="it has no candidate faster"):
         peers_markdown(study(BASE, FAST), ["faster"])
+
+
+def disturbed(name, **ratios):
+    """A candidate beside which the baseline took 3 ms; in the others it takes 2."""
+    made = timed(name, **ratios)
+    moved = {at: own.model_copy(update={"baseline_latencies_ms": [3.0]}) for at, own in made.workloads.items()}
+    return made.model_copy(update={"workloads": moved})
+
+
+def test_a_disturbed_candidate_is_no_fastest_peer_and_comes_last_with_the_word():
+    quick = disturbed("quick", b1=(0.01, 0.009, 0.011), b12=(0.01, 0.009, 0.011))
+    found = cells(peers_markdown(study(BASE, FAST, quick), ["fast", "quick"]))
+    assert [line[1:] for line in found if line[0] == "b1"] == [
+        ["fast", "fast", "1", "10.00 [9.90, 10.10]"],
+        ["fast", "base", "10.000 [9.901, 10.101]", "1.00 [1.00, 1.00]"],
+        ["fast", "quick", "disturbed", "disturbed"],
+    ]
+    assert cells(peers_markdown(study(BASE, FAST, quick), ["quick"])) == [
+        ["b1", "disturbed", "–", "–", "–"],
+        ["b12", "disturbed", "–", "–", "–"],
+    ]
+    assert [line[2] for line in cells(peers_markdown(study(BASE, FAST, quick), ["base"], fastest_alone=True))] == [
+        "fast",
+        "fast",
+    ]
+
+
+def test_a_pair_with_a_disturbed_candidate_has_the_word_in_the_place_of_figures():
+    quick = disturbed("quick", b1=(0.01, 0.009, 0.011))
+    assert cells(pairs_markdown(study(BASE, FAST, quick), ["quick/fast", "fast/quick"])) == [
+        ["quick", "fast", "disturbed", "–"],
+        ["fast", "quick", "disturbed", "–"],
+    ]
 
 
 def test_pairs_are_held_against_each_other_where_both_ran():

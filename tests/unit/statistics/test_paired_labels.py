@@ -7,11 +7,14 @@ from scipy import stats
 from temper.statistics.paired_labels import (
     against_budget,
     confidences,
+    decidable_budget_points,
     expected_calibration_error,
+    flip_rate_bound,
     flips,
     mcnemar_exact_p,
     paired_difference_interval,
     recall_by_class,
+    rows_to_decide,
 )
 
 
@@ -94,6 +97,26 @@ def test_undecided_says_how_many_rows_would_decide_and_they_do():
 
 def test_a_loss_that_is_the_budget_itself_is_never_decided():
     assert against_budget(5, 10, 1000, budget_points=0.5).rows_that_would_decide is None
+
+
+def test_the_budget_that_rows_can_decide_is_the_one_at_which_no_flip_is_within():
+    assert decidable_budget_points(500) == pytest.approx(0.762, abs=0.001)
+    assert against_budget(0, 0, 500, budget_points=0.77).verdict == "within"
+    assert against_budget(0, 0, 500, budget_points=0.76).verdict == "undecided"
+
+
+@pytest.mark.parametrize("budget_points", [0.2, 0.5, 0.8, 10.0])
+def test_the_rows_that_decide_a_budget_are_the_fewest(budget_points):
+    rows = rows_to_decide(budget_points)
+    assert against_budget(0, 0, rows, budget_points=budget_points).verdict == "within"
+    assert against_budget(0, 0, rows - 1, budget_points=budget_points).verdict == "undecided"
+    assert rows_to_decide(0.5) == 765
+
+
+@pytest.mark.parametrize(("differing", "rows"), [(0, 500), (3, 500), (7, 40), (40, 40)])
+def test_the_share_of_flips_is_bounded_by_the_exact_interval(differing, rows):
+    expected = stats.binomtest(differing, rows).proportion_ci(0.95, method="exact").high
+    assert flip_rate_bound(differing, rows) == pytest.approx(expected, rel=1e-9)
 
 
 def test_confidence_and_calibration_by_hand():

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from temper.measurement.alternation import Stopping, time_in_turns
-from temper.statistics.ratio import MAX_GROUPS, Ratio, quotient, ratio_interval, verdict
+from temper.statistics.ratio import MAX_GROUPS, Ratio, are_told_apart, quotient, ratio_interval, verdict
 
 RUNS = 1000
 
@@ -156,3 +156,34 @@ def test_the_interval_of_the_quotient_covers_as_often_as_those_it_is_made_of():
         found = quotient(*ratios)
         covered += found.low <= 0.5 <= found.high
     assert 0.94 < covered / runs < 0.96
+
+
+@pytest.mark.parametrize("reading", ["the whole machine was slower", "the baseline alone was slower", "half of each"])
+def test_the_interval_of_the_quotient_covers_whatever_the_baselines_shift_was(reading):
+    """The baseline took 4 % longer beside the first, by one of three causes that its level does not tell apart."""
+    share = {"the whole machine was slower": 0.0, "the baseline alone was slower": 1.0, "half of each": 0.5}[reading]
+    generator, covered, runs, shift = np.random.default_rng(5), 0, 2000, 1.04
+    for _ in range(runs):
+        ratios = []
+        for true, spread in ((0.3 / shift**share, 0.01), (0.6, 0.01)):
+            log = math.log(true) + spread * generator.standard_normal()
+            ratios.append(Ratio(*(math.exp(log + away * 1.96 * spread) for away in (0, -1, 1))))
+        found = quotient(*ratios, shift)
+        covered += found.low <= 0.5 <= found.high
+    assert covered / runs > 0.94
+
+
+@pytest.mark.parametrize(
+    ("found", "floor", "told"),
+    [
+        (Ratio(0.90, 0.88, 0.92), 0.05, True),
+        (Ratio(0.97, 0.96, 0.98), 0.05, False),  # its own interval lies below 1; the machine's noise does not
+        (Ratio(1.03, 1.02, 1.04), 0.05, False),
+        (Ratio(1.10, 1.08, 1.12), 0.05, True),
+        (Ratio(0.80, 0.60, 1.05), 0.05, False),
+        (Ratio(0.20, 0.19, 0.21), 1.2, False),  # a machine that could not tell a factor of two tells nothing
+    ],
+)
+def test_two_latencies_are_told_apart_beyond_the_interval_and_the_noise_floor(found, floor, told):
+    assert are_told_apart(found, floor) is told
+    assert are_told_apart(Ratio(1 / found.ratio, 1 / found.high, 1 / found.low), floor) is told

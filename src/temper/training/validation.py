@@ -1,0 +1,54 @@
+"""What a network answers on validation rows, and what that says of the model before anything is measured."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from temper.artifact import read_manifest
+from temper.data.encoded import Split, collate, read_split
+from temper.script_log import terminal
+from temper.signature import Signature
+from temper.statistics.classification import Worth, worth
+from temper.statistics.paired_labels import Labels
+
+ROWS = 256  # of a checkpoint that is taken as it is, evenly spaced: enough to tell a model that learned nothing
+_BATCH_SIZE = 32
+
+
+def answers_of(model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str) -> Labels:
+    """Predicted label of some rows, int64 [rows], in their order; the model is in evaluation mode afterwards."""
+    import torch
+
+    model.eval()
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), batch_size):
+            tensors = collate(split, rows[start : start + batch_size], signature, sequence_length=None)
+            inputs = {name: torch.from_numpy(array).to(device) for name, array in tensors.items()}
+            found.append(model(**inputs).logits.argmax(-1).cpu().numpy())
+    return np.concatenate(found).astype(np.int64)
+
+
+def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> Worth | None:
+    """What a network on the CPU is worth on at most ROWS validation rows; None where the data has none.
+
+    Raises:
+        ArtifactError: the validation rows are not what was prepared.
+    """
+    read_manifest(data_folder / "data_card.json", kind="data", verify=["validation.parquet"])
+    split = read_split(data_folder / "validation.parquet", signature)
+    if not len(split):
+        return None
+    rows = np.unique(np.linspace(0, len(split) - 1, min(ROWS, len(split))).astype(np.int64))
+    answered = answers_of(model, split, rows, signature, batch_size=_BATCH_SIZE, device="cpu")
+    return worth(answered, split.labels[rows], signature.label_names)
+
+
+def say(found: Worth) -> None:
+    """Say what the model is worth, with what speaks against it, in the log and on the terminal of whoever waits for it."""
+    lines = [f"checkpoint: {found.sentence('validation')}"]
+    lines += [f"checkpoint: warning: {warning}" for warning in found.warnings("validation")]
+    with terminal() as stream:
+        stream.writelines(f"{line}\n" for line in lines)
+    print("\n".join(lines))
