@@ -116,9 +116,10 @@ def test_records_are_filed_by_machine_and_only_finished_ones(repository):
     assert repository.temper_says("results", "--machine", "a-machine") == "filed: results/a-machine/tiny\n"
     filed = repository / "results/a-machine/tiny"
     packed = Packed(filed)
-    for path in (repository / "artifacts/measurements").glob("*.json"):
-        assert exact_json(packed.document("records.json", path.stem)) == path.read_text()
-    assert packed.documents("records.json").keys() == {p.stem for p in repository.glob("artifacts/measurements/*.json")}
+    measured = {path.stem: path for path in (repository / "artifacts/measurements").glob("*.json")}
+    assert packed.documents("records.json").keys() == measured.keys()
+    for name, path in measured.items():
+        assert exact_json(packed.document("records.json", name)) == path.read_text()
     assert "measure/ort-int8" in packed.documents("jobs.json")
     assert "engines/int8/engine.json" in packed.documents("manifests.json")
     assert (filed / "buckets/main.json").is_file()

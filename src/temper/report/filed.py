@@ -13,7 +13,7 @@ from temper.errors import ArtifactError
 from temper.measurement.record import SCHEMA_VERSION, Record
 from temper.report.comparison import compare_records
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, Packed, sha256_of
-from temper.report.withdrawn import read_withdrawn, without_withdrawn
+from temper.report.withdrawn import Withdrawal, read_withdrawn, without_withdrawn
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class FiledStudy:
     params: dict[str, Any]
     records: tuple[Record, ...]  # without what was withdrawn
     compared: dict[str, Any]
+    measured: tuple[Record, ...] = ()  # the same as they were measured: for no figure, only for what was executed
+    withdrawn: tuple[Withdrawal, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -95,4 +97,4 @@ def read_filed_study(folder: Path) -> FiledStudy:
     records = tuple(without_withdrawn(record, entries) for record in measured)
     engines = {**params["engines"], **params.get("bucketed_engines", {})}  # older studies have the first alone
     compared = compare_records(records, baseline_of(params), params["analysis"], engines)
-    return FiledStudy(folder, params, records, compared)
+    return FiledStudy(folder, params, records, compared, tuple(measured), entries)

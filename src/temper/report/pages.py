@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from temper.report.resources import resources_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
 from temper.report.summary_table import summary_tables
-from temper.report.tables import rows
+from temper.report.tables import Row, rows
 
 _END = "<!-- end of table -->"
 _HEADER_LINES = 2  # of a Markdown table
@@ -34,6 +35,19 @@ _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
 _FIGURE = re.compile(
     r"<!-- (?P<what>calibrations|layers) plot of (?P<folder>\S+) -->\n!\[[^\]]*\]\((?P<file>[^)\s]+)\)"
 )
+
+
+def _rows(study: FiledStudy) -> list[Row]:
+    """Rows of a study's records; a product that was executed was executed, though the latency was withdrawn."""
+    pairs = zip(rows(study.records, study.compared), rows(study.measured, study.compared), strict=True)
+    return [replace(row, executed_products=measured.executed_products) for row, measured in pairs]
+
+
+def _withdrawn(study: FiledStudy, shown: Sequence[Row], workloads: Sequence[str]) -> str:
+    """A paragraph for what a table lacks, since it was withdrawn; '' where it lacks nothing."""
+    candidates = list(dict.fromkeys(row.candidate for row in shown))
+    notes = [note for entry in study.withdrawn if (note := entry.note(candidates, workloads)) is not None]
+    return "\n" + "\n".join(notes) + "\n" if notes else ""
 
 
 def results_table(study: FiledStudy, workloads: Sequence[str] | None = None) -> str:
@@ -55,14 +69,16 @@ def results_table(study: FiledStudy, workloads: Sequence[str] | None = None) -> 
             spoiled="the page; it was not changed",
             fix="correct the mark",
         )
-    shown = [row for row in rows(study.records, study.compared) if workloads is None or row.workload in workloads]
-    return results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
+    shown = [row for row in _rows(study) if workloads is None or row.workload in workloads]
+    table = results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
+    return table + _withdrawn(study, shown, list(timed) if workloads is None else workloads)
 
 
 def labels_table(study: FiledStudy) -> str:
     """The Markdown table without latencies: what was executed, accuracy, flips and verdicts."""
-    shown = rows(study.records, study.compared)
-    return results_markdown(shown, without=("library", "size MiB", "samples/s", " ms", "×", " verdict"))
+    shown = _rows(study)
+    table = results_markdown(shown, without=("library", "size MiB", "samples/s", " ms", "×", " verdict"))
+    return table + _withdrawn(study, shown, ())
 
 
 def agreement_table(study: FiledStudy) -> str:
@@ -218,7 +234,7 @@ def figures(page: str) -> list[tuple[str, Path, str]]:
 
 
 _OF_STUDIES = {
-    "calibrations": accuracy_table,
+    "calibrations": lambda study: accuracy_table(study) + _withdrawn(study, _rows(study), ()),
     "calibration seconds": seconds_table,
     "agreement": agreement_table,
     "labels": labels_table,

@@ -16,6 +16,7 @@ from temper.measurement.record import NotMeasured, Record, Workload
 
 FILE = "withdrawn.yaml"
 ALL = "all"
+NAMED = 4  # candidates that a note names; of more it gives the number
 Names = Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -34,6 +35,19 @@ class Withdrawal(BaseModel):
     def not_measured(self) -> NotMeasured:
         """What stands in the place of a figure."""
         return NotMeasured(reason=f"withdrawn on {self.date}: {self.reason}")
+
+    def note(self, candidates: Sequence[str], workloads: Sequence[str]) -> str | None:
+        """What a reader of a table of these is told; None where the table has nothing of it."""
+        whose = [name for name in candidates if _covers(self.candidates, name)]
+        own = [name for name in workloads if _covers(self.workloads, name)]
+        what = [f"latencies at {', '.join(own)}"] if own else []
+        what += ["accuracy and labels"] if self.accuracy else []
+        if not whose or not what:
+            return None
+        named = "all candidates" if self.candidates == ALL else ", ".join(whose)
+        if self.candidates != ALL and len(whose) > NAMED:
+            named = f"{len(whose)} candidates"
+        return f"Withdrawn on {self.date}: {' and '.join(what)} of {named}: {self.reason}."
 
 
 def _covers(names: Names | None, name: str) -> bool:
