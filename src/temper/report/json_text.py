@@ -1,9 +1,11 @@
 """JSON as text: short enough to be read and compared by people, and exactly as `canonical_json` writes it, only faster."""
 
 import json
+import re
 from typing import Any
 
 WIDTH = 120
+_MATRIX = re.compile(r"\[\[[^][\"{}]+\](?:,\[[^][\"{}]+\])*\]")  # rows of numbers, as one compact line
 
 
 def compact_json(value: Any) -> str:
@@ -32,7 +34,7 @@ def exact_json(value: Any) -> str:
     """What `canonical_json` gives, character for character.
 
     The standard library indents in Python, a number at a time; a list of plain values has one separator, which its C code
-    can be given.
+    can be given, and so has a matrix of logits.
     """
     return _exact(value, "") + "\n"
 
@@ -45,6 +47,14 @@ def _exact(value: Any, indent: str) -> str:
         members = [f"{json.dumps(key, ensure_ascii=False)}: {_exact(value[key], deeper)}" for key in sorted(value)]
         return _broken("{}", members, indent)
     if any(isinstance(each, dict | list) for each in value):
+        line = compact_json(value)
+        if _MATRIX.fullmatch(line):
+            rows = (
+                line[2:-2]
+                .replace(",", f",\n{deeper}  ")
+                .replace(f"],\n{deeper}  [", f"\n{deeper}],\n{deeper}[\n{deeper}  ")
+            )
+            return f"[\n{deeper}[\n{deeper}  {rows}\n{deeper}]\n{indent}]"
         return _broken("[]", [_exact(each, deeper) for each in value], indent)
     plain = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(f",\n{deeper}", ": "))
     return _broken("[]", [plain[1:-1]], indent)

@@ -15,10 +15,12 @@ from temper.report.files import LEFT_OUT
 from temper.report.filing import write_filed
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
 from temper.schema import NAME_PATTERN
+from temper.tracking.job_record import record_path
 from temper.tracking.jobs import checkout_of, planned_jobs, run_command
 from temper.tracking.sync import State, states
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
+REST_ON_ALL = ("remeasure", "report")  # jobs that need every measurement: without one they are not filed
 
 # What is kept: no weights, no engines, no data, and no report: it is computed from the records.
 # Pattern below the study's folder, the file that packs such documents, and the folder below which their names begin.
@@ -61,24 +63,21 @@ def _params_without(rows: Collection[tuple[str, str]]) -> str:
     return edited(Path("params.yaml").read_text(encoding="utf-8"), drop)
 
 
-def filed_content(left_out: Mapping[tuple[str, str], State]) -> dict[str, bytes]:
+def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[Path]) -> dict[str, bytes]:
     """Content of every file that is filed of the study in this folder, by its path in the filed folder.
 
     Args:
-        left_out: jobs without a current record, and their states: nothing of them is filed, and left_out.json says why.
+        left_out: measurements without a current record, and their states: left_out.json says why.
+        stale: files of theirs and of what rests on them, which are not filed.
     """
-    stale = {Path("artifacts", MEASURED[rule][1], f"{row}.json") for rule, row in left_out}
-    stale |= {Path("artifacts/jobs", rule, f"{row}.json") for rule, row in left_out}
-    if left_out:
-        stale.add(Path("artifacts/jobs/report.json"))  # of a report on other records
     packed: dict[str, dict[str, Any]] = {}
     for pattern, file, folder in PACKED:
-        for path in set(Path().glob(pattern)) - stale:
+        for path in set(Path().glob(pattern)).difference(stale):
             name = _document_name(file, path, folder)
             packed.setdefault(file, {})[name] = json.loads(path.read_text(encoding="utf-8"))
     content = pack(packed)
     for pattern, folder in COPIED:
-        for path in set(Path().glob(pattern)) - stale:
+        for path in set(Path().glob(pattern)).difference(stale):
             content[path.relative_to(folder).as_posix()] = path.read_bytes()
     if took := calibration_seconds():
         content[SECONDS_FILE] = canonical_json(took).encode()
@@ -133,7 +132,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
     left_out = {
         key: state for key, state in wrong.items() if partial and key[0] in MEASURED and state.kind != "altered"
     }
-    needed = [key for key in wrong if key not in left_out and not (left_out and key[0] == "report")]
+    needed = [key for key in wrong if key not in left_out and not (left_out and key[0] in REST_ON_ALL)]
     needed += [key for key in left_out if key == ("measure", report.settings["baseline"])]
     if needed:
         (rule, row), state = needed[0], wrong[needed[0]]
@@ -149,5 +148,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
         )
     study: str = report.settings["study"]
     _check_name(study)
+    stale = {Path(file) for job in jobs if (job.rule, job.row) in wrong for file in job.outputs}
+    stale |= {Path(record_path(rule, row)) for rule, row in wrong}
     goal: Path = checkout_of() / "results" / machine / study
-    return goal, write_filed(goal, filed_content(left_out), force=force)
+    return goal, write_filed(goal, filed_content(left_out, stale), force=force)

@@ -12,7 +12,23 @@ VALUE = {
 }
 
 
-@pytest.mark.parametrize("value", [VALUE, {}, [], 1.0, "text", [[]], {"a": []}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        VALUE,
+        {},
+        [],
+        1.0,
+        "text",
+        [[]],
+        {"a": []},
+        [[1.5, 2], [3]],
+        {"a": [[0.1, -2e-09], [3, 4]]},
+        [[1], []],
+        [["],[", ","], [1]],
+        [[[1]], [[2]]],
+    ],
+)
 def test_exact_text_is_that_of_canonical_json(value):
     assert exact_json(value) == canonical_json(value)
 
