@@ -123,8 +123,10 @@ def _results(arguments: argparse.Namespace) -> int:
     from temper.report.results import file_results
 
     _in(arguments.directory)
-    folder = file_results(arguments.machine, partial=arguments.partial)
+    folder, others = file_results(arguments.machine, partial=arguments.partial, force=arguments.force)
     print(f"filed: {'/'.join(folder.parts[-3:])}")
+    if others:
+        print(f"not filed by this, left as it was: {', '.join(others)}")
     return 0
 
 
@@ -280,6 +282,11 @@ def main(argv: list[str] | None = None) -> int:
                 "--partial",
                 action="store_true",
                 help="of a study that is not finished: the candidates that were measured",
+            )
+            command.add_argument(
+                "--force",
+                action="store_true",
+                help="replace files of that folder that this did not file, or changed ones",
             )
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")

@@ -9,6 +9,9 @@ import yaml
 
 from temper.engines.tensorrt_rtx import LIBRARY
 from temper.library import folder_of
+from temper.report.filed import read_filed_study
+from temper.report.json_text import exact_json
+from temper.report.packed import Packed
 from tests.workflow.repository import dvc_jobs
 from tests.workflow.test_dvc import CALIBRATED_ANEW
 from tests.workflow.test_exactness import REPORT
@@ -112,11 +115,15 @@ def test_a_version_that_is_not_there_changes_nothing(repository):
 def test_records_are_filed_by_machine_and_only_finished_ones(repository):
     assert repository.temper_says("results", "--machine", "a-machine") == "filed: results/a-machine/tiny\n"
     filed = repository / "results/a-machine/tiny"
-    records = sorted(path.name for path in (filed / "measurements").iterdir())
-    assert records == sorted(path.name for path in (repository / "artifacts/measurements").glob("*.json"))
-    assert (filed / "jobs/measure/ort-int8.json").is_file()
+    packed = Packed(filed)
+    measured = {path.stem: path for path in (repository / "artifacts/measurements").glob("*.json")}
+    assert packed.documents("records.json").keys() == measured.keys()
+    for name, path in measured.items():
+        assert exact_json(packed.document("records.json", name)) == path.read_text()
+    assert "measure/ort-int8" in packed.documents("jobs.json")
+    assert "engines/int8/engine.json" in packed.documents("manifests.json")
     assert (filed / "buckets/main.json").is_file()
-    assert (filed / "engines/int8/engine.json").is_file()
+    assert not (filed / "report").exists()
     assert json.loads((filed / "calibration_seconds.json").read_text()).keys() == {"main"}
     assert [path for path in filed.rglob("*") if path.suffix in (".onnx", ".engine", ".safetensors", ".parquet")] == []
     record = repository / "artifacts/measurements/ort-int8.json"
@@ -138,9 +145,10 @@ def test_what_was_measured_of_an_unfinished_study_is_filed_with_the_reasons_for_
     assert params["candidates"].keys() == whole["candidates"].keys() - {"ort-int8"}
     reasons = json.loads((filed / "left_out.json").read_text())
     assert reasons == {"measure ort-int8": "artifacts/measurements/ort-int8.json is not there"}
-    assert not (filed / "jobs/measure/ort-int8.json").exists()
-    summary = json.loads((filed / "report/summary.json").read_text())
-    assert summary["candidates"].keys() == params["candidates"].keys()
+    packed = Packed(filed)
+    assert packed.documents("jobs.json").keys() & {"measure/ort-int8", "report"} == set()
+    assert packed.documents("records.json").keys() == params["candidates"].keys()
+    assert len(read_filed_study(filed).records) == len(params["candidates"])
     record = repository / "artifacts/measurements/openvino-int8.json"
     measured = record.read_text()
     record.write_text(measured.replace('"accuracy": 0.', '"accuracy": 0.9', 1))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from temper.errors import ArtifactError
@@ -41,8 +40,8 @@ def _rows(calibration: Mapping[str, Any]) -> str:
     return rows if isinstance(rows, str) else f"label {rows['label']}"
 
 
-def _recipe(folder: Path, precision: Mapping[str, Any]) -> str:
-    cache = json.loads((folder / "calibration" / precision["calibration"] / "cache.json").read_text(encoding="utf-8"))
+def _recipe(study: FiledStudy, precision: Mapping[str, Any]) -> str:
+    cache = study.manifest(f"calibration/{precision['calibration']}/cache.json")
     if cache["holds_quantized_model"]:
         return OWN
     return OUTPUTS if precision["quantize_outputs"] else INPUTS
@@ -67,7 +66,7 @@ def cells(study: FiledStudy) -> list[Cell]:
         calibration = study.params["calibrations"][precision["calibration"]]
         cell = Cell(
             candidate=name,
-            recipe=_recipe(study.folder, precision),
+            recipe=_recipe(study, precision),
             method=calibration["method"],
             rows=_rows(calibration),
             samples=calibration["samples"],

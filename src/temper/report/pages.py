@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from temper.errors import ArtifactError, ConfigError
@@ -20,7 +22,7 @@ from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
 from temper.report.summary_markdown import agreement_markdown, results_markdown
 from temper.report.summary_table import summary_tables
-from temper.report.tables import rows
+from temper.report.tables import Row, rows
 
 _END = "<!-- end of table -->"
 _HEADER_LINES = 2  # of a Markdown table
@@ -35,34 +37,48 @@ _FIGURE = re.compile(
 )
 
 
-def results_table(folder: Path, workloads: Sequence[str] | None = None) -> str:
-    """The Markdown table of a folder results/<machine>/<study>/, candidates in the order of its params.yaml.
+def _rows(study: FiledStudy) -> list[Row]:
+    """Rows of a study's records; a product that was executed was executed, though the latency was withdrawn."""
+    pairs = zip(rows(study.records, study.compared), rows(study.measured, study.compared), strict=True)
+    return [replace(row, executed_products=measured.executed_products) for row, measured in pairs]
+
+
+def _withdrawn(study: FiledStudy, shown: Sequence[Row], workloads: Sequence[str]) -> str:
+    """A paragraph for what a table lacks, since it was withdrawn; '' where it lacks nothing."""
+    candidates = list(dict.fromkeys(row.candidate for row in shown))
+    notes = [note for entry in study.withdrawn if (note := entry.note(candidates, workloads)) is not None]
+    return "\n" + "\n".join(notes) + "\n" if notes else ""
+
+
+def results_table(study: FiledStudy, workloads: Sequence[str] | None = None) -> str:
+    """The Markdown table of what `temper results` filed, candidates in the order of its params.yaml.
 
     Args:
-        folder: what `temper results` filed.
+        study: a filed study.
         workloads: only these; all where it is None.
 
     Raises:
-        ArtifactError: the folder holds no params.yaml, or a record is missing or of another schema version.
+        ArtifactError: its records have no such workload.
     """
-    study = read_filed_study(folder)
     timed = dict.fromkeys(name for record in study.records for name in record.workloads)
     unknown = [name for name in workloads or () if name not in timed]
     if unknown:
         raise ArtifactError(
-            asked=f"write the table of {folder} for {' '.join(unknown)}",
+            asked=f"write the table of {study.folder} for {' '.join(unknown)}",
             happened=f"its records have the workloads {', '.join(timed)}",
             spoiled="the page; it was not changed",
             fix="correct the mark",
         )
-    shown = [row for row in rows(study.records, study.compared) if workloads is None or row.workload in workloads]
-    return results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
+    shown = [row for row in _rows(study) if workloads is None or row.workload in workloads]
+    table = results_markdown(shown, without=("library", "p95 ms", "size MiB", "samples/s"))
+    return table + _withdrawn(study, shown, list(timed) if workloads is None else workloads)
 
 
 def labels_table(study: FiledStudy) -> str:
     """The Markdown table without latencies: what was executed, accuracy, flips and verdicts."""
-    shown = rows(study.records, study.compared)
-    return results_markdown(shown, without=("library", "size MiB", "samples/s", " ms", "×", " verdict"))
+    shown = _rows(study)
+    table = results_markdown(shown, without=("library", "size MiB", "samples/s", " ms", "×", " verdict"))
+    return table + _withdrawn(study, shown, ())
 
 
 def agreement_table(study: FiledStudy) -> str:
@@ -137,17 +153,17 @@ def _check_marks(page: str) -> None:
         )
 
 
-def _table(mark: re.Match[str], folder: Path, root: Path) -> str:
-    """The table that a mark asks for, from the records in its folder."""
+def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path], FiledStudy]) -> str:
+    """The table that a mark asks for, from the records in its folder, which `read` reads."""
     what = mark["what"]
     if what == "table":
-        return results_table(folder, mark["only"].split() if mark["only"] else None)
+        return results_table(read(folder), mark["only"].split() if mark["only"] else None)
     if what in ("peers", "fastest"):
         names, _, over = (mark["only"] or "").partition(" over ")
-        study, counted_from = read_filed_study(folder), over.strip() or None
+        study, counted_from = read(folder), over.strip() or None
         return peers_markdown(study, names.split(), counted_from, fastest_alone=what == "fastest")
     if what == "pairs":
-        return pairs_markdown(read_filed_study(folder), (mark["only"] or "").split())
+        return pairs_markdown(read(folder), (mark["only"] or "").split())
     if what == "first rows":
         rows, *candidates = (mark["only"] or "none").split()
         if not rows.isdecimal() or int(rows) < 1 or not candidates:
@@ -157,21 +173,21 @@ def _table(mark: re.Match[str], folder: Path, root: Path) -> str:
                 spoiled="the page; it was not changed",
                 fix="name a number of rows and candidates: <!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->",
             )
-        return first_rows_markdown(read_filed_study(folder), int(rows), candidates)
+        return first_rows_markdown(read(folder), int(rows), candidates)
     if what == "speed-ups":
-        return speed_ups_markdown(read_filed_study(folder), read_reported(root / (mark["only"] or "reported.yaml")))
+        return speed_ups_markdown(read(folder), read_reported(root / (mark["only"] or "reported.yaml")))
     if what in _OF_STUDIES:
-        return _OF_STUDIES[what](read_filed_study(folder))
+        return _OF_STUDIES[what](read(folder))
     return _OF_FOLDERS[what](folder)
 
 
-def _written(mark: re.Match[str], root: Path) -> str:
+def _written(mark: re.Match[str], root: Path, read: Callable[[Path], FiledStudy]) -> str:
     """The same; where there would be none, or an empty one, an ArtifactError."""
     folder, what = root / mark["folder"], mark["what"]
     happened = "its records have nothing of it"
     if folder.is_dir():
         try:
-            table = _table(mark, folder, root)
+            table = _table(mark, folder, root, read)
             lines = table.splitlines()
             if len(lines) > _HEADER_LINES or any(line.strip() and not line.startswith("|") for line in lines):
                 return table
@@ -205,8 +221,8 @@ def filled(page: str, root: Path) -> str:
         ArtifactError: there are no such records.
     """
     _check_marks(page)
-
-    return _MARKED.sub(lambda mark: mark[1] + _written(mark, root) + mark["end"], page)
+    read = cache(read_filed_study)  # a page has several tables of one folder
+    return _MARKED.sub(lambda mark: mark[1] + _written(mark, root, read) + mark["end"], page)
 
 
 def figures(page: str) -> list[tuple[str, Path, str]]:
@@ -218,7 +234,7 @@ def figures(page: str) -> list[tuple[str, Path, str]]:
 
 
 _OF_STUDIES = {
-    "calibrations": accuracy_table,
+    "calibrations": lambda study: accuracy_table(study) + _withdrawn(study, _rows(study), ()),
     "calibration seconds": seconds_table,
     "agreement": agreement_table,
     "labels": labels_table,

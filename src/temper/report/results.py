@@ -1,53 +1,56 @@
 """Records of this machine filed under results/<machine>/<study>/, where those of several machines lie side by side."""
 
+import json
 import re
-import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import canonical_json, write_text
+from temper.artifact import canonical_json
 from temper.errors import ArtifactError, ConfigError
 from temper.params_file import edited
 from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
 from temper.report.files import LEFT_OUT
-from temper.report.render import write_summary
+from temper.report.filing import write_filed
+from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
 from temper.schema import NAME_PATTERN
 from temper.tracking.job_record import record_path
-from temper.tracking.jobs import Job, checkout_of, planned_jobs, run_command
+from temper.tracking.jobs import checkout_of, planned_jobs, run_command
 from temper.tracking.sync import State, states
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
+REST_ON_ALL = ("remeasure", "report")  # jobs that need every measurement: without one they are not filed
 
-# what is kept: no weights, no engines, no data. Pattern below the study's folder, and the folder it goes to.
-KEPT = (
-    ("params.yaml", ""),
-    ("kept_versions.json", ""),
-    ("data/prepared/data_card.json", ""),
-    ("artifacts/checkpoint/checkpoint.json", "checkpoint"),
-    ("artifacts/checkpoint/training_history.json", "checkpoint"),
-    ("artifacts/onnx/*/onnx.json", "onnx/*"),
-    ("artifacts/calibration/*/cache.json", "calibration/*"),
-    ("artifacts/searches/*/search.json", "searches/*"),
-    ("artifacts/buckets/*.json", "buckets"),
-    ("artifacts/engines/*/engine.json", "engines/*"),
-    ("artifacts/measurements/*.json", "measurements"),
-    ("artifacts/load_tests/*.json", "load_tests"),
-    ("artifacts/jobs/**/*.json", "jobs/**"),
-    ("artifacts/report/*", "report"),
-    ("artifacts/comparison/*.json", "comparison"),
-    ("artifacts/comparison/*.md", "comparison"),
+# What is kept: no weights, no engines, no data, and no report: it is computed from the records.
+# Pattern below the study's folder, the file that packs such documents, and the folder below which their names begin.
+PACKED = (
+    ("artifacts/measurements/*.json", RECORDS, "artifacts/measurements"),
+    ("artifacts/jobs/**/*.json", JOBS, "artifacts/jobs"),
+    ("artifacts/checkpoint/checkpoint.json", MANIFESTS, "artifacts"),
+    ("artifacts/checkpoint/training_history.json", MANIFESTS, "artifacts"),
+    ("artifacts/onnx/*/onnx.json", MANIFESTS, "artifacts"),
+    ("artifacts/calibration/*/cache.json", MANIFESTS, "artifacts"),
+    ("artifacts/engines/*/engine.json", MANIFESTS, "artifacts"),
+    ("artifacts/remeasurements.json", REMEASUREMENTS, "artifacts"),
+)
+# Kept as they are: pattern, and the folder from which the path below results/<machine>/<study>/ begins.
+COPIED = (
+    ("params.yaml", "."),
+    ("kept_versions.json", "."),
+    ("data/prepared/data_card.json", "data/prepared"),
+    ("artifacts/searches/*/search.json", "artifacts"),
+    ("artifacts/buckets/*.json", "artifacts"),
+    ("artifacts/load_tests/*.json", "artifacts"),
+    ("artifacts/comparison/*.json", "artifacts"),
+    ("artifacts/comparison/*.md", "artifacts"),
 )
 
 
-def _target(path: Path, folder: str) -> Path:
-    """Where a file goes: the folder it lies in stays where the pattern says so."""
-    if folder.endswith("/**"):
-        return Path(folder[:-3]) / path.relative_to("artifacts/jobs")
-    if folder.endswith("/*"):
-        return Path(folder[:-2]) / path.parent.name / path.name
-    return Path(folder) / path.name
+def _document_name(file: str, path: Path, folder: str) -> str:
+    """Name of a document in the file that packs it: a manifest's is its path, others leave out what all end in."""
+    inside = path.relative_to(folder)
+    return (inside if file == MANIFESTS else inside.with_suffix("")).as_posix()
 
 
 def _params_without(rows: Collection[tuple[str, str]]) -> str:
@@ -60,24 +63,29 @@ def _params_without(rows: Collection[tuple[str, str]]) -> str:
     return edited(Path("params.yaml").read_text(encoding="utf-8"), drop)
 
 
-def _file_part(scratch: Path, left_out: Mapping[tuple[str, str], State], report: Job) -> None:
-    """Take what was not measured out of the copied files, write why, and the report of the rest."""
-    for rule, row in left_out:
-        for path in (scratch / MEASURED[rule][1] / f"{row}.json", scratch / "jobs" / rule / f"{row}.json"):
-            path.unlink(missing_ok=True)
-    write_text(scratch / "params.yaml", _params_without(left_out))
-    reasons = {f"{rule} {row}": state.reason for (rule, row), state in left_out.items()}
-    write_text(scratch / LEFT_OUT, canonical_json(reasons))
-    shutil.rmtree(scratch / "report", ignore_errors=True)
-    (scratch / "jobs/report.json").unlink(missing_ok=True)
-    kept = [row for rule, row in report.needs if rule == "measure" and (rule, row) not in left_out]
-    records = [path for path in report.inputs if Path(path).parts[1] == "measurements" and Path(path).stem in kept]
-    write_summary(
-        **{key: report.settings[key] for key in ("study", "baseline", "analysis", "engines")},
-        records=records,
-        jobs=[record_path("measure", Path(path).stem) for path in records],
-        folder=str(scratch / "report"),
-    )
+def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[Path]) -> dict[str, bytes]:
+    """Content of every file that is filed of the study in this folder, by its path in the filed folder.
+
+    Args:
+        left_out: measurements without a current record, and their states: left_out.json says why.
+        stale: files of theirs and of what rests on them, which are not filed.
+    """
+    packed: dict[str, dict[str, Any]] = {}
+    for pattern, file, folder in PACKED:
+        for path in set(Path().glob(pattern)).difference(stale):
+            name = _document_name(file, path, folder)
+            packed.setdefault(file, {})[name] = json.loads(path.read_text(encoding="utf-8"))
+    content = pack(packed)
+    for pattern, folder in COPIED:
+        for path in set(Path().glob(pattern)).difference(stale):
+            content[path.relative_to(folder).as_posix()] = path.read_bytes()
+    if took := calibration_seconds():
+        content[SECONDS_FILE] = canonical_json(took).encode()
+    if left_out:
+        content["params.yaml"] = _params_without(left_out).encode()
+        reasons = {f"{rule} {row}": state.reason for (rule, row), state in left_out.items()}
+        content[LEFT_OUT] = canonical_json(reasons).encode()
+    return content
 
 
 def _check_name(study: str) -> None:
@@ -92,19 +100,21 @@ def _check_name(study: str) -> None:
         )
 
 
-def file_results(machine: str, *, partial: bool = False) -> Path:
-    """Copy the records of the study in this folder to results/<machine>/<study>/ of its checkout, whole or not at all.
+def file_results(machine: str, *, partial: bool = False, force: bool = False) -> tuple[Path, list[str]]:
+    """File the records of the study in this folder to results/<machine>/<study>/ of its checkout, whole or not at all.
 
     Args:
         machine: the name under which this machine's records stand, such as 'h100-80gb'.
         partial: file what was measured of a study that is not finished: candidates and load tests without a current
             record are left out of the filed params.yaml, and left_out.json says why.
+        force: replace files of that folder that were not filed by this, or changed since.
 
     Returns:
-        The folder.
+        The folder, and its files that were not filed by this: they stay.
 
     Raises:
-        ConfigError: the name is no folder's name, or the study has the name of another one.
+        ConfigError: the name is no folder's name, the study has the name of another one, or a file of somebody's would be
+            replaced.
         ArtifactError: the study is not finished, or a record was altered since it was measured; with `partial` something
             else than a measurement is missing, or the baseline itself.
     """
@@ -122,7 +132,7 @@ def file_results(machine: str, *, partial: bool = False) -> Path:
     left_out = {
         key: state for key, state in wrong.items() if partial and key[0] in MEASURED and state.kind != "altered"
     }
-    needed = [key for key in wrong if key not in left_out and not (left_out and key[0] == "report")]
+    needed = [key for key in wrong if key not in left_out and not (left_out and key[0] in REST_ON_ALL)]
     needed += [key for key in left_out if key == ("measure", report.settings["baseline"])]
     if needed:
         (rule, row), state = needed[0], wrong[needed[0]]
@@ -138,18 +148,7 @@ def file_results(machine: str, *, partial: bool = False) -> Path:
         )
     study: str = report.settings["study"]
     _check_name(study)
+    stale = {Path(file) for job in jobs if (job.rule, job.row) in wrong for file in job.outputs}
+    stale |= {Path(record_path(rule, row)) for rule, row in wrong}
     goal: Path = checkout_of() / "results" / machine / study
-    scratch = goal.with_name(f".{study}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    for pattern, folder in KEPT:
-        for path in sorted(Path().glob(pattern)):
-            target = scratch / _target(path, folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    if took := calibration_seconds():
-        write_text(scratch / SECONDS_FILE, canonical_json(took))
-    if left_out:
-        _file_part(scratch, left_out, report)
-    shutil.rmtree(goal, ignore_errors=True)
-    scratch.rename(goal)
-    return goal
+    return goal, write_filed(goal, filed_content(left_out, stale), force=force)

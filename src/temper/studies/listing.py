@@ -1,7 +1,6 @@
 """The studies of a checkout, and what was last measured of each: computed from the records in results/."""
 
 import json
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ import yaml
 
 from temper.errors import ArtifactError, ConfigError
 from temper.report.files import LEFT_OUT
+from temper.report.filing import filed_on
+from temper.report.packed import RECORDS
 from temper.studies.about import FILE, About, read_about
 
 NOT_MEASURED = "not measured"
@@ -21,18 +22,16 @@ class Filed:
     """What results/<machine>/<study>/ holds.
 
     measured, candidates: candidates with figures, and all of them, those that were left out included.
-    commit: seconds since 1970 and 'date (commit)' of the newest commit that filed something there; None outside git, or
-        before the first.
+    day: on which they were filed, 'YYYY-MM-DD'; None where a person put them there.
     """
 
     machine: str
     measured: int
     candidates: int
-    commit: tuple[int, str] | None
+    day: str | None
 
     def __str__(self) -> str:
-        when = "not committed" if self.commit is None else self.commit[1]
-        return f"{self.machine}: {self.measured} of {self.candidates} candidates, {when}"
+        return f"{self.machine}: {self.measured} of {self.candidates} candidates, {self.day or 'without a date'}"
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,12 @@ def _unreadable(file: Path, what: str, error: Exception) -> ArtifactError:
     )
 
 
-def _status(record: Path) -> str:
-    """The `status` of a record; the rest of it may be megabytes of latencies."""
+def _states(records: Path) -> list[str]:
+    """The `status` of each record."""
     try:
-        return str(json.loads(record.read_text(encoding="utf-8"))["status"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _unreadable(record, "a record", error) from None
+        return [str(record["status"]) for record in json.loads(records.read_text(encoding="utf-8")).values()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(records, "a file of records", error) from None
 
 
 def _left_out(folder: Path) -> int:
@@ -81,25 +80,15 @@ def _left_out(folder: Path) -> int:
         raise _unreadable(file, "a list of what was left out", error) from None
 
 
-def _commit(folder: Path) -> tuple[int, str] | None:
-    command = ["git", "log", "-1", "--format=%ct %cs (%h)", "--", "."]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    seconds, _, shown = done.stdout.strip().partition(" ")
-    return (int(seconds), shown) if shown else None
-
-
 def filed(checkout: Path, study: str) -> tuple[Filed, ...]:
-    """What the machines of results/ measured of a study, newest commit first; machines that measured nothing are left out."""
+    """What the machines of results/ measured of a study, newest first; machines that measured nothing are left out."""
     found = []
-    for folder in sorted(checkout.glob(f"results/*/{study}/measurements")):
-        states = [_status(record) for record in sorted(folder.glob("*.json"))]
+    for records in sorted(checkout.glob(f"results/*/{study}/{RECORDS}")):
+        folder, states = records.parent, _states(records)
         if measured := states.count("measured"):
-            candidates = len(states) + _left_out(folder.parent)
-            found.append(Filed(folder.parents[1].name, measured, candidates, _commit(folder)))
-    return tuple(sorted(found, key=lambda one: one.commit or (0, ""), reverse=True))
+            candidates = len(states) + _left_out(folder)
+            found.append(Filed(folder.parent.name, measured, candidates, filed_on(folder)))
+    return tuple(sorted(found, key=lambda one: one.day or "", reverse=True))
 
 
 def _study_name(params: Path) -> str:

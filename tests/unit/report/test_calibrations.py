@@ -6,6 +6,7 @@ import pytest
 from temper.errors import ArtifactError
 from temper.report.calibrations import accuracy_table, cells, seconds_table
 from temper.report.filed import FiledStudy
+from temper.report.packed import MANIFESTS
 
 CALIBRATIONS = {
     "a-8": {"method": "minmax", "samples": 8, "rows": "drawn", "onnx": "fp32"},
@@ -40,10 +41,8 @@ def study(tmp_path) -> FiledStudy:
         "e-8-out": ("e-8", True),
         "n-8": ("n-8", True),
     }
-    for name in CALIBRATIONS:
-        (tmp_path / f"calibration/{name}").mkdir(parents=True)
-        cache = {"holds_quantized_model": name == "n-8"}
-        (tmp_path / f"calibration/{name}/cache.json").write_text(json.dumps(cache))
+    caches = {f"calibration/{name}/cache.json": {"holds_quantized_model": name == "n-8"} for name in CALIBRATIONS}
+    (tmp_path / MANIFESTS).write_text(json.dumps(caches))
     params = {
         "calibrations": CALIBRATIONS,
         "calibrated_precisions": {

@@ -1,25 +1,57 @@
+import json
+
 import pytest
 import yaml
 
 from temper.errors import ArtifactError
-from temper.measurement.record import write_record
 from temper.report.filed import read_filed_study
-from tests.records import ANALYSIS, record
+from temper.report.packed import RECORDS
+from tests.filed import file_study
+from tests.records import record
 
 
 def test_records_stand_in_the_order_of_the_candidates_and_are_held_against_the_baseline(tmp_path):
-    rows = {"b": {"backend": "y", "loads": "onnx/fp32"}, "a": {"backend": "x", "loads": "checkpoint"}}
-    params = {"candidates": rows, "baseline": rows["a"], "analysis": ANALYSIS, "engines": {}}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    for name, predictions in (("a", [0, 1, 1, 0]), ("b", [0, 1, 0, 0])):
-        write_record(tmp_path / f"measurements/{name}.json", record(name, predictions=predictions))
-    study = read_filed_study(tmp_path)
+    file_study(tmp_path / "x", [record("b", predictions=[0, 1, 1, 0]), record("a", predictions=[0, 1, 0, 0])])
+    study = read_filed_study(tmp_path / "x")
     assert [each.candidate for each in study.records] == ["b", "a"]
-    assert study.compared["baseline"] == "a"
-    assert study.compared["candidates"]["b"]["accuracy"]["against_baseline"]["difference_points"] == -25.0
+    assert study.compared["baseline"] == study.baseline == "b"
+    assert study.compared["candidates"]["a"]["accuracy"]["against_baseline"]["difference_points"] == -25.0
 
 
 def test_a_folder_without_records_is_an_error(tmp_path):
     with pytest.raises(ArtifactError) as caught:
         read_filed_study(tmp_path)
     assert "params.yaml" in caught.value.happened
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"candidates": {"a": {}}}))
+    with pytest.raises(ArtifactError, match="it has no 'a'"):
+        read_filed_study(tmp_path)
+
+
+def altered(folder):
+    """Its record of 'b' with another figure."""
+    content = json.loads((folder / RECORDS).read_text())
+    next(iter(content["b"]["workloads"].values()))["latency_mean_ms"] = 0.5
+    (folder / RECORDS).write_text(json.dumps(content))
+
+
+def test_a_record_that_was_altered_after_it_was_measured_is_refused(tmp_path):
+    for name, jobs in (("new", True), ("old", False)):
+        file_study(tmp_path / name, [record("a"), record("b")], jobs=jobs)
+        altered(tmp_path / name)
+    with pytest.raises(ArtifactError, match=r"record of b .*\n.*it was altered after it was measured") as caught:
+        read_filed_study(tmp_path / "new")
+    assert caught.value.fix.startswith("git checkout -- ")
+    assert len(read_filed_study(tmp_path / "old").records) == 2  # a folder from before jobs were filed
+
+
+def test_a_record_of_another_version_is_refused(tmp_path):
+    file_study(tmp_path / "x", [record("a")], jobs=False)
+    content = json.loads((tmp_path / "x" / RECORDS).read_text())
+    (tmp_path / "x" / RECORDS).write_text(json.dumps({"a": {**content["a"], "schema_version": 1}}))
+    with pytest.raises(ArtifactError, match="not a record of schema version 2"):
+        read_filed_study(tmp_path / "x")
+
+
+def test_a_manifest_is_read_by_its_place(tmp_path):
+    file_study(tmp_path / "x", [record("a")], **{"calibration/main/cache.json": {"kind": "calibration"}})
+    assert read_filed_study(tmp_path / "x").manifest("calibration/main/cache.json") == {"kind": "calibration"}

@@ -22,7 +22,7 @@ def cells(table: str, line: int) -> list[str]:
 
 
 def test_first_rows_stand_beside_all_rows(study):
-    table = first_rows_markdown(study, 1000, ["nncf-300", "entropy-12000-outputs"])
+    table = first_rows_markdown(study, 1000, ["nncf-300", "minmax-12000-outputs"])
     record = next(record for record in study.records if record.candidate == "nncf-300")
     right = np.asarray(record.accuracy.answers.predictions) == np.asarray(record.accuracy.labels)
     own, compared = cells(table, 2), study.compared["candidates"]["nncf-300"]["accuracy"]
@@ -32,7 +32,7 @@ def test_first_rows_stand_beside_all_rows(study):
     assert own[5] == f"{100 * compared['accuracy']:.2f}"
     assert own[7:] == [str(compared["against_baseline"]["labels_differing"]), compared["against_baseline"]["verdict"]]
     assert own[1] != own[5]
-    assert cells(table, 3)[0] == "entropy-12000-outputs"
+    assert cells(table, 3)[0] == "minmax-12000-outputs"
 
 
 @pytest.mark.parametrize(("rows", "candidate"), [(2694, "nncf-300"), (1000, "harness"), (1000, "no-such")])

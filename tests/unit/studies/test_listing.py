@@ -1,6 +1,4 @@
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ from temper.studies.listing import HEADER, listed, table
 
 ROOT = Path(__file__).resolve().parents[3]
 ABOUT = "title: What it shows\nneeds: {gpu: true, network: false, files: true}\nminutes: 7\n"
-WHO = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a"}
 
 
 @pytest.fixture
@@ -23,51 +20,47 @@ def checkout(tmp_path):
         (tmp_path / folder / "params.yaml").write_text(f"study: {name}\n")
         (tmp_path / folder / "about.yaml").write_text(ABOUT)
     for place, states in {"gpu/one": ["measured", "measured"], "cpu/one": ["measured", "not measured"]}.items():
-        folder = tmp_path / "results" / place / "measurements"
+        folder = tmp_path / "results" / place
         folder.mkdir(parents=True)
-        for number, state in enumerate(states):
-            (folder / f"{number}.json").write_text(json.dumps({"status": state}))
+        file_states(folder, states)
     return tmp_path
 
 
-def git(folder: Path, *arguments: str, date: str = "2026-01-01T00:00:00Z") -> None:
-    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date, "GIT_COMMITTER_EMAIL": "a@example.org"}
-    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, env={**os.environ, **WHO, **dates})
+def file_states(folder: Path, states: list[str]) -> None:
+    (folder / "records.json").write_text(json.dumps({str(n): {"status": state} for n, state in enumerate(states)}))
+
+
+def file_on(folder: Path, day: str) -> None:
+    (folder / "filed.json").write_text(json.dumps({"format_version": 1, "date": day, "files": {}}))
 
 
 def test_each_study_has_a_line_with_what_it_needs_and_what_was_measured_where(checkout):
-    git(checkout, "init", "--quiet")
     for machine, day in (("gpu", "2026-02-02"), ("cpu", "2026-03-03")):
-        git(checkout, "add", f"results/{machine}")
-        git(checkout, "commit", "--quiet", "--message", machine, date=f"{day}T00:00:00Z")
+        file_on(checkout / "results" / machine / "one", day)
     embedded, one, two = (study.cells() for study in listed(checkout))
     assert (embedded[0], one[0], two[0]) == ("params.yaml", "one", "two")
     assert one[1:3] == ("GPU, files", "about 7")
-    newest, older = one[3].split("; ")  # the newest first, though its name comes first, too
-    assert newest.startswith("cpu: 1 of 2 candidates, 2026-03-03 (")
-    assert older.startswith("gpu: 2 of 2 candidates, 2026-02-02 (")
+    newest, older = one[3].split("; ")
+    assert newest == "cpu: 1 of 2 candidates, 2026-03-03"
+    assert older == "gpu: 2 of 2 candidates, 2026-02-02"
     assert two[3] == embedded[3] == "not measured"
     assert len({len(line.split("  ")[0]) for line in table(listed(checkout))}) > 1
     assert table(listed(checkout))[0].split("  ")[0].strip() == HEADER[0]
 
 
 def test_the_newest_machine_comes_first(checkout):
-    git(checkout, "init", "--quiet")
     for machine, day in (("cpu", "2026-02-02"), ("gpu", "2026-03-03")):
-        git(checkout, "add", f"results/{machine}")
-        git(checkout, "commit", "--quiet", "--message", machine, date=f"{day}T00:00:00Z")
+        file_on(checkout / "results" / machine / "one", day)
     assert [filed.machine for filed in listed(checkout)[1].filed] == ["gpu", "cpu"]
 
 
-def test_outside_git_no_date_is_made_up(checkout):
-    assert (
-        listed(checkout)[1].cells()[3] == "cpu: 1 of 2 candidates, not committed; gpu: 2 of 2 candidates, not committed"
-    )
+def test_of_a_folder_made_by_hand_no_date_is_made_up(checkout):
+    shown = "cpu: 1 of 2 candidates, without a date; gpu: 2 of 2 candidates, without a date"
+    assert listed(checkout)[1].cells()[3] == shown
 
 
 def test_a_machine_that_measured_nothing_is_left_out(checkout):
-    for record in (checkout / "results/gpu/one/measurements").iterdir():
-        record.write_text('{"status": "not measured"}')
+    file_states(checkout / "results/gpu/one", ["not measured"])
     assert "gpu" not in listed(checkout)[1].cells()[3]
 
 
@@ -116,8 +109,8 @@ def test_a_title_with_a_colon_needs_quotes(tmp_path):
 
 
 def test_what_is_no_record_is_refused(checkout):
-    (checkout / "results/cpu/one/measurements/0.json").write_text("{}")
-    with pytest.raises(ArtifactError, match="not a record"):
+    (checkout / "results/cpu/one/records.json").write_text('{"a": {}}')
+    with pytest.raises(ArtifactError, match="not a file of records"):
         listed(checkout)
 
 
