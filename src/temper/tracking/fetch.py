@@ -29,14 +29,16 @@ def open_remote(repo: Any, name: str | None, asked: str) -> Any:
         return repo.cloud.get_remote_odb(name, "pull")
     except DvcException as error:
         known = sorted(repo.config["remote"])
-        default = f"; dvc remote default {known[0]} makes {known[0]} the default" if known else ""
+        if name is not None:
+            happened = f"there is no remote {name}" if name not in known else " ".join(str(error).split())
+        else:
+            happened = "no remote is set, from which DVC could fetch" if not known else "no remote is the default one"
+        one = f"; or name one with --remote: {', '.join(known)}" if known else ""
         raise ExperimentError(
             asked=asked,
-            happened=f"no remote {name}"
-            if name
-            else " ".join(str(error).split(". ")[0].split()).partition(" Create")[0],
+            happened=happened,
             spoiled=UNTOUCHED,
-            fix=f"dvc remote add --default NAME URL names the folder or bucket that holds the artifacts{default}; then again",
+            fix=f"dvc remote add --default NAME URL, with the folder or bucket that holds the artifacts{one}; then again",
         ) from None
 
 
@@ -92,7 +94,7 @@ def _lacking(what: str, digests: Sequence[str], asked: str) -> ExperimentError:
         asked=asked,
         happened=f"{len(digests)} objects are {what} on the remote, and this checkout's cache has them not: {listed(digests)}",
         spoiled=UNTOUCHED,
-        fix="temper verify-remote, in the checkout that made the study, pushes them again; then the same command here",
+        fix="temper verify-remote, in this study's folder of the checkout that has them, pushes them again; then pull again",
     )
 
 
