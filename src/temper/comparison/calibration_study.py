@@ -63,6 +63,7 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
         ArtifactError: the study is not finished.
         ExperimentError: DVC refuses an experiment, or one fails.
     """
+    commit()
     names: list[str] = []
     wanted = {f"{calibration}-{method}-{count}" for method in methods for count in samples}
     before = sorted(wanted & {each.name for each in read_experiments([])})
@@ -73,7 +74,6 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
             spoiled="nothing was queued, and they are as they were",
             fix="temper compare shows them; temper calibration-study --force removes them and runs them anew",
         )
-    commit()
     if before:
         ask_dvc(
             "exp", "remove", *before, spoiled="nothing was queued", fix="dvc exp list shows them; dvc exp remove NAME"

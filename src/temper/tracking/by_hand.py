@@ -16,7 +16,21 @@ from temper.tracking.job_record import FOLDER, read_job_record
 from temper.tracking.set_aside import FOLDER as SET_ASIDE
 from temper.tracking.set_aside import listed
 
-SCRATCH = re.compile(r"^\.(?P<name>.+)\.[a-z0-9_]{8}$")  # what tempfile makes beside an artifact while it is written
+_SCRATCH = re.compile(r"^\.(?P<name>.+)\.[a-z0-9_]{8}$")  # what tempfile makes beside an artifact while it is written
+_ITS_OWN = ("runtime_cache", "comparison")  # folders of artifacts/ that no job's outputs name
+
+
+def is_scratch(path: Path, outputs: Iterable[str]) -> bool:
+    """Whether a hidden file or folder is what a killed job left of one of these outputs, or of a folder of them.
+
+    By its name, with what tempfile adds to it: `.notes.markdown` is somebody else's.
+    """
+    match = _SCRATCH.match(path.name)
+    if match is None:
+        return False
+    whole = path.with_name(match["name"]).as_posix()
+    its_own = len(path.parts) > 2 and path.parts[0] == "artifacts" and path.parts[1] in _ITS_OWN
+    return its_own or any(output == whole or output.startswith(f"{whole}/") for output in outputs)
 
 
 def edited(records: Iterable[str | Path]) -> list[str]:
@@ -78,7 +92,7 @@ def beside(outputs: Sequence[str]) -> list[str]:
         path.as_posix()
         for folder in folders
         for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.as_posix() not in made and path.name != ".gitignore" and not SCRATCH.match(path.name)
+        if path.is_file() and path.as_posix() not in made and path.name != ".gitignore" and not is_scratch(path, made)
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from temper.artifact import sha256
 from temper.errors import ArtifactError, ExperimentError, LibraryError
 from temper.tracking import holder
-from temper.tracking.by_hand import SCRATCH
+from temper.tracking.by_hand import is_scratch
 from temper.tracking.dvc import remove_torn_lock
 from temper.tracking.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
 from temper.tracking.jobs import Job, planned_jobs, snakemake_command
@@ -22,7 +22,6 @@ from temper.tracking.set_aside import put_away, set_aside
 from temper.tracking.stored import cached, copy_object, files_of, outputs, repository
 
 Kind = Literal["current", "absent", "altered", "other versions", "stale"]
-_ITS_OWN = ("runtime_cache", "comparison")  # folders of artifacts/ that no job's outputs name
 
 
 @dataclass(frozen=True)
@@ -89,18 +88,10 @@ def states(jobs: Sequence[Job]) -> dict[tuple[str, str], State]:
 
 
 def remove_scratch(jobs: Sequence[Job]) -> list[str]:
-    """Remove what killed jobs left half-written beside the artifacts; return the paths.
-
-    By its name: that of a file or folder that Temper writes there, with what tempfile adds. Other hidden files stay.
-    """
-    made = {Path(output) for job in jobs for output in job.outputs}
-    written = {path.as_posix() for path in (*made, *(parent for path in made for parent in path.parents))}
-    found = []
-    for path in sorted({*Path("data").glob(".*"), *Path("data/prepared").rglob(".*"), *Path("artifacts").rglob(".*")}):
-        match = SCRATCH.match(path.name)
-        its_own = len(path.parts) > 2 and path.parts[1] in _ITS_OWN
-        if match is not None and (its_own or path.with_name(match["name"]).as_posix() in written):
-            found.append(path)
+    """Remove what killed jobs left half-written beside the artifacts; return the paths. Other hidden files stay."""
+    made = [output for job in jobs for output in job.outputs]
+    hidden = {*Path("data").glob(".*"), *Path("data/prepared").rglob(".*"), *Path("artifacts").rglob(".*")}
+    found = [path for path in sorted(hidden) if is_scratch(path, made)]
     for path in found:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
