@@ -45,18 +45,17 @@ study: $(READY) need-STUDY  ## a study of its own: make study STUDY=digits-resne
 plan: $(READY)  ## what would run, and why (STUDY=name for a study of its own)
 	@$(BIN)/temper plan $(IN)
 
-raw: $(READY) need-STUDY  ## copy the outside files of a study into its data/raw/ (FROM=folder)
-	$(BIN)/temper raw --directory studies/$(STUDY) --from $(FROM)
+raw: $(READY) need-STUDY  ## copy the outside files of a study into its data/raw/ (FROM=folder; FORCE=1 writes over others)
+	$(BIN)/temper raw --directory studies/$(STUDY) --from $(FROM) $(if $(FORCE),--force)
 
 repro: $(READY)  ## the same through DVC (STUDY=name for a study of its own)
-	$(DVC) repro
+	$(DVC) repro dvc.yaml
 
 sync: $(READY)  ## after dvc pull, checkout or apply, and after a killed run: check every artifact, tell Snakemake
 	@$(BIN)/temper sync $(IN)
 
-pull: $(READY)  ## fetch a study's artifacts from DVC's remote, and take those made elsewhere as they are
-	$(DVC) pull
-	@$(BIN)/temper sync --keep $(IN)
+pull: $(READY)  ## fetch one study's artifacts from DVC's remote, and take those made elsewhere as they are
+	@$(BIN)/temper pull $(IN) $(if $(FORCE),--force)
 
 compare: $(READY)  ## experiments side by side, best first, and a plot (EXPERIMENTS="name name" for some)
 	@$(BIN)/temper compare $(IN) $(EXPERIMENTS)
@@ -97,8 +96,9 @@ long-test: $(TEST_READY)  ## tests that take minutes to an hour: 36 kills, the t
 benchmark: $(TEST_READY)  ## overhead, no-op time, memory and harness cost of the embedded study, as ratios
 	$(BIN)/python benchmarks/overhead.py
 
-clean:  ## remove what the embedded study made
-	rm -rf data/prepared artifacts logs .snakemake
+clean:  ## remove what Temper made of a study, after asking (STUDY=name; YES=1 does not ask)
+	@test -x $(BIN)/temper || { echo "make clean looks which files are Temper's own: make setup first" >&2; exit 2; }
+	@$(BIN)/temper clean $(IN) $(if $(YES),--yes)
 
 need-%:
 	@test -n "$($*)" || { echo "make needs $*=… here; 'make help' shows how" >&2; exit 2; }

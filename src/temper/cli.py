@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from temper.artifact import write_text
-from temper.commands import lint, new_study, predict, raw, studies
+from temper.commands import clean, lint, new_study, predict, pull, raw, studies
 from temper.commands import run as run_study
+from temper.commands.study_folder import stand_in as _in
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
 
 
@@ -32,18 +33,6 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     _in(arguments.directory)
     return plan()
-
-
-def _in(directory: str) -> None:
-    """Stand in the study's folder: DVC and Snakemake keep their records there."""
-    if not (Path(directory) / "params.yaml").is_file():
-        raise ConfigError(
-            asked=f"work on the study in {directory}",
-            happened=f"{Path(directory) / 'params.yaml'} does not exist",
-            spoiled="nothing",
-            fix="name the folder of a study: --directory studies/<name>",
-        )
-    os.chdir(directory)
 
 
 def _sync(arguments: argparse.Namespace) -> int:
@@ -106,7 +95,9 @@ def _calibration_study(arguments: argparse.Namespace) -> int:
     from temper.comparison.calibration_study import calibration_study
 
     _in(arguments.directory)
-    calibration_study(calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples)
+    calibration_study(
+        calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples, force=arguments.force
+    )
     return 0
 
 
@@ -269,6 +260,7 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--calibration", default="main", help="row of calibrations (default: main)")
             command.add_argument("--methods", nargs="+", default=["minmax", "entropy", "percentile", "nncf"])
             command.add_argument("--samples", nargs="+", type=int, default=[32, 128, 512])
+            command.add_argument("--force", action="store_true", help="remove experiments of the same names first")
         if name == "upgrade":
             command.add_argument("library", help="file of temper/engines/ or temper/backends/, such as tensorrt_rtx")
             command.add_argument("version", help="a version number")
@@ -291,7 +283,7 @@ def main(argv: list[str] | None = None) -> int:
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (run_study, raw, studies, new_study, predict, lint):
+    for own in (run_study, raw, pull, clean, studies, new_study, predict, lint):
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:

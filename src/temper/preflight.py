@@ -7,8 +7,10 @@ from pathlib import Path
 
 from temper.errors import ConfigError, StorageError
 from temper.provenance import SOURCE_ROOT
+from temper.tracking.by_hand import check_unedited
 from temper.tracking.holder import check_free
-from temper.tracking.origin import check_origin, check_times
+from temper.tracking.job_record import record_path
+from temper.tracking.origin import UNCHECKED, check_origin, check_times
 
 _DRY_RUN = {"-n", "--dry-run", "--dryrun"}
 
@@ -39,15 +41,18 @@ def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | Non
         ConfigError: no job could ever start.
         StorageError: its folders cannot be written.
         BusyError: another run works in this folder; a dry run may look all the same.
-        ArtifactError: artifacts are from the future.
+        ArtifactError: artifacts are from the future, or were edited by hand: their jobs would write over the edit.
         ForeignArtifacts: artifacts were put here by something other than Snakemake.
     """
     check_slots(slots)
     check_writable("data", "artifacts", "logs")
-    if not _DRY_RUN & set(sys.argv):
+    runs = not _DRY_RUN & set(sys.argv)
+    if runs:
         check_free("run this study")
     check_times(jobs)
     check_origin(jobs)
+    if runs and UNCHECKED not in os.environ:
+        check_unedited("run this study", (record_path(rule, row) for rule, rows in jobs.items() for row in rows))
 
 
 def check_slots(slots: Mapping[str, int | None]) -> None:

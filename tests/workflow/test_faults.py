@@ -186,11 +186,11 @@ def test_bytes_flipped_under_an_old_time_are_named_and_the_named_command_restore
     assert repository.planned() == []
 
 
-def test_without_dvc_an_altered_artifact_is_removed_and_made_anew_with_the_same_bytes(study):
+def test_without_dvc_an_altered_artifact_is_set_aside_and_made_anew_with_the_same_bytes(study):
     before, path = study.digests(), "artifacts/onnx/int8/model.onnx"
     flip_one_byte(study / path)
     done = study.temper("sync", "--directory", str(study.folder))
-    assert f"{path} is not the file its job wrote: removed, will be made anew" in done.stdout
+    assert f"{path} is not the file its job wrote: will be made anew; what was there is in set_aside/" in done.stdout
     assert not (study / path).exists()
     study.snakemake()
     assert study.digests() == before
@@ -199,7 +199,10 @@ def test_without_dvc_an_altered_artifact_is_removed_and_made_anew_with_the_same_
 
 def test_a_record_edited_by_hand_has_no_place_in_the_report(study):
     record = study / "artifacts/measurements/ort-int8.json"
+    times = (record.stat().st_atime_ns, record.stat().st_mtime_ns)
     record.write_text(record.read_text().replace('"accuracy": 0.', '"accuracy": 0.9', 1))
+    assert "changed since its job wrote it: artifacts/measurements/ort-int8.json" in happened(study.refused())
+    os.utime(record, ns=times)  # by somebody who hides it
     output = study.refused("--forcerun", "report")
     assert "artifacts/measurements/ort-int8.json is not the record that was measured" in output
 

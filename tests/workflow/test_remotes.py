@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from temper.tracking.stored import md5
 from tests.workflow.repository import Repository, dvc_jobs
 
 BUCKET = "studies"
@@ -69,7 +70,7 @@ def clone(made: Repository, folder: Path) -> Repository:
 
 def pull(made: Repository) -> str:
     """The documented command, `make pull`, without its environment of its own."""
-    return made.dvc("pull", **ENVIRONMENT) + made.run("temper", "sync", "--keep")
+    return made.temper_says("pull", **ENVIRONMENT)
 
 
 def objects(remote: Path) -> list[Path]:
@@ -105,7 +106,8 @@ def test_a_damaged_object_is_noticed_and_put_right_by_one_command(repository, da
     else:
         largest.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"\0" + content[1:])
     other = clone(repository, tmp_path / "clone")
-    assert other.attempt("dvc", "pull").returncode != 0
+    assert other.attempt("temper", "pull").returncode == 1
+    assert other.files() == []
     said = repository.temper_says("verify-remote")
     assert ("not on the remote" if damage == "gone" else "damaged on the remote") in said
     assert "pushed again: 1 objects" in said
@@ -126,7 +128,10 @@ def test_a_damaged_object_on_s3_is_put_right(repository, s3, tmp_path):
     largest = max((entry for entry in listed if "/md5/" in entry["Key"]), key=lambda entry: entry["Size"])["Key"]
     client.put_object(Bucket=BUCKET, Key=largest, Body=b"")
     other = clone(repository, tmp_path / "clone")
-    assert other.attempt("dvc", "pull", **ENVIRONMENT).returncode != 0
+    refused = other.attempt("temper", "pull", **ENVIRONMENT)
+    assert refused.returncode == 1
+    assert "1 objects are damaged on the remote" in refused.stderr
+    assert other.files() == []
     assert "pushed again: 1 objects" in repository.temper_says("verify-remote", **ENVIRONMENT)
     pull(other)
     assert other.planned() == []
@@ -162,6 +167,16 @@ def test_a_push_that_is_killed_loses_nothing(repository, tmp_path):
 def test_a_remote_that_is_down_is_said_and_spoils_nothing(repository, tmp_path):
     before = repository.digests()
     add_remote(repository, f"s3://{BUCKET}/nothing", "http://127.0.0.1:9")  # nobody listens on the discard port
+    lost = repository / "artifacts/report/summary.md"
+    digest = md5(lost)
+    stored = repository / f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
+    aside = (shutil.move(lost, tmp_path / "summary.md"), shutil.move(stored, tmp_path / "stored"))
+    done = repository.attempt("temper", "pull", **ENVIRONMENT)
+    assert done.returncode == 1
+    assert "the remote cannot be read: EndpointConnectionError" in done.stderr
+    assert not lost.exists()
+    for moved, place in zip(aside, (lost, stored), strict=True):
+        shutil.move(moved, place)
     for command in (["dvc", "push"], ["temper", "verify-remote"]):
         done = repository.attempt(*command, **ENVIRONMENT)
         assert done.returncode != 0

@@ -60,7 +60,7 @@ def predict(arguments: argparse.Namespace) -> int:
         )
     output = None if arguments.output is None else base / arguments.output
     if output is not None:
-        check_output(output, [base / name for name in arguments.inputs])
+        check_output(output, [base / name for name in arguments.inputs], force=arguments.force)
     os.chdir(study)  # its artifacts, and what backends keep beside them
     with contextlib.redirect_stdout(sys.stderr):  # what libraries say is no answer
         found, from_file = _predicted(arguments, base)
@@ -101,6 +101,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("--batch-size", type=_positive, help="rows of a call (default: as the accuracy was measured)")
     command.add_argument(
         "--strict", action="store_true", help="refuse what would be cut: long texts, calls that do not fit"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="write over the file that --output names, where it is there"
     )
     command.add_argument("--text", action="store_true", help="every input is a text, also where it looks like a path")
     command.add_argument("--text-column", nargs="+", help="of a file of rows (default: the study's)")

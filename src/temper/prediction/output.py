@@ -109,11 +109,12 @@ def as_lines(found: Predicted, delimiter: str | None) -> str:
     return lines.getvalue()
 
 
-def check_output(output: Path, inputs: Sequence[Path]) -> None:
+def check_output(output: Path, inputs: Sequence[Path], *, force: bool = False) -> None:
     """Check the path of a file of labels before anything is predicted.
 
     Raises:
-        ConfigError: its ending is none of FORMATS, its folder is not there, it is a folder, or it is what is to be read.
+        ConfigError: its ending is none of FORMATS, its folder is not there, it is a folder, or it is what is to be read; or
+            it is there and `force` was not asked for.
     """
     happened, fix = None, ""
     if output.suffix.lower() not in FORMATS:
@@ -124,6 +125,8 @@ def check_output(output: Path, inputs: Sequence[Path]) -> None:
         happened, fix = "it is a folder", "name a file in it"
     elif any(output.resolve() == one.resolve() for one in inputs):
         happened, fix = "it is the file that is to be predicted", "name another: it would be written over"
+    elif output.exists() and not force:
+        happened, fix = "it is there already", "name another file; or --force, which writes over it"
     if happened is not None:
         raise ConfigError(
             asked=f"write labels to {output}", happened=happened, spoiled="nothing was predicted", fix=fix

@@ -11,6 +11,7 @@ from pathlib import Path
 from temper.artifact import canonical_json, write_text
 from temper.errors import ArtifactError, ConfigError
 from temper.preflight import check_slots
+from temper.tracking.by_hand import check_nothing_beside, check_unedited, records_here
 from temper.tracking.dvc import ask_dvc
 from temper.tracking.holder import check_free
 from temper.tracking.job_record import read_job_record, record_path
@@ -19,6 +20,7 @@ from temper.tracking.origin import UNCHECKED
 from temper.tracking.sync import remove_records_of_no_row, settings_json, states
 
 SETTINGS = "settings.json"
+_REPRO = "run this study through DVC"
 
 
 def _bring_outside_files() -> None:
@@ -33,15 +35,22 @@ def _bring_outside_files() -> None:
 
 
 def write_settings() -> None:
-    """Write settings.json, and remove the records of rows that are gone. The first stage of every `dvc repro`.
+    """Write settings.json, and take the records of rows that are gone away. The first stage of every `dvc repro`.
+
+    Before any other stage runs, whose files DVC removes first: it refuses where that would remove what a person made.
 
     Raises:
+        BusyError: another run works here, on the files that DVC would remove.
+        ArtifactError: files of a person lie in folders that DVC removes, or artifacts were edited.
         ConfigError: the study cannot be planned.
         ExperimentError: files from outside that DVC tracks are not in its cache.
     """
+    check_free(_REPRO)
     _bring_outside_files()
     jobs = planned_jobs()
-    remove_records_of_no_row(jobs)
+    check_nothing_beside(_REPRO, [output for job in jobs for output in job.outputs])
+    check_unedited(_REPRO, records_here())
+    print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
     write_text(SETTINGS, canonical_json(settings_json(jobs)))
 
 
@@ -75,9 +84,11 @@ def run_job(rule: str, row: str, cores: int) -> int:
         ConfigError: there is no such job, or settings.json is not of this params.yaml, or of other versions: DVC would file
             the result under settings it was not made with. The job's outputs are removed.
         BusyError: another run works here.
+        ArtifactError: what the job made was edited by hand since.
     """
     check_slots({"--cores": cores})
     record = record_path(rule, row)
+    check_unedited(f"run {rule} {row}".rstrip(), [record])
     arguments = ("--cores", str(cores), "--quiet", "all", "--force", record, "--allowed-rules", rule)
     done = subprocess.run(snakemake_command(".", *arguments), env={**os.environ, UNCHECKED: "1"}, check=False)
     if done.returncode != 0:
@@ -90,7 +101,7 @@ def run_job(rule: str, row: str, cores: int) -> int:
     except (OSError, ValueError, KeyError):
         promised = None
     if promised != made.settings:
-        for path in (record, *made.outputs):
+        for path in (record, *made.outputs):  # what this call has just made
             Path(path).unlink(missing_ok=True)
         raise ConfigError(
             asked=f"run {rule} {row}".rstrip(),
@@ -119,7 +130,7 @@ def commit() -> int:
             spoiled="nothing: DVC was told nothing",
             fix=f"finish the study first ({run_command()}, or dvc repro)",
         )
-    remove_records_of_no_row(jobs)
+    print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
     write_text(SETTINGS, canonical_json(settings_json(jobs)))
     ask_dvc(
         *("commit", "--force", "dvc.yaml"),  # without a target DVC means every study of the checkout

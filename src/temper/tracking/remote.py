@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from temper.errors import ExperimentError
+from temper.tracking.stored import cached, files_of, outputs
 
 
 @dataclass(frozen=True)
@@ -20,22 +21,21 @@ class RemoteCheck:
     missing: tuple[str, ...]
 
 
-def _digests(repo: Any) -> Iterator[str]:
-    """Digest of every object that this checkout's outputs need, those inside folders too."""
-    from dvc_data.hashfile import load
+def _digests(repo: Any, asked: str) -> Iterator[str]:
+    """Digest of every object that the study's outputs need, those inside folders too."""
+    for output in outputs(repo, asked):
+        listing = cached(repo, output.digest)
+        if output.is_folder and listing is None:
+            raise FileNotFoundError(f"what {output.path}/ holds: its listing is not in this checkout's cache")
+        yield output.digest
+        yield from (file.digest for file in files_of(output, listing))
 
-    for hashes in repo.used_objs().values():
-        for hash_info in hashes:
-            yield hash_info.value
-            if hash_info.isdir:
-                yield from (inner.value for _, _, inner in load(repo.cache.local, hash_info))
 
-
-def _check(repo: Any, remote: Any) -> RemoteCheck:
+def _check(repo: Any, remote: Any, asked: str) -> RemoteCheck:
     from dvc_objects.errors import ObjectFormatError
 
     whole, damaged, missing = [], [], []
-    for digest in dict.fromkeys(_digests(repo)):
+    for digest in dict.fromkeys(_digests(repo, asked)):
         try:
             remote.check(digest, check_hash=True)  # removes a damaged object
             whole.append(digest)
@@ -78,7 +78,7 @@ def verify_remote(name: str | None) -> list[str]:
     try:
         repo = Repo()
         remote = repo.cloud.get_remote_odb(name, "verify-remote")
-        found = _check(repo, remote)
+        found = _check(repo, remote, asked)
         lost = _push_again(repo, remote, (*found.damaged, *found.missing))
     except Exception as error:  # each kind of remote has its own
         raise ExperimentError(

@@ -1,7 +1,6 @@
 """Hold every artifact against its job record, and bring Snakemake's memory in line with what is really here."""
 
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -10,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from temper.artifact import sha256
 from temper.errors import ArtifactError, ExperimentError, LibraryError
 from temper.tracking import holder
+from temper.tracking.by_hand import is_scratch
 from temper.tracking.dvc import remove_torn_lock
 from temper.tracking.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
 from temper.tracking.jobs import Job, planned_jobs, snakemake_command
 from temper.tracking.kept_versions import read_kept_versions, write_kept_versions
 from temper.tracking.origin import UNCHECKED
+from temper.tracking.set_aside import put_away, set_aside
+from temper.tracking.stored import cached, copy_object, files_of, outputs, repository
 
 Kind = Literal["current", "absent", "altered", "other versions", "stale"]
-_SCRATCH = re.compile(r"^\..+\.[a-z0-9_]{8}$")  # what tempfile makes beside an artifact while it is written
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,13 @@ def states(jobs: Sequence[Job]) -> dict[tuple[str, str], State]:
     return found
 
 
-def remove_scratch() -> list[str]:
-    """Remove what killed jobs left half-written beside the artifacts; return the paths."""
-    found = [
-        path for top in ("data", "artifacts") for path in sorted(Path(top).rglob(".*")) if _SCRATCH.match(path.name)
-    ]
+def remove_scratch(jobs: Sequence[Job]) -> list[str]:
+    """Remove what killed jobs left half-written beside the artifacts; return the paths. Other hidden files stay."""
+    made = [output for job in jobs for output in job.outputs]
+    hidden = {*Path("data").glob(".*"), *Path("data/prepared").rglob(".*"), *Path("artifacts").rglob(".*")}
+    found = [path for path in sorted(hidden) if is_scratch(path, made)]
     for path in found:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -111,44 +110,62 @@ def bring_back_from_the_future(jobs: Sequence[Job]) -> int:
     return len(ahead)
 
 
-def remove_outputs(job: Job) -> None:
-    """Remove a job's outputs, its record first, so that no torso is left with a record."""
-    for output in (record_path(job.rule, job.row), *job.outputs):
-        Path(output).unlink(missing_ok=True)
+def remove_outputs(job: Job) -> str:
+    """Take a job's outputs away, its record first, so that no torso is left with a record; return what was done with them."""
+    return put_away(dict.fromkeys((record_path(job.rule, job.row), *job.outputs)))
 
 
 def remove_records_of_no_row(jobs: Sequence[Job]) -> list[str]:
-    """Remove records and buckets, and job records, that no row of params.yaml asks for any more; return the paths."""
+    """Take records and buckets, and job records, away that no row of params.yaml asks for any more; a line about each."""
     wanted = {output for job in jobs for output in job.outputs}
     found = [
-        path
+        path.as_posix()
         for top in ("artifacts/buckets", "artifacts/measurements", "artifacts/load_tests", FOLDER)
         for path in sorted(Path(top).rglob("*.json"))
     ]
-    orphans = [path for path in found if path.as_posix() not in wanted]
-    for path in orphans:
-        path.unlink()
-    return [path.as_posix() for path in orphans]
+    return [f"{path}: no row asks for it: {put_away([path])}" for path in found if path not in wanted]
 
 
-def _dvc_stage(job: Job) -> str | None:
-    """The DVC stage that vouches for a job's outputs; None where dvc.lock knows none."""
+def _take_altered(job: Job) -> str:
+    """Remove an altered job's outputs that are as its job wrote them and set the others aside; return where they are."""
+    path = record_path(job.rule, job.row)
     try:
-        locked: dict[str, Any] = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
-        path = record_path(job.rule, job.row)
-        return next((name for name, stage in locked.items() if path in {out["path"] for out in stage["outs"]}), None)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-        return None
+        vouched = read_job_record(path).outputs
+    except ArtifactError:
+        vouched = {}
+    folder = ""
+    for file in dict.fromkeys((path, *job.outputs)):
+        if not os.path.lexists(file):
+            continue
+        if (vouched and file == path) or (Path(file).is_file() and vouched.get(file) == sha256(file)):
+            Path(file).unlink()
+        else:
+            folder = set_aside(file)
+    return folder
 
 
 def _restore(job: Job) -> bool:
-    """Put a job's outputs back from DVC's cache; whether that gave files that match their record."""
-    stage = _dvc_stage(job)
-    remove_outputs(job)
-    if stage is None or shutil.which("dvc") is None:
+    """Put a job's outputs back from DVC's cache, and nothing else; whether that gave files that match their record."""
+    asked = f"restore {job.name} from DVC's cache"
+    try:
+        with repository(asked) as repo:
+            own = [
+                each
+                for each in outputs(repo, asked)
+                if any(f"{path}/".startswith(f"{each.path}/") for path in job.outputs)
+            ]
+            listings = [(each, cached(repo, each.digest)) for each in own]
+            files = [file for each, listing in listings if listing is not None for file in files_of(each, listing)]
+            objects = {file.path: cached(repo, file.digest) for file in files}
+            sources = {output: objects.get(output) for output in job.outputs}
+            for output, source in sources.items():
+                if source is None:
+                    return False
+                Path(output).parent.mkdir(parents=True, exist_ok=True)
+                copy_object(source, Path(output))
+    except ExperimentError:  # no repository, or one that cannot be read: nothing is stored
         return False
-    done = subprocess.run(["dvc", "checkout", "--force", stage], capture_output=True, text=True, check=False)
-    if done.returncode != 0 or _own_state(job).kind in ("altered", "absent"):
+    if _own_state(job).kind in ("altered", "absent"):
         remove_outputs(job)
         return False
     return True
@@ -192,10 +209,11 @@ def _keep(jobs: Sequence[Job], found: Mapping[tuple[str, str], State]) -> list[s
 def sync(*, keep: bool = False, force: bool = False) -> list[str]:
     """Make this folder one that Snakemake can plan in, whatever happened to it: a kill, a restore by DVC, an altered file.
 
-    Locks and half-written files of killed runs go; an altered artifact comes back from DVC's cache or is removed; an
-    artifact that DVC or a hand put here is made known to Snakemake where its job record says that it was made with
-    today's settings from today's inputs, and is removed where it was not, so that it is made anew. What Snakemake made
-    itself stays, also where it is stale: Snakemake knows.
+    Locks and half-written files of killed runs go; an altered artifact is set aside, and comes back from DVC's cache or is made
+    anew; an artifact that DVC or a hand put here is made known to Snakemake where its job record says that it was made with
+    today's settings from today's inputs, and leaves its place where it was not, so that it is made anew. What Snakemake made
+    itself stays, also where it is stale: Snakemake knows. Nothing is removed that neither a job record vouches for nor DVC's
+    cache holds: it is moved to set_aside/.
 
     Args:
         keep: take artifacts made with other versions of a library as they are.
@@ -215,18 +233,18 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
     holder.release()
     torn = remove_torn_lock()
     said += [f"removed {torn}: DVC was killed while it wrote it"] if torn is not None else []
-    said += [f"removed {path}: left half-written" for path in remove_scratch()]
     jobs = planned_jobs()
+    said += [f"removed {path}: left half-written" for path in remove_scratch(jobs)]
     ahead = bring_back_from_the_future(jobs)
     if ahead:
         said.append(f"{ahead} files were from the future (a clock that was set back?): their times are now")
-    said += [f"removed {path}: no row asks for it" for path in remove_records_of_no_row(jobs)]
+    said += remove_records_of_no_row(jobs)
     for job in jobs:
         state = _own_state(job)
         if state.kind == "altered":
-            restored = _restore(job)
-            done = "restored from DVC's cache" if restored else "removed, will be made anew"
-            said.append(f"{job.name}: {state.reason}: {done}")
+            folder = _take_altered(job)
+            done = "restored from DVC's cache" if _restore(job) else "will be made anew"
+            said.append(f"{job.name}: {state.reason}: {done}" + (f"; what was there is in {folder}/" if folder else ""))
     found = states(jobs)
     if keep and any(state.kind == "other versions" for state in found.values()):
         said += _keep(jobs, found)
@@ -247,8 +265,7 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
         if state.current and not _remembered(job):
             adopted.append(job)
         elif state.kind == "stale" and not _remembered(job):
-            remove_outputs(job)
-            said.append(f"removed {job.name}: {state.reason}")
+            said.append(f"{job.name}: {state.reason}: {remove_outputs(job)}")
     if adopted:
         _run_snakemake("--touch", "--force", "--cores", "1", *(record_path(job.rule, job.row) for job in adopted))
         for job in jobs:  # --touch also takes the jobs that the adopted ones need: all of them are current

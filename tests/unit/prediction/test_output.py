@@ -108,6 +108,16 @@ def test_a_path_that_labels_cannot_go_to_is_refused(tmp_path, name, happened):
         check_output(tmp_path / name, [Path(tmp_path / "." / "rows.tsv")])
 
 
+def test_a_file_that_is_there_is_written_over_only_when_asked_for(tmp_path):
+    (tmp_path / "labels.tsv").write_text("mine")
+    with pytest.raises(ConfigError, match="it is there already") as caught:
+        check_output(tmp_path / "labels.tsv", [])
+    assert "--force" in caught.value.fix
+    check_output(tmp_path / "labels.tsv", [], force=True)
+    with pytest.raises(ConfigError, match="predicted"):
+        check_output(tmp_path / "labels.tsv", [tmp_path / "labels.tsv"], force=True)
+
+
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "labels.tsv").mkdir()
     with pytest.raises(ConfigError, match="it is a folder"):

@@ -3,6 +3,7 @@
 import pytest
 
 from temper.artifact import sha256
+from temper.tracking import set_aside, sync
 from temper.tracking.job_record import JobRecord, record_path, write_job_record
 from temper.tracking.jobs import Job
 from temper.tracking.sync import (
@@ -17,6 +18,7 @@ from temper.tracking.sync import (
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    set_aside._now.cache_clear()
     (tmp_path / "artifacts").mkdir()
     return tmp_path
 
@@ -94,23 +96,47 @@ def test_what_follows_a_job_of_other_versions_can_be_kept_with_it(folder):
     assert kinds(first, second) == ["other versions", "other versions"]
 
 
-def test_records_of_no_row_are_removed_and_others_stay(folder):
+def test_records_of_no_row_leave_their_place_and_others_stay(folder):
     kept = made(folder, job("measure", "a"))
-    for path in ("artifacts/measurements/gone.json", "artifacts/jobs/measure/gone.json", "artifacts/engine.bin"):
+    gone = ("artifacts/measurements/gone.json", "artifacts/jobs/measure/gone.json")
+    for path in (*gone, "artifacts/engine.bin"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("{}")
-    removed = remove_records_of_no_row([kept])
-    assert removed == ["artifacts/measurements/gone.json", "artifacts/jobs/measure/gone.json"]
+    said = remove_records_of_no_row([kept])
+    assert [line.partition(":")[0] for line in said] == list(gone)
+    assert all("no row asks for it: moved to set_aside/" in line for line in said)
+    assert sorted(path.as_posix() for path in (folder / "set_aside").rglob("*.json")) == sorted(
+        (folder / "set_aside" / set_aside._now() / path).as_posix() for path in gone
+    )
     assert (folder / record_path("measure", "a")).exists()
     assert (folder / "artifacts/engine.bin").exists()
 
 
 def test_only_what_a_killed_job_left_is_scratch(folder):
-    (folder / "artifacts/.fp32.abcd1234").mkdir()
-    (folder / "artifacts/.a.json.x_y12345").write_text("torn")
-    (folder / "artifacts/.gitignore").write_text("/x")
-    assert sorted(remove_scratch()) == ["artifacts/.a.json.x_y12345", "artifacts/.fp32.abcd1234"]
-    assert (folder / "artifacts/.gitignore").exists()
+    planned = Job(
+        "a", "", {}, (), ("artifacts/onnx/fp32/model.onnx", "data/prepared/test.parquet", "artifacts/a.json"), ()
+    )
+    scratch = ["artifacts/.a.json.x_y12345", "artifacts/onnx/.fp32.abcd1234", "data/.prepared.abcdefgh"]
+    theirs = ["artifacts/.gitignore", "artifacts/.mine.original", "data/raw/.prepared.abcdefgh", "data/.notes.markdown"]
+    for path in (*scratch, *theirs):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("torn")
+    (folder / "artifacts/runtime_cache").mkdir()
+    (folder / "artifacts/runtime_cache/.kernels.bin.abcd1234").write_text("torn")
+    assert sorted(remove_scratch([planned])) == sorted([*scratch, "artifacts/runtime_cache/.kernels.bin.abcd1234"])
+    assert all((folder / path).exists() for path in theirs)
+
+
+def test_an_altered_output_is_set_aside_and_what_its_record_vouches_for_is_removed(folder):
+    planned = Job("a", "", {"x": 1}, (), ("artifacts/one.bin", "artifacts/two.bin", record_path("a", "")), ())
+    for path in planned.outputs[:2]:
+        (folder / path).write_text(path)
+    write_job_record(JobRecord("a", "", {"x": 1}, {}, {path: sha256(path) for path in planned.outputs[:2]}))
+    (folder / "artifacts/two.bin").write_text("mine")
+    aside = sync._take_altered(planned)
+    assert (folder / aside / "artifacts/two.bin").read_text() == "mine"
+    assert not (folder / "artifacts/one.bin").exists()
+    assert not (folder / record_path("a", "")).exists()
 
 
 @pytest.mark.parametrize(

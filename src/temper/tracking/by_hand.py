@@ -1,0 +1,116 @@
+"""What a person changed or put among the artifacts: a job that makes its files anew would remove it, so nobody starts one.
+
+DVC removes a stage's folder before it runs the stage, and Snakemake a job's files, without asking.
+"""
+
+import fnmatch
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+from temper.artifact import sha256
+from temper.errors import ArtifactError
+from temper.tracking.job_record import FOLDER, read_job_record
+from temper.tracking.set_aside import FOLDER as SET_ASIDE
+from temper.tracking.set_aside import listed
+
+_SCRATCH = re.compile(r"^\.(?P<name>.+)\.[a-z0-9_]{8}$")  # what tempfile makes beside an artifact while it is written
+_ITS_OWN = ("runtime_cache", "comparison")  # folders of artifacts/ that no job's outputs name
+
+
+def is_scratch(path: Path, outputs: Iterable[str]) -> bool:
+    """Whether a hidden file or folder is what a killed job left of one of these outputs, or of a folder of them.
+
+    By its name, with what tempfile adds to it: `.notes.markdown` is somebody else's.
+    """
+    match = _SCRATCH.match(path.name)
+    if match is None:
+        return False
+    whole = path.with_name(match["name"]).as_posix()
+    its_own = len(path.parts) > 2 and path.parts[0] == "artifacts" and path.parts[1] in _ITS_OWN
+    return its_own or any(output == whole or output.startswith(f"{whole}/") for output in outputs)
+
+
+def edited(records: Iterable[str | Path]) -> list[str]:
+    """Outputs of these job records that are younger than the record and have other bytes than it says.
+
+    A record is the last that its job writes. A file with an older time is not read: that is no edit, and the jobs that use it
+    check it.
+    """
+    found = []
+    for path in map(Path, records):
+        try:
+            record, written = read_job_record(path), path.stat().st_mtime_ns
+        except (ArtifactError, OSError):
+            continue
+        for file, digest in record.outputs.items():
+            if Path(file).is_file() and Path(file).stat().st_mtime_ns > written and sha256(file) != digest:
+                found.append(file)
+    return found
+
+
+def records_here() -> list[Path]:
+    """Every job record of the study in the working directory."""
+    return sorted(Path(FOLDER).rglob("*.json"))
+
+
+def check_unedited(asked: str, records: Iterable[str | Path]) -> None:
+    """Refuse to start what could write over an edit.
+
+    Raises:
+        ArtifactError: files of these records were changed by hand.
+    """
+    found = edited(records)
+    if found:
+        raise ArtifactError(
+            asked=asked,
+            happened=f"changed since its job wrote it: {listed(found)}",
+            spoiled="nothing: no job was started, and none can write over it",
+            fix=f"temper sync: moves it to {SET_ASIDE}/ and brings back what the job wrote, or has it made anew; then again",
+        )
+
+
+def beside(outputs: Sequence[str]) -> list[str]:
+    """Files in folders that DVC keeps as a whole (dvc.yaml) and that no job makes.
+
+    Args:
+        outputs: what the jobs of today make; a folder without any of them is no stage's any more, and DVC leaves it alone.
+    """
+    try:
+        stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+        outs = [out for stage in stages for out in stage.get("do", stage).get("outs", []) if isinstance(out, str)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        return []
+    patterns = [re.sub(r"\$\{\w+\}", "*", out) for out in outs if not Path(out).suffix]
+    made = set(outputs)
+    folders = sorted(
+        {folder for folder in (Path(path).parent.as_posix() for path in made) for p in patterns if _is_one(folder, p)}
+    )
+    return [
+        path.as_posix()
+        for folder in folders
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.as_posix() not in made and path.name != ".gitignore" and not is_scratch(path, made)
+    ]
+
+
+def _is_one(folder: str, pattern: str) -> bool:
+    return folder.count("/") == pattern.count("/") and fnmatch.fnmatch(folder, pattern)
+
+
+def check_nothing_beside(asked: str, outputs: Sequence[str]) -> None:
+    """Refuse to let DVC run a stage while files of a person lie in folders that it removes.
+
+    Raises:
+        ArtifactError: with their paths.
+    """
+    found = beside(outputs)
+    if found:
+        raise ArtifactError(
+            asked=asked,
+            happened=f"not made by a job, in a folder that DVC removes before it makes it anew: {listed(found)}",
+            spoiled="nothing: no stage was started",
+            fix="move it out of data/prepared and artifacts/, then the same command again",
+        )
