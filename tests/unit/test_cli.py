@@ -70,6 +70,7 @@ def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_no
         analysis=ANALYSIS,
         engines={},
         records=[str(tmp_path / "base.json")],
+        remeasurements=None,
         jobs=[],
         folder=report,
     )

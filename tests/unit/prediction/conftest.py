@@ -66,6 +66,7 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             analysis={**ANALYSIS, **analysis},
             engines={},
             records=files,
+            remeasurements=None,
             jobs=[],
             folder="artifacts/report",
         )

@@ -347,6 +347,7 @@ def test_a_broken_record_changes_what_rests_on_it(tmp_path, change, before, afte
             analysis=ANALYSIS,
             engines={},
             records=[str(path) for path in paths],
+            remeasurements=None,
             jobs=[],
             folder=str(tmp_path / "report"),
         )

@@ -32,6 +32,7 @@ def summary(tmp_path):
         analysis=ANALYSIS,
         engines={},
         records=paths,
+        remeasurements=None,
         jobs=[],
         folder=str(tmp_path / "report"),
     )
@@ -90,6 +91,7 @@ def test_a_report_in_which_nothing_was_measured_is_still_written(tmp_path):
         analysis=ANALYSIS,
         engines={},
         records=[str(tmp_path / "gpu.json")],
+        remeasurements=None,
         jobs=[],
         folder=str(tmp_path / "report"),
     )
@@ -106,6 +108,7 @@ def test_a_record_of_an_old_version_stops_the_report(tmp_path):
             analysis=ANALYSIS,
             engines={},
             records=[str(tmp_path / "old.json")],
+            remeasurements=None,
             jobs=[],
             folder=str(tmp_path / "report"),
         )

@@ -29,7 +29,14 @@ def report(tmp_path):
             write_record(path, each)
         folder = tmp_path / "artifacts/report"
         write_summary(
-            study="tiny", baseline="base", analysis=ANALYSIS, engines={}, records=paths, jobs=[], folder=str(folder)
+            study="tiny",
+            baseline="base",
+            analysis=ANALYSIS,
+            engines={},
+            records=paths,
+            remeasurements=None,
+            jobs=[],
+            folder=str(folder),
         )
         return folder
 
