@@ -1,7 +1,7 @@
 """What a busy machine does to a study's verdicts: the embedded study beside processes that start and stop at seeded moments.
 
-    .venv/bin/python benchmarks/busy.py --made FOLDER --level 2 --runs 10 --out level-2.json    (or --level 0 1 2 4)
-    .venv/bin/python benchmarks/busy.py --table level-*.json
+    .venv/bin/python benchmarks/busy.py --made FOLDER --level 0 1 2 4 --runs 10 --out runs.json
+    .venv/bin/python benchmarks/busy.py --table runs.json …
 
 Everything but the measurements is made once, in FOLDER (made anew where it is not there). Each run measures all candidates
 anew, as `snakemake` does after their records were removed, beside so many processes that compute without a pause for 2 to 55 s

@@ -210,16 +210,14 @@ class Watch:
             Busy: the run has waited as long as it may, or a workload has lost more turns than it may.
         """
         if self._lost_s > self.limits.lost_s:
-            self._give_up(f"others disturbed {self._dropped} turns, {self._lost_s:.1f} s of its time")
+            self._give_up(f"others disturbed {self._lost_s:.1f} s of its turns")
         began, said_at, quiet = time.monotonic(), None, self.is_quiet()
         if not quiet:
             self.busiest()
         while not quiet:
             left_s = self.limits.wait_s - self.waited_for_quiet_s
             if left_s <= 0:
-                self._give_up(
-                    f"this run has waited {self.waited_for_quiet_s:.0f} s for a quiet machine, as long as it may"
-                )
+                self._give_up("the run's measurements have waited for a quiet moment as long as quiet_wait_s lets them")
             quiet = self.is_quiet()
             self.waited_for_quiet_s += _PROBE_S
             self._who = self.busiest() or self._who
