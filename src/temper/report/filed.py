@@ -13,7 +13,9 @@ from temper.errors import ArtifactError
 from temper.measurement.record import SCHEMA_VERSION, Record
 from temper.measurement.remeasurements import Remeasurements, settled
 from temper.report.comparison import compare_records
+from temper.report.decision import decide
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
+from temper.report.summary_markdown import markdown
 from temper.report.withdrawn import Withdrawal, read_withdrawn, without_withdrawn
 
 
@@ -124,3 +126,13 @@ def read_filed_study(folder: Path) -> FiledStudy:
     engines = {**params["engines"], **params.get("bucketed_engines", {})}  # older studies have the first alone
     compared = compare_records(records, baseline_of(params), params["analysis"], engines)
     return FiledStudy(folder, params, records, compared, tuple(measured), entries)
+
+
+def summary_of(folder: Path) -> str:
+    """The report of a filed study as a Markdown page: it is computed, for none is filed.
+
+    Raises:
+        ArtifactError: as `read_filed_study`.
+    """
+    study = read_filed_study(folder)
+    return markdown(study.records, study.compared, decide(study.records, study.compared))

@@ -3,6 +3,7 @@ import json
 import pytest
 import yaml
 
+from temper.cli import main
 from temper.errors import ArtifactError
 from temper.report.filed import read_filed_study
 from temper.report.packed import RECORDS, REMEASUREMENTS
@@ -64,6 +65,16 @@ def test_cells_that_were_taken_again_stand_in_the_place_of_the_first(tmp_path):
     (tmp_path / "x" / REMEASUREMENTS).write_text(text.replace("9.0", "8.0", 1))
     with pytest.raises(ArtifactError, match="it was altered after it was measured"):
         read_filed_study(tmp_path / "x")
+
+
+def test_the_report_of_a_filed_study_is_computed_and_printed(tmp_path, capsys):
+    file_study(tmp_path / "x", [record("a"), record("b")])
+    assert main(["table", "--filed", str(tmp_path / "x")]) == 0
+    shown = capsys.readouterr().out
+    assert "| candidate |" in shown
+    assert all(f"| {name} |" in shown for name in "ab")
+    assert main(["table", "--filed", str(tmp_path)]) == 1
+    assert "params.yaml does not exist" in capsys.readouterr().err
 
 
 def test_a_manifest_is_read_by_its_place(tmp_path):
