@@ -67,7 +67,7 @@ upgrade-check: $(READY) need-LIBRARY need-VERSION  ## plan, run and compare anot
 	@$(BIN)/temper upgrade $(IN) --cores $(CORES) $(LIBRARY) $(VERSION)
 
 results: $(READY) need-MACHINE  ## file this machine's records: make results MACHINE=cpu-2c (STUDY=name)
-	@$(BIN)/temper results $(IN) --machine $(MACHINE)
+	@$(BIN)/temper results $(IN) --machine $(MACHINE) $(if $(FORCE),--force)
 
 library: $(READY) need-PACKAGE need-VERSION  ## another version of a library: make library PACKAGE=tensorrt-rtx-cu13 VERSION=1.5.0.114
 	$(BIN)/pip install --quiet --disable-pip-version-check --target $(VENV)/libraries/$(PACKAGE)-$(VERSION) $(PACKAGE)==$(VERSION)

@@ -14,6 +14,11 @@ from temper.errors import ConfigError, DataError, PipelineError, StorageError
 
 
 def _table(arguments: argparse.Namespace) -> int:
+    if arguments.filed is not None:
+        from temper.report.filed import summary_of
+
+        print(summary_of(Path(arguments.filed)), end="")
+        return 0
     from temper.report.terminal import print_summary
 
     folder = Path(arguments.directory) / "artifacts/report"
@@ -247,6 +252,10 @@ def main(argv: list[str] | None = None) -> int:
     ):
         command = add(name, function, text)
         command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
+        if name == "table":
+            command.add_argument(
+                "--filed", help="instead: the report of a folder results/<machine>/<study>, as Markdown"
+            )
         if name == "sync":
             command.add_argument("--keep", action="store_true", help="take artifacts made with other library versions")
             command.add_argument("--force", action="store_true", help="also where a run is noted on another machine")

@@ -11,8 +11,11 @@ from pydantic import ValidationError
 
 from temper.errors import ArtifactError
 from temper.measurement.record import SCHEMA_VERSION, Record
+from temper.measurement.remeasurements import Remeasurements, settled
 from temper.report.comparison import compare_records
-from temper.report.packed import JOBS, MANIFESTS, RECORDS, Packed, sha256_of
+from temper.report.decision import decide
+from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
+from temper.report.summary_markdown import markdown
 from temper.report.withdrawn import Withdrawal, read_withdrawn, without_withdrawn
 
 
@@ -48,35 +51,59 @@ def baseline_of(params: Mapping[str, Any]) -> str:
     return next(name for name, row in rows.items() if all(row[key] == value for key, value in baseline.items()))
 
 
-def _unaltered(folder: Path, packed: Packed, candidate: str) -> Record:
-    """A filed record, held against the digest in its job's record where that was filed too (older folders have none).
-
-    The digest is of the file that was measured: the same bytes, put together again.
-    """
-    happened = None
-    try:
-        content = packed.document(RECORDS, candidate)
-        job = packed.documents(JOBS).get(f"measure/{candidate}")
-        if job is not None:
-            outputs = packed.document(JOBS, f"measure/{candidate}")["outputs"]
-            if outputs.get(f"artifacts/measurements/{candidate}.json") != sha256_of(content):
-                happened = f"its digest is not the one of its job in {JOBS}: it was altered after it was measured"
-        if happened is None:
-            return Record.model_validate(content)
-    except ArtifactError as error:
-        happened = error.happened
-    except (ValidationError, KeyError, AttributeError) as error:
-        happened = f"it is not a record of schema version {SCHEMA_VERSION}: {str(error)[:300]}"
-    raise ArtifactError(
-        asked=f"read the record of {candidate} in {folder / RECORDS}",
+def _refused(folder: Path, asked: str, happened: str) -> ArtifactError:
+    return ArtifactError(
+        asked=asked,
         happened=happened,
         spoiled="the page; it was not changed",
         fix=f"git checkout -- {folder} puts back what was filed; or file the study anew (temper results)",
     )
 
 
+def _document(folder: Path, packed: Packed, file: str, name: str, job: str, output: str) -> dict[str, Any]:
+    """A filed document, held against the digest in its job's record where that was filed too (older folders have none).
+
+    The digest is of the file that was measured: the same bytes, put together again.
+    """
+    asked = f"read {name} in {folder / file}"
+    try:
+        content = packed.document(file, name)
+        digest = packed.document(JOBS, job)["outputs"].get(output) if job in packed.documents(JOBS) else None
+    except (KeyError, AttributeError) as error:
+        raise _refused(folder, asked, f"{JOBS} has no outputs of its job ({type(error).__name__})") from None
+    if job in packed.documents(JOBS) and digest != sha256_of(content):
+        raise _refused(
+            folder, asked, f"its digest is not that of its job in {JOBS}: it was altered after it was measured"
+        )
+    return content
+
+
+def _record(folder: Path, packed: Packed, candidate: str) -> Record:
+    """The record of a candidate as it was measured."""
+    output = f"artifacts/measurements/{candidate}.json"
+    content = _document(folder, packed, RECORDS, candidate, f"measure/{candidate}", output)
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        happened = f"it is not a record of schema version {SCHEMA_VERSION}: {str(error)[:300]}"
+        raise _refused(folder, f"read {candidate} in {folder / RECORDS}", happened) from None
+
+
+def _remeasurements(folder: Path, packed: Packed) -> Remeasurements | None:
+    """The cells that were taken once more; None in folders without them."""
+    name = Path(REMEASUREMENTS).stem
+    if not packed.documents(REMEASUREMENTS):
+        return None
+    content = _document(folder, packed, REMEASUREMENTS, name, "remeasure", f"artifacts/{REMEASUREMENTS}")
+    try:
+        return Remeasurements.model_validate(content)
+    except ValidationError as error:
+        happened = f"they have another form: {str(error)[:300]}"
+        raise _refused(folder, f"read the remeasurements in {folder / REMEASUREMENTS}", happened) from None
+
+
 def read_filed_study(folder: Path) -> FiledStudy:
-    """Read what `temper results` filed, without what was withdrawn since.
+    """Read what `temper results` filed: cells that were taken again as they then were, and none that was withdrawn since.
 
     Raises:
         ArtifactError: the folder holds no params.yaml, or a record is missing, altered or of another schema version.
@@ -91,10 +118,21 @@ def read_filed_study(folder: Path) -> FiledStudy:
         )
     params = yaml.safe_load(file.read_text(encoding="utf-8"))
     packed = Packed(folder)
-    measured = [_unaltered(folder, packed, name) for name in params["candidates"]]
+    first = [_record(folder, packed, name) for name in params["candidates"]]
+    measured = settled(first, _remeasurements(folder, packed))
     workloads = {name for record in measured for name in record.workloads}
     entries = read_withdrawn(folder, list(params["candidates"]), workloads)
     records = tuple(without_withdrawn(record, entries) for record in measured)
     engines = {**params["engines"], **params.get("bucketed_engines", {})}  # older studies have the first alone
     compared = compare_records(records, baseline_of(params), params["analysis"], engines)
     return FiledStudy(folder, params, records, compared, tuple(measured), entries)
+
+
+def summary_of(folder: Path) -> str:
+    """The report of a filed study as a Markdown page: it is computed, for none is filed.
+
+    Raises:
+        ArtifactError: as `read_filed_study`.
+    """
+    study = read_filed_study(folder)
+    return markdown(study.records, study.compared, decide(study.records, study.compared))

@@ -3,11 +3,12 @@ import json
 import pytest
 import yaml
 
+from temper.cli import main
 from temper.errors import ArtifactError
 from temper.report.filed import read_filed_study
-from temper.report.packed import RECORDS
+from temper.report.packed import RECORDS, REMEASUREMENTS
 from tests.filed import file_study
-from tests.records import record
+from tests.records import record, workload
 
 
 def test_records_stand_in_the_order_of_the_candidates_and_are_held_against_the_baseline(tmp_path):
@@ -38,7 +39,7 @@ def test_a_record_that_was_altered_after_it_was_measured_is_refused(tmp_path):
     for name, jobs in (("new", True), ("old", False)):
         file_study(tmp_path / name, [record("a"), record("b")], jobs=jobs)
         altered(tmp_path / name)
-    with pytest.raises(ArtifactError, match=r"record of b .*\n.*it was altered after it was measured") as caught:
+    with pytest.raises(ArtifactError, match=r"read b in .*\n.*it was altered after it was measured") as caught:
         read_filed_study(tmp_path / "new")
     assert caught.value.fix.startswith("git checkout -- ")
     assert len(read_filed_study(tmp_path / "old").records) == 2  # a folder from before jobs were filed
@@ -52,6 +53,30 @@ def test_a_record_of_another_version_is_refused(tmp_path):
         read_filed_study(tmp_path / "x")
 
 
+def test_cells_that_were_taken_again_stand_in_the_place_of_the_first(tmp_path):
+    again = workload([9.0, 9.5])
+    cells = {"b": {"b1": {"why": "the machine was busy", "workload": again.model_dump(mode="json")}}}
+    taken = {"schema_version": 1, "study": "x", "latency_margin": 0.05, "cells": cells, "source_digest": "s"}
+    file_study(tmp_path / "x", [record("a"), record("b")], remeasurements=taken)
+    first, second = read_filed_study(tmp_path / "x").records
+    assert second.workloads["b1"] == again
+    assert first.workloads["b1"] != again
+    text = (tmp_path / "x" / REMEASUREMENTS).read_text()
+    (tmp_path / "x" / REMEASUREMENTS).write_text(text.replace("9.0", "8.0", 1))
+    with pytest.raises(ArtifactError, match="it was altered after it was measured"):
+        read_filed_study(tmp_path / "x")
+
+
+def test_the_report_of_a_filed_study_is_computed_and_printed(tmp_path, capsys):
+    file_study(tmp_path / "x", [record("a"), record("b")])
+    assert main(["table", "--filed", str(tmp_path / "x")]) == 0
+    shown = capsys.readouterr().out
+    assert "| candidate |" in shown
+    assert all(f"| {name} |" in shown for name in "ab")
+    assert main(["table", "--filed", str(tmp_path)]) == 1
+    assert "params.yaml does not exist" in capsys.readouterr().err
+
+
 def test_a_manifest_is_read_by_its_place(tmp_path):
-    file_study(tmp_path / "x", [record("a")], **{"calibration/main/cache.json": {"kind": "calibration"}})
+    file_study(tmp_path / "x", [record("a")], manifests={"calibration/main/cache.json": {"kind": "calibration"}})
     assert read_filed_study(tmp_path / "x").manifest("calibration/main/cache.json") == {"kind": "calibration"}

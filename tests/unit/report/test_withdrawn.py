@@ -4,7 +4,7 @@ from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, Workload
 from temper.report.filed import read_filed_study
 from temper.report.pages import filled, results_table
-from temper.report.withdrawn import FILE
+from temper.report.withdrawn import FILE, Withdrawal
 from tests.filed import file_study
 from tests.records import record, workload
 
@@ -57,7 +57,28 @@ def test_no_table_shows_what_was_withdrawn(folder, tmp_path):
     first, second = (results_table(read_filed_study(folder), [name]) for name in ("b1-s8", "b2-s8"))
     assert "| 1.00 |" not in first
     assert "| 3.00 |" in second
-    assert "| 1.00 |" not in filled(page, tmp_path)
+    shown = filled(page, tmp_path)
+    assert "| 1.00 |" not in shown
+    note = "Withdrawn on 2026-11-30: latencies at b1-s8 of all candidates: other work ran on both cores."
+    assert note in shown
+    assert note in first
+    assert "Withdrawn" not in second
+
+
+def test_what_was_executed_is_shown_though_its_latency_is_not(tmp_path):
+    ran = {"products_by_precision": {"INT8": 3}, "products": {"total": 3}, "conversion_time_share": 0.0}
+    timed = {"b1-s8": workload([1.0, 1.5], executed=ran)}
+    file_study(tmp_path / "results/cpu/tiny", [record("base", workloads=timed)])
+    (tmp_path / "results/cpu/tiny" / FILE).write_text(f"{ENTRY}candidates: all, workloads: all}}\n")
+    for what in ("table", "labels"):
+        assert "| 3 INT8 |" in filled(f"<!-- {what} of results/cpu/tiny -->\n<!-- end of table -->\n", tmp_path)
+
+
+def test_a_note_names_few_candidates_and_counts_many():
+    entry = Withdrawal(date="2026-11-30", reason="why", candidates=tuple("abcdef"), accuracy=True)
+    assert entry.note("ab", ()) == "Withdrawn on 2026-11-30: accuracy and labels of a, b: why."
+    assert entry.note("abcdefg", ()) == "Withdrawn on 2026-11-30: accuracy and labels of 6 candidates: why."
+    assert entry.note("g", ()) is None
 
 
 @pytest.mark.parametrize(
