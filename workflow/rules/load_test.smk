@@ -27,6 +27,7 @@ rule load_test:
         machine=measuring_machine(),
         workload=lambda wildcards: STUDY.workloads[STUDY.load_tests[wildcards.load_test]["workload"]],
         distinct_batches=STUDY.measurement.distinct_batches,
+        quiet={"busy_share": STUDY.measurement.busy_share, "quiet_wait_s": STUDY.measurement.quiet_wait_s},
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.load_tests[wildcards.load_test]['loads']}",
         data_folder=subpath(input.test_set, parent=True),

@@ -20,7 +20,9 @@ from temper.load_test.search import check_time, expected_rate, highest_rate
 from temper.load_test.summary import SPOILED
 from temper.measurement.isolated import answer_request
 from temper.measurement.latency import time_inference
+from temper.measurement.task import watch_of
 from temper.measurement.timed_inputs import TimedInputs, check_length, timed_inputs, warm_shapes
+from temper.measurement.watch import Busy
 from temper.signature import Signature, Tensors
 
 CALIBRATION_S = 0.3  # of timed calls, from which the first expected rate comes
@@ -76,6 +78,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         DataError: the workload's rows are longer than the model takes.
         PipelineError: the runner's own.
         LoadTestError: timeout_s is too short for a single run, or LoadGen left no result.
+        Busy: others took too much of the machine for as long as is waited.
     """
     deadline_s = time.monotonic() + TIMEOUT_SHARE * request["row"]["timeout_s"]
     row, backend = LoadTestRow.model_validate(request["row"]), request["backend"]
@@ -99,7 +102,9 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     with runner as loaded:
         warm_shapes(loaded, inputs)  # sentences differ in length, and a query may be the first of its shape
         calibration = _calibrate(loaded, inputs)
-        test = LoadTest(row, loaded, library, batch_size, request["seed"], folder)
+        watch = watch_of(request)
+        watch.wait_until_quiet()
+        test = LoadTest(row, loaded, library, batch_size, request["seed"], folder, watch)
         mean_s = calibration["latency_mean_ms"] / 1e3
         cost_s = HAND_OFF_COST_S if row.scenario == "server" else QUERY_COST_S
         rate_per_s = batch_size / (mean_s + cost_s)
@@ -125,6 +130,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "files_sha256": {name: facts["sha256"] for name, facts in manifest["files"].items()},
         "ran": ran,
         "loadgen_version": installed_version(LIBRARY),
+        "contention": watch.found(),
     }
 
 
@@ -141,7 +147,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         return load_test(request, Path(request["logs_folder"]))
-    except (PipelineError, Unavailable):
+    except (PipelineError, Unavailable, Busy):
         raise
     except BaseException as error:  # also what a runner means to end the process with
         traceback.print_exc()

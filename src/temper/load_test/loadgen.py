@@ -4,11 +4,16 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
+from temper.devices import gpu_indices
 from temper.errors import LoadTestError, Unavailable
 from temper.load_test import driver
 from temper.load_test.options import LoadTestRow, check_workload
 from temper.load_test.summary import SPOILED
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
+from temper.measurement.patience import note_waited, wait_left_s
+from temper.measurement.watch import Busy
+
+WAITING_SHARE = 0.25  # of the timeout that may be waited for a quiet machine: the runs need the rest
 
 
 def run_load_test(
@@ -21,6 +26,7 @@ def run_load_test(
     seed: int,
     artifact: str,
     data_folder: str,
+    quiet: Mapping[str, float],
 ) -> dict[str, Any]:
     """Load-test one artifact on one backend.
 
@@ -33,13 +39,15 @@ def run_load_test(
         seed: the study's; also of LoadGen's schedule and choice of samples.
         artifact: folder of the checkpoint, ONNX file or engine.
         data_folder: prepared data; only its test split is read.
+        quiet: busy_share and quiet_wait_s of the section `measurement:`.
 
     Returns:
-        JSON. Where the machine lacks something: status 'not measured', reason, settings. Else:
+        JSON. Where the machine lacks something, or was busy: status 'not measured', reason, settings. Else:
         status 'measured', reason None, settings (row, workload, distinct_batches, seed);
         valid: of the reported run; run: its facts (`temper.load_test.summary.parse_summary`, with rate_per_s, pilot,
         samples, errors); summary: LoadGen's own text of it; runs: the facts of every run in order;
         calibration: calls, latency_p50_ms, latency_mean_ms, service_rate_per_s (samples per second of one caller);
+        contention: what others took beside the runs that count (temper/measurement/record.py);
         sample_library: samples, inputs_sha256, padding_share and computed_padding_share (0–1: of the inputs, and of what the
         runner computes for them); files_sha256 of the artifact; ran: the runner's own description; loadgen_version.
         SingleStream and Offline also: attempts_ended ('long_enough', 'attempts' or 'timeout_s': a run was too short, and
@@ -62,9 +70,15 @@ def run_load_test(
         "distinct_batches": distinct_batches,
         "seed": seed,
     }
+    gpus = gpu_indices(backend["gpus"], backend["options"])
+    allowed_s = wait_left_s(quiet["quiet_wait_s"])
     request = {
         **settings,
         "task": "load_test",
+        "name": f"load test of {named}",
+        "gpus": gpus,
+        "measurement": {"busy_share": quiet["busy_share"], "max_duration_s": checked.timeout_s},
+        "wait_s": min(allowed_s, WAITING_SHARE * checked.timeout_s),
         "asked": asked,
         "loads": checked.loads,
         "backend": dict(backend),
@@ -84,9 +98,16 @@ def run_load_test(
             )
         except Unavailable as lacking:
             return {"status": "not measured", "reason": lacking.reason, "settings": settings}
+        except Busy as busy:
+            note_waited(busy.contention["waited_s"])
+            return {
+                **{"status": "not measured", "reason": busy.reason},
+                **{"contention": busy.contention, "settings": settings},
+            }
         except (NoAnswer, OutOfMemory) as error:
             told = error.__cause__ or error  # of OutOfMemory: the process that was killed, or the runner's own error
             raise (_no_answer(told, asked, checked.timeout_s) if isinstance(told, NoAnswer) else told) from None
+    note_waited(result["contention"]["waited_s"])
     return {"status": "measured", "reason": None, **result, "settings": settings}
 
 

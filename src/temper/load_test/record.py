@@ -52,6 +52,7 @@ def load_test(
     seed: int,
     artifact: str,
     data_folder: str,
+    quiet: Mapping[str, float],
     record: str,
     source_digest: str,
 ) -> None:
@@ -68,6 +69,7 @@ def load_test(
         seed: the study's.
         artifact: folder of what it loads.
         data_folder: prepared data; only its test split is read.
+        quiet: busy_share and quiet_wait_s of the section `measurement:`.
         record: where the record goes.
         source_digest: of the code that measures.
 
@@ -96,6 +98,7 @@ def load_test(
             seed=seed,
             artifact=artifact,
             data_folder=data_folder,
+            quiet=quiet,
         )
         facts |= {key: facts["result"][key] for key in ("status", "reason")}
     except Unavailable as lacking:

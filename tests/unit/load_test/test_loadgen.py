@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 import time
 
 import pyarrow as pa
@@ -88,7 +90,17 @@ def run(tiny_study, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
 
-    def run(runner="fake", *, workload=ONE, gpus=0, options=None, fake=None, data_folder=tiny_study.data, **changes):
+    def run(
+        runner="fake",
+        *,
+        workload=ONE,
+        gpus=0,
+        options=None,
+        fake=None,
+        data_folder=tiny_study.data,
+        busy_share=1.0,
+        **changes,
+    ):
         try:
             return run_load_test(
                 row={**ROW, **changes},
@@ -104,6 +116,7 @@ def run(tiny_study, tmp_path, monkeypatch):
                 seed=SEED,
                 artifact=str(tiny_study.fp32),
                 data_folder=str(data_folder),
+                quiet={"busy_share": busy_share, "quiet_wait_s": 0.0},
             )
         finally:
             assert list(scratch.iterdir()) == []  # LoadGen's logs are gone, however it ended
@@ -280,3 +293,16 @@ def test_a_query_is_one_sample_but_offline(run):
         run(workload=BATCH)
     with pytest.raises(ConfigError, match="differ in length"):
         run(scenario="offline", workload={"batch_size": 4, "real_lengths": "arrival"})
+
+
+def test_a_machine_that_others_use_is_no_load_test_and_the_evidence_is_kept(run):
+    burner = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(burner, start_new_session=True) as other:
+        try:
+            found = run(busy_share=0.01)
+        finally:
+            other.kill()
+    assert found["status"] == "not measured"
+    assert found["reason"].startswith("the machine was busy: ")
+    assert "cpu_times" in found["contention"]["sources"]
+    assert "run" not in found

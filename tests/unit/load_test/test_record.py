@@ -20,6 +20,7 @@ def test_int8_is_only_said_of_what_shows_it(tiny_study, tmp_path):
             seed=SEED,
             artifact=str(tiny_study.fp32),
             data_folder=str(tiny_study.data),
+            quiet={"busy_share": 1.0, "quiet_wait_s": 0.0},
             record=str(tmp_path / "record.json"),
             source_digest="s",
         )
