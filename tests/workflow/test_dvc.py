@@ -28,49 +28,53 @@ CALIBRATED_ANEW = sorted([*CALIBRATE, *AFTER_CALIBRATION])
 STUDIES = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml")), *sorted(HERE.glob("params.*.yaml"))]
 
 
+@pytest.fixture(scope="module")
+def planning(tmp_path_factory):
+    """A checkout in which any study is planned; a test brings its params.yaml."""
+    made = make_repository(tmp_path_factory.mktemp("planning") / "study")
+    yield made
+    shutil.rmtree(made.folder)
+
+
 @pytest.mark.parametrize("params", STUDIES, ids=lambda path: path.parent.name + path.name)
-def test_dvc_has_the_jobs_inputs_outputs_and_params_of_the_snakefile(params, tmp_path):
-    hold_dvc_against_the_snakefile(params, tmp_path)
+def test_dvc_has_the_jobs_inputs_outputs_and_params_of_the_snakefile(params, planning):
+    hold_dvc_against_the_snakefile(params.read_text(), planning)
 
 
-def test_dvc_knows_that_an_engine_follows_the_buckets_of_its_row(tmp_path):
+def test_dvc_knows_that_an_engine_follows_the_buckets_of_its_row(planning):
     content = yaml.safe_load((HERE / "params.tiny.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**content, "bucketed_engines": BUCKETED}))
-    hold_dvc_against_the_snakefile(tmp_path / "params.yaml", tmp_path)
+    hold_dvc_against_the_snakefile(yaml.safe_dump({**content, "bucketed_engines": BUCKETED}), planning)
 
 
-def hold_dvc_against_the_snakefile(params, tmp_path):
-    made = make_repository(tmp_path / "study", params)
-    try:
-        jobs = {job.name: job for job in made.jobs()}
-        outputs = {path for job in jobs.values() for path in job.outputs}
-        listed = settings_json(list(jobs.values()))
-        stages = {}
-        for stage in Repo(made.folder).index.stages:
-            *_, command = stage.cmd.partition("temper ")
-            if command != "settings":
-                stages[command.removeprefix("job ")] = stage
-        assert sorted(stages) == sorted(jobs)
-        for name, job in jobs.items():
-            stage = stages[name]
-            files = {dep.def_path for dep in stage.deps} - {"settings.json"}
-            keys = [key for dep in stage.deps if dep.def_path == "settings.json" for key in dep.params]
-            assert keys == [f"{job.rule}.{job.row}" if job.row else job.rule], name
-            assert {dep.def_path for dep in stage.params} == {"settings.json"}, name
+def hold_dvc_against_the_snakefile(params, made):
+    (made / "params.yaml").write_text(params)
+    jobs = {job.name: job for job in made.jobs()}
+    outputs = {path for job in jobs.values() for path in job.outputs}
+    listed = settings_json(list(jobs.values()))
+    stages = {}
+    for stage in Repo(made.folder).index.stages:
+        *_, command = stage.cmd.partition("temper ")
+        if command != "settings":
+            stages[command.removeprefix("job ")] = stage
+    assert sorted(stages) == sorted(jobs)
+    for name, job in jobs.items():
+        stage = stages[name]
+        files = {dep.def_path for dep in stage.deps} - {"settings.json"}
+        keys = [key for dep in stage.deps if dep.def_path == "settings.json" for key in dep.params]
+        assert keys == [f"{job.rule}.{job.row}" if job.row else job.rule], name
+        assert {dep.def_path for dep in stage.params} == {"settings.json"}, name
 
-            def beside(path, places):
-                return [place for place in places if path == place or path.startswith(f"{place}/")]
+        def beside(path, places):
+            return [place for place in places if path == place or path.startswith(f"{place}/")]
 
-            read = [path for path in job.inputs if path in outputs]
-            assert [path for path in read if len(beside(path, files)) != 1] == [], name
-            assert [place for place in files if not any(beside(path, [place]) for path in read)] == [], name
-            outs = {out.def_path for out in stage.outs}
-            assert [path for path in job.outputs if len(beside(path, outs)) != 1] == [], name
-            assert [place for place in outs if not any(beside(path, [place]) for path in job.outputs)] == [], name
-            entry = listed[job.rule][job.row] if job.row else listed[job.rule]
-            assert {key: value for key, value in entry.items() if key != "outside_files"} == job.settings
-    finally:
-        shutil.rmtree(made.folder)
+        read = [path for path in job.inputs if path in outputs]
+        assert [path for path in read if len(beside(path, files)) != 1] == [], name
+        assert [place for place in files if not any(beside(path, [place]) for path in read)] == [], name
+        outs = {out.def_path for out in stage.outs}
+        assert [path for path in job.outputs if len(beside(path, outs)) != 1] == [], name
+        assert [place for place in outs if not any(beside(path, [place]) for path in job.outputs)] == [], name
+        entry = listed[job.rule][job.row] if job.row else listed[job.rule]
+        assert {key: value for key, value in entry.items() if key != "outside_files"} == job.settings
 
 
 def test_every_study_of_this_repository_has_the_same_dvc_yaml():
@@ -129,6 +133,7 @@ def cache_method(made) -> str:
     return json.loads((made / "artifacts/calibration/main/cache.json").read_text())["method"]
 
 
+@pytest.mark.long  # test_silent_cases.py has the same experiment up to what it looks at
 def test_an_experiment_in_a_temporary_folder_runs_the_same_jobs_and_leaves_the_workspace(repository):
     before = repository.digests()
     done = repository.dvc("exp", "run", "--temp", "--name", "minmax", "-S", "calibrations.main.method=minmax")
@@ -288,6 +293,19 @@ def test_another_driver_is_another_trigger(repository):
     }
 
 
+def test_another_machine_makes_every_measurement_stale_and_nothing_else(repository):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("a machine with one usable core has no smaller one inside it")
+    settings = []
+    for cores in (all_cores(), one_core()):
+        repository.run("taskset", "--cpu-list", cores, "temper", "settings")
+        settings.append(json.loads((repository / "settings.json").read_text()))
+    first, second = settings
+    assert [f"measure {row}" for row in first["measure"] if first["measure"][row] != second["measure"][row]] == MEASURED
+    assert {**first, "measure": {}} == {**second, "measure": {}}
+
+
+@pytest.mark.long
 def test_another_machine_measures_anew_and_the_first_one_finds_its_records_again(repository):
     record = repository / "artifacts/measurements/ort-int8.json"
     first = record.read_bytes()
@@ -299,6 +317,10 @@ def test_another_machine_measures_anew_and_the_first_one_finds_its_records_again
     assert json.loads(record.read_text())["machine"]["cores_usable"] == 1
     assert [job for job in repository.repro() if job != "report"] == []
     assert record.read_bytes() == first
+
+
+def all_cores() -> str:
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))))
 
 
 def one_core() -> str:

@@ -286,6 +286,7 @@ def test_a_deleted_file_is_made_again_with_what_follows(study, path, jobs):
     assert study.planned() == sorted(jobs)
 
 
+@pytest.mark.long  # the killed run below loses the same folder
 def test_a_deleted_calibration_cache_comes_back_with_the_same_bytes(study):
     before = study.digests()
     (study / "artifacts/calibration/main/quantized.onnx").unlink()

@@ -53,8 +53,8 @@ def test_upgrade_tensorrt(repository):
     assert "Nothing to be done" in output
 
 
-# test_remotes.py has S3 in every run
-@pytest.mark.parametrize("kind", ["folder", pytest.param("S3", marks=pytest.mark.long)])
+@pytest.mark.long  # test_remotes.py runs the same commands one by one
+@pytest.mark.parametrize("kind", ["folder", "S3"])
 def test_share_results(kind, finished, tmp_path: Path, request):
     made = checkout_of(finished, tmp_path / "study")
     (made / "artifacts/report/summary.md").unlink()  # what is left to be finished
