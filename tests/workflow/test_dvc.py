@@ -20,6 +20,7 @@ from tests.workflow.test_exactness import (
     BUCKETED,
     CALIBRATE,
     ENGINES,
+    JUDGED,
     MEASURED,
     REPORT,
 )
@@ -108,7 +109,7 @@ def test_dvc_and_snakemake_make_the_same_bytes(finished, finished_repository):
 def test_snakemake_first_then_commit_costs_no_job(finished, tmp_path):
     made = checkout_of(finished, tmp_path / "study")
     assert made.planned() == []
-    assert "16 jobs handed to DVC" in made.temper_says("commit")
+    assert "17 jobs handed to DVC" in made.temper_says("commit")
     assert made.repro() == []
     assert made.planned() == []
     shutil.rmtree(made.folder)
@@ -150,7 +151,7 @@ def test_an_experiment_in_a_temporary_folder_runs_the_code_that_was_committed_wi
     tables.write_text(tables.read_text().replace("Measured on", "As edited, measured on"))
     repository.commit("other code")
     done = repository.dvc("exp", "run", "--temp", "--name", "edited", "-S", "analysis.latency_margin=0.1")
-    assert dvc_jobs(done) == REPORT
+    assert dvc_jobs(done) == JUDGED
     repository.dvc("exp", "apply", "edited")
     assert "As edited, measured on" in (repository / "artifacts/report/summary.md").read_text()
 
@@ -159,10 +160,10 @@ def test_a_new_and_a_removed_candidate(repository):
     row = {"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]}
     record = repository / "artifacts/measurements/ort-fp16.json"
     repository.set(**{"candidates__ort-fp16": row})
-    assert repository.repro() == ["measure ort-fp16", "report"]
+    assert repository.repro() == ["measure ort-fp16", *JUDGED]
     assert record.is_file()
     repository.set(**{"candidates__ort-fp16": ...})
-    assert repository.repro() in ([], REPORT)  # [] where DVC's run cache still knows the report
+    assert repository.repro() in ([], JUDGED)  # [] where DVC's run cache still knows them
     assert not record.exists()
     assert repository.run("temper", "sync")
     assert repository.planned() == []
@@ -210,7 +211,10 @@ TRIGGERS = {
     "another GPU": (lambda made: {"PATH": fake_gpu(made.folder.parent, "580")}, ["measure rtx-int8"]),
     "another onnxruntime": (
         lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "onnxruntime")},
-        MEASURED,  # the baseline runs on it, beside every candidate; test_run_table.py has a study where it does not
+        [
+            *MEASURED,
+            "remeasure",
+        ],  # the baseline runs on it, beside every candidate; test_run_table.py has a study where it does not
     ),
     "another openvino": (
         lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "openvino")},
@@ -313,9 +317,9 @@ def test_another_machine_measures_anew_and_the_first_one_finds_its_records_again
         pytest.skip("a machine with one usable core has no smaller one inside it")
     done = repository.run("taskset", "--cpu-list", one_core(), "dvc", "repro")
     assert [job for job in dvc_jobs(done) if job.startswith("measure ")] == MEASURED
-    assert [job for job in dvc_jobs(done) if not job.startswith(("measure ", "report"))] == []
+    assert [job for job in dvc_jobs(done) if not job.startswith(("measure ", *JUDGED))] == []
     assert json.loads(record.read_text())["machine"]["cores_usable"] == 1
-    assert [job for job in repository.repro() if job != "report"] == []
+    assert [job for job in repository.repro() if job not in JUDGED] == []
     assert record.read_bytes() == first
 
 
@@ -340,8 +344,10 @@ def test_artifacts_made_elsewhere_are_measured_here_with_their_makers_versions(r
     said = repository.temper_says("sync", "--keep", **other)
     assert "kept fine_tune: torch: " in said
     planned = repository.run("temper", "plan", **other)
-    assert planned.startswith("2 jobs would run:\n  measure torch-fp32: ")  # what runs on torch itself, and the report
-    assert [job for job in repository.stale_stages(**other) if job not in ("measure torch-fp32", "report")] == []
+    assert planned.startswith(
+        "3 jobs would run:\n  measure torch-fp32: "
+    )  # what runs on torch itself, and what follows
+    assert [job for job in repository.stale_stages(**other) if job not in ("measure torch-fp32", *JUDGED)] == []
     made = json.loads((repository / "artifacts/measurements/ort-fp32.json").read_text())
     assert made["artifact"]["producer"]["torch"] != "99"
     repository.set(train__epochs=2)

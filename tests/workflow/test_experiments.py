@@ -13,14 +13,14 @@ from temper.report.filed import read_filed_study
 from temper.report.json_text import exact_json
 from temper.report.packed import Packed
 from tests.workflow.repository import dvc_jobs
-from tests.workflow.test_exactness import REPORT
+from tests.workflow.test_exactness import JUDGED
 
 OLD, NEW = "1.5.0.114", "1.6.1.120"
 QUEUED = {
-    "two-threads": ("backends.openvino-cpu.options.threads=2", ["measure openvino-int8", *REPORT]),
-    "wide-margin": ("analysis.latency_margin=0.3", REPORT),
+    "two-threads": ("backends.openvino-cpu.options.threads=2", ["measure openvino-int8", *JUDGED]),
+    "wide-margin": ("analysis.latency_margin=0.3", JUDGED),
 }
-UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", "report"]
+UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", *JUDGED]
 # the documented one (docs/how-to/compare-calibrations.md)
 SHOW = [
     "exp",
@@ -60,9 +60,9 @@ def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repos
 )
 def test_a_calibration_study_ends_in_a_table_and_a_plot_that_opens_offline(repository, methods):
     done = repository.run("temper", "calibration-study", "--methods", *methods, "--samples", "8")
-    jobs = 7 * len(methods)
+    jobs = 8 * len(methods)
     assert f"{len(methods)} experiments, {jobs} jobs in " in done
-    assert f"full reruns: {16 * len(methods)} jobs" in done
+    assert f"full reruns: {17 * len(methods)} jobs" in done
     folder = repository / "artifacts/comparison"
     content = json.loads((folder / "comparison.json").read_text())
     assert content["cost"]["jobs_run"] == jobs
@@ -90,7 +90,7 @@ def test_an_unknown_experiment_and_a_study_without_any_are_errors(repository):
 )
 def test_another_version_of_tensorrt_rtx_reruns_the_engines_and_going_back_costs_nothing(repository):
     planned = repository.temper_says("upgrade", "tensorrt_rtx", OLD, "--plan")
-    assert planned.startswith("4 jobs would run:")
+    assert planned.startswith("5 jobs would run:")
     assert f"build_engine fp32: TensorRT-RTX {NEW} → {OLD}" in planned
     before = (repository / "params.yaml").read_text()
     assert NEW in before

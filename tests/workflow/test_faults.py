@@ -17,15 +17,15 @@ import pytest
 from temper.measurement.record import Accuracy, read_record
 from tests.workflow.conftest import PATIENCE_S, happened
 from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
-from tests.workflow.test_exactness import flip_one_byte
+from tests.workflow.test_exactness import JUDGED, flip_one_byte
 
 SEED = 20261121
 KILLS_IN_CI, KILLS = 3, 36  # of the former one is for every change: test_exactness.py kills plain `snakemake`
 CHANGES = ({"calibrations__main__samples": 8}, {"train__epochs": 2})
-JOBS = (7, 14)  # that each of the changes reruns
+JOBS = (8, 15)  # that each of the changes reruns
 JOB_S = 2.0  # a kill falls that far into a job at most, or between it and the next
 ONE_MEASURED_ANEW = {"backends__openvino-cpu__options__threads": 2}
-ITS_JOBS = ["measure openvino-int8", "report"]
+ITS_JOBS = ["measure openvino-int8", *JUDGED]
 ITS_LOG = "logs/measure/openvino-int8.log"
 COMMANDS = {
     "snakemake": [sys.executable, "-m", "snakemake", "--cores", "2"],
@@ -188,7 +188,7 @@ def test_bytes_flipped_under_an_old_time_are_named_and_the_named_command_restore
     assert "temper sync" in output
     assert f"{path} is not the file its job wrote: restored from DVC's cache" in repository.temper_says("sync")
     assert repository.digests() == before
-    assert repository.repro() in ([], ["measure ort-int8", "report"])
+    assert repository.repro() in ([], ["measure ort-int8", *JUDGED])
     repository.run("temper", "sync")
     repository.snakemake()
     assert repository.planned() == []

@@ -92,7 +92,7 @@ def test_new_study_and_predict(tmp_path):
     shorten(made / "studies/mine/params.yaml")
     plan, run, table = (run_block(made, block) for block in others)
     assert "measure openvino-int8" in plan
-    assert "15 of 15 steps (100%) done" in run
+    assert "16 of 16 steps (100%) done" in run
     assert "openvino-int8" in table
     texts, rows, everything = (run_block(made, block, ROWS=str(data)) for block in blocks("predict.md"))
     assert "a charming film" in texts
