@@ -276,14 +276,16 @@ def copy_code_of(code: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_repository(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Repository"]:
-    """A checkout whose tiny study was made by `dvc repro`. Read it only."""
-    from tests.workflow.repository import Repository, copy_repository, make_repository
+def finished_repository(
+    finished: StudyFolder, made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["Repository"]:
+    """A checkout with the finished tiny study, handed to DVC: it is there sooner than by `dvc repro`. Read it only."""
+    from tests.workflow.repository import Repository, checkout_of, copy_repository
 
     def make(folder: Path) -> None:
-        made = make_repository(folder / "study")
-        (made / "first-run.txt").write_text(made.dvc("repro"))
-        (made / ".git/info/exclude").write_text("first-run.txt\n")
+        made = checkout_of(finished, folder / "study")
+        (made / "commit.txt").write_text(made.temper_says("commit"))
+        (made / ".git/info/exclude").write_text("commit.txt\n")
         made.commit("the first run")
 
     original = made_once("repository", make) / "study"

@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from temper.plan import SETTINGS_CHANGED, parse_dry_run
 from temper.tracking.sync import settings_json
 from tests.workflow.conftest import HERE, ROOT, other_version
-from tests.workflow.repository import checkout_of, dvc_jobs, make_repository
+from tests.workflow.repository import dvc_jobs, make_repository
 from tests.workflow.test_exactness import (
     AFTER_CALIBRATION,
     AFTER_TRAINING,
@@ -83,9 +83,37 @@ def test_every_study_of_this_repository_has_the_same_dvc_yaml():
         assert params.with_name("dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
 
 
-def test_dvc_makes_everything_status_is_clean_and_snakemake_agrees(finished_repository):
+@pytest.fixture(scope="module")
+def made_by_dvc(tmp_path_factory):
+    """A checkout whose tiny study was made by `dvc repro`, and what that printed. Read it only."""
+    made = make_repository(tmp_path_factory.mktemp("by_dvc") / "study")
+    printed = made.dvc("repro")
+    made.commit("the first run")
+    yield made, printed
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.long
+def test_dvc_makes_everything_and_snakemake_agrees(made_by_dvc):
+    made, printed = made_by_dvc
+    assert dvc_jobs(printed) == ALL
+    assert made.repro() == []
+    assert made.planned() == []
+
+
+@pytest.mark.long
+def test_dvc_and_snakemake_make_the_same_bytes(finished, made_by_dvc):
+    made, alone = made_by_dvc[0].digests(), finished.digests()
+    ours = {path: digest for path, digest in made.items() if not path.endswith(".gitignore")}
+    assert ours == alone
+
+
+# Run | jobs: DVC's and Snakemake's decisions (test_run_table.py has the same on the embedded study)
+
+
+def test_snakemake_first_then_commit_costs_no_job_and_the_status_is_clean(finished_repository):
     made = finished_repository
-    assert dvc_jobs((made / "first-run.txt").read_text()) == ALL
+    assert "17 jobs handed to DVC" in (made / "commit.txt").read_text()
     assert json.loads(made.dvc("status", "--json").splitlines()[-1]) == {"settings": ["always changed"]}
     assert made.repro() == []
     assert made.planned() == []
@@ -95,24 +123,6 @@ def test_dvc_makes_everything_status_is_clean_and_snakemake_agrees(finished_repo
     )
     assert "ort-int8" in made.dvc("metrics", "show")
     assert "settings.json" in made.run("git", "ls-files")
-
-
-def test_dvc_and_snakemake_make_the_same_bytes(finished, finished_repository):
-    made, alone = finished_repository.digests(), finished.digests()
-    ours = {path: digest for path, digest in made.items() if not path.endswith(".gitignore")}
-    assert ours == alone
-
-
-# Run | jobs: DVC's and Snakemake's decisions (test_run_table.py has the same on the embedded study)
-
-
-def test_snakemake_first_then_commit_costs_no_job(finished, tmp_path):
-    made = checkout_of(finished, tmp_path / "study")
-    assert made.planned() == []
-    assert "17 jobs handed to DVC" in made.temper_says("commit")
-    assert made.repro() == []
-    assert made.planned() == []
-    shutil.rmtree(made.folder)
 
 
 def test_an_experiment_runs_what_depends_on_its_setting_and_going_back_costs_nothing(repository):
