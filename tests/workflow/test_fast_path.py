@@ -1,8 +1,8 @@
 """Every study from its data to each ONNX file that needs no calibration, cut down, in this process.
 
 One text and one image study run whole with every change (`finished`, `finished_images`); those of studies/ run whole with
-`make long-test` (docs/decisions/0042). Here their own rows meet the code that reads them. What two studies make with the
-same settings is made once.
+`make long-test` (docs/decisions/0042). Here their own rows meet the code that reads them. Nothing is trained. What two
+studies make with the same settings is made once.
 """
 
 import json
