@@ -72,7 +72,7 @@ results: $(READY) need-MACHINE  ## file this machine's records: make results MAC
 library: $(READY) need-PACKAGE need-VERSION  ## another version of a library: make library PACKAGE=tensorrt-rtx-cu13 VERSION=1.5.0.114
 	$(BIN)/pip install --quiet --disable-pip-version-check --target $(VENV)/libraries/$(PACKAGE)-$(VERSION) $(PACKAGE)==$(VERSION)
 
-test: $(TEST_READY)  ## every test that needs no GPU
+test: $(TEST_READY)  ## the tests of every change; no GPU
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 gpu-test: $(TEST_READY)  ## the tests that need an NVIDIA GPU
@@ -90,7 +90,7 @@ typecheck-tensorrt: $(TEST_READY)  ## the code for TensorRT 10 against its stubs
 	sed -i -E 's/([(, ])in: /\1in_: /g; s/(= None, channel_axis: int)\)/\1 = ...)/' $(VENV)/stubs/tensorrt_bindings/tensorrt.pyi
 	MYPYPATH=$(VENV)/stubs $(BIN)/mypy --cache-dir $(VENV)/stubs/cache
 
-long-test: $(TEST_READY)  ## tests that take minutes to an hour: 36 kills, the table of runs and jobs on the embedded study
+long-test: $(TEST_READY)  ## the other tests without a GPU, hours: every study cut down and run, 36 kills, the table of runs and jobs
 	$(BIN)/python -m pytest -m long
 
 benchmark: $(TEST_READY)  ## overhead, no-op time, memory and harness cost of the embedded study, as ratios

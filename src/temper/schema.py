@@ -144,7 +144,6 @@ class Measurement(_Closed):
     throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_distinct)]
     throughput_duration_s: PositiveFloat  # for each number of callers
     accuracy_batch_size: PositiveInt
-    gpus_side_by_side: PositiveInt  # candidates that are measured at a time, one GPU each; 1: nothing else runs
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

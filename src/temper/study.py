@@ -160,7 +160,6 @@ def _check_measured(study: Study) -> None:
                 check_fit(study, row_place, candidate.workloads, engine)
                 _check_engine_version(study, row_place, row, engine)
     _check_references(study)
-    _check_side_by_side(study)
     for name, section in study.load_tests.items():
         _check_load_test(study, name, section)
 
@@ -178,22 +177,6 @@ def _check_load_test(study: Study, name: str, section: Mapping[str, Any]) -> Non
     if kind == "engines":
         check_fit(study, place, (row.workload,), engine)
         _check_engine_version(study, place, row, engine)
-
-
-def _check_side_by_side(study: Study) -> None:
-    """Measured side by side, candidates and the baseline have a GPU each and share the CPU."""
-    if study.measurement.gpus_side_by_side == 1:
-        return
-    rows: dict[str, BaselineRow | CandidateRow] = {"baseline": study.baseline}
-    rows |= {f"candidates.{name}": row for name, row in study.candidates.items()}
-    for place, row in rows.items():
-        backend = study.backends[row.backend]
-        if backend.gpus != 1 and backend.runner != "null":
-            raise params_error(
-                f"measurement.gpus_side_by_side is {study.measurement.gpus_side_by_side}, and {place} runs on "
-                f"{row.backend}, which asks for {backend.gpus} GPUs: others would run beside it on what it is timed on",
-                "set measurement.gpus_side_by_side to 1, or keep to backends on one GPU each",
-            )
 
 
 def _check_references(study: Study) -> None:

@@ -189,12 +189,6 @@ def test_a_number_as_the_name_of_a_row_is_refused():
         read_study(params)
 
 
-def test_only_gpus_are_measured_side_by_side():
-    error = refusal(("measurement/gpus_side_by_side", 2))
-    assert error.happened.startswith("measurement.gpus_side_by_side is 2, and baseline runs on ")
-    assert "which asks for 0 GPUs" in error.happened
-
-
 CHOICES = [
     ("data/source", "data.source", "digits, files, hub, image_folder, synthetic"),
     ("train/method", "train.method", "fine_tune, none, untrained"),

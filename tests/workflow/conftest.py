@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ import yaml
 
 from temper.artifact import sha256
 from temper.plan import parse_dry_run
+from tests.workflow.warm import WARM
 
 if TYPE_CHECKING:
     from tests.workflow.repository import Repository
@@ -89,35 +90,46 @@ class StudyFolder:
     def __truediv__(self, path: str) -> Path:
         return self.folder / path
 
+    def _options(self, *arguments: str, cores: int = 2) -> list[str]:
+        """Of `snakemake` in this folder."""
+        where = ["--snakefile", str(self.code / "Snakefile"), "--directory", str(self.folder)]
+        return [*where, "--cores", str(cores), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.code / "src")}
+
     def command(self, *arguments: str, cores: int = 2) -> dict[str, Any]:
         """Arguments for subprocess: `snakemake` in this folder, in a process group of its own."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
         return {
-            "args": [*command, "--directory", str(self.folder), "--cores", str(cores), *arguments],
+            "args": [sys.executable, "-m", "snakemake", *self._options(*arguments, cores=cores)],
             "cwd": self.code,
-            "env": {**os.environ, "PYTHONPATH": str(self.code / "src")},
+            "env": self._environment(),
             "text": True,
             "start_new_session": True,
         }
 
+    def _run(
+        self, command: str, arguments: Sequence[str], patience_s: float = PATIENCE_S
+    ) -> "subprocess.CompletedProcess[str]":
+        return WARM.run(command, arguments, cwd=self.code, env=self._environment(), patience_s=patience_s)
+
     def snakemake(self, *arguments: str, cores: int = 2, patience_s: float = PATIENCE_S) -> str:
         """Run it; return what it printed."""
-        done = subprocess.run(**self.command(*arguments, cores=cores), capture_output=True, timeout=patience_s)
+        done = self._run("snakemake", self._options(*arguments, cores=cores), patience_s)
         output: str = done.stdout + done.stderr
         assert done.returncode == 0, output
         return output
 
     def refused(self, *arguments: str) -> str:
         """Run it where it has to fail; return what it printed."""
-        done = subprocess.run(**self.command(*arguments), capture_output=True, timeout=PATIENCE_S)
+        done = self._run("snakemake", self._options(*arguments))
         output: str = done.stdout + done.stderr
         assert done.returncode != 0, output
         return output
 
-    def temper(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def temper(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the `temper` command."""
-        command = {**self.command(), "args": [sys.executable, "-m", "temper.cli", *arguments]}
-        return subprocess.run(**command, capture_output=True, timeout=PATIENCE_S)
+        return self._run("temper", arguments)
 
     def planned(self, *arguments: str) -> list[str]:
         """The jobs that would run, sorted; [] where Snakemake says that nothing is to be done."""
@@ -264,14 +276,16 @@ def copy_code_of(code: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_repository(made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Repository"]:
-    """A checkout whose tiny study was made by `dvc repro`. Read it only."""
-    from tests.workflow.repository import Repository, copy_repository, make_repository
+def finished_repository(
+    finished: StudyFolder, made_once: MadeOnce, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["Repository"]:
+    """A checkout with the finished tiny study, handed to DVC: it is there sooner than by `dvc repro`. Read it only."""
+    from tests.workflow.repository import Repository, checkout_of, copy_repository
 
     def make(folder: Path) -> None:
-        made = make_repository(folder / "study")
-        (made / "first-run.txt").write_text(made.dvc("repro"))
-        (made / ".git/info/exclude").write_text("first-run.txt\n")
+        made = checkout_of(finished, folder / "study")
+        (made / "commit.txt").write_text(made.temper_says("commit"))
+        (made / ".git/info/exclude").write_text("commit.txt\n")
         made.commit("the first run")
 
     original = made_once("repository", make) / "study"

@@ -8,7 +8,6 @@ import copy
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -239,8 +238,7 @@ def run_cut_down(
     if not own_baseline:
         params["baseline"] = light_baseline(params)
     (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    done = subprocess.run(**study.command(), capture_output=True, timeout=10 * PATIENCE_S)
-    assert done.returncode == 0, done.stdout + done.stderr
+    study.snakemake(patience_s=10 * PATIENCE_S)
     return study
 
 

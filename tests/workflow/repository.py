@@ -11,6 +11,7 @@ from pathlib import Path
 
 from temper.tracking.jobs import Job
 from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder
+from tests.workflow.warm import MODULES, WARM
 
 CODE = ("workflow", "profiles", "src", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
 JOB = re.compile(r"^> temper job (.+)$", re.MULTILINE)
@@ -38,17 +39,13 @@ class Repository(StudyFolder):
         path = os.pathsep.join([environment.pop("PATH", str(BIN)), str(BIN), os.environ["PATH"]])
         code = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(self.code / "src")]))
         kept = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"} | {"PYTHONPATH": code}
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment},
-            capture_output=True,
-            text=True,
-            timeout=4 * PATIENCE_S,
-        )
+        env = {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        if command[0] in MODULES:
+            return WARM.run(command[0], command[1:], cwd=self.folder, env=env, patience_s=4 * PATIENCE_S)
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=4 * PATIENCE_S)
 
     def dvc(self, *arguments: str, **environment: str) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments, **environment)
+        return self.run("dvc", *arguments, **environment)
 
     def repro(self, **environment: str) -> list[str]:
         """The jobs that `dvc repro` ran."""
@@ -69,7 +66,7 @@ class Repository(StudyFolder):
             "import dataclasses, json, temper.tracking.jobs as tracking;"
             "print(json.dumps([dataclasses.asdict(job) for job in tracking.planned_jobs()]))"
         )
-        found = json.loads(self.run(sys.executable, "-c", program).splitlines()[-1])
+        found = json.loads(self.run("python", "-c", program).splitlines()[-1])
         tuples = ("inputs", "outputs")
         return [
             Job(**{**job, **{key: tuple(job[key]) for key in tuples}, "needs": tuple(map(tuple, job["needs"]))})

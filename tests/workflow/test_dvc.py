@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from temper.plan import SETTINGS_CHANGED, parse_dry_run
 from temper.tracking.sync import settings_json
 from tests.workflow.conftest import HERE, ROOT, other_version
-from tests.workflow.repository import checkout_of, dvc_jobs, make_repository
+from tests.workflow.repository import dvc_jobs, make_repository
 from tests.workflow.test_exactness import (
     AFTER_CALIBRATION,
     AFTER_TRAINING,
@@ -20,6 +20,7 @@ from tests.workflow.test_exactness import (
     BUCKETED,
     CALIBRATE,
     ENGINES,
+    JUDGED,
     MEASURED,
     REPORT,
 )
@@ -28,49 +29,53 @@ CALIBRATED_ANEW = sorted([*CALIBRATE, *AFTER_CALIBRATION])
 STUDIES = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml")), *sorted(HERE.glob("params.*.yaml"))]
 
 
+@pytest.fixture(scope="module")
+def planning(tmp_path_factory):
+    """A checkout in which any study is planned; a test brings its params.yaml."""
+    made = make_repository(tmp_path_factory.mktemp("planning") / "study")
+    yield made
+    shutil.rmtree(made.folder)
+
+
 @pytest.mark.parametrize("params", STUDIES, ids=lambda path: path.parent.name + path.name)
-def test_dvc_has_the_jobs_inputs_outputs_and_params_of_the_snakefile(params, tmp_path):
-    hold_dvc_against_the_snakefile(params, tmp_path)
+def test_dvc_has_the_jobs_inputs_outputs_and_params_of_the_snakefile(params, planning):
+    hold_dvc_against_the_snakefile(params.read_text(), planning)
 
 
-def test_dvc_knows_that_an_engine_follows_the_buckets_of_its_row(tmp_path):
+def test_dvc_knows_that_an_engine_follows_the_buckets_of_its_row(planning):
     content = yaml.safe_load((HERE / "params.tiny.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**content, "bucketed_engines": BUCKETED}))
-    hold_dvc_against_the_snakefile(tmp_path / "params.yaml", tmp_path)
+    hold_dvc_against_the_snakefile(yaml.safe_dump({**content, "bucketed_engines": BUCKETED}), planning)
 
 
-def hold_dvc_against_the_snakefile(params, tmp_path):
-    made = make_repository(tmp_path / "study", params)
-    try:
-        jobs = {job.name: job for job in made.jobs()}
-        outputs = {path for job in jobs.values() for path in job.outputs}
-        listed = settings_json(list(jobs.values()))
-        stages = {}
-        for stage in Repo(made.folder).index.stages:
-            *_, command = stage.cmd.partition("temper ")
-            if command != "settings":
-                stages[command.removeprefix("job ")] = stage
-        assert sorted(stages) == sorted(jobs)
-        for name, job in jobs.items():
-            stage = stages[name]
-            files = {dep.def_path for dep in stage.deps} - {"settings.json"}
-            keys = [key for dep in stage.deps if dep.def_path == "settings.json" for key in dep.params]
-            assert keys == [f"{job.rule}.{job.row}" if job.row else job.rule], name
-            assert {dep.def_path for dep in stage.params} == {"settings.json"}, name
+def hold_dvc_against_the_snakefile(params, made):
+    (made / "params.yaml").write_text(params)
+    jobs = {job.name: job for job in made.jobs()}
+    outputs = {path for job in jobs.values() for path in job.outputs}
+    listed = settings_json(list(jobs.values()))
+    stages = {}
+    for stage in Repo(made.folder).index.stages:
+        *_, command = stage.cmd.partition("temper ")
+        if command != "settings":
+            stages[command.removeprefix("job ")] = stage
+    assert sorted(stages) == sorted(jobs)
+    for name, job in jobs.items():
+        stage = stages[name]
+        files = {dep.def_path for dep in stage.deps} - {"settings.json"}
+        keys = [key for dep in stage.deps if dep.def_path == "settings.json" for key in dep.params]
+        assert keys == [f"{job.rule}.{job.row}" if job.row else job.rule], name
+        assert {dep.def_path for dep in stage.params} == {"settings.json"}, name
 
-            def beside(path, places):
-                return [place for place in places if path == place or path.startswith(f"{place}/")]
+        def beside(path, places):
+            return [place for place in places if path == place or path.startswith(f"{place}/")]
 
-            read = [path for path in job.inputs if path in outputs]
-            assert [path for path in read if len(beside(path, files)) != 1] == [], name
-            assert [place for place in files if not any(beside(path, [place]) for path in read)] == [], name
-            outs = {out.def_path for out in stage.outs}
-            assert [path for path in job.outputs if len(beside(path, outs)) != 1] == [], name
-            assert [place for place in outs if not any(beside(path, [place]) for path in job.outputs)] == [], name
-            entry = listed[job.rule][job.row] if job.row else listed[job.rule]
-            assert {key: value for key, value in entry.items() if key != "outside_files"} == job.settings
-    finally:
-        shutil.rmtree(made.folder)
+        read = [path for path in job.inputs if path in outputs]
+        assert [path for path in read if len(beside(path, files)) != 1] == [], name
+        assert [place for place in files if not any(beside(path, [place]) for path in read)] == [], name
+        outs = {out.def_path for out in stage.outs}
+        assert [path for path in job.outputs if len(beside(path, outs)) != 1] == [], name
+        assert [place for place in outs if not any(beside(path, [place]) for path in job.outputs)] == [], name
+        entry = listed[job.rule][job.row] if job.row else listed[job.rule]
+        assert {key: value for key, value in entry.items() if key != "outside_files"} == job.settings
 
 
 def test_every_study_of_this_repository_has_the_same_dvc_yaml():
@@ -78,9 +83,37 @@ def test_every_study_of_this_repository_has_the_same_dvc_yaml():
         assert params.with_name("dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
 
 
-def test_dvc_makes_everything_status_is_clean_and_snakemake_agrees(finished_repository):
+@pytest.fixture(scope="module")
+def made_by_dvc(tmp_path_factory):
+    """A checkout whose tiny study was made by `dvc repro`, and what that printed. Read it only."""
+    made = make_repository(tmp_path_factory.mktemp("by_dvc") / "study")
+    printed = made.dvc("repro")
+    made.commit("the first run")
+    yield made, printed
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.long
+def test_dvc_makes_everything_and_snakemake_agrees(made_by_dvc):
+    made, printed = made_by_dvc
+    assert dvc_jobs(printed) == ALL
+    assert made.repro() == []
+    assert made.planned() == []
+
+
+@pytest.mark.long
+def test_dvc_and_snakemake_make_the_same_bytes(finished, made_by_dvc):
+    made, alone = made_by_dvc[0].digests(), finished.digests()
+    ours = {path: digest for path, digest in made.items() if not path.endswith(".gitignore")}
+    assert ours == alone
+
+
+# Run | jobs: DVC's and Snakemake's decisions (test_run_table.py has the same on the embedded study)
+
+
+def test_snakemake_first_then_commit_costs_no_job_and_the_status_is_clean(finished_repository):
     made = finished_repository
-    assert dvc_jobs((made / "first-run.txt").read_text()) == ALL
+    assert "17 jobs handed to DVC" in (made / "commit.txt").read_text()
     assert json.loads(made.dvc("status", "--json").splitlines()[-1]) == {"settings": ["always changed"]}
     assert made.repro() == []
     assert made.planned() == []
@@ -90,24 +123,6 @@ def test_dvc_makes_everything_status_is_clean_and_snakemake_agrees(finished_repo
     )
     assert "ort-int8" in made.dvc("metrics", "show")
     assert "settings.json" in made.run("git", "ls-files")
-
-
-def test_dvc_and_snakemake_make_the_same_bytes(finished, finished_repository):
-    made, alone = finished_repository.digests(), finished.digests()
-    ours = {path: digest for path, digest in made.items() if not path.endswith(".gitignore")}
-    assert ours == alone
-
-
-# Run | jobs: DVC's and Snakemake's decisions (test_run_table.py has the same on the embedded study)
-
-
-def test_snakemake_first_then_commit_costs_no_job(finished, tmp_path):
-    made = checkout_of(finished, tmp_path / "study")
-    assert made.planned() == []
-    assert "16 jobs handed to DVC" in made.temper_says("commit")
-    assert made.repro() == []
-    assert made.planned() == []
-    shutil.rmtree(made.folder)
 
 
 def test_an_experiment_runs_what_depends_on_its_setting_and_going_back_costs_nothing(repository):
@@ -129,6 +144,7 @@ def cache_method(made) -> str:
     return json.loads((made / "artifacts/calibration/main/cache.json").read_text())["method"]
 
 
+@pytest.mark.long  # test_silent_cases.py has the same experiment up to what it looks at
 def test_an_experiment_in_a_temporary_folder_runs_the_same_jobs_and_leaves_the_workspace(repository):
     before = repository.digests()
     done = repository.dvc("exp", "run", "--temp", "--name", "minmax", "-S", "calibrations.main.method=minmax")
@@ -145,7 +161,7 @@ def test_an_experiment_in_a_temporary_folder_runs_the_code_that_was_committed_wi
     tables.write_text(tables.read_text().replace("Measured on", "As edited, measured on"))
     repository.commit("other code")
     done = repository.dvc("exp", "run", "--temp", "--name", "edited", "-S", "analysis.latency_margin=0.1")
-    assert dvc_jobs(done) == REPORT
+    assert dvc_jobs(done) == JUDGED
     repository.dvc("exp", "apply", "edited")
     assert "As edited, measured on" in (repository / "artifacts/report/summary.md").read_text()
 
@@ -154,10 +170,10 @@ def test_a_new_and_a_removed_candidate(repository):
     row = {"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]}
     record = repository / "artifacts/measurements/ort-fp16.json"
     repository.set(**{"candidates__ort-fp16": row})
-    assert repository.repro() == ["measure ort-fp16", "report"]
+    assert repository.repro() == ["measure ort-fp16", *JUDGED]
     assert record.is_file()
     repository.set(**{"candidates__ort-fp16": ...})
-    assert repository.repro() in ([], REPORT)  # [] where DVC's run cache still knows the report
+    assert repository.repro() in ([], JUDGED)  # [] where DVC's run cache still knows them
     assert not record.exists()
     assert repository.run("temper", "sync")
     assert repository.planned() == []
@@ -205,7 +221,10 @@ TRIGGERS = {
     "another GPU": (lambda made: {"PATH": fake_gpu(made.folder.parent, "580")}, ["measure rtx-int8"]),
     "another onnxruntime": (
         lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "onnxruntime")},
-        MEASURED,  # the baseline runs on it, beside every candidate; test_run_table.py has a study where it does not
+        [
+            *MEASURED,
+            "remeasure",
+        ],  # the baseline runs on it, beside every candidate; test_run_table.py has a study where it does not
     ),
     "another openvino": (
         lambda made: {"PYTHONPATH": other_version(made.folder.parent / "o", "openvino")},
@@ -288,6 +307,19 @@ def test_another_driver_is_another_trigger(repository):
     }
 
 
+def test_another_machine_makes_every_measurement_stale_and_nothing_else(repository):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("a machine with one usable core has no smaller one inside it")
+    settings = []
+    for cores in (all_cores(), one_core()):
+        repository.run("taskset", "--cpu-list", cores, "temper", "settings")
+        settings.append(json.loads((repository / "settings.json").read_text()))
+    first, second = settings
+    assert [f"measure {row}" for row in first["measure"] if first["measure"][row] != second["measure"][row]] == MEASURED
+    assert {**first, "measure": {}} == {**second, "measure": {}}
+
+
+@pytest.mark.long
 def test_another_machine_measures_anew_and_the_first_one_finds_its_records_again(repository):
     record = repository / "artifacts/measurements/ort-int8.json"
     first = record.read_bytes()
@@ -295,10 +327,14 @@ def test_another_machine_measures_anew_and_the_first_one_finds_its_records_again
         pytest.skip("a machine with one usable core has no smaller one inside it")
     done = repository.run("taskset", "--cpu-list", one_core(), "dvc", "repro")
     assert [job for job in dvc_jobs(done) if job.startswith("measure ")] == MEASURED
-    assert [job for job in dvc_jobs(done) if not job.startswith(("measure ", "report"))] == []
+    assert [job for job in dvc_jobs(done) if not job.startswith(("measure ", *JUDGED))] == []
     assert json.loads(record.read_text())["machine"]["cores_usable"] == 1
-    assert [job for job in repository.repro() if job != "report"] == []
+    assert [job for job in repository.repro() if job not in JUDGED] == []
     assert record.read_bytes() == first
+
+
+def all_cores() -> str:
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))))
 
 
 def one_core() -> str:
@@ -318,8 +354,10 @@ def test_artifacts_made_elsewhere_are_measured_here_with_their_makers_versions(r
     said = repository.temper_says("sync", "--keep", **other)
     assert "kept fine_tune: torch: " in said
     planned = repository.run("temper", "plan", **other)
-    assert planned.startswith("2 jobs would run:\n  measure torch-fp32: ")  # what runs on torch itself, and the report
-    assert [job for job in repository.stale_stages(**other) if job not in ("measure torch-fp32", "report")] == []
+    assert planned.startswith(
+        "3 jobs would run:\n  measure torch-fp32: "
+    )  # what runs on torch itself, and what follows
+    assert [job for job in repository.stale_stages(**other) if job not in ("measure torch-fp32", *JUDGED)] == []
     made = json.loads((repository / "artifacts/measurements/ort-fp32.json").read_text())
     assert made["artifact"]["producer"]["torch"] != "99"
     repository.set(train__epochs=2)

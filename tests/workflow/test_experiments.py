@@ -13,15 +13,14 @@ from temper.report.filed import read_filed_study
 from temper.report.json_text import exact_json
 from temper.report.packed import Packed
 from tests.workflow.repository import dvc_jobs
-from tests.workflow.test_dvc import CALIBRATED_ANEW
-from tests.workflow.test_exactness import REPORT
+from tests.workflow.test_exactness import JUDGED
 
 OLD, NEW = "1.5.0.114", "1.6.1.120"
 QUEUED = {
-    "samples-4": ("calibrations.main.samples=4", CALIBRATED_ANEW),
-    "wide-margin": ("analysis.latency_margin=0.3", REPORT),
+    "two-threads": ("backends.openvino-cpu.options.threads=2", ["measure openvino-int8", *JUDGED]),
+    "wide-margin": ("analysis.latency_margin=0.3", JUDGED),
 }
-UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", "report"]
+UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", *JUDGED]
 # the documented one (docs/how-to/compare-calibrations.md)
 SHOW = [
     "exp",
@@ -39,7 +38,7 @@ def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repos
     repository.dvc("queue", "start", "--jobs", "1")
     deadline = time.monotonic() + 240
     while (
-        not re.search(r"samples-4 .*Success", status := repository.dvc("queue", "status"))
+        not re.search(r"two-threads .*Success", status := repository.dvc("queue", "status"))
         or "wide-margin" not in status
         or "Running" in status
         or "Queued" in status
@@ -50,28 +49,33 @@ def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repos
     for name, (_, jobs) in QUEUED.items():
         assert dvc_jobs(repository.dvc("queue", "logs", name)) == jobs
     shown = repository.dvc(*SHOW)
-    assert "samples-4" in shown
-    assert "calibrations.main.samples" in shown
-    assert "ort-int8.accuracy" in shown or "ort-int8.latency_ratio" in shown
+    assert "two-threads" in shown
+    assert "backends.openvino-cpu.options.threads" in shown
+    assert "openvino-int8.latency_ratio" in shown
     assert "calibrate.main" not in shown
 
 
-def test_a_calibration_study_ends_in_a_table_and_a_plot_that_opens_offline(repository):
-    done = repository.run("temper", "calibration-study", "--methods", "minmax", "nncf", "--samples", "8")
-    assert "2 experiments, 14 jobs in " in done
-    assert "full reruns: 32 jobs" in done
+@pytest.mark.parametrize(
+    "methods", [("minmax",), pytest.param(("minmax", "nncf"), marks=pytest.mark.long)], ids="-".join
+)
+def test_a_calibration_study_ends_in_a_table_and_a_plot_that_opens_offline(repository, methods):
+    done = repository.run("temper", "calibration-study", "--methods", *methods, "--samples", "8")
+    jobs = 8 * len(methods)
+    assert f"{len(methods)} experiments, {jobs} jobs in " in done
+    assert f"full reruns: {17 * len(methods)} jobs" in done
     folder = repository / "artifacts/comparison"
     content = json.loads((folder / "comparison.json").read_text())
-    assert content["cost"]["jobs_run"] == 14
+    assert content["cost"]["jobs_run"] == jobs
     rows = content["rows"]
     assert {"ort-int8", "openvino-int8"} <= {row["candidate"] for row in rows}  # rtx-int8 where there is a GPU
-    assert {row["experiment"] for row in rows} == {"main-minmax-8", "main-nncf-8"}
+    assert {row["experiment"] for row in rows} == {f"main-{method}-8" for method in methods}
     assert [row["accuracy"] or -1 for row in rows] == sorted((row["accuracy"] or -1 for row in rows), reverse=True)
     page = (folder / "comparison.html").read_text()
     assert re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", page) == []
-    assert "main-nncf-8" in page
-    named = repository.run("temper", "compare", "main-nncf-8")
-    assert "main-minmax-8" not in named
+    assert f"main-{methods[-1]}-8" in page
+    if len(methods) > 1:
+        named = repository.run("temper", "compare", "main-nncf-8")
+        assert "main-minmax-8" not in named
 
 
 def test_an_unknown_experiment_and_a_study_without_any_are_errors(repository):
@@ -86,7 +90,7 @@ def test_an_unknown_experiment_and_a_study_without_any_are_errors(repository):
 )
 def test_another_version_of_tensorrt_rtx_reruns_the_engines_and_going_back_costs_nothing(repository):
     planned = repository.temper_says("upgrade", "tensorrt_rtx", OLD, "--plan")
-    assert planned.startswith("4 jobs would run:")
+    assert planned.startswith("5 jobs would run:")
     assert f"build_engine fp32: TensorRT-RTX {NEW} → {OLD}" in planned
     before = (repository / "params.yaml").read_text()
     assert NEW in before

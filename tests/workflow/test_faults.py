@@ -17,15 +17,15 @@ import pytest
 from temper.measurement.record import Accuracy, read_record
 from tests.workflow.conftest import PATIENCE_S, happened
 from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
-from tests.workflow.test_exactness import flip_one_byte
+from tests.workflow.test_exactness import JUDGED, flip_one_byte
 
 SEED = 20261121
-KILLS_IN_CI, KILLS = 3, 36
+KILLS_IN_CI, KILLS = 3, 36  # of the former one is for every change: test_exactness.py kills plain `snakemake`
 CHANGES = ({"calibrations__main__samples": 8}, {"train__epochs": 2})
-JOBS = (7, 14)  # that each of the changes reruns
+JOBS = (8, 15)  # that each of the changes reruns
 JOB_S = 2.0  # a kill falls that far into a job at most, or between it and the next
 ONE_MEASURED_ANEW = {"backends__openvino-cpu__options__threads": 2}
-ITS_JOBS = ["measure openvino-int8", "report"]
+ITS_JOBS = ["measure openvino-int8", *JUDGED]
 ITS_LOG = "logs/measure/openvino-int8.log"
 COMMANDS = {
     "snakemake": [sys.executable, "-m", "snakemake", "--cores", "2"],
@@ -132,7 +132,14 @@ def plan_of_kills(number: int) -> list[tuple[int, str, int, float]]:
     ]
 
 
-@pytest.mark.parametrize(("kill", "command", "change", "share"), plan_of_kills(KILLS_IN_CI), ids=str)
+@pytest.mark.parametrize(
+    ("kill", "command", "change", "share"),
+    [
+        pytest.param(*kill, marks=() if kill[1] == "dvc repro" else pytest.mark.long)
+        for kill in plan_of_kills(KILLS_IN_CI)
+    ],
+    ids=str,
+)
 def test_a_killed_run_recovers_with_one_command(repository, undisturbed, kill, command, change, share):
     assert kill_and_recover(repository, command, change, share, undisturbed)["killed"]
 
@@ -145,6 +152,7 @@ def test_many_killed_runs_recover(repository, undisturbed, record_property, kill
         record_property(name, value)
 
 
+@pytest.mark.long
 def test_a_job_that_outlives_its_killed_dvc_is_named_and_not_run_beside(repository):
     repository.set(**ONE_MEASURED_ANEW)
     (repository / ITS_LOG).unlink()
@@ -180,14 +188,14 @@ def test_bytes_flipped_under_an_old_time_are_named_and_the_named_command_restore
     assert "temper sync" in output
     assert f"{path} is not the file its job wrote: restored from DVC's cache" in repository.temper_says("sync")
     assert repository.digests() == before
-    assert repository.repro() in ([], ["measure ort-int8", "report"])
+    assert repository.repro() in ([], ["measure ort-int8", *JUDGED])
     repository.run("temper", "sync")
     repository.snakemake()
     assert repository.planned() == []
 
 
 def test_without_dvc_an_altered_artifact_is_set_aside_and_made_anew_with_the_same_bytes(study):
-    before, path = study.digests(), "artifacts/onnx/int8/model.onnx"
+    before, path = study.digests(), "artifacts/onnx/fp16/model.onnx"
     flip_one_byte(study / path)
     done = study.temper("sync", "--directory", str(study.folder))
     assert f"{path} is not the file its job wrote: will be made anew; what was there is in set_aside/" in done.stdout
@@ -207,6 +215,7 @@ def test_a_record_edited_by_hand_has_no_place_in_the_report(study):
     assert "artifacts/measurements/ort-int8.json is not the record that was measured" in output
 
 
+@pytest.mark.long
 def test_a_full_disk_while_dvc_stores_spoils_no_artifact(repository, mount_small):
     repository.set(engines__fp32__max_shape=[4, 32])  # one job, whose engine is larger than the disk
     repository.snakemake()
@@ -224,20 +233,30 @@ def test_a_full_disk_while_dvc_stores_spoils_no_artifact(repository, mount_small
     assert repository.planned() == []
 
 
-def test_a_clock_that_was_set_back_is_said_and_one_command_puts_it_right(repository):
+def set_the_clock_back(repository: Repository) -> None:
     before, later = repository.digests(), time.time() + 3 * 24 * 3600
     for path in (repository / "artifacts").rglob("*"):
         os.utime(path, times=(later, later))  # the artifacts come from what is now the future
     assert "is from the future: the clock was set back" in happened(repository.refused())
     assert "files were from the future" in repository.temper_says("sync")
     assert repository.planned() == []
-    assert repository.repro() == []
     assert repository.digests() == before
+
+
+def test_a_clock_that_was_set_back_is_said_and_one_command_puts_it_right(repository):
+    set_the_clock_back(repository)
+
+
+@pytest.mark.long
+def test_after_that_command_both_tools_go_on_as_before(repository):
+    set_the_clock_back(repository)
+    assert repository.repro() == []
     repository.set(**ONE_MEASURED_ANEW)
     assert dvc_jobs(repository.dvc("repro")) == ITS_JOBS
     assert repository.planned() == []
 
 
+@pytest.mark.long
 def test_a_second_dvc_run_is_told_who_works(repository):
     repository.set(**ONE_MEASURED_ANEW)
     environment = {**os.environ, "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}

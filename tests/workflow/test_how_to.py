@@ -53,8 +53,8 @@ def test_upgrade_tensorrt(repository):
     assert "Nothing to be done" in output
 
 
-# test_remotes.py has S3 in every run
-@pytest.mark.parametrize("kind", ["folder", pytest.param("S3", marks=pytest.mark.long)])
+@pytest.mark.long  # test_remotes.py runs the same commands one by one
+@pytest.mark.parametrize("kind", ["folder", "S3"])
 def test_share_results(kind, finished, tmp_path: Path, request):
     made = checkout_of(finished, tmp_path / "study")
     (made / "artifacts/report/summary.md").unlink()  # what is left to be finished
@@ -92,7 +92,7 @@ def test_new_study_and_predict(tmp_path):
     shorten(made / "studies/mine/params.yaml")
     plan, run, table = (run_block(made, block) for block in others)
     assert "measure openvino-int8" in plan
-    assert "15 of 15 steps (100%) done" in run
+    assert "16 of 16 steps (100%) done" in run
     assert "openvino-int8" in table
     texts, rows, everything = (run_block(made, block, ROWS=str(data)) for block in blocks("predict.md"))
     assert "a charming film" in texts

@@ -10,7 +10,7 @@ def test_nothing_to_be_done_is_said(study):
 def test_a_changed_number_is_shown_with_its_old_value(study):
     study.set(calibrations__main__samples=8)
     lines = study.temper("plan", "--directory", str(study.folder)).stdout.splitlines()
-    assert lines[0] == "7 jobs would run:"
+    assert lines[0] == "8 jobs would run:"
     assert "  calibrate main: calibration samples: 16 → 8" in lines
     (converted,) = [line for line in lines if line.startswith("  convert_precision int8: ")]
     assert converted == "  convert_precision int8: follows artifacts/calibration/main"
@@ -20,7 +20,7 @@ def test_an_edited_module_is_named_as_code_and_not_as_a_setting(own_code):
     with open(own_code.code / "src/temper/backends/openvino.py", "a") as module:
         module.write("# edited\n")
     lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
-    assert lines[0] == "2 jobs would run:"
+    assert lines[0] == "3 jobs would run:"
     assert "  measure openvino-int8: its code changed" in lines
 
 
@@ -42,7 +42,7 @@ def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
 
 def test_a_study_that_was_never_run_is_planned_whole(fresh):
     lines = fresh.temper("plan", "--directory", str(fresh.folder)).stdout.splitlines()
-    assert lines[0] == "16 jobs would run:"
+    assert lines[0] == "17 jobs would run:"
     assert "  prepare_data: not there: data/prepared/calibration.parquet and 8 more" in lines
 
 

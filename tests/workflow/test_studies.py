@@ -48,6 +48,7 @@ def on_a_gpu(request, code, tmp_path_factory):
     shutil.rmtree(study.folder)
 
 
+@pytest.mark.long
 def test_an_offline_study_measures_what_this_machine_has(on_the_cpu):
     check_records(on_the_cpu)
     record = json.loads((on_the_cpu / "artifacts/measurements/openvino-int8.json").read_text())
@@ -58,6 +59,7 @@ def test_an_offline_study_measures_what_this_machine_has(on_the_cpu):
         assert json.loads(path.read_text())["status"] == "measured"
 
 
+@pytest.mark.long
 def test_a_study_of_gpu_rows_builds_its_engines_anywhere(on_a_gpu):
     check_records(on_a_gpu)
     engines = sorted(path.name for path in on_a_gpu.folder.glob("artifacts/engines/*"))

@@ -26,10 +26,12 @@ def run(request: pytest.FixtureRequest, variants: dict[str, StudyFolder]) -> Stu
     return variants[request.param]
 
 
+@pytest.mark.long
 def test_every_row_has_a_record_and_what_needs_a_gpu_says_so(run):
     check_records(run)
 
 
+@pytest.mark.long
 def test_simplifying_takes_nodes_out_and_a_candidate_beside_it_shows_what_that_is_worth(run):
     params = yaml.safe_load((run / "params.yaml").read_text())
     simplified = {name: row["onnx"] for name, row in params["precisions"].items() if row["step"] == "simplify"}
@@ -45,6 +47,7 @@ def test_simplifying_takes_nodes_out_and_a_candidate_beside_it_shows_what_that_i
         assert all(f"{workload} " in line for workload in ("b1-s128", "b2-s128", "b4-s128"))
 
 
+@pytest.mark.long
 def test_the_sweep_is_told_in_the_order_of_its_batches(run):
     batches = list(yaml.safe_load((run / "params.yaml").read_text())["workloads"])
     page = (run / "artifacts/report/summary_table.md").read_text()

@@ -49,8 +49,7 @@ def run(name: str, raw: Path, code: Path, folder: Path, like: Path | None = None
     shutil.copytree(raw, study / "data/raw")
     (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     records = {name: study / f"artifacts/measurements/{name}.json" for name in params["candidates"]}
-    done = subprocess.run(**study.command(), capture_output=True, timeout=10 * PATIENCE_S)
-    assert done.returncode == 0, done.stdout + done.stderr
+    study.snakemake(patience_s=10 * PATIENCE_S)
     assert (study / "artifacts/report/summary.md").is_file()
     return {name: read_record(path) for name, path in records.items()}
 
@@ -99,6 +98,7 @@ def test_the_reviews_are_the_same_in_every_process_and_one_sentence_decides(raw,
     assert max(places) > 0.75
 
 
+@pytest.mark.long
 def test_on_the_cpu_every_row_runs_as_what_it_is_called(on_the_cpu):
     _, records = on_the_cpu
     assert {record.status for record in records.values()} == {"measured"}
@@ -111,6 +111,7 @@ def test_on_the_cpu_every_row_runs_as_what_it_is_called(on_the_cpu):
     assert records["torchscript-fp32"].ran["traced_graphs"] >= 4
 
 
+@pytest.mark.long
 def test_cut_rows_are_measured_beside_whole_ones(raw, code, tmp_path):
     records = run(TRAINED, raw, code, tmp_path)
     assert {record.status for record in records.values()} == {"measured"}
@@ -123,6 +124,7 @@ def test_cut_rows_are_measured_beside_whole_ones(raw, code, tmp_path):
         assert np.abs(np.subtract(found.answers.logits, whole.answers.logits)).max() > 1e-4
 
 
+@pytest.mark.long
 @pytest.mark.skipif(bool(nvidia_gpus()), reason="this machine has a GPU: what it measures is another test's")
 def test_without_a_gpu_every_row_says_that_it_was_not_measured(on_the_cpu, raw, code, tmp_path):
     records = run(GPU, raw, code, tmp_path, like=on_the_cpu[0])

@@ -40,10 +40,12 @@ def lines(study: StudyFolder) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.long
 def test_every_row_has_a_record_and_what_needs_a_gpu_says_so(run):
     check_records(run)
 
 
+@pytest.mark.long
 def test_every_observation_names_records_that_are_there(run):
     named = [re.search(r"\*Records: (.+)\.\*$", line) for own in lines(run).values() for line in own]
     assert named
@@ -53,6 +55,7 @@ def test_every_observation_names_records_that_are_there(run):
             assert (run / f"artifacts/measurements/{candidate}.json").is_file(), candidate
 
 
+@pytest.mark.long
 def test_the_observations_say_what_the_records_say(run):
     if nvidia_gpus():
         pytest.skip("with a GPU other rows are measured")
@@ -91,6 +94,7 @@ def test_the_observations_say_what_the_records_say(run):
     assert runtime.startswith("- ort-fp32, in FP32 as torch-fp32, takes of its latency: b1-s128 ")
 
 
+@pytest.mark.long
 def test_a_record_that_was_altered_changes_no_observation_in_silence(run, tmp_path):
     """The rule refuses it; what the rules make of a changed record is in tests/unit/report/test_observations.py."""
     folder = tmp_path / "study"

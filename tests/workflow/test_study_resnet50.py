@@ -46,8 +46,7 @@ def set_up(name: str, folder: Path, code: Path) -> StudyFolder:
 
 
 def run(study: StudyFolder) -> None:
-    done = subprocess.run(**study.command(), capture_output=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stdout + done.stderr
+    study.snakemake(patience_s=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +69,7 @@ def test_cutting_down_keeps_the_rows(name):
     assert read_study(params_of(name)).jobs == whole.jobs
 
 
+@pytest.mark.long
 def test_every_row_without_a_gpu_is_measured_and_the_others_say_why_not(offline):
     candidates = params_of("resnet50-offline")["candidates"]
     for name in candidates:
@@ -85,6 +85,7 @@ def test_every_row_without_a_gpu_is_measured_and_the_others_say_why_not(offline)
     assert (offline / "artifacts/engines/fp8/model.engine").stat().st_size > 0
 
 
+@pytest.mark.long
 def test_the_data_card_says_what_was_done_to_the_images(offline):
     card = json.loads((offline / "data/prepared/data_card.json").read_text())
     assert "120 images converted from L to RGB" in card["warnings"]
@@ -92,6 +93,7 @@ def test_the_data_card_says_what_was_done_to_the_images(offline):
     assert card["splits"]["test"]["rows_per_label"] == {str(digit): 6 for digit in range(10)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", ["int8", "int8-minmax"])
 def test_convolutions_are_quantised_with_a_scale_for_each_output_channel(offline, row):
     model = onnx.load(str(offline / f"artifacts/onnx/{row}/model.onnx"))
@@ -105,6 +107,7 @@ def test_convolutions_are_quantised_with_a_scale_for_each_output_channel(offline
         assert scale.shape == weight.shape[:1]
 
 
+@pytest.mark.long
 def test_nothing_is_left_to_do_until_an_image_comes_or_goes(offline, tmp_path):
     copy = StudyFolder(tmp_path / "study", offline.code)
     shutil.copytree(offline.folder, copy.folder, symlinks=True)
@@ -126,6 +129,7 @@ def test_a_broken_image_stops_the_study_with_its_name_before_anything_is_written
     shutil.rmtree(study.folder)
 
 
+@pytest.mark.long
 def test_the_rows_of_the_gpu_variant_are_made_up_to_the_engines(offline, tmp_path):
     study = StudyFolder(tmp_path / "study", offline.code)
     shutil.copytree(offline.folder, study.folder, symlinks=True)  # the checkpoint and the exports are the same

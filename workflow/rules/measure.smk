@@ -11,8 +11,7 @@ rule measure:
         "logs/measure/{candidate}.log",
     wildcard_constraints:
         candidate=any_of(STUDY.candidates),
-    # the whole machine: no other job runs while a latency is taken; or a share of it, and a GPU (temper/measurement/gpu_slot.py)
-    threads: max(1, workflow.cores // STUDY.measurement.gpus_side_by_side)
+    threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
     params:
         study=STUDY.study,
         row=lambda wildcards: plain(STUDY.candidates[wildcards.candidate]),

@@ -3,26 +3,23 @@
 from temper.tracking.job_record import recorded
 
 with recorded(snakemake):
-    from temper.measurement.gpu_slot import own_gpu
     from temper.measurement.measure import measure
 
-    gpus = max(snakemake.params.backend["gpus"], snakemake.params.baseline_backend["gpus"])
-    with own_gpu(snakemake.params.measurement["gpus_side_by_side"], gpus):
-        measure(
-            study=snakemake.params.study,
-            candidate=snakemake.wildcards.candidate,
-            row=snakemake.params.row,
-            backend=snakemake.params.backend,
-            library_version=snakemake.params.library_version,
-            baseline=snakemake.params.baseline,
-            baseline_backend=snakemake.params.baseline_backend,
-            baseline_version=snakemake.params.baseline_version,
-            baseline_artifact=snakemake.params.baseline_artifact,
-            workloads=snakemake.params.workloads,
-            measurement=snakemake.params.measurement,
-            seed=snakemake.params.seed,
-            artifact=snakemake.params.artifact,
-            data_folder=snakemake.params.data_folder,
-            record=snakemake.output.record,
-            source_digest=snakemake.params.source,
-        )
+    measure(
+        study=snakemake.params.study,
+        candidate=snakemake.wildcards.candidate,
+        row=snakemake.params.row,
+        backend=snakemake.params.backend,
+        library_version=snakemake.params.library_version,
+        baseline=snakemake.params.baseline,
+        baseline_backend=snakemake.params.baseline_backend,
+        baseline_version=snakemake.params.baseline_version,
+        baseline_artifact=snakemake.params.baseline_artifact,
+        workloads=snakemake.params.workloads,
+        measurement=snakemake.params.measurement,
+        seed=snakemake.params.seed,
+        artifact=snakemake.params.artifact,
+        data_folder=snakemake.params.data_folder,
+        record=snakemake.output.record,
+        source_digest=snakemake.params.source,
+    )

@@ -147,11 +147,3 @@ def padding_share(split: Split, rows: Rows, signature: Signature, sequence_lengt
     lengths = _lengths(split, rows, name)
     length = int(lengths.max()) if sequence_length is None else sequence_length
     return 1.0 - float(np.minimum(lengths, length).sum()) / (len(rows) * length)
-
-
-def count_cut_rows(split: Split, rows: Rows, signature: Signature, sequence_length: int | None) -> int:
-    """Rows that `collate` cuts at `sequence_length`; 0 for images, and where it pads to the longest."""
-    name = _sequence_input(signature)
-    if name is None or sequence_length is None:
-        return 0
-    return int((_lengths(split, rows, name) > sequence_length).sum())

@@ -21,11 +21,6 @@ class Timing:
     latencies_ns: list[int]
 
     @property
-    def total_s(self) -> float:
-        """Sum of the timed calls, in seconds."""
-        return sum(self.latencies_ns) / 1e9
-
-    @property
     def mean_ms(self) -> float:
         """Arithmetic mean of the timed calls, in milliseconds."""
         return sum(self.latencies_ns) / len(self.latencies_ns) / 1e6

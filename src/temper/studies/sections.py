@@ -214,7 +214,6 @@ def sections(wanted: Wanted) -> Section:
             "throughput_callers": [1, 2],
             "throughput_duration_s": 0.5,
             "accuracy_batch_size": 8,
-            "gpus_side_by_side": 1,
         },
         "analysis": {"latency_margin": 0.05, "accuracy_budget_points": 0.5},
         "baseline": {"backend": "pytorch-cpu", "loads": "checkpoint"},

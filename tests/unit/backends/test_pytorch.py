@@ -119,8 +119,15 @@ def test_every_shape_has_a_graph_of_its_own_with_the_answers_of_the_eager_model(
         assert (described["recompilations"], described["graph_breaks"], described["cuda_graphs"]) == (0, 0, False)
 
 
-@pytest.mark.parametrize("mode", [pytest.param("compile", marks=compiler), "torchscript"])
-@pytest.mark.parametrize("padded_first", [True, False])
+@pytest.mark.parametrize(
+    ("mode", "padded_first"),
+    [
+        pytest.param("compile", True, marks=(compiler, pytest.mark.long)),
+        pytest.param("compile", False, marks=compiler),
+        ("torchscript", True),
+        ("torchscript", False),
+    ],
+)
 def test_a_graph_made_without_padding_answers_padded_rows(tiny_study, mode, padded_first):
     """Attention leaves a mask out where nothing is padded: a graph must not keep that of the row it was made with."""
     full, padded = tiny_study.inputs([0], length=8), tiny_study.inputs([0], length=8)
@@ -201,8 +208,15 @@ def test_a_model_without_linear_layers_is_not_called_int8():
         pytorch_modes.quantize_linear_layers(torch.nn.Sequential(torch.nn.ReLU()), asked="run it in INT8")
 
 
-@pytest.mark.parametrize("mode", [pytest.param("compile", marks=compiler), "torchscript"])
-@pytest.mark.parametrize(("dtype", "precision"), [("float32", "FP32"), ("bfloat16", "BF16")])
+@pytest.mark.parametrize(
+    ("mode", "dtype", "precision"),
+    [
+        pytest.param("compile", "float32", "FP32", marks=compiler),
+        pytest.param("compile", "bfloat16", "BF16", marks=(compiler, pytest.mark.long)),
+        ("torchscript", "float32", "FP32"),
+        ("torchscript", "bfloat16", "BF16"),
+    ],
+)
 def test_operators_that_a_compiled_model_executed_are_listed(tiny_study, mode, dtype, precision):
     batches = [tiny_study.inputs(rows, length=length) for rows, length in SHAPES[:2]]
     found = trace(str(tiny_study.checkpoint), {**OPTIONS, "mode": mode, "dtype": dtype}, "installed", batches)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from temper.data.encoded import Split, collate, count_cut_rows, padding_share, read_split, write_split
+from temper.data.encoded import Split, collate, padding_share, read_split, write_split
 from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.signature import Signature, TensorSpec
@@ -58,7 +58,6 @@ def test_images_come_back_as_written(tmp_path: Path):
     assert batch.flags.c_contiguous
     assert np.array_equal(batch, np.stack([pixels[1], pixels[0]]))
     assert padding_share(back, [0, 1], IMAGES, None) == 0.0
-    assert count_cut_rows(back, [0, 1], IMAGES, None) == 0
 
 
 @pytest.mark.parametrize(
@@ -79,13 +78,10 @@ def test_collate_pads_on_the_tokenizer_s_side_and_cuts_the_end(side, sequence_le
     assert batch["attention_mask"].flags.c_contiguous
 
 
-@pytest.mark.parametrize(
-    ("sequence_length", "share", "cut"), [(None, 5 / 15, 0), (10, 20 / 30, 0), (4, 3 / 12, 1), (2, 0.0, 2)]
-)
-def test_padding_and_cut_rows_are_counted(sequence_length, share, cut):
+@pytest.mark.parametrize(("sequence_length", "share"), [(None, 5 / 15), (10, 20 / 30), (4, 3 / 12), (2, 0.0)])
+def test_padding_is_counted(sequence_length, share):
     split, signature = text_split(LENGTHS), text_signature()
     assert padding_share(split, range(3), signature, sequence_length) == pytest.approx(share)
-    assert count_cut_rows(split, range(3), signature, sequence_length) == cut
 
 
 def test_two_thousand_rows_collate_in_a_tenth_of_a_second():

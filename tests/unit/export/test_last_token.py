@@ -14,7 +14,7 @@ from tests.tiny_gpt2 import POSITIONS, make
 OPSETS = (20, 23)
 
 
-@pytest.fixture(scope="module", params=["right", "left"])
+@pytest.fixture(scope="module", params=["right", pytest.param("left", marks=pytest.mark.long)])
 def exported(request, tmp_path_factory):
     """The study's folder with onnx/<opset>, for one side of the padding."""
     root = make(tmp_path_factory.mktemp("gpt2"), padding_side=request.param)

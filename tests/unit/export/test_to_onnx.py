@@ -61,6 +61,7 @@ def test_the_manifest_holds_row_source_and_parity(tiny_study):
     assert manifest["census"]["products_quantized"] == 0
 
 
+@pytest.mark.long  # tests/workflow/test_exactness.py exports in another folder in every run
 def test_the_same_export_in_another_process_and_folder_gives_equal_bytes(tiny_study, tmp_path):
     call = {
         "checkpoint_folder": str(tiny_study.checkpoint),

@@ -349,6 +349,7 @@ def test_int8_is_only_said_of_what_shows_it(run, tmp_path):
     assert not (tmp_path / "records").exists()
 
 
+@pytest.mark.long  # test_pytorch.py executes the same INT8, test_claims.py holds what is said against it
 def test_int8_of_a_checkpoint_is_what_its_backend_executed(run, tmp_path):
     with pytest.raises(PrecisionNotActive) as caught:
         run("pytorch", name="torch-int8")
@@ -359,6 +360,7 @@ def test_int8_of_a_checkpoint_is_what_its_backend_executed(run, tmp_path):
     assert set(record.accuracy.by_batch_size) == {"4", "1", "3"}  # its labels can depend on the batch
 
 
+@pytest.mark.long  # test_pytorch.py compiles the same model
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler")
 def test_a_compiled_model_is_timed_after_its_compilations_and_predicts_in_few_shapes(run):
     record = read_record(run("pytorch", mode="compile", workloads={"b3": WORKLOADS["b3"]}))

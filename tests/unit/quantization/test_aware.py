@@ -111,7 +111,9 @@ class Made:
         return dict(collate(split, range(count), self.signature, sequence_length=None))
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+@pytest.fixture(
+    scope="module", params=[pytest.param(kind, marks=pytest.mark.long if kind == "gpt2" else ()) for kind in KINDS]
+)
 def made(request, tmp_path_factory):
     data, model, products, weighted = KINDS[request.param]
     study = Made(tmp_path_factory.mktemp(request.param), products, weighted)

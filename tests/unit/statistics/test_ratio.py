@@ -117,7 +117,11 @@ def simulated(ratio, seed, *, turn, call):
 
 @pytest.mark.parametrize(
     ("ratio", "noise"),
-    [(1.0, {"turn": 0.02, "call": 0.05}), (0.5, {"turn": 0.03, "call": 0.05}), (1.6, {"turn": 0.01, "call": 0.1})],
+    [
+        (1.0, {"turn": 0.02, "call": 0.05}),
+        (0.5, {"turn": 0.03, "call": 0.05}),
+        pytest.param(1.6, {"turn": 0.01, "call": 0.1}, marks=pytest.mark.long),
+    ],
     ids=["A/A", "half", "1.6"],
 )
 def test_the_interval_covers_the_true_ratio_in_93_to_98_per_cent_of_1000_runs(ratio, noise, record_property):

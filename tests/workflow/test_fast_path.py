@@ -1,0 +1,86 @@
+"""Every study from its data to each ONNX file that needs no calibration, cut down, in this process.
+
+One text and one image study run whole with every change (`finished`, `finished_images`); those of studies/ run whole with
+`make long-test` (docs/decisions/0042). Here their own rows meet the code that reads them. Nothing is trained. What two
+studies make with the same settings is made once.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temper.data.prepare import prepare_data
+from temper.export.to_onnx import export_onnx
+from temper.onnx_file import load
+from temper.onnx_rows import precision_options
+from temper.precisions.convert import convert_precision
+from temper.study import read_study
+from temper.training.checkpoint import make_checkpoint
+from tests.workflow.conftest import ROOT
+from tests.workflow.cut_down import cut_down, params_of
+
+STUDIES = sorted(path.parent.name for path in ROOT.glob("studies/*/params.yaml"))
+Make = Callable[..., None]
+
+
+class Workbench:
+    """Folders by what made them: the function, its settings and the folders that it read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, make: Make, **arguments: Any) -> str:
+        """The folder that `make(**arguments, folder=...)` fills; the same arguments give the same folder, made once."""
+        key = json.dumps([make.__name__, arguments], sort_keys=True, default=str)
+        folder = self._folder / sha256(key.encode()).hexdigest()[:16]
+        if not folder.exists():
+            make(**arguments, folder=str(folder))
+        return str(folder)
+
+
+@pytest.fixture(scope="module")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    folder = tmp_path_factory.mktemp("workbench")
+    yield Workbench(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_onnx_file_without_a_calibration_is_made(workbench, name):
+    study = read_study(cut_down(params_of(name)))
+    model, train = study.model.model_dump(mode="json"), dict(study.train)
+    data = workbench(prepare_data, data=dict(study.data), model=model, seed=study.seed)
+    checkpoint = workbench(make_checkpoint, model=model, train=train, seed=study.seed, data_folder=data)
+    weights = {"external_data": study.onnx_external_data}
+    made = {
+        row: workbench(
+            export_onnx,
+            checkpoint_folder=checkpoint,
+            data_folder=data,
+            row=export.model_dump(mode="json"),
+            **weights,
+        )
+        for row, export in study.exports.items()
+    }
+    waiting = dict(study.precisions)
+    while ready := {row: step for row, step in waiting.items() if step["onnx"] in made}:
+        for row, step in ready.items():
+            made[row] = workbench(
+                convert_precision,
+                onnx_folder=made[step["onnx"]],
+                calibration_folder=None,
+                search_folder=None,
+                step=step["step"],
+                options=precision_options(step),
+                **weights,
+            )
+            del waiting[row]
+    assert all(step["onnx"] not in study.precisions for step in waiting.values())  # what is left needs a calibration
+    for row, folder in made.items():
+        outputs = [output.name for output in load(folder).graph.output]
+        assert outputs == ["logits"], row

@@ -1,0 +1,151 @@
+"""Runs `snakemake`, `dvc` and `temper` in copies of a process that has imported their libraries.
+
+Most of a dry run is imports: with them done, one costs a third. Everything else is as on a command line: the command's own
+entry point, its arguments, its working folder, its environment, a process of its own in a session of its own. Nothing of
+`temper` is imported before, so a copy runs the code that its PYTHONPATH names. What a command starts itself (jobs of a
+study, stages of DVC) is not run this way.
+"""
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+MODULES = {"snakemake": "snakemake", "dvc": "dvc", "temper": "temper.cli", "python": None}  # python: with -c alone
+IMPORTED = (
+    *("snakemake.cli", "snakemake.api", "snakemake.report", "snakemake.scheduling", "pandas", "pyarrow", "smart_open"),
+    *("onnx", "pydantic", "numpy", "yaml", "jinja2", "pulp", "psutil", "PIL.Image"),
+    *("dvc.cli", "dvc.repo", "dvc.commands.repro", "dvc.commands.status", "dvc.commands.experiments.run", "dvc.scm"),
+)
+
+
+def _become(command: Mapping[str, Any]) -> None:
+    """What `python -m` does with the arguments, in this copy of the process."""
+    os.setsid()
+    os.chdir(command["cwd"])
+    os.environ.clear()
+    os.environ.update(command["env"])
+    for descriptor, path in ((0, os.devnull), (1, command["stdout"]), (2, command["stderr"])):
+        opened = os.open(path, os.O_RDONLY if descriptor == 0 else os.O_WRONLY)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.path[:0] = [command["cwd"], *folders]
+    importlib.invalidate_caches()
+    module, arguments = command["module"], command["arguments"]
+    if module is None:
+        _, program = arguments
+        sys.argv = ["-c"]
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _serve() -> None:
+    """Reads a command a line from standard input; answers with its process id, then with its exit code."""
+    sys.path.pop(0)  # the folder of this file
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    with contextlib.suppress(ImportError):
+        for module in IMPORTED:
+            importlib.import_module(module)
+    assert "temper" not in sys.modules
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os.close(answers.fileno())
+            return _become(json.loads(line))
+        answers.write(f"{pid}\n")
+        _, status = os.waitpid(pid, 0)
+        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+
+
+class WarmProcess:
+    """The process that is copied. Started at the first command; ends with the tests."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[str] | None = None
+
+    def _started(self) -> "subprocess.Popen[str]":
+        if self._server is None or self._server.poll() is not None:
+            self._server = subprocess.Popen(
+                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
+            )
+        return self._server
+
+    def run(
+        self,
+        command: str,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        patience_s: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command and wait for its end.
+
+        Args:
+            command: of MODULES.
+            arguments: of the command.
+            cwd: its working folder.
+            env: its whole environment.
+            patience_s: after which it is killed.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end in that time.
+        """
+        server = self._started()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        with tempfile.TemporaryDirectory() as folder:
+            outputs = {name: Path(folder) / name for name in ("stdout", "stderr")}
+            for path in outputs.values():
+                path.touch()
+            request = {
+                "module": MODULES[command],
+                "arguments": list(map(str, arguments)),
+                "cwd": str(cwd),
+                "env": dict(env),
+                **{name: str(path) for name, path in outputs.items()},
+            }
+            server.stdin.write(json.dumps(request) + "\n")
+            server.stdin.flush()
+            pid = int(server.stdout.readline())
+            ended = _wait_for_line(server.stdout, patience_s)
+            if not ended:
+                os.killpg(pid, signal.SIGKILL)
+            code = int(server.stdout.readline())
+            found = {name: path.read_text(encoding="utf-8", errors="replace") for name, path in outputs.items()}
+        whole = [command, *arguments]
+        if not ended:
+            raise subprocess.TimeoutExpired(whole, patience_s, output=found["stdout"], stderr=found["stderr"])
+        return subprocess.CompletedProcess(whole, code, **found)
+
+    def close(self) -> None:
+        """End it."""
+        if self._server is not None:
+            self._server.communicate()
+
+
+def _wait_for_line(stream: IO[str], patience_s: float) -> bool:
+    readable, _, _ = select.select([stream], [], [], patience_s)
+    return bool(readable)
+
+
+WARM = WarmProcess()
+atexit.register(WARM.close)
+
+if __name__ == "__main__":
+    _serve()
