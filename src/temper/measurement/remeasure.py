@@ -16,7 +16,7 @@ from temper.errors import ArtifactError, Unavailable
 from temper.measurement.isolated import OutOfMemory
 from temper.measurement.measure import describe_artifact
 from temper.measurement.processes import Json, Processes
-from temper.measurement.record import NotMeasured, Record, Workload, read_record
+from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload, read_record
 from temper.measurement.remeasurements import SCHEMA_VERSION, Remeasured, Remeasurements, baseline_level_ms
 from temper.measurement.task import say_to_terminal
 from temper.measurement.workload import workload_of
@@ -42,14 +42,18 @@ def _is_busy(record: Record, name: str) -> bool:
 def reference_does_not_hold(records: Sequence[Record], baseline: str, name: str, margin: float) -> str | None:
     """Why the baseline's level beside itself is no reference for a workload; None where it is one.
 
-    It is none where it was not measured for want of a quiet machine, or where most of the others agree on another level: then
-    it was this one measurement that was disturbed.
+    It is none where it was not measured for want of a quiet machine, where the baseline took another time than itself, or where
+    most of the others agree on another level: then it was this one measurement that was disturbed.
     """
     own = next((record for record in records if record.candidate == baseline), None)
     if own is None:
         return None
     if _is_busy(own, name):
         return "the machine was busy"
+    workload = own.workloads.get(name)
+    ratio = workload.ratio if isinstance(workload, Workload) else None
+    if isinstance(ratio, LatencyRatio) and abs(ratio.ratio - 1) > margin:
+        return f"the baseline took {ratio.ratio:.3f} times as long as itself"
     levels = _levels(records, name)
     reference = levels.pop(baseline, None)
     if reference is None or len(levels) < 3:

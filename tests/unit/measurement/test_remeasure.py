@@ -47,8 +47,12 @@ def test_cells_beside_which_the_baseline_moved_and_cells_that_were_busy_are_take
         ([beside("base", 9.0), beside("a", 2.0), beside("b", 2.0)], None),  # two do not outvote it
         ([beside("base", 9.0), *(beside(str(level), level) for level in (1.0, 2.0, 4.0, 8.0))], None),  # nor do these
         ([beside("a", 2.0)], None),
+        (
+            [record("base", workloads={"b1": workload([1.0] * 3, ratio=(0.777, 0.471, 1.396))}), beside("a", 2.0)],
+            "the baseline took 0.777 times as long as itself",
+        ),
     ],
-    ids=["holds", "busy", "outvoted", "too few", "no agreement", "no baseline"],
+    ids=["holds", "busy", "outvoted", "too few", "no agreement", "no baseline", "not itself"],
 )
 def test_the_reference_is_the_baseline_beside_itself_unless_it_alone_was_disturbed(records, why):
     assert reference_does_not_hold(records, "base", "b1", 0.05) == why
