@@ -4,23 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, Record, Workload
+from temper.measurement.remeasurements import baseline_level_ms
 from temper.statistics.ratio import Ratio, are_told_apart, quotient
 
 Json = dict[str, Any]
 DISTURBED = "disturbed"  # the verdict of a ratio that was measured and does not hold
 # of a machine's time: the system counts it in hundredths of a second, and turns that the watch kept may lie so far beyond
 TICKS_SHARE = 0.02
-
-
-def _centre(latencies: list[float], workload: Workload) -> float:
-    """The median (mean for real lengths), ms: what the ratio is of."""
-    return sum(latencies) / len(latencies) if workload.real_lengths else sorted(latencies)[(len(latencies) - 1) // 2]
-
-
-def baseline_level_ms(workload: Workload) -> float | None:
-    """The baseline's median beside this candidate (mean for real lengths), ms; None where it was not timed."""
-    latencies = workload.baseline_latencies_ms
-    return _centre(latencies, workload) if latencies else None
 
 
 def _workload(record: Record | None, name: str) -> Workload | None:
