@@ -5,8 +5,9 @@ from typing import Any
 
 from temper.errors import ArtifactError
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
+from temper.measurement.remeasurements import baseline_level_ms
 from temper.report.agreement import agreements
-from temper.report.evidence import DISTURBED, baseline_level_ms, baseline_moved, why_not
+from temper.report.evidence import DISTURBED, baseline_moved, why_not
 from temper.report.explanation import not_faster
 from temper.report.paired_accuracy import budget_in_reach, compare_accuracy, model_worth
 from temper.statistics.ratio import Ratio, verdict

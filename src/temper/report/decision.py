@@ -199,7 +199,12 @@ def decide(records: Sequence[Record], comparison: Compared) -> dict[str, Any]:
     """
     workloads = list(dict.fromkeys(name for record in records for name in record.workloads))
     by_name = {record.candidate: record for record in records}
-    cells = (cell for compared in comparison["candidates"].values() for cell in compared["workloads"].values())
+    cells = (
+        cell
+        for compared in comparison["candidates"].values()
+        if compared["accuracy"]["status"] == "measured"  # what measuring itself costs is chosen by nobody
+        for cell in compared["workloads"].values()
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "study": comparison["study"],

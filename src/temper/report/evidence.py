@@ -4,21 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, Record, Workload
+from temper.measurement.remeasurements import baseline_level_ms
 from temper.statistics.ratio import Ratio, are_told_apart, quotient
 
 Json = dict[str, Any]
 DISTURBED = "disturbed"  # the verdict of a ratio that was measured and does not hold
-
-
-def _centre(latencies: list[float], workload: Workload) -> float:
-    """The median (mean for real lengths), ms: what the ratio is of."""
-    return sum(latencies) / len(latencies) if workload.real_lengths else sorted(latencies)[(len(latencies) - 1) // 2]
-
-
-def baseline_level_ms(workload: Workload) -> float | None:
-    """The baseline's median beside this candidate (mean for real lengths), ms; None where it was not timed."""
-    latencies = workload.baseline_latencies_ms
-    return _centre(latencies, workload) if latencies else None
+# of a machine's time: the system counts it in hundredths of a second, and turns that the watch kept may lie so far beyond
+TICKS_SHARE = 0.02
 
 
 def _workload(record: Record | None, name: str) -> Workload | None:
@@ -39,13 +31,14 @@ def baseline_moved(record: Record, name: str, reference: Record | None) -> float
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    """About three significant digits: 6.03 %, 19.7 %, 4,546 %."""
+    return f"{100 * share:,.0f} %" if share >= 1 else f"{100 * share:.3g} %"
 
 
 def _busy(record: Record, workload: Workload) -> str | None:
     """That others took more of the machine than the study allows; None where they did not, or older records do not say."""
     allowed, seen = record.measurement.get("busy_share"), workload.contention
-    if allowed is None or seen is None or seen.others_share is None or seen.others_share <= allowed:
+    if allowed is None or seen is None or seen.others_share is None or seen.others_share <= allowed + TICKS_SHARE:
         return None
     by = f"; most by {seen.busiest}" if seen.busiest else ""
     return (

@@ -238,6 +238,8 @@ def test_the_bound_of_the_choice_and_the_models_warnings_are_fields():
 def test_the_command_that_measures_anew_is_named_only_where_something_was_disturbed():
     calm, moved = candidate("calm", 0.5), beside(candidate("fast", 0.1), 3.0)
     assert decide([BASE, calm], compared([BASE, calm], "base"))["remeasure"] is None
+    harness = beside(without_answers("harness", 0.001), 3.0)
+    assert decide([BASE, harness], compared([BASE, harness], "base"))["remeasure"] is None
     records = [BASE, moved]
     assert decide(records, compared(records, "base"))["remeasure"] == "snakemake --cores 1 --forcerun measure"
 

@@ -87,3 +87,22 @@ def test_a_runtime_that_lists_no_product_is_not_called_unquantized():
     found = why(1.1, run)
     assert found["case"] == "not known"
     assert found["evidence"] == "no product is listed among what was executed (a profile)"
+
+
+@pytest.mark.parametrize("moved", ["int8", "fp32"])
+def test_nothing_is_explained_from_a_disturbed_cell(moved):
+    """INT8 that takes 3.59 times as long, beside a baseline that took 50 % longer than beside itself: noise has no reason."""
+    slow = workload([1.0], ratio=(3.59, 3.59, 3.59), executed=executed())
+    calm = workload([1.0], ratio=(1.0, 1.0, 1.0), executed=executed(quantized=0))
+    levels = {name: {"baseline_latencies_ms": [3.0 if name == moved else 2.0]} for name in ("int8", "fp32")}
+    records = [
+        record("base", workloads={"b1": workload([1.0])}),
+        record("fp32", backend="ort", census=FP32, workloads={"b1": calm.model_copy(update=levels["fp32"])}),
+        record("int8", backend="ort", census=INT8, workloads={"b1": slow.model_copy(update=levels["int8"])}),
+    ]
+    assert "not_faster" not in compared(records, "base")["candidates"]["int8"]["workloads"]["b1"]
+    quiet = [
+        each.model_copy(update={"workloads": {"b1": own}}) for each, own in zip(records[1:], (calm, slow), strict=True)
+    ]
+    found = compared([records[0], *quiet], "base")["candidates"]["int8"]["workloads"]["b1"]["not_faster"]
+    assert (found["case"], round(found["relative_latency"], 2)) == ("no fast kernel", 3.59)
