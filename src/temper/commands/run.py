@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_exception(error)
         return 1
     if done:
+        print(flush=True)
         print_summary(folder / "artifacts/report")
     return 0 if done else 1
 

@@ -76,8 +76,10 @@ def test_a_row_that_says_int8_and_ran_in_fp32_is_named():
 
 def test_a_terminal_gets_one_line_for_all_of_a_kind_each_candidate_once():
     alike = [Note(Kind.UNDECIDED, f"{name}: undecided", name, "100") for name in ("a", "b", "b", "c", "d", "e")]
-    assert first_notes(alike) == [
-        "accuracy undecided (test rows that would decide): a (100), b (100), c (100) and 2 more"
+    line = "accuracy undecided (test rows that would decide): "
+    assert first_notes(alike) == [f"{line}a, b, c and 2 more (100)"]
+    assert first_notes([*alike, Note(Kind.UNDECIDED, "f: undecided", "f", "7")]) == [
+        f"{line}a (100), b (100), c (100) and 3 more"
     ]
     assert first_notes(alike[:1]) == ["a: undecided"]
 
