@@ -34,8 +34,13 @@ def terminal_number() -> int:
 
 @contextmanager
 def terminal() -> Iterator[TextIO]:
-    """The stream a person looks at, also while this process's output goes to a log."""
+    """The stream a person looks at, also while this process's output goes to a log.
+
+    The line on which it says what is at work (temper/job_lines.py) makes room for what is written.
+    """
     with open(os.dup(terminal_number()), "w", encoding="utf-8", errors="replace") as stream:
+        if stream.isatty():
+            stream.write(CLEAR_LINE)
         yield stream
 
 
