@@ -103,7 +103,7 @@ def _accuracy(entry: Content) -> str:
 def _aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> list[str]:
     """Lines in columns, the first `words` of them to the left and the others to the right; the last one to the left.
 
-    A line is never wrapped: the first column is cut where the terminal is too narrow.
+    A line is never wrapped: the first column is cut where the terminal is too narrow, and then the line.
     """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if edge is not None:
@@ -116,7 +116,8 @@ def _aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) ->
             cell.ljust(widths[at]) if at < words or at == last else cell.rjust(widths[at])
             for at, cell in enumerate([first, *cells[1:]])
         ]
-        found.append(GAP.join(placed).rstrip())
+        line = GAP.join(placed).rstrip()
+        found.append(line if edge is None or len(line) <= edge else f"{line[: edge - 1]}…")
     return found
 
 

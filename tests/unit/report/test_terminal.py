@@ -98,6 +98,14 @@ def test_no_line_is_longer_than_the_screen_of_a_person(printed, monkeypatch):
     assert any(line.startswith("a-candidate") and "…" in line for line in lines)
 
 
+def test_a_terminal_too_narrow_for_the_figures_cuts_lines_and_wraps_none(printed, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    fast = next(line for line in printed(RECORDS) if line.startswith("fast"))
+    assert len(fast) == 40
+    assert fast.endswith("…")
+
+
 def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(printed):
     many = [
         record(f"c{at}", workloads={"b1": workload([1.0, 1.0, 1.0], ratio=(0.1 + at / 100, 0.1, 0.9))})
