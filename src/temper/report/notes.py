@@ -186,7 +186,7 @@ def _of_latencies(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]
 def _of_disturbance(record: Record, name: str, timed: Mapping[str, Any]) -> Iterator[Note]:
     at = f"{record.candidate}, {name}"
     if timed.get("holds") is False:
-        yield Note(Kind.DISTURBED, f"{at}: does not hold: {timed['why_not']}", record.candidate, "disturbed")
+        yield Note(Kind.DISTURBED, f"{at}: does not hold: {timed['why_not']}", record.candidate)
     elif (
         "baseline_moved" in timed and "holds" not in timed
     ):  # a comparison that was made before cells said whether they hold

@@ -78,7 +78,7 @@ def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(pr
 def test_the_baseline_is_told_below_and_what_was_not_measured_in_one_line_for_each_reason(printed):
     lines = printed(RECORDS)
     assert not any(line.startswith(("base ", "harness ", "gpu ")) for line in lines)
-    assert "×: times as fast as base (b1 2.00 ms), timed in turns; accuracy: points (flips)" in lines
+    assert "×: times as fast as base (2.00 ms); accuracy: points (flips)" in lines
     assert "not measured: gpu, gpu-2: no NVIDIA GPU" in lines
 
 
@@ -96,6 +96,11 @@ def test_no_line_is_longer_than_the_screen_of_a_person(printed, monkeypatch):
     lines = printed([*RECORDS, long], choices=["b1: " + "word " * 40])
     assert max(map(len, lines[:-1])) <= 72  # the last one is a path
     assert any(line.startswith("a-candidate") and "…" in line for line in lines)
+
+
+def test_a_unit_stays_with_its_number(printed):
+    lines = printed(RECORDS, choices=[f"{'x' * 76} 12 % of it"])
+    assert lines[1] == "12 % of it"
 
 
 def test_a_terminal_too_narrow_for_the_figures_cuts_lines_and_wraps_none(printed, monkeypatch):
