@@ -61,9 +61,9 @@ def _choices(content: Content, width: int) -> list[str]:
     found: list[str] = []
     said: set[str] = set()
     for sentence in content["choices"]:
-        parts = [part for part in sentence.split(". ") if part not in said]
-        said.update(parts)
-        found += _wrapped(". ".join(parts), width, "")
+        parts = [part for part in re.split(r"(?<=[.;]) ", sentence) if part.rstrip(".;") not in said]
+        said.update(part.rstrip(".;") for part in parts)
+        found += _wrapped(" ".join(parts).rstrip(".;"), width, "")
     return found
 
 

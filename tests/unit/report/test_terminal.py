@@ -132,6 +132,8 @@ def test_notes_give_way_where_the_screen_is_full_and_three_stay(printed):
 def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printed):
     said = printed(RECORDS, choices=["b1: fast. Warning: one label only", "b8: slow. Warning: one label only"])
     assert said[:2] == ["b1: fast. Warning: one label only", "b8: slow"]
+    said = printed(RECORDS, choices=["b1: none (2 %); measure anew", "b8: none (3 %); measure anew"])
+    assert said[:2] == ["b1: none (2 %); measure anew", "b8: none (3 %)"]
 
 
 def test_the_lengths_that_engines_are_built_for_stand_below_the_table(report, tmp_path, capfd):
