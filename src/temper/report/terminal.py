@@ -12,7 +12,7 @@ from typing import Any
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 WIDTH = 80  # where the output has no edge of its own
-HEIGHT = 37  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
+HEIGHT = 35  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
 ROWS = 10  # candidates in one table; the fastest ones where there are more
 NOTHING = "none"  # the null backend's word for its library: no candidate, it shows what measuring costs
 Content = Mapping[str, Any]
