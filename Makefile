@@ -19,7 +19,7 @@ help:  ## what there is
 
 $(READY): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Temper needs Python 3.11 or newer; set PYTHON=…")'
-	@echo "Installing pinned packages into $(VENV), once: 2.2 GB, about a minute where the index is near."
+	@echo "Installing pinned packages into $(VENV), once: 2.2 GB, about a minute."
 	@$(PYTHON) -m venv $(VENV)
 	@sh requirements/install.sh $(BIN) requirements/$(ENVIRONMENT).txt
 	@touch $@
