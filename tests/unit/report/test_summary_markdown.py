@@ -35,9 +35,9 @@ def test_the_markdown_table_has_one_line_per_candidate_in_the_order_of_the_recor
         "executed products": ABSENT,
         "size MiB": "3.00",
         "accuracy %": "100.00",
-        "difference, points": "+0.00 [−48.99, +48.99]",  # four rows say little
+        "difference, points": "+0.00 [+0.00, +0.00]",  # the baseline against itself
         "flips": "0",
-        "accuracy": "undecided",
+        "accuracy": "within",
         "b1 p50 ms": "2.00",
         "b1 p95 ms": "30.0",
         "b1 ×": "1.000 [0.980, 1.020]",
@@ -61,7 +61,7 @@ def test_what_was_not_measured_is_a_dash_and_a_note():
 def test_the_page_names_the_machine_and_the_choice():
     page = page_of(RECORDS)
     assert "Measured on A CPU, 2 cores." in page
-    assert "- b1: no choice: none is within the accuracy budget and measured" in page
+    assert "- b1: base, the baseline itself, accuracy 100.00 %" in page
 
 
 def test_real_lengths_have_a_table_of_their_own_where_there_are_any():
