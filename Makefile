@@ -5,12 +5,11 @@ CORES ?= 1
 FROM ?= ../shared
 VENV := .venv
 BIN := $(VENV)/bin
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 IN := $(if $(STUDY),--directory studies/$(STUDY))
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc $(if $(STUDY),--cd studies/$(STUDY))
 READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
-REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt
+REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt requirements/install.sh
 
 .PHONY: help setup reproduce studies study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
@@ -20,27 +19,26 @@ help:  ## what there is
 
 $(READY): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Temper needs Python 3.11 or newer; set PYTHON=…")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/$(ENVIRONMENT).txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Installing pinned packages into $(VENV), once: 2.2 GB, about a minute."
+	@$(PYTHON) -m venv $(VENV)
+	@sh requirements/install.sh $(BIN) requirements/$(ENVIRONMENT).txt
 	@touch $@
 
 $(TEST_READY): $(READY) requirements/test.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/test.txt
+	@echo "Installing what the tests need."
+	@sh requirements/install.sh $(BIN) requirements/test.txt
 	@touch $@
 
 setup: $(READY)  ## the environment in .venv
 
 reproduce: $(READY)  ## the embedded study: params.yaml, no GPU, no network
-	$(SNAKEMAKE)
-	@$(BIN)/temper table
+	@$(BIN)/temper run --cores $(CORES)
 
 studies: $(READY)  ## the studies, a line each: what each needs, what was last measured where
 	@$(BIN)/temper studies
 
 study: $(READY) need-STUDY  ## a study of its own: make study STUDY=digits-resnet
-	$(SNAKEMAKE) --directory studies/$(STUDY)
-	@$(BIN)/temper table --directory studies/$(STUDY)
+	@$(BIN)/temper run --directory studies/$(STUDY) --cores $(CORES)
 
 plan: $(READY)  ## what would run, and why (STUDY=name for a study of its own)
 	@$(BIN)/temper plan $(IN)

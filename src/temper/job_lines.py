@@ -16,9 +16,8 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from temper.script_log import CLEAR_LINE
+from temper.script_log import CLEAR_LINE, WIDTH
 
-WIDTH = 79  # columns that a line which is to be overwritten may take
 SILENCE_S = 60.0  # a pipe, which shows no line that is overwritten, hears of the jobs so often
 NAMED = 3  # rules whose share of the time is told at the end
 # Snakemake's words beside the error itself, which stands above them in four parts

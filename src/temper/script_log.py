@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ _STORAGE = {
 }
 
 CLEAR_LINE = "\r\x1b[K"  # to the line's beginning, and what stands on it is gone
+WIDTH = 79  # columns of a terminal that a line takes at most: one that wrapped could not be overwritten
 
 TERMINAL = "TEMPER_TERMINAL"  # the number of the terminal's stream, for the processes that a job starts
 _terminal_fd = 2  # `log_to` keeps the real one here once it has redirected the process's output
@@ -34,9 +36,32 @@ def terminal_number() -> int:
 
 @contextmanager
 def terminal() -> Iterator[TextIO]:
-    """The stream a person looks at, also while this process's output goes to a log."""
+    """The stream a person looks at, also while this process's output goes to a log.
+
+    The line on which it says what is at work (temper/job_lines.py) makes room for what is written.
+    """
     with open(os.dup(terminal_number()), "w", encoding="utf-8", errors="replace") as stream:
+        if stream.isatty():
+            stream.write(CLEAR_LINE)
         yield stream
+
+
+def say_passing(line: str) -> None:
+    """Say what a job does or waits for: on a terminal the next line takes its place, in a pipe it stays; the log has it too."""
+    print(line, flush=True)
+    with terminal() as stream:
+        if stream.isatty():
+            stream.write(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…")
+        else:
+            stream.write(f"{line}\n")
+
+
+def say_lasting(line: str) -> None:
+    """Say what a person should have read when the run is over: a line that stays, wrapped on a terminal, and in the log."""
+    print(line, flush=True)
+    with terminal() as stream:
+        lines = textwrap.wrap(line, WIDTH, subsequent_indent="  ") if stream.isatty() else [line]
+        stream.writelines(f"{part}\n" for part in lines)
 
 
 def storage_error(error: Exception, asked: str) -> StorageError | None:

@@ -6,8 +6,8 @@ import pytest
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from temper.job_lines import SILENCE_S, WIDTH, JobLines, LogHandler, duration
-from temper.script_log import CLEAR_LINE
+from temper.job_lines import SILENCE_S, JobLines, LogHandler, duration
+from temper.script_log import CLEAR_LINE, WIDTH
 
 PLAN = {"prepare_data": 1, "measure": 2, "all": 1, "total": 4}
 

@@ -1,16 +1,20 @@
 """Each rule's script is a process; so is each test's."""
 
+import os
+import pty
 import re
 import subprocess
 import sys
 
 import pytest
 
+from temper.script_log import CLEAR_LINE, WIDTH
+
 PROGRAM = """
 import errno, os, signal
 from pathlib import Path
 from temper.errors import DataError
-from temper.script_log import log_to, terminal
+from temper.script_log import log_to, say_lasting, say_passing, terminal
 with log_to("logs/deep/rule.log", "measure"):
     {code}
 """
@@ -87,3 +91,37 @@ def test_ctrl_c_ends_with_130(run):
     code, shown, log = run("os.kill(os.getpid(), signal.SIGINT)")
     assert code == 130
     assert shown == log == "measure: interrupted; what it had begun to write was removed\n"
+
+
+@pytest.fixture
+def on_a_terminal(tmp_path):
+    """Runs code inside `log_to` with a terminal to look at; gives what the terminal gets, and the log."""
+
+    def run(code):
+        master, slave = pty.openpty()
+        subprocess.run([sys.executable, "-c", PROGRAM.format(code=code)], cwd=tmp_path, stderr=slave, check=True)
+        os.close(slave)
+        shown = os.read(master, 100_000).decode().replace("\r\n", "\n")
+        os.close(master)
+        return shown, (tmp_path / "logs/deep/rule.log").read_text()
+
+    return run
+
+
+def test_what_a_job_waits_for_is_overwritten_on_a_terminal_and_cut_to_its_width(on_a_terminal, run):
+    said = "say_passing('waits ' + 'x' * 200); say_passing('goes on')"
+    shown, log = on_a_terminal(said)
+    first, second = shown.split(CLEAR_LINE)[1:]
+    assert (len(first), first[-1], second) == (WIDTH, "…", "goes on")
+    assert "waits " + "x" * 200 in log
+    assert run(said)[1].splitlines() == ["waits " + "x" * 200, "goes on"]
+
+
+def test_what_a_person_should_have_read_stays_and_is_wrapped(on_a_terminal, run):
+    said = "say_lasting('word ' * 30)"
+    shown, log = on_a_terminal(said)
+    lines = shown.removeprefix(CLEAR_LINE).splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= WIDTH
+    assert "word " * 30 in log
+    assert len(run(said)[1].splitlines()) == 1

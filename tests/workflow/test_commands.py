@@ -1,11 +1,12 @@
 """The `temper` command on the real repository and on the finished study."""
 
+import re
 import shutil
 
 import pytest
 
 from temper.devices import nvidia_gpus
-from tests.workflow.conftest import HERE, ROOT, happened
+from tests.workflow.conftest import HERE, ROOT, from_files, happened, tsv
 
 
 def test_check_accepts_the_params_files_of_this_repository_and_refuses_a_typing_error(fresh):
@@ -29,9 +30,53 @@ def test_check_says_that_a_file_is_not_there(fresh):
 def test_table_prints_every_candidate_and_says_what_was_not_measured(finished):
     done = finished.temper("table", "--directory", str(finished.folder))
     assert done.returncode == 0, done.stderr
-    for candidate in ("harness", "torch-fp32", "ort-fp32", "ort-int8", "openvino-int8", "rtx-int8"):
-        assert f"│ {candidate} " in done.stdout
-    assert "rtx-int8: not measured" in done.stdout or nvidia_gpus()
+    shown = [line.split()[0] for line in done.stdout.splitlines() if line]
+    assert {"torch-fp32", "ort-int8", "openvino-int8"} <= set(shown)
+    assert "times as fast as ort-fp32" in done.stdout  # the baseline of this study
+    assert "not measured: rtx-int8: no NVIDIA GPU" in done.stdout or nvidia_gpus()
+    choice_and_table = done.stdout.partition("sequence lengths")[0]
+    assert max(map(len, choice_and_table.splitlines())) <= 80
+
+
+def test_run_prints_a_screen_at_most_and_none_of_snakemakes_banners(study):
+    (study / "artifacts/report/summary.json").unlink()
+    done = study.temper("run", "--directory", str(study.folder))
+    assert done.returncode == 0, done.stderr
+    lines = (done.stderr + done.stdout).splitlines()
+    assert re.fullmatch(r"1 job done in \d+ s( \(report \d+ s\))?", lines[0])
+    assert lines[1] == ""
+    assert lines[2].startswith("b2-s16: ")  # the choice
+    assert len(lines) <= 40
+    again = study.temper("run", "--directory", str(study.folder))
+    assert again.stderr == "nothing to do: every artifact is there and belongs to these settings\n"
+    assert again.stdout == done.stdout
+
+
+def test_run_shows_the_error_of_a_job_whole_and_which_job_it_was(fresh):
+    from_files(fresh, train=tsv([("a dull plot", 7)]))
+    done = fresh.temper("run", "--directory", str(fresh.folder))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "label" in happened(done.stderr)
+    *_, failed, stopped = done.stderr.splitlines()
+    assert failed == "failed: prepare_data (its log: logs/prepare_data.log)"
+    assert re.fullmatch(r"stopped after 0 of \d+ jobs, \d+ s; the same command goes on from there", stopped)
+
+
+def test_run_shows_what_a_study_is_refused_for_before_any_job(fresh):
+    fresh.set(seeed=3)
+    done = fresh.temper("run", "--directory", str(fresh.folder))
+    assert done.returncode == 1
+    assert happened(done.stderr) == "seeed is an unknown key"
+    assert "jobs" not in done.stderr
+    assert fresh.files() == []
+
+
+def test_run_of_a_folder_without_a_study_is_an_error(fresh):
+    done = fresh.temper("run", "--directory", str(fresh.folder / "studies/typo"))
+    assert done.returncode == 1
+    assert "params.yaml does not exist" in happened(done.stderr)
+    assert not (fresh.folder / "studies").exists()
 
 
 def test_table_of_a_study_that_was_not_run_is_an_error(fresh):

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
             parser, given = parse_args(_options(checkout_of(folder), folder, arguments.cores))
-    except SystemExit:
-        sys.stderr.write(said.getvalue())
-        raise
-    try:
         done = args_to_api(given, parser)
     except Exception as error:
         print_exception(error)
         return 1
     if done:
+        print(flush=True)
         print_summary(folder / "artifacts/report")
     return 0 if done else 1
 

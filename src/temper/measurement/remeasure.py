@@ -18,9 +18,9 @@ from temper.measurement.measure import describe_artifact
 from temper.measurement.processes import Json, Processes
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload, read_record
 from temper.measurement.remeasurements import SCHEMA_VERSION, Remeasured, Remeasurements, baseline_level_ms
-from temper.measurement.task import say_to_terminal
 from temper.measurement.workload import workload_of
 from temper.provenance import measuring_machine
+from temper.script_log import say_passing
 
 
 def _levels(records: Sequence[Record], name: str) -> dict[str, float]:
@@ -216,7 +216,7 @@ def remeasure(
                     spoiled="nothing: no cell was taken",
                     fix="run it on that machine, or measure all candidates here: snakemake --cores 1 --forcerun measure",
                 )
-            say_to_terminal(f"{candidate}: taken once more: {', '.join(why)}: {next(iter(why.values()))}")
+            say_passing(f"{candidate}: taken once more: {', '.join(why)}: {next(iter(why.values()))}")
             taken.take(candidate, why)
 
     references = {name: reference_does_not_hold(now(), baseline, name, latency_margin) for name in workloads}

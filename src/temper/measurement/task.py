@@ -12,7 +12,7 @@ from temper.measurement.gpu_watch import watch_gpus
 from temper.measurement.isolated import memory_reason
 from temper.measurement.timed_inputs import TimedInputs, timed_inputs
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
-from temper.script_log import terminal
+from temper.script_log import say_passing
 from temper.signature import Signature
 
 Request = Mapping[str, Any]
@@ -27,16 +27,9 @@ def watch_of(request: Request) -> Watch:
             wait_s=request["wait_s"],
             lost_s=max(measurement["max_duration_s"], 10 * WINDOW_S),
         ),
-        say=lambda line: say_to_terminal(f"{request['name']}: {line}"),
+        say=lambda line: say_passing(f"{request['name']}: {line}"),
         gpu=watch_gpus(request["gpus"], measurement["busy_share"]),
     )
-
-
-def say_to_terminal(line: str) -> None:
-    """Print a line for the person at the terminal, and in the log."""
-    print(line, flush=True)
-    with terminal() as stream:
-        print(line, file=stream, flush=True)
 
 
 def open_side(side: Mapping[str, Any]) -> Runner:

@@ -33,8 +33,9 @@ class Kind(IntEnum):
     PADDING = 9
     BESIDE = 10  # beside the baseline it has another latency than alone
     APART = 11  # not timed in turns
-    NOT_MEASURED = 12  # the table says so already
-    READING = 13  # how the columns are to be read
+    NULL_BACKEND = 12  # what disturbed the backend that computes nothing
+    NOT_MEASURED = 13  # the table says so already
+    READING = 14  # how the columns are to be read
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,17 @@ def first_notes(found: Sequence[Note]) -> list[str]:
         if len(own) == 1 or not together:
             lines += [note.text for note in own]
         elif own:
-            named = [note for note in own if by_name[note.about] is note]
-            told = [f"{note.about} ({note.short})" if note.short else note.about for note in named[:NAMED]]
-            rest = len(named) - NAMED
-            lines.append(together + ", ".join(told) + (f" and {rest} more" if rest > 0 else ""))
+            lines.append(together + _listed([note for note in own if by_name[note.about] is note]))
     return lines[:SHOWN]
+
+
+def _listed(named: Sequence[Note]) -> str:
+    """'a (1), b (2), c (1) and 4 more', or 'a, b, c and 4 more (1)' where the same is said of all."""
+    shorts = {note.short for note in named}
+    once = shorts.pop() if len(shorts) == 1 else ""
+    told = [note.about if once or not note.short else f"{note.about} ({note.short})" for note in named[:NAMED]]
+    rest = len(named) - NAMED
+    return ", ".join(told) + (f" and {rest} more" if rest > 0 else "") + (f" ({once})" if once else "")
 
 
 def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> list[Note]:
@@ -105,7 +112,7 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
         compared = comparison["candidates"][record.candidate]
         own = [*_of_record(record), *_of_accuracy(record, compared), *_of_latencies(record, compared)]
         if record.backend["runner"] == "null":  # no candidate: what disturbs it changes no choice
-            own = [replace(note, kind=Kind.BESIDE) if note.kind is Kind.DISTURBED else note for note in own]
+            own = [replace(note, kind=Kind.NULL_BACKEND) if note.kind is Kind.DISTURBED else note for note in own]
         found += own
     found += _of_padding(records)
     found += [Note(Kind.PADDING, text) for text in padding_notes(rows(records, comparison))]
@@ -179,7 +186,7 @@ def _of_latencies(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]
 def _of_disturbance(record: Record, name: str, timed: Mapping[str, Any]) -> Iterator[Note]:
     at = f"{record.candidate}, {name}"
     if timed.get("holds") is False:
-        yield Note(Kind.DISTURBED, f"{at}: does not hold: {timed['why_not']}", record.candidate, "disturbed")
+        yield Note(Kind.DISTURBED, f"{at}: does not hold: {timed['why_not']}", record.candidate)
     elif (
         "baseline_moved" in timed and "holds" not in timed
     ):  # a comparison that was made before cells said whether they hold

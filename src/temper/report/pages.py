@@ -16,6 +16,7 @@ from temper.report.first_rows import first_rows_markdown
 from temper.report.load_tests import load_test_markdown
 from temper.report.observations import observations_part
 from temper.report.peers import pairs_markdown, peers_markdown
+from temper.report.render import summary
 from temper.report.reported import read_reported, speed_ups_markdown
 from temper.report.resources import resources_markdown
 from temper.report.searches import layers_table, trials_table
@@ -23,12 +24,14 @@ from temper.report.serving import buckets_markdown, real_lengths_markdown
 from temper.report.summary_markdown import agreement_markdown, results_markdown
 from temper.report.summary_table import summary_tables
 from temper.report.tables import Row, rows
+from temper.report.terminal import WIDTH as TERMINAL_WIDTH
+from temper.report.terminal import report_lines
 
 _END = "<!-- end of table -->"
 _HEADER_LINES = 2  # of a Markdown table
 _START = (
     r"<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|observations|speed-ups)"
+    r"|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|terminal|observations|speed-ups)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
 )
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
@@ -99,6 +102,12 @@ def resources_table(study: FiledStudy) -> str:
 def observations_of(study: FiledStudy) -> str:
     """What the rules find in a study's records, each line with the records it rests on."""
     return observations_part(study.records, study.compared, decide(study.records, study.compared)) + "\n"
+
+
+def terminal_block(study: FiledStudy) -> str:
+    """What `temper run` prints of a study, from its records, as a block of text."""
+    content = summary(study.records, study.compared, decide(study.records, study.compared))
+    return "\n".join(["```text", *report_lines(content, "artifacts/report/summary.md", TERMINAL_WIDTH), "```", ""])
 
 
 def load_tests_table(folder: Path) -> str:
@@ -209,12 +218,12 @@ def filled(page: str, root: Path) -> str:
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels (a table
     without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each workload),
-    observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
-    against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
-    fastest of these, and times faster than the one after 'over', or than the baseline), fastest (as peers, of the others
-    only the fastest), pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency over the second's) or
-    first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000
-    rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
+    terminal (what a run prints), observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`:
+    what a write-up reports, held against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE
+    -->`: the others against the fastest of these, and times faster than the one after 'over', or than the baseline), fastest
+    (as peers, of the others only the fastest), pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency
+    over the second's) or first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test
+    split's first 1,000 rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
 
     Raises:
         ConfigError: a mark is unknown or has no end.
@@ -242,6 +251,7 @@ _OF_STUDIES = {
     "resources": resources_table,
     "summary": lambda study: summary_tables(study.records, study.compared),
     "observations": observations_of,
+    "terminal": terminal_block,
 }
 _OF_FOLDERS = {
     "load tests": load_tests_table,

@@ -55,7 +55,8 @@ _BY_WORKLOAD = (
 _NOT_BY_CANDIDATE = (*(key for key in _BY_WORKLOAD if key != "reason"), "candidate", "workload")
 
 
-def _json(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
+def summary(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of artifacts/report/summary.json, in the order of params.yaml."""
     candidates: dict[str, Any] = {}
     for row in rows(records, comparison):
         cells = asdict(row)
@@ -63,7 +64,7 @@ def _json(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
         entry = candidates.setdefault(row.candidate, own | {"workloads": {}})
         entry["workloads"][row.workload] = {key: cells[key] for key in _BY_WORKLOAD}
     found = notes(records, comparison, decision)
-    content = {
+    return {
         "study": comparison["study"],
         "baseline": comparison["baseline"],
         "candidates": candidates,
@@ -71,7 +72,6 @@ def _json(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
         "first_notes": first_notes(found),
         "notes": [note.text for note in found],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"  # in the order of params.yaml
 
 
 def metrics(records: Sequence[Record], comparison: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,10 +131,11 @@ def write_summary(
     read = settled([read_record(path) for path in records], taken_again)
     compared = compare_records(read, baseline, analysis, engines)
     decision = decide(read, compared)
+    shown = summary(read, compared, decision)
     with staged_folder(folder) as scratch:
         write_text(scratch / "summary.md", markdown(read, compared, decision))
         write_text(scratch / "summary.csv", _csv(rows(read, compared)))
-        write_text(scratch / "summary.json", _json(read, compared, decision))
+        write_text(scratch / "summary.json", json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         write_text(scratch / "engineering_observations.md", observations_markdown(read, compared, decision))
         write_text(scratch / "comparison.json", canonical_json(compared))
         write_text(scratch / "decision.json", canonical_json(decision))

@@ -1,19 +1,19 @@
 """A report on the terminal: the choice, a table for each workload, at most five notes, and where the rest stands."""
 
 import json
+import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 WIDTH = 80  # where the output has no edge of its own
-HEIGHT = 37  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
+HEIGHT = 35  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
 ROWS = 10  # candidates in one table; the fastest ones where there are more
-GAP = "  "
 NOTHING = "none"  # the null backend's word for its library: no candidate, it shows what measuring costs
 Content = Mapping[str, Any]
 
@@ -26,18 +26,34 @@ def print_summary(folder: Path) -> None:
     """
     content: Content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     edge = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
+    print("\n".join(report_lines(content, _shown(folder / "summary.md"), edge, _beside(folder.parents[1]))))
+
+
+def report_lines(
+    content: Content, page: str, edge: int | None, beside: Iterable[tuple[str, list[list[str]]]] = ()
+) -> list[str]:
+    """The lines of a report.
+
+    Args:
+        content: artifacts/report/summary.json.
+        page: where the rest stands.
+        edge: columns of the terminal; None where there is no edge: text is wrapped at `WIDTH` then, and tables are whole.
+        beside: title and lines, the header first, of tables below those of the candidates.
+    """
     lines = [*_choices(content, edge or WIDTH), ""]
     for workload in _workloads(content):
         lines += [*_table(content, workload, edge), ""]
     lines = [*lines[:-1], *_below(content, edge or WIDTH)]
-    for title, other in _beside(folder.parents[1]):
+    for title, other in beside:
         lines += ["", title, *_aligned(other, words=len(other[0]), edge=edge)]
-    lines += ["", *_notes(content, folder, edge or WIDTH, HEIGHT - len(lines) - 1)]
-    print("\n".join(lines))
+    return [*lines, "", *_notes(content, page, edge or WIDTH, HEIGHT - len(lines) - 1)]
 
 
 def _wrapped(text: str, width: int, mark: str) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+    """Lines of a text; a unit stays with its number."""
+    text = re.sub(r"(\d) (%|×|ms)", "\\1\N{NO-BREAK SPACE}\\2", text)
+    lines = textwrap.wrap(text, width, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _choices(content: Content, width: int) -> list[str]:
@@ -45,9 +61,9 @@ def _choices(content: Content, width: int) -> list[str]:
     found: list[str] = []
     said: set[str] = set()
     for sentence in content["choices"]:
-        parts = [part for part in sentence.split(". ") if part not in said]
-        said.update(parts)
-        found += _wrapped(". ".join(parts), width, "")
+        parts = [part for part in re.split(r"(?<=[.;]) ", sentence) if part.rstrip(".;") not in said]
+        said.update(part.rstrip(".;") for part in parts)
+        found += _wrapped(" ".join(parts).rstrip(".;"), width, "")
     return found
 
 
@@ -103,11 +119,12 @@ def _accuracy(entry: Content) -> str:
 def _aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> list[str]:
     """Lines in columns, the first `words` of them to the left and the others to the right; the last one to the left.
 
-    A line is never wrapped: the first column is cut where the terminal is too narrow.
+    A line is never wrapped: columns move together where the terminal is too narrow, then the first is cut, then the line.
     """
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    if edge is not None:
-        widths[0] = max(8, widths[0] - max(0, sum(widths) + len(GAP) * (len(widths) - 1) - edge))
+    widths, gap = [max(map(len, column)) for column in zip(*lines, strict=True)], 2
+    if edge is not None and sum(widths) + gap * (len(widths) - 1) > edge:
+        gap = 1
+        widths[0] = max(8, min(widths[0], edge - sum(widths[1:]) - len(widths) + 1))
     last = len(widths) - 1
     found = []
     for cells in lines:
@@ -116,7 +133,8 @@ def _aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) ->
             cell.ljust(widths[at]) if at < words or at == last else cell.rjust(widths[at])
             for at, cell in enumerate([first, *cells[1:]])
         ]
-        found.append(GAP.join(placed).rstrip())
+        line = (" " * gap).join(placed).rstrip()
+        found.append(line if edge is None or len(line) <= edge else f"{line[: edge - 1]}…")
     return found
 
 
@@ -124,15 +142,10 @@ def _below(content: Content, width: int) -> list[str]:
     """How to read the tables, and what is not in them."""
     base = content["baseline"]
     own = [
-        f"{name} {milliseconds(centre(timed[base]))} ms"
-        for name in _workloads(content)
-        if base in (timed := _timed(content, name))
+        milliseconds(centre(timed[base])) for name in _workloads(content) if base in (timed := _timed(content, name))
     ]
-    found = _wrapped(
-        f"×: times as fast as {base} ({', '.join(own) or 'not measured'}), timed in turns; accuracy: points (flips)",
-        width,
-        "",
-    )
+    took = f"{', '.join(own)} ms" if own else "not measured"
+    found = _wrapped(f"×: times as fast as {base} ({took}); accuracy: points (flips)", width, "")
     for reason, names in _not_measured(content).items():
         found += _wrapped(f"not measured: {', '.join(names)}: {reason}", width, "")
     return found
@@ -150,7 +163,7 @@ def _not_measured(content: Content) -> dict[str, list[str]]:
     return found
 
 
-def _notes(content: Content, folder: Path, width: int, room: int) -> Iterator[str]:
+def _notes(content: Content, page: str, width: int, room: int) -> Iterator[str]:
     """The first notes, as many as there is room for (three at least), and where all are."""
     taken = 1  # by the line that names the rest
     for number, note in enumerate(content["first_notes"]):
@@ -159,7 +172,7 @@ def _notes(content: Content, folder: Path, width: int, room: int) -> Iterator[st
         if number >= 3 and taken > room:
             break
         yield from lines
-    yield f"the rest: {_shown(folder / 'summary.md')} ({len(content['notes'])} notes)"
+    yield f"the rest: {page} ({len(content['notes'])} notes)"
 
 
 def _shown(path: Path) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from temper.artifact import read_manifest
 from temper.data.encoded import Split, collate, read_split
-from temper.script_log import terminal
+from temper.script_log import say_lasting
 from temper.signature import Signature
 from temper.statistics.classification import Worth, worth
 from temper.statistics.paired_labels import Labels
@@ -49,6 +49,5 @@ def say(found: Worth) -> None:
     """Say what the model is worth, with what speaks against it, in the log and on the terminal of whoever waits for it."""
     lines = [f"checkpoint: {found.sentence('validation')}"]
     lines += [f"checkpoint: warning: {warning}" for warning in found.warnings("validation")]
-    with terminal() as stream:
-        stream.writelines(f"{line}\n" for line in lines)
-    print("\n".join(lines))
+    for line in lines:
+        say_lasting(line)

@@ -52,8 +52,8 @@ def test_a_latency_that_does_not_hold_comes_before_accuracy_that_is_undecided():
     against = compared(records, "base")
     against["candidates"]["other"]["workloads"]["b1"] |= {"holds": False, "why_not": "the baseline beside it moved"}
     said = [note.text for note in notes(records, against, decide(records, against))]
-    disturbed = said.index("other, b1: does not hold: the baseline beside it moved")
-    assert any(note.startswith("other: accuracy undecided; about ") for note in said[disturbed + 1 :])
+    undecided = next(at for at, note in enumerate(said) if note.startswith("other: accuracy undecided; about "))
+    assert said.index("other, b1: does not hold: the baseline beside it moved") < undecided
 
 
 def test_what_disturbs_the_null_backend_is_no_news():
@@ -76,8 +76,10 @@ def test_a_row_that_says_int8_and_ran_in_fp32_is_named():
 
 def test_a_terminal_gets_one_line_for_all_of_a_kind_each_candidate_once():
     alike = [Note(Kind.UNDECIDED, f"{name}: undecided", name, "100") for name in ("a", "b", "b", "c", "d", "e")]
-    assert first_notes(alike) == [
-        "accuracy undecided (test rows that would decide): a (100), b (100), c (100) and 2 more"
+    line = "accuracy undecided (test rows that would decide): "
+    assert first_notes(alike) == [f"{line}a, b, c and 2 more (100)"]
+    assert first_notes([*alike, Note(Kind.UNDECIDED, "f: undecided", "f", "7")]) == [
+        f"{line}a (100), b (100), c (100) and 3 more"
     ]
     assert first_notes(alike[:1]) == ["a: undecided"]
 

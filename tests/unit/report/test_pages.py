@@ -182,3 +182,13 @@ def test_a_page_that_cannot_be_written_does_not_keep_the_others_from_it(tmp_path
     assert f"{unfiled}: ArtifactError:" in said.err
     assert said.out == f"{plain}: up to date\n"
     assert "not measured yet" in unfiled.read_text()
+
+
+def test_what_a_run_prints_stands_behind_a_mark_as_a_block_of_text():
+    page = filled("<!-- terminal of results/cpu-2c/embedded -->\nold\n<!-- end of table -->\n", ROOT)
+    lines = page.splitlines()
+    assert lines[1] == "```text"
+    assert lines[2].startswith("b1-s32: ")
+    assert any(line.startswith("the rest: artifacts/report/summary.md") for line in lines)
+    assert lines[-2:] == ["```", "<!-- end of table -->"]
+    assert max(map(len, lines[2:-2])) <= 80

@@ -35,7 +35,7 @@ def test_the_markdown_table_has_one_line_per_candidate_in_the_order_of_the_recor
         "executed products": ABSENT,
         "size MiB": "3.00",
         "accuracy %": "100.00",
-        "difference, points": "+0.00 [+0.00, +0.00]",  # it is the baseline itself
+        "difference, points": "+0.00 [+0.00, +0.00]",  # the baseline against itself
         "flips": "0",
         "accuracy": "within",
         "b1 p50 ms": "2.00",

@@ -78,7 +78,7 @@ def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(pr
 def test_the_baseline_is_told_below_and_what_was_not_measured_in_one_line_for_each_reason(printed):
     lines = printed(RECORDS)
     assert not any(line.startswith(("base ", "harness ", "gpu ")) for line in lines)
-    assert "×: times as fast as base (b1 2.00 ms), timed in turns; accuracy: points (flips)" in lines
+    assert "×: times as fast as base (2.00 ms); accuracy: points (flips)" in lines
     assert "not measured: gpu, gpu-2: no NVIDIA GPU" in lines
 
 
@@ -96,6 +96,19 @@ def test_no_line_is_longer_than_the_screen_of_a_person(printed, monkeypatch):
     lines = printed([*RECORDS, long], choices=["b1: " + "word " * 40])
     assert max(map(len, lines[:-1])) <= 72  # the last one is a path
     assert any(line.startswith("a-candidate") and "…" in line for line in lines)
+
+
+def test_a_unit_stays_with_its_number(printed):
+    lines = printed(RECORDS, choices=[f"{'x' * 76} 12 % of it"])
+    assert lines[1] == "12 % of it"
+
+
+def test_a_terminal_too_narrow_for_the_figures_cuts_lines_and_wraps_none(printed, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    fast = next(line for line in printed(RECORDS) if line.startswith("fast"))
+    assert len(fast) == 40
+    assert fast.endswith("…")
 
 
 def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(printed):
@@ -119,6 +132,8 @@ def test_notes_give_way_where_the_screen_is_full_and_three_stay(printed):
 def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printed):
     said = printed(RECORDS, choices=["b1: fast. Warning: one label only", "b8: slow. Warning: one label only"])
     assert said[:2] == ["b1: fast. Warning: one label only", "b8: slow"]
+    said = printed(RECORDS, choices=["b1: none (2 %); measure anew", "b8: none (3 %); measure anew"])
+    assert said[:2] == ["b1: none (2 %); measure anew", "b8: none (3 %)"]
 
 
 def test_the_lengths_that_engines_are_built_for_stand_below_the_table(report, tmp_path, capfd):
