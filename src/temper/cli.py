@@ -95,9 +95,7 @@ def _calibration_study(arguments: argparse.Namespace) -> int:
     from temper.comparison.calibration_study import calibration_study
 
     _in(arguments.directory)
-    calibration_study(
-        calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples, force=arguments.force
-    )
+    calibration_study(calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples)
     return 0
 
 
@@ -233,7 +231,7 @@ def main(argv: list[str] | None = None) -> int:
         (
             "sync",
             _sync,
-            "check every artifact and bring Snakemake's memory in line: after dvc pull, checkout, apply, a kill",
+            "check every artifact and bring Snakemake's memory in line: after dvc checkout, apply, a kill",
         ),
         ("forget", _forget, "let the installed versions count again where other makers' were kept"),
         ("settings", _settings, "write settings.json (the first DVC stage)"),
@@ -260,7 +258,6 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--calibration", default="main", help="row of calibrations (default: main)")
             command.add_argument("--methods", nargs="+", default=["minmax", "entropy", "percentile", "nncf"])
             command.add_argument("--samples", nargs="+", type=int, default=[32, 128, 512])
-            command.add_argument("--force", action="store_true", help="remove experiments of the same names first")
         if name == "upgrade":
             command.add_argument("library", help="file of temper/engines/ or temper/backends/, such as tensorrt_rtx")
             command.add_argument("version", help="a version number")
