@@ -95,7 +95,9 @@ def _calibration_study(arguments: argparse.Namespace) -> int:
     from temper.comparison.calibration_study import calibration_study
 
     _in(arguments.directory)
-    calibration_study(calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples)
+    calibration_study(
+        calibration=arguments.calibration, methods=arguments.methods, samples=arguments.samples, force=arguments.force
+    )
     return 0
 
 
@@ -258,6 +260,7 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("--calibration", default="main", help="row of calibrations (default: main)")
             command.add_argument("--methods", nargs="+", default=["minmax", "entropy", "percentile", "nncf"])
             command.add_argument("--samples", nargs="+", type=int, default=[32, 128, 512])
+            command.add_argument("--force", action="store_true", help="remove experiments of the same names first")
         if name == "upgrade":
             command.add_argument("library", help="file of temper/engines/ or temper/backends/, such as tensorrt_rtx")
             command.add_argument("version", help="a version number")

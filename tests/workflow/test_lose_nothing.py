@@ -274,6 +274,7 @@ BUSY = [
     ("job", "report"),
     ("clean", "--yes"),
     ("experiment",),
+    ("upgrade", "tensorrt_rtx", "9.9.9"),
 ]
 
 
@@ -375,6 +376,16 @@ def test_new_study_leaves_a_folder_of_that_name(put, unchanged):
 def test_predict_writes_over_no_file_unless_it_is_told_to(put, unchanged):
     put("labels.tsv")
     says(unchanged.attempt("temper", "predict", "a film", "--output", "labels.tsv"), "it is there already", "--force")
+
+
+def test_results_leaves_what_a_person_put_beside_the_records(put, unchanged):
+    filed = unchanged / "results/a-machine/tiny"
+    put("results/a-machine/tiny/notes.md")
+    unchanged.temper_says("results", "--machine", "a-machine")
+    assert (filed / "notes.md").read_text() == NOTE
+    for path in filed.iterdir():
+        if path.name != "notes.md":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def test_every_command_that_a_person_can_type_has_its_row():

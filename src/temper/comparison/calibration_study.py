@@ -47,7 +47,7 @@ def _run_queue(log: Path) -> int:
     return jobs
 
 
-def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequence[int]) -> None:
+def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequence[int], force: bool = False) -> None:
     """Queue methods × samples for one row of `calibrations:`, run them, print the table and write the plot.
 
     The study must be finished: its artifacts are handed to DVC first, so that each experiment runs what depends on the
@@ -57,6 +57,7 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
         calibration: the row whose method and samples are varied.
         methods: files of temper/calibration/ that have a row in `calibration_methods:`.
         samples: numbers of calibration samples, at most `data.calibration_rows`.
+        force: remove experiments of this commit that have the names of those that are asked for.
 
     Raises:
         ArtifactError: the study is not finished.
@@ -66,7 +67,14 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
     names: list[str] = []
     wanted = {f"{calibration}-{method}-{count}" for method in methods for count in samples}
     before = sorted(wanted & {each.name for each in read_experiments([])})
-    if before:  # from an earlier study on this commit; DVC gives a name once
+    if before and not force:  # DVC gives a name once
+        raise ExperimentError(
+            asked="run a calibration study",
+            happened=f"{len(before)} experiments of this commit have these names already: {', '.join(before)}",
+            spoiled="nothing was queued, and they are as they were",
+            fix="temper compare shows them; temper calibration-study --force removes them and runs them anew",
+        )
+    if before:
         ask_dvc(
             "exp", "remove", *before, spoiled="nothing was queued", fix="dvc exp list shows them; dvc exp remove NAME"
         )

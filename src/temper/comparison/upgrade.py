@@ -17,6 +17,7 @@ from temper.params_file import edited
 from temper.plan import plan
 from temper.report.tables import median_ms
 from temper.tracking.dvc import environment
+from temper.tracking.holder import check_free
 from temper.tracking.jobs import snakemake_command
 
 PARAMS = "params.yaml"
@@ -232,6 +233,14 @@ def _run(cores: int) -> int:
     return subprocess.run(command, env=environment(), check=False).returncode
 
 
+def _put_back(text: str, changed: str) -> None:
+    """Put params.yaml back as it was, unless somebody has edited it in the meantime."""
+    if Path(PARAMS).read_text(encoding="utf-8") == changed:
+        write_text(PARAMS, text)
+    else:
+        print(f"{PARAMS} was edited in the meantime: it keeps the new version, and the edit")
+
+
 def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
     """Show what another version would rerun, run it, and compare both versions' engines and measurements.
 
@@ -246,10 +255,12 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
 
     Raises:
         ConfigError: no row names the library, or that version is not there.
+        BusyError: a run works here: it would see another params.yaml.
         ExperimentError: a job failed; params.yaml is then as it was.
     """
     import yaml
 
+    check_free(f"run this study with another version of {library}")
     wanted = library_of(library)
     _check_present(wanted, version)
     text = Path(PARAMS).read_text(encoding="utf-8")
@@ -266,13 +277,13 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
             raise ExperimentError(
                 asked=f"run this study with {wanted.title} {version}",
                 happened=f"a job failed (exit code {code}); its own message is above",
-                spoiled="nothing of the version before: params.yaml is as it was",
+                spoiled="nothing of the version before: its numbers are put back into params.yaml",
                 fix="correct what the job names, then the same command again",
             )
         done = True
     finally:
         if not done:
-            write_text(PARAMS, text)
+            _put_back(text, changed)
     after = snapshot(yaml.safe_load(changed), library)
     engines, candidates = engine_rows(before, after), candidate_rows(before, after)
     before_it = (

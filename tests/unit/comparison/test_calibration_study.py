@@ -91,12 +91,19 @@ def test_every_method_with_every_number_is_queued_under_its_name_before_anything
     assert "4 experiments, 10 jobs in " in capsys.readouterr().out
 
 
-def test_experiments_of_the_same_names_are_removed_and_no_others(tmp_path, monkeypatch):
+def test_experiments_of_the_same_names_stay_unless_it_is_told_to_remove_them_and_others_always_do(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     study = Study([ended("any")]).put(monkeypatch)
     study.earlier = [ended("main-nncf-8"), ended("workspace"), ended("main-nncf-64")]
-    calibration_study(calibration="main", methods=["nncf"], samples=[4, 8])
-    assert study.asked[1] == "exp remove main-nncf-8"
+    with pytest.raises(ExperimentError) as caught:
+        calibration_study(calibration="main", methods=["nncf"], samples=[4, 8])
+    assert caught.value.happened == "1 experiments of this commit have these names already: main-nncf-8"
+    assert "temper calibration-study --force" in caught.value.fix
+    assert study.asked == ["commit"]
+    calibration_study(calibration="main", methods=["nncf"], samples=[4, 8], force=True)
+    assert study.asked[2] == "exp remove main-nncf-8"
 
 
 @pytest.mark.parametrize(("error", "said"), [("a stage failed", "a stage failed"), (None, "no results")])
