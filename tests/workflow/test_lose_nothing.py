@@ -158,7 +158,7 @@ def test_pull_brings_the_one_study_it_was_given_and_then_needs_no_job(with_remot
     assert "1 artifacts checked against their job records" in said
     assert len(said.splitlines()) == 2
     said = clone.temper_says("pull")
-    assert "16 artifacts checked against their job records" in said
+    assert "17 artifacts checked against their job records" in said
     assert len(said.splitlines()) == 2
     assert clone.digests() == several.digests()
     assert clone.planned() == []

@@ -85,7 +85,7 @@ def test_a_fresh_clone_pulls_everything_runs_nothing_and_snakemake_agrees(reposi
         add_remote(repository, f"s3://{BUCKET}/{tmp_path.name}", request.getfixturevalue("s3"))
     repository.dvc("push", **ENVIRONMENT)
     other = clone(repository, tmp_path / "clone")
-    assert "16 artifacts checked against their job records" in pull(other)
+    assert "17 artifacts checked against their job records" in pull(other)
     assert other.digests() == repository.digests()
     assert other.planned() == []
     assert dvc_jobs(other.dvc("repro", **ENVIRONMENT)) == []
