@@ -49,7 +49,7 @@ raw: $(READY) need-STUDY  ## copy the outside files of a study into its data/raw
 repro: $(READY)  ## the same through DVC (STUDY=name for a study of its own)
 	$(DVC) repro dvc.yaml
 
-sync: $(READY)  ## after dvc pull, checkout or apply, and after a killed run: check every artifact, tell Snakemake
+sync: $(READY)  ## after dvc checkout or apply, and after a killed run: check every artifact, tell Snakemake
 	@$(BIN)/temper sync $(IN)
 
 pull: $(READY)  ## fetch one study's artifacts from DVC's remote, and take those made elsewhere as they are

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from temper.artifact import write_text
-from temper.commands import clean, lint, new_study, predict, pull, raw, studies
+from temper.commands import clean, experiment, lint, new_study, predict, pull, raw, studies
 from temper.commands import run as run_study
 from temper.commands.study_folder import stand_in as _in
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
@@ -238,7 +238,7 @@ def main(argv: list[str] | None = None) -> int:
         (
             "sync",
             _sync,
-            "check every artifact and bring Snakemake's memory in line: after dvc pull, checkout, apply, a kill",
+            "check every artifact and bring Snakemake's memory in line: after dvc checkout, apply, a kill",
         ),
         ("forget", _forget, "let the installed versions count again where other makers' were kept"),
         ("settings", _settings, "write settings.json (the first DVC stage)"),
@@ -292,7 +292,7 @@ def main(argv: list[str] | None = None) -> int:
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (run_study, raw, pull, clean, studies, new_study, predict, lint):
+    for own in (run_study, raw, pull, clean, experiment, studies, new_study, predict, lint):
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:

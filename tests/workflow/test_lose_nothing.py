@@ -217,14 +217,21 @@ def test_pull_refuses_changed_data_that_is_nowhere_else(put, unchanged, tmp_path
 # what runs jobs
 
 
-@pytest.mark.parametrize("command", [("dvc", "repro"), ("dvc", "exp", "run", "-S", "calibrations.main.samples=8")])
-def test_dvc_starts_no_stage_while_a_persons_file_is_in_a_folder_that_it_would_remove(put, unchanged, command):
+def test_dvc_starts_no_stage_while_a_persons_file_is_in_a_folder_that_it_would_remove(put, unchanged):
     put(IN_A_STAGE)
-    done = unchanged.attempt(sys.executable, "-m", *command)
+    done = unchanged.attempt(sys.executable, "-m", "dvc", "repro")
     assert done.returncode != 0
     assert f"in a folder that DVC removes before it makes it anew: {IN_A_STAGE}" in done.stderr
     assert "move it out of" in done.stderr
-    unchanged.run("git", "checkout", "--quiet", ".")
+
+
+def test_an_experiment_does_not_begin_where_dvc_would_put_back_what_it_knows(put, unchanged):
+    put(IN_A_STAGE)
+    done = unchanged.attempt("temper", "experiment", "-S", "calibrations.main.samples=8")
+    says(done, f"only this folder has: {IN_A_STAGE}", "temper commit", "dvc exp run --temp")
+    put(RAW, "labelled anew")
+    done = unchanged.attempt("temper", "experiment", "--directory", "studies/mine", "-S", "seed=3")
+    says(done, "data/raw/train.tsv", "dvc add data/raw")
 
 
 def test_no_tool_starts_a_job_that_would_write_over_an_edit(put, unchanged):
@@ -266,6 +273,7 @@ BUSY = [
     ("settings",),
     ("job", "report"),
     ("clean", "--yes"),
+    ("experiment",),
     ("upgrade", "tensorrt_rtx", "9.9.9"),
 ]
 
@@ -368,6 +376,16 @@ def test_new_study_leaves_a_folder_of_that_name(put, unchanged):
 def test_predict_writes_over_no_file_unless_it_is_told_to(put, unchanged):
     put("labels.tsv")
     says(unchanged.attempt("temper", "predict", "a film", "--output", "labels.tsv"), "it is there already", "--force")
+
+
+def test_results_leaves_what_a_person_put_beside_the_records(put, unchanged):
+    filed = unchanged / "results/a-machine/tiny"
+    put("results/a-machine/tiny/notes.md")
+    unchanged.temper_says("results", "--machine", "a-machine")
+    assert (filed / "notes.md").read_text() == NOTE
+    for path in filed.iterdir():
+        if path.name != "notes.md":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def test_every_command_that_a_person_can_type_has_its_row():

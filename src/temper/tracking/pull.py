@@ -32,7 +32,8 @@ def _wanted(repo: Any, remote: Any, stored: Sequence[Stored], asked: str) -> tup
     return {file.path: file for file in files}, count, size
 
 
-def _is_in_place(file: Stored) -> bool:
+def is_in_place(file: Stored) -> bool:
+    """Whether the file that is there has the bytes that DVC stores."""
     path = Path(file.path)
     return path.is_file() and md5(path) == file.digest
 
@@ -139,7 +140,7 @@ def pull(*, remote: str | None = None, force: bool = False) -> list[str]:
         if not stored:
             return [f"DVC stores nothing of this study yet, so there is nothing to pull; {run_command()} makes it"]
         wanted, objects, size = _wanted(repo, opened, stored, asked)
-        missing = [path for path, file in wanted.items() if not _is_in_place(file)]
+        missing = [path for path, file in wanted.items() if not is_in_place(file)]
         found = in_the_way(stored, wanted, missing)
         if not force:
             _check_way(repo, found, asked)

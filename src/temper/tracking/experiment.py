@@ -1,0 +1,60 @@
+"""An experiment of DVC in the study's own folder, where nothing is there that only this folder has.
+
+`dvc exp run` begins by putting every file that DVC tracks back as it was recorded, and asks nobody: edits, notes beside artifacts
+and changed data are gone before the first stage runs, of every study of the checkout where it is given no target.
+"""
+
+import os
+from collections.abc import Sequence
+
+from temper.errors import ExperimentError
+from temper.tracking.dvc import dvc
+from temper.tracking.holder import check_free
+from temper.tracking.pull import in_the_way, is_in_place
+from temper.tracking.set_aside import listed, nowhere_else
+from temper.tracking.stored import cached, files_of, outputs, repository
+
+
+def unsaved() -> list[str]:
+    """Files of the study in the working directory that DVC would replace or remove and that its cache does not hold.
+
+    Raises:
+        ExperimentError: DVC cannot say what it stores of the study.
+    """
+    asked = "run an experiment here"
+    with repository(asked) as repo:
+        stored = outputs(repo, asked)
+        listings = [(output, cached(repo, output.digest)) for output in stored]
+        files = [file for output, listing in listings if listing is not None for file in files_of(output, listing)]
+        files += [output for output, listing in listings if listing is None and not output.is_folder]
+        wanted = {file.path: file for file in files}
+        other = [path for path, file in wanted.items() if os.path.lexists(path) and not is_in_place(file)]
+        return nowhere_else(in_the_way(stored, wanted, other), repo)
+
+
+def run_experiment(name: str | None, changes: Sequence[str]) -> int:
+    """Run `dvc exp run` for the study in the working directory alone; return its exit code.
+
+    Args:
+        name: of the experiment; DVC finds one when None.
+        changes: of params.yaml, as `calibrations.main.method=minmax`.
+
+    Raises:
+        BusyError: a run works here.
+        ExperimentError: DVC would remove what is nowhere else.
+    """
+    asked = "run an experiment here"
+    check_free(asked)
+    found = unsaved()
+    if found:
+        raise ExperimentError(
+            asked=asked,
+            happened=f"DVC would put its own files in the place of what only this folder has: {listed(found)}",
+            spoiled="nothing: no file was touched",
+            fix="temper commit (of data: dvc add data/raw) hands them to DVC; or move them; or dvc exp run --temp, which leaves "
+            "this folder alone",
+        )
+    named = ["--name", name] if name is not None else []
+    return dvc(
+        "exp", "run", *named, *(word for change in changes for word in ("--set-param", change)), "dvc.yaml"
+    ).returncode
