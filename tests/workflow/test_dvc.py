@@ -126,13 +126,19 @@ def test_snakemake_first_then_commit_costs_no_job_and_the_status_is_clean(finish
 
 
 def test_an_experiment_runs_what_depends_on_its_setting_and_going_back_costs_nothing(repository):
-    done = repository.dvc("exp", "run", "--name", "minmax", "-S", "calibrations.main.method=minmax")
-    assert dvc_jobs(done) == CALIBRATED_ANEW
-    assert cache_method(repository) == "minmax"
+    threads = "backends.openvino-cpu.options.threads"
+
+    def measured_with():
+        record = json.loads((repository / "artifacts/measurements/openvino-int8.json").read_text())
+        return record["backend"]["options"]["threads"]
+
+    done = repository.dvc("exp", "run", "--name", "two", "-S", f"{threads}=2")
+    assert dvc_jobs(done) == ["measure openvino-int8", *JUDGED]
+    assert measured_with() == 2
     assert repository.planned() == []  # its jobs ran through this folder's Snakemake
-    done = repository.dvc("exp", "run", "--name", "back", "-S", "calibrations.main.method=nncf")
+    done = repository.dvc("exp", "run", "--name", "back", "-S", f"{threads}=1")
     assert dvc_jobs(done) == []
-    assert cache_method(repository) == "nncf"
+    assert measured_with() == 1
     refused = repository.attempt("snakemake", "--cores", "1")
     assert refused.returncode != 0
     assert "ForeignArtifacts" in refused.stderr
@@ -157,11 +163,11 @@ def test_an_experiment_in_a_temporary_folder_runs_the_same_jobs_and_leaves_the_w
 
 
 def test_an_experiment_in_a_temporary_folder_runs_the_code_that_was_committed_with_it(repository):
-    tables = repository / "src/temper/report/render.py"
+    tables = repository / "src/temper/report/summary_markdown.py"
     tables.write_text(tables.read_text().replace("Measured on", "As edited, measured on"))
     repository.commit("other code")
-    done = repository.dvc("exp", "run", "--temp", "--name", "edited", "-S", "analysis.latency_margin=0.1")
-    assert dvc_jobs(done) == JUDGED
+    done = repository.dvc("exp", "run", "--temp", "--name", "edited", "-S", "analysis.accuracy_budget_points=0.4")
+    assert dvc_jobs(done) == REPORT
     repository.dvc("exp", "apply", "edited")
     assert "As edited, measured on" in (repository / "artifacts/report/summary.md").read_text()
 

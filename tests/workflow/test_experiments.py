@@ -13,12 +13,12 @@ from temper.report.filed import read_filed_study
 from temper.report.json_text import exact_json
 from temper.report.packed import Packed
 from tests.workflow.repository import dvc_jobs
-from tests.workflow.test_exactness import JUDGED
+from tests.workflow.test_exactness import JUDGED, REPORT
 
 OLD, NEW = "1.5.0.114", "1.6.1.120"
 QUEUED = {
     "two-threads": ("backends.openvino-cpu.options.threads=2", ["measure openvino-int8", *JUDGED]),
-    "wide-margin": ("analysis.latency_margin=0.3", JUDGED),
+    "wide-budget": ("analysis.accuracy_budget_points=0.9", REPORT),
 }
 UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", *JUDGED]
 # the documented one (docs/how-to/compare-calibrations.md)
@@ -39,7 +39,7 @@ def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repos
     deadline = time.monotonic() + 240
     while (
         not re.search(r"two-threads .*Success", status := repository.dvc("queue", "status"))
-        or "wide-margin" not in status
+        or "wide-budget" not in status
         or "Running" in status
         or "Queued" in status
     ):
