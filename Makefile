@@ -11,7 +11,7 @@ READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt requirements/install.sh
 
-.PHONY: help setup reproduce studies study plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -39,6 +39,9 @@ studies: $(READY)  ## the studies, a line each: what each needs, what was last m
 
 study: $(READY) need-STUDY  ## a study of its own: make study STUDY=digits-resnet
 	@$(BIN)/temper run --directory studies/$(STUDY) --cores $(CORES)
+
+remeasure: $(READY)  ## take once more what a busy machine disturbed or left unmeasured (STUDY=name)
+	@$(BIN)/temper run $(IN) --cores $(CORES) --again remeasure
 
 plan: $(READY)  ## what would run, and why (STUDY=name for a study of its own)
 	@$(BIN)/temper plan $(IN)

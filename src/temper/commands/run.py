@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
-            parser, given = parse_args(_options(checkout_of(folder), folder, arguments.cores))
+            again = ["--forcerun", *arguments.again] if arguments.again else []
+            parser, given = parse_args([*_options(checkout_of(folder), folder, arguments.cores), *again])
         done = args_to_api(given, parser)
     except Exception as error:
         print_exception(error)
@@ -51,4 +52,7 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser("run", help=text, description=text)
     command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
     command.add_argument("--cores", default="1", help="for Snakemake: a number, or 'all' (default: 1)")
+    command.add_argument(
+        "--again", nargs="+", metavar="RULE", help="rules whose jobs run again although nothing changed: remeasure"
+    )
     command.set_defaults(function=run)

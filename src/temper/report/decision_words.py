@@ -14,10 +14,13 @@ Compared = Mapping[str, Any]
 
 
 def remeasure_command() -> str:
-    """What measures every candidate of the study of the working directory anew, as a sentence names it."""
-    here = Path().resolve()
-    folder = f" --directory studies/{here.name}" if here.parent == checkout_of() / "studies" else ""
-    return f"snakemake --cores 1{folder} --forcerun measure"
+    """What takes the cells of the study of the working directory once more that do not hold, as a sentence names it."""
+    here, checkout = Path().resolve(), checkout_of()
+    if here == checkout:
+        return "make remeasure"
+    if here.parent == checkout / "studies":
+        return f"make remeasure STUDY={here.name}"
+    return "snakemake --cores 1 --forcerun remeasure"
 
 
 def offered_budget(points: float) -> float:
@@ -147,12 +150,14 @@ def no_choice_sentence(comparison: Compared, workload: str, why: Mapping[str, st
     timed = [cell for cell in cells.values() if cell["status"] == "measured"]
     if not timed:
         lost = Counter(str(cell["reason"]) for cell in cells.values()).most_common(1)
-        return f"{workload}: no choice: no candidate was measured" + (f": {lost[0][0]}" if lost else "")
+        said = f"{workload}: no choice: no candidate was measured" + (f": {lost[0][0]}" if lost else "")
+        busy = any(cell.get("cause") == "busy" for cell in cells.values())
+        return f"{said}; close other programs, then {remeasure_command()} tries it again" if busy else said
     if not any(cell["holds"] for cell in timed):
         (reason, _), *_ = Counter(str(cell["why_not"]) for cell in timed).most_common(1)
         return (
             f"{workload}: no choice: none of its {len(timed)} measurements holds ({reason}); close other programs, then "
-            f"{remeasure_command()} measures them anew"
+            f"{remeasure_command()} takes them once more"
         )
     held = Counter(str(why[name]).partition(":")[0] for name, cell in cells.items() if cell["holds"])
     counted = ", ".join(f"{count} {reason}" for reason, count in held.most_common())

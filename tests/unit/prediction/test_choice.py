@@ -90,7 +90,7 @@ def test_without_a_choice_the_reason_is_given_with_what_to_do(finish):
     assert caught.value.happened.startswith(
         "b1: no choice: none of its 2 measurements holds (beside itself the baseline"
     )
-    assert "snakemake --cores 1 --forcerun measure measures them anew" in caught.value.happened
+    assert "snakemake --cores 1 --forcerun remeasure takes them once more" in caught.value.happened
     assert caught.value.fix == "name a candidate with --candidate"
 
 

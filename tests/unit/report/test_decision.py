@@ -135,7 +135,7 @@ ONE_LABEL = {"answers": [1] * 500, "rows": 500}
         pytest.param(
             [candidate("base", 1.3), candidate("fast", 0.1)],
             None, False, "no choice: none of its 2 measurements holds (beside itself the baseline takes 30 % more time than "
-            "itself: the machine was not quiet); close other programs, then snakemake --cores 1 --forcerun measure",
+            "itself: the machine was not quiet); close other programs, then make remeasure takes",
             id="a baseline that is not one with itself",
         ),
         pytest.param(
@@ -241,7 +241,7 @@ def test_the_command_that_measures_anew_is_named_only_where_something_was_distur
     harness = beside(without_answers("harness", 0.001), 3.0)
     assert decide([BASE, harness], compared([BASE, harness], "base"))["remeasure"] is None
     records = [BASE, moved]
-    assert decide(records, compared(records, "base"))["remeasure"] == "snakemake --cores 1 --forcerun measure"
+    assert decide(records, compared(records, "base"))["remeasure"] == "make remeasure"
 
 
 def test_memory_of_the_gpu_counts_where_all_equals_have_one():

@@ -26,6 +26,9 @@ def test_the_command_that_measures_anew_names_the_studys_folder(tmp_path, monkey
     study.mkdir(parents=True)
     monkeypatch.setattr(decision_words, "checkout_of", lambda: tmp_path)
     monkeypatch.chdir(study)
-    assert remeasure_command() == "snakemake --cores 1 --directory studies/mine --forcerun measure"
+    assert remeasure_command() == "make remeasure STUDY=mine"
     monkeypatch.chdir(tmp_path)
-    assert remeasure_command() == "snakemake --cores 1 --forcerun measure"
+    assert remeasure_command() == "make remeasure"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert remeasure_command() == "snakemake --cores 1 --forcerun remeasure"
