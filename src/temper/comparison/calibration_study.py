@@ -1,52 +1,48 @@
 """Calibration methods × sample counts as DVC experiments: queue them, run them one after the other, compare them."""
 
+import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from temper.comparison.compare import compare
 from temper.comparison.experiments import FOLDER, read_experiments
-from temper.comparison.revisions import experiments_of_this_commit
+from temper.comparison.revisions import Store, experiments_of_this_commit, revisions
 from temper.errors import ExperimentError
 from temper.tracking.dvc import ask_dvc, environment
 from temper.tracking.dvc_stage import commit
+from temper.tracking.job_record import record_path
 from temper.tracking.jobs import planned_jobs
 
 _JOB = "> temper job "  # how DVC shows the command of a stage that it runs
-_STAGE, _RAN = ("Running stage", "Stage "), "Ran experiment"
+_TOOK = re.compile(r"^calibrating took (?P<took_s>\d+\.\d+) s: (?P<digest>[0-9a-f]{64})$")  # what its job says
 
 
 @dataclass
 class Queue:
-    """What ran of a queue: its jobs, and the seconds of each experiment's calibrate jobs, start of their process included."""
+    """What ran of a queue: how many jobs, and the seconds that each calibration took, by its cache's digest."""
 
     jobs: int = 0
-    calibrate_s: dict[str, float] = field(default_factory=dict)
+    took_s: dict[str, float] = field(default_factory=dict)
 
 
-def _watch(lines: Any, write: Callable[[str], object], clock_s: Callable[[], float]) -> Queue:
-    """Count the jobs in DVC's output and time those that calibrate: nothing else runs meanwhile.
-
-    A job that DVC's cache answers is none, and takes no time.
-    """
-    queue, calibrating, since = Queue(), 0.0, None
+def _watch(lines: Iterable[str], write: Callable[[str], object]) -> Queue:
+    """Read DVC's output, and show what runs. A job that DVC's cache answers is none, and took no time."""
+    queue = Queue()
     for line in lines:
         write(line)
-        if since is not None and line.startswith((*_STAGE, _JOB, _RAN)):
-            calibrating, since = calibrating + clock_s() - since, None
         if line.startswith(_JOB):
             queue.jobs += 1
             print(f"  {line.removeprefix(_JOB).strip()}", flush=True)
-            since = clock_s() if line.startswith(f"{_JOB}calibrate") else None
-        elif line.startswith(_RAN):
+        elif took := _TOOK.match(line.rstrip()):
+            queue.took_s[took["digest"]] = float(took["took_s"])
+        elif line.startswith("Ran experiment"):
             print(line.strip(), flush=True)
-            if calibrating:
-                queue.calibrate_s[line.partition(":")[2].strip()] = round(calibrating, 1)
-            calibrating = 0.0
     return queue
 
 
@@ -62,15 +58,15 @@ def _run_queue(log: Path) -> Queue:
     with (
         open(log, "w", encoding="utf-8") as stream,
         subprocess.Popen(
-            # unbuffered: a line is read when its job begins, not when a buffer is full
             command,
-            env={**environment(), "PYTHONUNBUFFERED": "1"},
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         ) as running,
     ):
-        queue = _watch(running.stdout, stream.write, time.monotonic)
+        assert running.stdout is not None
+        queue = _watch(running.stdout, stream.write)
     if running.returncode != 0:
         raise ExperimentError(
             asked="run the queued experiments",
@@ -111,23 +107,44 @@ def _check_ended(names: Sequence[str], log: Path) -> None:
         )
 
 
-def _costs(cost: Mapping[str, Any], queue: Queue) -> dict[str, Any]:
-    took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in queue.calibrate_s.items())
+def _calibration_seconds(names: Sequence[str], calibration: str, took_s: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of each experiment's calibration, by the digest in its job's record; those not known are left out."""
+    store, found = Store(), {}
+    path = record_path("calibrate", calibration)
+    for revision in revisions(names):
+        record = store.file(revision, path, store.outputs(revision).get(path))
+        digests = {} if record is None else json.loads(record)["outputs"]
+        digest = str(digests.get(f"artifacts/calibration/{calibration}/cache.json"))
+        if digest in took_s:
+            found[revision.name] = took_s[digest]
+    return found
+
+
+def _known_seconds() -> dict[str, float]:
+    """What an earlier study in this folder wrote, by digest: the same cache is not made twice."""
+    try:
+        content = json.loads((Path(FOLDER) / "comparison.json").read_text(encoding="utf-8"))
+        known: dict[str, float] = content["cost"]["calibrate_s_by_cache"]
+        return known
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _costs(cost: Mapping[str, Any], seconds: Mapping[str, float], took_s: Mapping[str, float]) -> dict[str, Any]:
     notes = [
         f"{cost['experiments']} experiments, {cost['jobs_run']} jobs in {cost['wall_s']} s; "
         f"full reruns: {cost['jobs_of_full_reruns']} jobs"
     ]
-    if took:
-        notes.append(f"Calibrating took, start of the job and imports included: {took}.")
-    left = cost["experiments"] - len(queue.calibrate_s)
+    if seconds:
+        listed = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+        notes.append(f"Calibrating took (passes over the rows and the method's own search, without imports): {listed}.")
+    left = cost["experiments"] - len(seconds)
     if left:
-        notes.append(
-            f"{left} experiments' calibrations were in DVC's cache: nothing was calibrated, and no time recorded."
-        )
-    return {"cost": {**cost, "calibrate_s": queue.calibrate_s}, "notes": notes}
+        notes.append(f"How long calibrating took is not recorded for {left} of them: DVC's cache had the result.")
+    return {"cost": {**cost, "calibrate_s": dict(seconds), "calibrate_s_by_cache": dict(took_s)}, "notes": notes}
 
 
-def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequence[int]) -> None:
+def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequence[int], force: bool = False) -> None:
     """Queue methods × samples for one row of `calibrations:`, run them, compare them pair by pair and write the plot.
 
     The study must be finished: its artifacts are handed to DVC first, so that each experiment runs what depends on the
@@ -137,6 +154,7 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
         calibration: the row whose method and samples are varied.
         methods: files of temper/calibration/ that have a row in `calibration_methods:`.
         samples: numbers of calibration samples, at most `data.calibration_rows`.
+        force: remove experiments of this commit that have the names of those that are asked for.
 
     Raises:
         ArtifactError: the study is not finished.
@@ -145,7 +163,14 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
     commit()
     wanted = {f"{calibration}-{method}-{count}" for method in methods for count in samples}
     before = sorted(wanted & set(experiments_of_this_commit()))
-    if before:  # from an earlier study on this commit; DVC gives a name once
+    if before and not force:  # DVC gives a name once
+        raise ExperimentError(
+            asked="run a calibration study",
+            happened=f"{len(before)} experiments of this commit have these names already: {', '.join(before)}",
+            spoiled="nothing was queued, and they are as they were",
+            fix="temper compare shows them; temper calibration-study --force removes them and runs them anew",
+        )
+    if before:
         ask_dvc(
             "exp", "remove", *before, spoiled="nothing was queued", fix="dvc exp list shows them; dvc exp remove NAME"
         )
@@ -159,4 +184,5 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
         "wall_s": round(time.monotonic() - started, 1),
     }
     _check_ended(names, log)
-    compare(names, _costs(cost, queue))
+    took_s = {**_known_seconds(), **queue.took_s}
+    compare(names, _costs(cost, _calibration_seconds(names, calibration, took_s), took_s))

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from temper.comparison.rows import Row
+from temper.comparison.rows import Cell, Row
 from temper.statistics.multiple_comparisons import FAMILY_WISE, holm, quotient_p
 from temper.statistics.paired_labels import flips, mcnemar_exact_p, paired_difference_interval
-from temper.statistics.ratio import quotient
+from temper.statistics.ratio import Ratio, quotient
 
 Shown = Literal["differs", "not told apart"]
 _interval = cache(paired_difference_interval)  # many pairs have the same counts
@@ -121,6 +121,13 @@ def timed_alike(found: Sequence[Row], workload: str) -> list[int]:
     return _most_common([None if cell is None or cell.holds is not True else cell.beside for cell in cells])
 
 
+def _quotient(own: Cell, other: Cell) -> Ratio:
+    """One latency over the other, with what the baseline moved between them in the interval."""
+    if own.baseline_level_ms is None or other.baseline_level_ms is None:
+        return quotient(own, other)
+    return quotient(own, other, own.baseline_level_ms / other.baseline_level_ms)
+
+
 def latency_pairs(found: Sequence[Row], workload: str, margin: float) -> list[LatencyPair]:
     """Every two rows whose ratios of one workload may be compared.
 
@@ -130,7 +137,7 @@ def latency_pairs(found: Sequence[Row], workload: str, margin: float) -> list[La
         margin: difference of latencies that does not count, as a share: two processes of one file differ too.
     """
     taken = [
-        (first, second, quotient(found[first].cells[workload], found[second].cells[workload]))
+        (first, second, _quotient(found[first].cells[workload], found[second].cells[workload]))
         for first, second in combinations(timed_alike(found, workload), 2)
     ]
     tested = [quotient_p(ratio, margin) for *_, ratio in taken]

@@ -23,6 +23,7 @@ class Cell:
     verdict: str | None  # against the baseline
     holds: bool | None  # whether it may be compared with others; None in reports that did not say
     why_not: str | None
+    baseline_level_ms: float | None  # the baseline's own latency beside it
     beside: str  # equal where baseline, inputs and machine were the same: only then two ratios have a quotient
 
 
@@ -81,7 +82,12 @@ def _cells(record: Record, compared: Mapping[str, Any]) -> dict[str, Cell]:
         if "ratio" in own and isinstance(timed, Workload):
             figures = (own["ratio"], own["low"], own["high"])
             found[name] = Cell(
-                *figures, own.get("verdict"), own.get("holds"), own.get("why_not"), _beside(record, timed)
+                *figures,
+                verdict=own.get("verdict"),
+                holds=own.get("holds"),
+                why_not=own.get("why_not"),
+                baseline_level_ms=own.get("baseline_level_ms"),
+                beside=_beside(record, timed),
             )
     return found
 

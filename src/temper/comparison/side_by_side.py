@@ -9,14 +9,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import IO, Any, Self
 
 import numpy as np
+import psutil
 
 from temper.measurement.alternation import Stopping, Turns, time_in_turns
+from temper.measurement.contention import Reading, read_counters
 from temper.measurement.timed_inputs import has_real_lengths
+from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
 from temper.provenance import ALLOCATOR, SOURCE_ROOT
 
 WORKER = "temper.comparison.side_worker"
@@ -82,6 +85,11 @@ class Side:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a line.
 
@@ -115,6 +123,23 @@ def _stopping(measurement: Mapping[str, Any], batches: int, real: bool) -> Stopp
     )
 
 
+def _watch(measurement: Mapping[str, Any], sides: Sequence[Side]) -> Watch:
+    """The watch over both processes: their time is nobody else's."""
+
+    def read() -> Reading:
+        found = read_counters()
+        theirs = [psutil.Process(side.pid).cpu_times() for side in sides]
+        return replace(found, own_s=found.own_s + sum(each.user + each.system for each in theirs))
+
+    limits = Limits(
+        busy_share=measurement["busy_share"],
+        wait_s=measurement["quiet_wait_s"],
+        lost_s=max(measurement["max_duration_s"], 10 * WINDOW_S),
+    )
+    # a thread's waiting is read of one process: here none of the two is this one
+    return Watch(limits, read=read, waited=lambda: None)
+
+
 def time_side_by_side(
     old: Mapping[str, Any], new: Mapping[str, Any], request: Mapping[str, Any]
 ) -> dict[str, tuple[Turns, str]]:
@@ -129,21 +154,23 @@ def time_side_by_side(
         By workload, the turns, the new side as their candidate, and the statistic of their ratio.
 
     Raises:
-        SideFailed: one of them cannot be loaded or run here.
+        SideFailed: one of them cannot be loaded or run here, or others took too much of the machine.
     """
     measurement, clock = request["measurement"], Clock()
     found = {}
     with Side({**request, "side": old}, clock) as before, Side({**request, "side": new}, clock) as after:
+        watch = _watch(measurement, (before, after))
         for name, sizes in request["workloads"].items():
             told = [side.ask({"workload": name}) for side in (before, after)]
             assert told[0]["inputs_sha256"] == told[1]["inputs_sha256"], (
                 "both sides draw the same rows by the same seed"
             )
             real = has_real_lengths(sizes)
-            turns = time_in_turns(
-                after,  # type: ignore[arg-type]  # of a runner only `infer` is called, with what stands in `batches`
-                before,  # type: ignore[arg-type]
-                range(told[0]["batches"]),  # type: ignore[arg-type]
+            watch.next_workload()
+            turns = _turns(
+                after,  # of a runner only `infer` is called, with what stands in `batches`
+                before,
+                range(told[0]["batches"]),
                 statistic="mean" if real else "median",
                 warmup_runs=measurement["warmup_runs"],
                 calls_per_turn=measurement["calls_per_turn"],
@@ -151,10 +178,18 @@ def time_side_by_side(
                 resamples=measurement["resamples"],
                 seed=request["seed"],
                 clock_ns=clock.now_ns,
+                watch=watch,
             )
             found[name] = (turns, "mean" if real else "median")
             print(f"{name}: {turns.candidate_ns.size} calls of each, ratio {turns.ratio.ratio:.4f}", flush=True)
     return found
+
+
+def _turns(*sides: Any, **settings: Any) -> Turns:
+    try:
+        return time_in_turns(*sides, **settings)
+    except Busy as busy:
+        raise SideFailed(busy.reason) from None
 
 
 def centre_ms(latencies_ns: np.ndarray, statistic: str) -> float:

@@ -36,7 +36,7 @@ from temper.measurement.record import Record
 from temper.params_file import edited
 from temper.plan import plan
 from temper.tracking.dvc import environment
-from temper.tracking.holder import hold, release
+from temper.tracking.holder import check_free, hold, release
 from temper.tracking.jobs import snakemake_command
 
 PARAMS = "params.yaml"
@@ -213,6 +213,14 @@ def _run(cores: int) -> int:
     return subprocess.run(command, env=environment(), check=False).returncode
 
 
+def _put_back(text: str, changed: str) -> None:
+    """Put params.yaml back as it was, unless somebody has edited it in the meantime."""
+    if Path(PARAMS).read_text(encoding="utf-8") == changed:
+        write_text(PARAMS, text)
+    else:
+        print(f"{PARAMS} was edited in the meantime: it keeps the new version, and the edit")
+
+
 def _compare(study: Mapping[str, Any], library: str, title: str, before: Snapshot, after: Snapshot, kept: Path) -> None:
     """Compare what both versions made, print it, and write it to artifacts/comparison/."""
     margin = study["analysis"]["latency_margin"]
@@ -253,10 +261,12 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
 
     Raises:
         ConfigError: no row names the library, or that version is not there.
+        BusyError: a run works here: it would see another params.yaml.
         ExperimentError: a job failed; params.yaml is then as it was.
     """
     import yaml
 
+    check_free(f"run this study with another version of {library}")
     wanted = library_of(library)
     _check_present(wanted, version)
     text = Path(PARAMS).read_text(encoding="utf-8")
@@ -275,12 +285,12 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
                 raise ExperimentError(
                     asked=f"run this study with {wanted.title} {version}",
                     happened=f"a job failed (exit code {code}); its own message is above",
-                    spoiled="nothing of the version before: params.yaml is as it was",
+                    spoiled="nothing of the version before: its numbers are put back into params.yaml",
                     fix="correct what the job names, then the same command again",
                 )
             done = True
             _compare(study, library, f"{wanted.title} {{}} → {version}", before, snapshot(study, library), kept)
     finally:
         if not done:
-            write_text(PARAMS, text)
+            _put_back(text, changed)
     return 0

@@ -9,10 +9,18 @@ import pytest
 from temper.comparison import calibration_study as module
 from temper.comparison.calibration_study import calibration_study
 from temper.comparison.experiments import Experiment
+from temper.comparison.revisions import Revision
 from temper.errors import ExperimentError
 from tests.unit.comparison.experiments import FEW
 
-RAN = ["> temper job calibrate main", "noise", "> temper job report ", "Ran experiment(s): a"]
+DIGESTS = ["a" * 64, "b" * 64]
+RAN = [
+    "> temper job calibrate main",
+    f"calibrating took 2.50 s: {DIGESTS[0]}",
+    "noise",
+    "> temper job report ",
+    "Ran experiment(s): a",
+]
 
 
 @pytest.fixture
@@ -34,7 +42,7 @@ def python(tmp_path, monkeypatch):
 def test_a_queue_is_run_one_experiment_at_a_time_and_its_jobs_are_counted_and_told(python, tmp_path, capsys):
     python(RAN)
     queue = module._run_queue(tmp_path / "a/log")
-    assert (queue.jobs, list(queue.calibrate_s)) == (2, ["a"])
+    assert (queue.jobs, queue.took_s) == (2, {DIGESTS[0]: 2.5})
     assert Path("asked").read_text() == "-m dvc exp run --run-all --jobs 1\n"
     assert capsys.readouterr().out.splitlines() == ["  calibrate main", "  report", "Ran experiment(s): a"]
     assert (tmp_path / "a/log").read_text().splitlines() == RAN
@@ -48,24 +56,23 @@ def test_a_queue_that_fails_names_its_log(python, tmp_path):
     assert str(tmp_path / "log") in caught.value.happened
 
 
-def test_the_time_of_calibrating_ends_with_the_next_stage_and_is_kept_by_experiment():
-    lines = [
-        "Running stage 'calibrate@main':",
-        "> temper job calibrate main",
-        "Running stage 'convert_calibrated_precision@int8':",
-        "> temper job convert_precision int8",
-        "Ran experiment(s): few",
-        "Stage 'calibrate@main' is cached - skipping run, checking out outputs",
-        "Ran experiment(s): cached",
-        "> temper job calibrate main",
-        "> temper job calibrate other",  # 1 s for the first, 9 for the second
-        "Stage 'fine_tune' didn't change, skipping",
-        "Ran experiment(s): both",
-    ]
-    clock = iter([10.0, 13.5, 100.0, 101.0, 101.0, 110.0])
-    queue = module._watch([f"{line}\n" for line in lines], lambda line: None, lambda: next(clock))
-    assert queue.jobs == 4
-    assert queue.calibrate_s == {"few": 3.5, "both": 10.0}
+class Kept:
+    """What is asked of DVC's cache: the job record of each experiment's calibration."""
+
+    def outputs(self, revision):
+        return {"artifacts/jobs/calibrate/main.json": revision.name}
+
+    def file(self, revision, path, md5):
+        assert path == "artifacts/jobs/calibrate/main.json"
+        digest = DIGESTS["8" in revision.name]
+        return json.dumps({"outputs": {"artifacts/calibration/main/cache.json": digest}}).encode()
+
+
+def test_seconds_belong_to_the_experiments_whose_cache_has_the_digest(monkeypatch):
+    monkeypatch.setattr(module, "Store", Kept)
+    monkeypatch.setattr(module, "revisions", lambda names: [Revision(name, "c") for name in names])
+    took = {DIGESTS[1]: 3.5}
+    assert module._calibration_seconds(["main-nncf-4", "main-nncf-8"], "main", took) == {"main-nncf-8": 3.5}
 
 
 class Study:
@@ -83,12 +90,14 @@ class Study:
         monkeypatch.setattr(module, "read_experiments", lambda names: [self.found[name] for name in names])
         monkeypatch.setattr(module, "experiments_of_this_commit", lambda: self.names)
         monkeypatch.setattr(module, "compare", self.compare)
+        monkeypatch.setattr(module, "Store", Kept)
+        monkeypatch.setattr(module, "revisions", lambda names: [Revision(name, "c") for name in names])
         return self
 
     def run(self, log):
         self.asked.append("run")
         self.names = list(self.found)
-        return module.Queue(10, {"main-nncf-4": 2.5})
+        return module.Queue(10, {DIGESTS[0]: 2.5})
 
     def compare(self, names, costs):
         self.compared, self.costs = names, costs
@@ -123,16 +132,35 @@ def test_what_it_cost_is_handed_to_the_comparison_and_no_time_is_made_up_for_wha
     ran, took, cached = study.costs["notes"]
     assert ran.startswith("2 experiments, 10 jobs in ")
     assert "main-nncf-4 2.5 s" in took
-    assert cached.startswith("1 experiments' calibrations were in DVC's cache")
+    assert cached == "How long calibrating took is not recorded for 1 of them: DVC's cache had the result."
     json.dumps(study.costs)
 
 
-def test_experiments_of_the_same_names_are_removed_and_no_others(tmp_path, monkeypatch):
+def test_what_an_earlier_study_timed_is_known_by_its_digest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = Study(dict.fromkeys(["main-nncf-4", "main-nncf-8"], FEW)).put(monkeypatch)
+    Path(module.FOLDER).mkdir(parents=True)
+    earlier = {"cost": {"calibrate_s_by_cache": {DIGESTS[1]: 7.5}}}
+    Path(module.FOLDER, "comparison.json").write_text(json.dumps(earlier))
+    calibration_study(calibration="main", methods=["nncf"], samples=[4, 8])
+    assert study.costs["cost"]["calibrate_s"] == {"main-nncf-4": 2.5, "main-nncf-8": 7.5}
+    assert study.costs["cost"]["calibrate_s_by_cache"] == {DIGESTS[0]: 2.5, DIGESTS[1]: 7.5}
+    assert len(study.costs["notes"]) == 2
+
+
+def test_experiments_of_the_same_names_stay_unless_it_is_told_to_remove_them_and_others_always_do(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     study = Study(dict.fromkeys(["main-nncf-4", "main-nncf-8"], FEW)).put(monkeypatch)
     study.names = ["main-nncf-8", "main-nncf-64"]
-    calibration_study(calibration="main", methods=["nncf"], samples=[4, 8])
-    assert study.asked[1] == "exp remove main-nncf-8"
+    with pytest.raises(ExperimentError) as caught:
+        calibration_study(calibration="main", methods=["nncf"], samples=[4, 8])
+    assert caught.value.happened == "1 experiments of this commit have these names already: main-nncf-8"
+    assert "temper calibration-study --force" in caught.value.fix
+    assert study.asked == ["commit"]
+    calibration_study(calibration="main", methods=["nncf"], samples=[4, 8], force=True)
+    assert study.asked[2] == "exp remove main-nncf-8"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 import pytest
 
-from temper.comparison.side_by_side import Clock, Side, SideFailed, centre_ms, time_side_by_side
+from temper.comparison import side_by_side
+from temper.comparison.side_by_side import Clock, Side, SideFailed, _watch, centre_ms, time_side_by_side
+from temper.measurement.contention import read_counters
+from temper.measurement.watch import Busy
 from tests.tiny_study import SEED
 from tests.unit.backends.test_runner import CPU
 from tests.unit.measurement.test_measure import MEASUREMENT
@@ -59,6 +62,22 @@ def test_the_clock_passes_by_what_the_calls_took_and_by_nothing_else(tiny_study,
         assert clock.now_ns() > after
         process = side._process
     assert process.returncode == 0  # it was let go, not killed
+
+
+def test_the_time_of_both_processes_is_nobody_elses(tiny_study, request_of):
+    with Side({**request_of, "side": side_of(tiny_study)}, Clock()) as side:
+        watch = _watch(request_of["measurement"], [side])
+        without = read_counters().own_s
+        assert watch.read().own_s > without + 0.05  # it has imported a library
+
+
+def test_a_machine_that_others_keep_busy_is_told(monkeypatch, tiny_study, request_of):
+    def busy(*sides, **settings):
+        raise Busy("others disturbed 9 turns", {})
+
+    monkeypatch.setattr(side_by_side, "time_in_turns", busy)
+    with pytest.raises(SideFailed, match="others disturbed 9 turns"):
+        time_side_by_side(side_of(tiny_study), side_of(tiny_study), request_of)
 
 
 def test_a_version_that_is_not_there_fails_with_its_reason(tiny_study, request_of):
