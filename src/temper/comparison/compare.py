@@ -26,7 +26,10 @@ from temper.errors import ExperimentError
 
 def _margin(experiments: Sequence[Experiment]) -> float:
     """The largest latency margin of them: what one of them takes for noise is none of another's differences."""
-    return max(float(each.params.get("analysis", {}).get("latency_margin", 0.0)) for each in experiments)
+    return max(
+        float({**each.params.get("analysis", {}), **each.compared.get("analysis", {})}.get("latency_margin", 0.0))
+        for each in experiments
+    )
 
 
 def _row_json(row: Row) -> dict[str, Any]:

@@ -97,6 +97,11 @@ def changed_params(experiments: Sequence[Experiment]) -> list[str]:
     return [key for key in keys if len({str(own.get(key, ABSENT)) for own in settings}) > 1]
 
 
+def baseline_key(record: Record) -> dict[str, Any]:
+    """What a record was held against: the same for two records whose ratios are to the same baseline."""
+    return {key: record.baseline.get(key) for key in ("backend", "loads", "library_version", "files_sha256")}
+
+
 def identity(record: Record) -> str:
     """Equal for two measurements of the same thing: only the clock can tell them apart."""
     answered = record.accuracy.answers.predictions if isinstance(record.accuracy, Accuracy) else None
@@ -106,7 +111,7 @@ def identity(record: Record) -> str:
         if isinstance(own, Workload)
     }
     artifact = None if record.artifact is None else record.artifact.files_sha256
-    content = [record.status, artifact, answered, record.backend, record.ran, timed, record.baseline]
+    content = [record.status, artifact, answered, record.backend, timed, baseline_key(record)]
     return json.dumps(content, sort_keys=True, default=str)
 
 

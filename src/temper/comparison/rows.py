@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from temper.comparison.experiments import ABSENT, Experiment, changed_params, compared_candidates, identity, is_measured
+from temper.comparison.experiments import (
+    ABSENT,
+    Experiment,
+    baseline_key,
+    changed_params,
+    compared_candidates,
+    identity,
+    is_measured,
+)
 from temper.measurement.record import Accuracy, Record, Workload
 from temper.report.filed import baseline_of
 from temper.statistics.paired_labels import Labels
@@ -70,9 +78,8 @@ class Row:
 
 
 def _beside(record: Record, workload: Workload) -> str:
-    baseline = {key: record.baseline.get(key) for key in ("backend", "loads", "library_version", "files_sha256")}
     machine = {key: value for key, value in record.machine.items() if key in ("cpu", "cores_usable")}
-    return json.dumps([baseline, machine, record.gpus, workload.inputs_sha256], sort_keys=True, default=str)
+    return json.dumps([baseline_key(record), machine, record.gpus, workload.inputs_sha256], sort_keys=True, default=str)
 
 
 def _cells(record: Record, compared: Mapping[str, Any]) -> dict[str, Cell]:
@@ -129,8 +136,9 @@ def candidate_row(
 
 
 def _baseline(experiment: Experiment) -> Record | None:
+    """The record of the baseline itself; None where no candidate is it."""
     try:
-        return experiment.records.get(baseline_of(experiment.params))
+        return experiment.records.get(experiment.compared.get("baseline") or baseline_of(experiment.params))
     except (StopIteration, KeyError):
         return None
 

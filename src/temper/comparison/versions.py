@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from temper.comparison.experiments import baseline_key
 from temper.comparison.tables import signed
 from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload, read_record
 from temper.report.formats import interval
@@ -181,8 +182,7 @@ class Timed:
 
 def timed_apart(name: str, old: Record, new: Record) -> list[Timed]:
     """A candidate's ratios out of each version's own to the baseline, where both were held against the same one."""
-    keys = ("backend", "loads", "files_sha256", "library_version")
-    if any(old.baseline.get(key) != new.baseline.get(key) for key in keys) or old.gpus != new.gpus:
+    if baseline_key(old) != baseline_key(new) or old.gpus != new.gpus:
         return []
     found = []
     for workload, own in new.workloads.items():

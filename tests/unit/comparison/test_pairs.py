@@ -73,3 +73,15 @@ def test_the_difference_from_the_baseline_has_an_interval():
     assert against_baseline(dataclasses.replace(FOUND[0], baseline=None)) is None
     assert same_baseline(FOUND)
     assert not same_baseline([FOUND[0], dataclasses.replace(FOUND[1], baseline=np.ones(200, dtype=np.int64))])
+
+
+def test_what_the_baseline_moved_between_two_ratios_is_in_the_interval_of_their_quotient():
+    few, many = FOUND[0], FOUND[1]
+    moved = dataclasses.replace(many, cells={"b1": dataclasses.replace(many.cells["b1"], baseline_level_ms=4.0)})
+    (still,), (wide,) = latency_pairs([few, many], "b1", 0.05), latency_pairs([few, moved], "b1", 0.05)
+    assert few.cells["b1"].baseline_level_ms == 2.0
+    assert wide.ratio == still.ratio
+    assert wide.low == pytest.approx(still.low / 2)
+    assert wide.high == pytest.approx(still.high)
+    unknown = dataclasses.replace(many, cells={"b1": dataclasses.replace(many.cells["b1"], baseline_level_ms=None)})
+    assert latency_pairs([few, unknown], "b1", 0.05) == [still]
