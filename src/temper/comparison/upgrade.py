@@ -104,7 +104,7 @@ def _kept_engines(study: Mapping[str, Any], library: str) -> Iterator[Path]:
         Where they lie, below artifacts/comparison/; gone when the block ends.
     """
     Path(FOLDER).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".before-", dir=FOLDER) as folder:
+    with tempfile.TemporaryDirectory(prefix="upgrade.before-", dir=FOLDER) as folder:
         for name in engines_of(study, library):
             if Path("artifacts/engines", name).is_dir():
                 shutil.copytree(Path("artifacts/engines", name), Path(folder, "engines", name))
