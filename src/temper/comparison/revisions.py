@@ -122,6 +122,13 @@ def of_earlier_commits() -> str:
     return _listed([each for each in experiments() if each.parent != head])
 
 
+def _mapping(text: str | None) -> dict[str, Any]:
+    """A YAML file that holds keys; {} for any other."""
+    # libyaml's reader where it is there: dvc.lock of a large study has thousands of lines, and there is one for each experiment
+    content = yaml.load(text or "", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return content if isinstance(content, dict) else {}
+
+
 class Store:
     """Files of any state of the study in the working directory. What was read once is not asked for again."""
 
@@ -136,14 +143,13 @@ class Store:
 
     def params(self, revision: Revision) -> dict[str, Any]:
         """params.yaml of a state; {} where it has none."""
-        content = yaml.safe_load(self._text(revision, PARAMS) or "")
-        return content if isinstance(content, dict) else {}
+        return _mapping(self._text(revision, PARAMS))
 
     def outputs(self, revision: Revision) -> Mapping[str, str | None]:
         """MD5 of each file that dvc.lock of a commit names, by path; {} for the workspace, whose files lie on the disk."""
         if revision.commit is None:
             return {}
-        stages = (yaml.safe_load(self._text(revision, LOCK) or "") or {}).get("stages", {})
+        stages = _mapping(self._text(revision, LOCK)).get("stages", {})
         return {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
 
     def file(self, revision: Revision, name: str, md5: str | None) -> bytes | None:
