@@ -54,7 +54,7 @@ class LatencyPair:
     low: float
     high: float
     p: float  # of a difference within the margin
-    holm_p: float  # corrected for all pairs of the table on this workload
+    holm_p: float  # corrected for all pairs of the table, of all workloads
     shown: Shown
 
     @property
@@ -128,22 +128,23 @@ def _quotient(own: Cell, other: Cell) -> Ratio:
     return quotient(own, other, own.baseline_level_ms / other.baseline_level_ms)
 
 
-def latency_pairs(found: Sequence[Row], workload: str, margin: float) -> list[LatencyPair]:
-    """Every two rows whose ratios of one workload may be compared.
+def latency_pairs(found: Sequence[Row], workloads: Sequence[str], margin: float) -> list[LatencyPair]:
+    """Every two rows whose ratios of a workload may be compared, corrected by Holm over all pairs of all workloads.
 
     Args:
         found: the rows.
-        workload: its name.
+        workloads: their names.
         margin: difference of latencies that does not count, as a share: two processes of one file differ too.
     """
     taken = [
-        (first, second, _quotient(found[first].cells[workload], found[second].cells[workload]))
-        for first, second in combinations(timed_alike(found, workload), 2)
+        (name, first, second, _quotient(found[first].cells[name], found[second].cells[name]))
+        for name in workloads
+        for first, second in combinations(timed_alike(found, name), 2)
     ]
     tested = [quotient_p(ratio, margin) for *_, ratio in taken]
     return [
-        LatencyPair(workload, first, second, ratio.ratio, ratio.low, ratio.high, p, corrected, _shown(corrected))
-        for (first, second, ratio), p, corrected in zip(taken, tested, holm(tested), strict=True)
+        LatencyPair(name, first, second, ratio.ratio, ratio.low, ratio.high, p, corrected, _shown(corrected))
+        for (name, first, second, ratio), p, corrected in zip(taken, tested, holm(tested), strict=True)
     ]
 
 

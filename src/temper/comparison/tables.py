@@ -54,7 +54,8 @@ def comparison_of(found: Sequence[Row], margin: float) -> Comparison:
     order = by_what_is_shown(len(found), better)
     ordered = [found[number] for number in sorted(order, key=lambda number: number not in answered)]
     workloads = in_order(name for row in ordered for name in row.cells)
-    latency = {name: tuple(latency_pairs(ordered, name, margin)) for name in workloads}
+    timed = latency_pairs(ordered, workloads, margin)
+    latency = {name: tuple(pair for pair in timed if pair.workload == name) for name in workloads}
     return Comparison(tuple(ordered), tuple(accuracy_pairs(ordered)), latency, margin)
 
 
@@ -185,7 +186,7 @@ def remarks(found: Comparison) -> list[str]:
     if found.workloads:
         lines.append(
             "× is the latency over the baseline's, below 1 is faster; ± its 95 % interval. Two of them are compared by their "
-            f"quotient, and differ where it is shown to be beyond {found.margin:.0%}."
+            f"quotient, corrected likewise, and differ where it is shown to be beyond {found.margin:.0%}."
         )
     return lines + _unheld(found)
 

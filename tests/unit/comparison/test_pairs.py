@@ -48,7 +48,7 @@ def test_rows_that_answered_other_test_rows_are_in_no_pair():
 
 
 def test_latencies_are_compared_by_their_quotient_and_what_lies_within_the_margin_is_not_told_apart():
-    few_many, few_almost, many_almost = latency_pairs(FOUND, "b1", 0.05)
+    few_many, few_almost, many_almost = latency_pairs(FOUND, ["b1"], 0.05)
     assert few_many.ratio == pytest.approx(0.5 / 0.8)
     half = math.hypot(math.log(0.5 / 0.49), math.log(0.81 / 0.8))
     assert few_many.low == pytest.approx(few_many.ratio * math.exp(-half))
@@ -57,12 +57,23 @@ def test_latencies_are_compared_by_their_quotient_and_what_lies_within_the_margi
     assert many_almost.better == (2, 1)
 
 
+def test_latencies_are_corrected_for_the_pairs_of_all_workloads_of_the_table():
+    def twice(row):
+        return dataclasses.replace(row, cells={**row.cells, "b8": row.cells["b1"]})
+
+    one = latency_pairs(FOUND, ["b1"], 0.05)
+    both = latency_pairs([twice(row) for row in FOUND], ["b1", "b8"], 0.05)
+    assert [pair.workload for pair in both] == ["b1"] * 3 + ["b8"] * 3
+    smallest = min(range(3), key=lambda number: one[number].p)
+    assert both[smallest].holm_p == pytest.approx(2 * one[smallest].holm_p)
+
+
 @pytest.mark.parametrize("holds", [False, None])
 def test_ratios_that_do_not_hold_or_of_which_it_is_not_known_are_not_compared(holds):
     unsure = experiment("unsure", wrong(9), samples=2, holds=holds)
     found = rows([FEW, MANY, unsure])
     assert timed_alike(found, "b1") == [0, 1]
-    assert len(latency_pairs(found, "b1", 0.05)) == 1
+    assert len(latency_pairs(found, ["b1"], 0.05)) == 1
     assert len(accuracy_pairs(found)) == 3
 
 
@@ -78,10 +89,10 @@ def test_the_difference_from_the_baseline_has_an_interval():
 def test_what_the_baseline_moved_between_two_ratios_is_in_the_interval_of_their_quotient():
     few, many = FOUND[0], FOUND[1]
     moved = dataclasses.replace(many, cells={"b1": dataclasses.replace(many.cells["b1"], baseline_level_ms=4.0)})
-    (still,), (wide,) = latency_pairs([few, many], "b1", 0.05), latency_pairs([few, moved], "b1", 0.05)
+    (still,), (wide,) = latency_pairs([few, many], ["b1"], 0.05), latency_pairs([few, moved], ["b1"], 0.05)
     assert few.cells["b1"].baseline_level_ms == 2.0
     assert wide.ratio == still.ratio
     assert wide.low == pytest.approx(still.low / 2)
     assert wide.high == pytest.approx(still.high)
     unknown = dataclasses.replace(many, cells={"b1": dataclasses.replace(many.cells["b1"], baseline_level_ms=None)})
-    assert latency_pairs([few, unknown], "b1", 0.05) == [still]
+    assert latency_pairs([few, unknown], ["b1"], 0.05) == [still]
