@@ -186,7 +186,7 @@ def remarks(found: Comparison) -> list[str]:
     if found.workloads:
         lines.append(
             "× is the latency over the baseline's, below 1 is faster; ± its 95 % interval. Two of them are compared by their "
-            f"quotient, corrected likewise, and differ where it is shown to be beyond {found.margin:.0%}."
+            f"quotient, corrected likewise, and differ where it is shown to be beyond {100 * found.margin:.0f} %."
         )
     return lines + _unheld(found)
 
