@@ -58,7 +58,7 @@ sync: $(READY)  ## after dvc checkout or apply, and after a killed run: check ev
 pull: $(READY)  ## fetch one study's artifacts from DVC's remote, and take those made elsewhere as they are
 	@$(BIN)/temper pull $(IN) $(if $(FORCE),--force)
 
-compare: $(READY)  ## experiments side by side, best first, and a plot (EXPERIMENTS="name name" for some)
+compare: $(READY)  ## experiments, commits or candidates pair by pair, and a plot (EXPERIMENTS="name name" for some)
 	@$(BIN)/temper compare $(IN) $(EXPERIMENTS)
 
 calibration-study: $(READY)  ## methods × sample counts as experiments (STUDY=name; default sst2-minilm)

@@ -89,7 +89,7 @@ def _verify_remote(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from temper.comparison.experiments import compare
+    from temper.comparison.compare import compare
 
     _in(arguments.directory)
     compare(arguments.names)
@@ -245,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
         ("job", _job, "run one job, as a DVC stage does"),
         ("commit", _commit, "hand a finished study to DVC"),
         ("verify-remote", _verify_remote, "read a DVC remote's objects back, and push damaged ones again"),
-        ("compare", _compare, "experiments side by side, best first, and a plot"),
+        ("compare", _compare, "experiments, commits or candidates pair by pair, and a plot"),
         ("calibration-study", _calibration_study, "calibration methods × sample counts as experiments"),
         ("upgrade", _upgrade, "another version of a library: plan, run, compare"),
         ("results", _results, "file this machine's records under results/<machine>/<study>/"),
@@ -264,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument("row", nargs="?", default="", help="row of params.yaml, where the rule has several")
             command.add_argument("--cores", type=int, default=1, help="for Snakemake (default: 1)")
         if name == "compare":
-            command.add_argument("names", nargs="*", help="experiments (default: all of this commit)")
+            command.add_argument("names", nargs="*", help="experiments or commits (default: all of this commit)")
         if name == "calibration-study":
             command.add_argument("--calibration", default="main", help="row of calibrations (default: main)")
             command.add_argument("--methods", nargs="+", default=["minmax", "entropy", "percentile", "nncf"])

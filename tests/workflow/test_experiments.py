@@ -66,23 +66,34 @@ def test_a_calibration_study_ends_in_a_table_and_a_plot_that_opens_offline(repos
     folder = repository / "artifacts/comparison"
     content = json.loads((folder / "comparison.json").read_text())
     assert content["cost"]["jobs_run"] == jobs
+    names = [f"main-{method}-8" for method in methods]
+    assert list(content["cost"]["calibrate_s"]) == names
     rows = content["rows"]
     assert {"ort-int8", "openvino-int8"} <= {row["candidate"] for row in rows}  # rtx-int8 where there is a GPU
-    assert {row["experiment"] for row in rows} == {f"main-{method}-8" for method in methods}
-    assert [row["accuracy"] or -1 for row in rows] == sorted((row["accuracy"] or -1 for row in rows), reverse=True)
+    assert {row["experiment"] for row in rows} == set(names)
+    pairs = content["accuracy_pairs"]
+    assert len(pairs) == len(rows) * (len(rows) - 1) / 2
+    assert all(pair["low_points"] <= pair["difference_points"] <= pair["high_points"] for pair in pairs)
     page = (folder / "comparison.html").read_text()
     assert re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", page) == []
-    assert f"main-{methods[-1]}-8" in page
-    if len(methods) > 1:
-        named = repository.run("temper", "compare", "main-nncf-8")
-        assert "main-minmax-8" not in named
+    assert names[-1] in page
+    repository.commit("another commit: it has no experiments")
+    named = repository.run("temper", "compare", names[0], "workspace")
+    assert f"| {names[0]} | minmax | 8 | ort-int8 |" in named
+    assert "main-nncf-8" not in named
+    candidates = repository.run("temper", "compare")
+    assert candidates.startswith("# Candidates of tiny")
+    assert "| torch-fp32 − ort-fp32 |" in candidates
+    assert f"those of earlier ones can be named: {names[0]} (of " in candidates
 
 
-def test_an_unknown_experiment_and_a_study_without_any_are_errors(repository):
+def test_an_unknown_experiment_is_an_error_and_identical_ones_share_a_row(repository):
     done = repository.attempt("temper", "compare", "nothing-like-that")
     assert done.returncode == 1
-    assert "no experiment of this commit is called nothing-like-that" in done.stderr
+    assert "no experiment and no commit of this checkout is called nothing-like-that" in done.stderr
     assert "Traceback" not in done.stderr
+    same = repository.run("temper", "compare", "workspace", "HEAD")
+    assert same.startswith("# Candidates of tiny")  # one state under two names
 
 
 @pytest.mark.skipif(

@@ -1,43 +1,35 @@
-"""Experiments of DVC as one table, best first: what differs in params.yaml, accuracy, labels, latency ratios."""
+"""Experiments as they are compared: settings, records and the report's figures of each."""
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from temper.artifact import canonical_json, write_text
-from temper.errors import ExperimentError
-from temper.tracking.dvc import ask_dvc
+from pydantic import ValidationError
 
-PARAMS, METRICS = "params.yaml", "artifacts/report/metrics.json"
+from temper import plugins
+from temper.comparison.revisions import Revision, Store, revisions
+from temper.measurement.record import Accuracy, Record, Workload
+
+COMPARED = "artifacts/report/comparison.json"
 FOLDER = "artifacts/comparison"
-WORKSPACE = "workspace"
+ABSENT = "absent"
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment, or the workspace, or a commit. `error` is None where it ended well."""
+    """One experiment, or the workspace, or a commit. `error` is None where it can be compared."""
 
     name: str
-    params: Mapping[str, Any]  # of params.yaml, dotted keys
-    metrics: Mapping[str, Mapping[str, Any]]  # by candidate
+    params: Mapping[str, Any]  # params.yaml
+    records: Mapping[str, Record]  # by candidate
+    compared: Mapping[str, Any]  # its comparison.json; {} where there is none
     error: str | None
 
-
-@dataclass(frozen=True)
-class Row:
-    """One candidate of one experiment. None where it was not measured."""
-
-    experiment: str
-    candidate: str
-    changed: Mapping[str, Any]  # the keys of params.yaml that are not the same in all experiments
-    accuracy: float | None  # 0–1, test split
-    labels_differing: int | None  # from the baseline's predictions
-    accuracy_verdict: str | None  # against the accuracy budget
-    latency_ratio: Mapping[str, float]  # over the baseline's, taken in turns, by workload
-    latency_verdict: Mapping[str, str]  # by workload
+    @property
+    def settings(self) -> dict[str, Any]:
+        """params.yaml with dotted keys."""
+        return dict(_flat(self.params))
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -48,244 +40,111 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
-def _experiment(name: str, entry: Mapping[str, Any], prefix: str) -> Experiment:
-    data = entry.get("data") or {}
-
-    def content(section: str, file: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = (data.get(section) or {}).get(prefix + file) or {}
-        values: Mapping[str, Any] = found.get("data") or {}
-        return values
-
-    error = entry.get("error")
-    return Experiment(
-        name,
-        dict(_flat(content("params", PARAMS))),
-        content("metrics", METRICS),
-        None if error is None else str(error.get("msg", error)),
-    )
-
-
-def _short(revision: str) -> str:
-    return revision if revision == WORKSPACE else revision[:7]
-
-
-def parse_experiments(text: str, prefix: str) -> list[Experiment]:
-    """Experiments from `dvc exp show --json`: the workspace, the commit, and its experiments, in DVC's order.
+def read_experiment(revision: Revision, store: Store, known: dict[str, Record]) -> Experiment:
+    """An experiment's settings, its records and what its report says of them.
 
     Args:
-        text: what DVC printed, about every study of the checkout.
-        prefix: path of this study from the checkout's root, with a final slash; '' for the root.
+        revision: which state of the study.
+        store: where its files are asked for.
+        known: records that were read before, by MD5: most are the same in all experiments.
     """
-    found = []
-    for state in json.loads(text):
-        found.append(_experiment(state.get("name") or _short(state["rev"]), state, prefix))
-        for group in state.get("experiments") or []:
-            found += [
-                _experiment(revision.get("name") or _short(revision["rev"]), revision, prefix)
-                for revision in group["revs"][:1]
-            ]
-    return found
+    params, outputs = store.params(revision), store.outputs(revision)
+    records: dict[str, Record] = {}
+    error = None
+    for name in params.get("candidates", {}):
+        path = f"artifacts/measurements/{name}.json"
+        md5 = outputs.get(path)
+        if md5 is not None and md5 in known:
+            records[name] = known[md5]
+            continue
+        if revision.commit is not None and md5 is None:
+            continue  # its stage has not run
+        content = store.file(revision, path, md5)
+        if content is None:
+            if revision.commit is None:
+                continue
+            error = f"{path} of it is neither in DVC's cache nor in its remote"
+            break
+        try:
+            records[name] = Record.model_validate_json(content)
+        except ValidationError:
+            error = f"{path} of it is no record of this version of Temper"
+            break
+        if md5 is not None:
+            known[md5] = records[name]
+    compared = store.file(revision, COMPARED, outputs.get(COMPARED)) if records and error is None else None
+    if error is None and not records:
+        error = (
+            "it has no results (no measurement of it is handed to DVC)" if revision.commit else "it has no results yet"
+        )
+    return Experiment(revision.name, params, records, {} if compared is None else json.loads(compared), error)
 
 
 def read_experiments(names: Sequence[str]) -> list[Experiment]:
-    """The named experiments, or all of this commit; those that did not end well among them.
+    """The named experiments and commits; without names the workspace, this commit and its experiments.
 
     Raises:
-        ExperimentError: DVC cannot list them, or one of the names is none.
+        ExperimentError: a name is unknown, or means several.
     """
-    text = ask_dvc(
-        "exp", "show", "--json", spoiled="nothing", fix="run it where a study with dvc.yaml lies in a git checkout"
-    )
-    prefix = subprocess.run(
-        ["git", "rev-parse", "--show-prefix"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    every = parse_experiments(text, prefix)
-    if not names:
-        return every
-    unknown = sorted(set(names) - {experiment.name for experiment in every})
-    if unknown:
-        raise ExperimentError(
-            asked=f"compare {', '.join(names)}",
-            happened=f"no experiment of this commit is called {', '.join(unknown)}",
-            spoiled="nothing",
-            fix=f"name some of: {', '.join(experiment.name for experiment in every)}",
-        )
-    return [experiment for experiment in every if experiment.name in names]
+    store, known = Store(), dict[str, Record]()
+    return [read_experiment(revision, store, known) for revision in revisions(names)]
 
 
 def changed_params(experiments: Sequence[Experiment]) -> list[str]:
     """Keys of params.yaml that are not the same in all experiments, in the file's order."""
-    keys = dict.fromkeys(key for experiment in experiments for key in experiment.params)
-    return [key for key in keys if len({str(experiment.params.get(key, "absent")) for experiment in experiments}) > 1]
+    settings = [experiment.settings for experiment in experiments]
+    keys = dict.fromkeys(key for own in settings for key in own)
+    return [key for key in keys if len({str(own.get(key, ABSENT)) for own in settings}) > 1]
+
+
+def baseline_key(record: Record) -> dict[str, Any]:
+    """What a record was held against: the same for two records whose ratios are to the same baseline."""
+    return {key: record.baseline.get(key) for key in ("backend", "loads", "library_version", "files_sha256")}
+
+
+def identity(record: Record) -> str:
+    """Equal for two measurements of the same thing: only the clock can tell them apart."""
+    answered = record.accuracy.answers.predictions if isinstance(record.accuracy, Accuracy) else None
+    timed = {
+        name: (own.batch_size, own.sequence_length, own.real_lengths, own.inputs_sha256)
+        for name, own in record.workloads.items()
+        if isinstance(own, Workload)
+    }
+    artifact = None if record.artifact is None else record.artifact.files_sha256
+    content = [record.status, artifact, answered, record.backend, timed, baseline_key(record)]
+    return json.dumps(content, sort_keys=True, default=str)
 
 
 def compared_candidates(experiments: Sequence[Experiment]) -> list[str]:
-    """Candidates whose artifact is not the same in all experiments; all of them where every artifact is.
+    """Candidates that are not identical in all experiments; all of them where every one is.
 
     The others were not touched by what was changed: their rows would differ by nothing but the clock.
     """
-    names = list(dict.fromkeys(name for experiment in experiments for name in experiment.metrics))
+    names = list(dict.fromkeys(name for experiment in experiments for name in experiment.records))
 
-    def artifacts(name: str) -> set[Any]:
-        return {experiment.metrics[name].get("artifact") for experiment in experiments if name in experiment.metrics}
+    def identities(name: str) -> set[str]:
+        return {identity(each.records[name]) for each in experiments if name in each.records}
 
-    return [name for name in names if len(artifacts(name)) > 1] or names
-
-
-def _is_measured(experiment: Experiment, candidate: str) -> bool:
-    found = experiment.metrics.get(candidate, {})
-    return found.get("accuracy") is not None or bool(found.get("latency_ratio"))
+    return [name for name in names if len(identities(name)) > 1] or names
 
 
-def rows(experiments: Sequence[Experiment]) -> list[Row]:
-    """Rows of the table, best first: by accuracy, then by labels that differ, then by the mean latency ratio."""
-    ended = [experiment for experiment in experiments if experiment.metrics]
-    changed = changed_params(ended)
-    candidates = [
-        name for name in compared_candidates(ended) if any(_is_measured(experiment, name) for experiment in ended)
-    ]
-    found = [
-        Row(
-            experiment=experiment.name,
-            candidate=name,
-            changed={key: experiment.params.get(key, "absent") for key in changed},
-            accuracy=experiment.metrics[name].get("accuracy"),
-            labels_differing=experiment.metrics[name].get("labels_differing"),
-            accuracy_verdict=experiment.metrics[name].get("accuracy_verdict"),
-            latency_ratio=experiment.metrics[name].get("latency_ratio", {}),
-            latency_verdict=experiment.metrics[name].get("latency_verdict", {}),
-        )
-        for experiment in ended
-        for name in candidates
-        if name in experiment.metrics
-    ]
-
-    def order(row: Row) -> tuple[float, float, float]:
-        ratios = list(row.latency_ratio.values())
-        return (
-            -(row.accuracy if row.accuracy is not None else -1.0),
-            row.labels_differing if row.labels_differing is not None else float("inf"),
-            sum(ratios) / len(ratios) if ratios else float("inf"),
-        )
-
-    return sorted(found, key=order)
+def is_measured(experiment: Experiment, candidate: str) -> bool:
+    """Whether a candidate has figures in an experiment that say something of a model: the harness's own have not."""
+    record = experiment.records.get(candidate)
+    return (
+        record is not None
+        and record.status == "measured"
+        and bool(plugins.load("backends", record.backend["runner"]).PREDICTS)
+    )
 
 
-def notes(experiments: Sequence[Experiment]) -> list[str]:
-    """What the table cannot show."""
-    found = [f"{experiment.name}: not measured: {experiment.error}" for experiment in experiments if experiment.error]
+def not_compared(experiments: Sequence[Experiment]) -> list[str]:
+    """What has no row, and why."""
+    found = [f"{each.name}: not compared: {each.error}" for each in experiments if each.error]
+    ended = [each for each in experiments if each.error is None]
     found += [
-        f"{experiment.name}: not measured: it has no results yet"
-        for experiment in experiments
-        if not experiment.error and not experiment.metrics
-    ]
-    ended = [experiment for experiment in experiments if experiment.metrics]
-    found += [
-        f"{name}: not measured in any of them (artifacts/report/summary.md has the reason)"
+        f"{name}: not measured in any of them ({next(each.records[name].reason for each in ended if name in each.records)})"
         for name in compared_candidates(ended)
-        if not any(_is_measured(experiment, name) for experiment in ended)
+        if all(each.records[name].status != "measured" for each in ended if name in each.records)
     ]
-    found.append(
-        "latency × is the latency over the baseline's, taken in turns with it: below 1 is faster. Verdicts are by 95 % "
-        "intervals, each against the baseline; two experiments' accuracies differ for certain only where their verdicts do "
-        "(artifacts/report/comparison.json of each has the intervals)."
-    )
     return found
-
-
-def table(found: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells."""
-    changed = list(found[0].changed) if found else []
-    workloads = list(dict.fromkeys(name for row in found for name in row.latency_ratio))
-    header = [
-        "experiment",
-        *changed,
-        "candidate",
-        "accuracy %",
-        "labels ≠ baseline",
-        "accuracy verdict",
-        *(f"{name} latency ×" for name in workloads),
-    ]
-    lines = [
-        [
-            row.experiment,
-            *(str(row.changed[key]) for key in changed),
-            row.candidate,
-            "–" if row.accuracy is None else f"{100 * row.accuracy:.2f}",
-            "–" if row.labels_differing is None else str(row.labels_differing),
-            row.accuracy_verdict or "–",
-            *(
-                f"{row.latency_ratio[name]:.3f} {row.latency_verdict.get(name, '')}".strip()
-                if name in row.latency_ratio
-                else "–"
-                for name in workloads
-            ),
-        ]
-        for row in found
-    ]
-    return header, lines
-
-
-def markdown(found: Sequence[Row], remarks: Sequence[str]) -> str:
-    """The table as a Markdown page."""
-    header, lines = table(found)
-    page = [
-        "# Experiments, best first",
-        "",
-        "| " + " | ".join(header) + " |",
-        "| " + " | ".join(["---"] * len(header)) + " |",
-    ]
-    page += ["| " + " | ".join(cells) + " |" for cells in lines]
-    return "\n".join([*page, "", *(f"- {remark}" for remark in remarks), ""])
-
-
-def compare(names: Sequence[str], folder: str = FOLDER) -> None:
-    """Print the table of the named experiments (all, where none is named), and write it with a plot below `folder`.
-
-    Raises:
-        ExperimentError: there is nothing to compare.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from temper.comparison.figure import write_figure
-
-    experiments = read_experiments(names)
-    found, remarks = rows(experiments), notes(experiments)
-    if not found:
-        raise ExperimentError(
-            asked="compare experiments",
-            happened="none of them has results (artifacts/report/metrics.json)",
-            spoiled="nothing",
-            fix="dvc exp run -S 'calibrations.main.method=entropy', or make calibration-study",
-        )
-    header, lines = table(found)
-    shown = Table(title="experiments, best first", title_justify="left")
-    for number, name in enumerate(header):
-        shown.add_column(name, justify="left" if number < len(header) - 2 else "right", overflow="fold")
-    for cells in lines:
-        shown.add_row(*cells)
-    console = Console()
-    console.print(
-        shown if console.is_terminal else markdown(found, ()), highlight=False, soft_wrap=not console.is_terminal
-    )
-    for remark in remarks:
-        console.print(f"· {remark}", highlight=False, soft_wrap=True)
-    content = {
-        "rows": [
-            dict(
-                row.__dict__,
-                changed=dict(row.changed),
-                latency_ratio=dict(row.latency_ratio),
-                latency_verdict=dict(row.latency_verdict),
-            )
-            for row in found
-        ],
-        "notes": remarks,
-    }
-    write_text(f"{folder}/comparison.json", canonical_json(content))
-    write_text(f"{folder}/comparison.md", markdown(found, remarks))
-    write_figure(found, Path(folder) / "comparison.html")
-    console.print(
-        f"written: {folder}/comparison.md, .json and .html (the plot; opens without a network)", highlight=False
-    )

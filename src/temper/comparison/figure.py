@@ -1,70 +1,108 @@
-"""The plot of a comparison: one HTML file that holds everything it needs."""
+"""The plot of a comparison, with intervals: one HTML file that holds everything it needs."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from temper.artifact import write_text
+from temper.comparison.pairs import against_baseline, same_baseline
+from temper.comparison.rows import Row
 
-if TYPE_CHECKING:
-    from temper.comparison.experiments import Row
+_BESIDE = 1.04  # lines stand beside each other on the axis of samples, so that their intervals do
+_LINE_PX = 26
 
 
-def _axis(found: Sequence["Row"], end: str) -> str | None:
+def _axis(found: Sequence[Row], end: str) -> str | None:
     """The one changed key that ends so, such as calibrations.main.samples; None where there is none or several."""
-    keys = [key for key in (found[0].changed if found else {}) if key.endswith(end)]
+    keys = [key for key in (found[0].changed_keys if found else []) if key.endswith(end)]
     return keys[0] if len(keys) == 1 else None
 
 
-def _by_samples(found: Sequence["Row"], samples: str, method: str | None) -> Any:
-    """Accuracy against calibration samples: a line per candidate and method."""
+def _bars(values: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
+    """Plotly's error bars of values with the ends of their intervals."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value for value, _, high in values],
+        "arrayminus": [value - low for value, low, _ in values],
+        "thickness": 1,
+    }
+
+
+def _said(row: Row) -> str:
+    return f"{row.candidate}, {row.labels_differing} labels differ from the baseline's"
+
+
+def _by_samples(found: Sequence[Row], samples: str, method: str | None) -> Any:
+    """Accuracy minus the baseline's against calibration samples: a line per candidate and method."""
     from plotly import graph_objects
 
-    lines: dict[str, list[Row]] = {}
+    lines: dict[str, list[tuple[int, str, tuple[float, float, float]]]] = {}
     for row in found:
-        name = row.candidate if method is None else f"{row.candidate}, {row.changed[method]}"
-        lines.setdefault(name, []).append(row)
+        away = against_baseline(row)
+        if away is None:
+            continue
+        for experiment, settings in row.changed.items():
+            name = row.candidate if method is None else f"{row.candidate}, {settings[method]}"
+            lines.setdefault(name, []).append((int(settings[samples]), f"{experiment}: {_said(row)}", away))
     figure = graph_objects.Figure()
-    for name, members in sorted(lines.items()):
-        members = sorted(
-            (row for row in members if row.accuracy is not None), key=lambda row: int(row.changed[samples])
+    for number, (name, members) in enumerate(sorted(lines.items())):
+        members.sort(key=lambda member: member[0])
+        figure.add_scatter(
+            x=[count * _BESIDE ** (number - (len(lines) - 1) / 2) for count, *_ in members],
+            y=[away[0] for *_, away in members],
+            error_y=_bars([away for *_, away in members]),
+            text=[said for _, said, _ in members],
+            mode="lines+markers",
+            name=name,
         )
-        if members:
-            figure.add_scatter(
-                x=[row.changed[samples] for row in members],
-                y=[100 * row.accuracy for row in members if row.accuracy is not None],
-                text=[f"{row.experiment}: {row.labels_differing} labels differ" for row in members],
-                mode="lines+markers",
-                name=name,
-            )
-    figure.update_xaxes(
-        title_text=f"{samples} (log scale)", type="log", tickvals=sorted({r.changed[samples] for r in found})
-    )
+    counts = sorted({count for members in lines.values() for count, *_ in members})
+    figure.update_xaxes(title_text=f"{samples} (log scale)", type="log", tickvals=counts)
     return figure
 
 
-def _by_latency(found: Sequence["Row"]) -> Any:
-    """Accuracy against the latency ratio: a point per row and workload."""
+def _by_rows(found: Sequence[Row]) -> Any:
+    """Accuracy minus the baseline's: a line per row, in the order of the table."""
     from plotly import graph_objects
 
+    shown = [(row, away) for row in found if (away := against_baseline(row)) is not None]
     figure = graph_objects.Figure()
-    for workload in dict.fromkeys(name for row in found for name in row.latency_ratio):
-        members = [row for row in found if workload in row.latency_ratio and row.accuracy is not None]
-        figure.add_scatter(
-            x=[row.latency_ratio[workload] for row in members],
-            y=[100 * row.accuracy for row in members if row.accuracy is not None],
-            text=[f"{row.experiment}, {row.candidate}" for row in members],
-            mode="markers",
-            name=workload,
-        )
-    figure.update_xaxes(title_text="latency over the baseline's, in turns (below 1 is faster)")
+    figure.add_scatter(
+        x=[away[0] for _, away in shown],
+        y=[f"{row.name}, {row.candidate}" for row, _ in shown],
+        error_x=_bars([away for _, away in shown]),
+        text=[_said(row) for row, _ in shown],
+        mode="markers",
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_layout(height=200 + _LINE_PX * len(shown))
     return figure
 
 
-def write_figure(found: Sequence["Row"], path: Path) -> None:
-    """Write the plot: accuracy against samples where these differ, else against the latency ratio."""
+def figure_of(found: Sequence[Row]) -> Any:
+    """The plot: against samples where these differ, else a line per row.
+
+    What is drawn is the paired difference from the baseline, with a 95 % interval: that of an accuracy by itself would be
+    several times as wide, and say nothing of how two rows differ.
+    """
     samples, method = _axis(found, ".samples"), _axis(found, ".method")
-    figure = _by_samples(found, samples, method) if samples is not None else _by_latency(found)
-    figure.update_yaxes(title_text="accuracy on the test split, %")
-    figure.update_layout(template="plotly_white", title_text="Experiments")
+    title = "accuracy minus the baseline's, points, with 95 % intervals of the paired difference"
+    if not same_baseline(found):
+        title += " (each from its own experiment's baseline)"
+    if samples is not None:
+        figure = _by_samples(found, samples, method)
+        figure.update_yaxes(title_text=title)
+        figure.add_hline(y=0, line_width=1, line_dash="dot")
+    else:
+        figure = _by_rows(found)
+        figure.update_xaxes(title_text=title)
+        figure.add_vline(x=0, line_width=1, line_dash="dot")
+    figure.update_layout(template="plotly_white")
+    return figure
+
+
+def write_figure(found: Sequence[Row], path: Path, title: str) -> None:
+    """Write the plot as a page that opens without a network."""
+    figure = figure_of(found)
+    figure.update_layout(title_text=title)
     write_text(path, figure.to_html(include_plotlyjs=True, full_html=True))

@@ -1,75 +1,45 @@
 """Another version of an engine or inference library in the same study: the plan, the run, both versions side by side."""
 
-import json
+import contextlib
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from temper import plugins
 from temper.artifact import canonical_json, write_text
 from temper.comparison.experiments import FOLDER
+from temper.comparison.side_by_side import SideFailed, centre_ms, time_side_by_side
+from temper.comparison.versions import (
+    EngineRow,
+    LabelRow,
+    Snapshot,
+    Timed,
+    TimedRow,
+    engine_rows,
+    engines_markdown,
+    engines_of,
+    label_rows,
+    labels_markdown,
+    pairs_of,
+    snapshot,
+    timed_apart,
+    timed_markdown,
+    timed_rows,
+)
 from temper.errors import ConfigError, ExperimentError
 from temper.library import Library, folder_of, installed_version, public_version
-from temper.measurement.record import Accuracy, NotMeasured, Record, Workload, read_record
+from temper.measurement.record import Record
 from temper.params_file import edited
 from temper.plan import plan
-from temper.report.tables import median_ms
 from temper.tracking.dvc import environment
-from temper.tracking.holder import check_free
+from temper.tracking.holder import check_free, hold, release
 from temper.tracking.jobs import snakemake_command
 
 PARAMS = "params.yaml"
-
-
-@dataclass(frozen=True)
-class EngineRow:
-    """One engine, built by two versions. Sizes in MiB, build times in seconds."""
-
-    engine: str
-    versions: tuple[str, str]
-    layers_by_precision: tuple[dict[str, int], dict[str, int]]
-    size_mib: tuple[float, float]
-    build_s: tuple[float | None, float | None]
-
-
-@dataclass(frozen=True)
-class CandidateRow:
-    """One candidate on both versions; None where it was not measured, and then `reason` says why."""
-
-    candidate: str
-    versions: tuple[str, str]
-    workload: str
-    latency_p50_ms: tuple[float | None, float | None]
-    accuracy: tuple[float | None, float | None]  # 0–1, test split
-    labels_differing: int | None  # between the two versions
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What two versions are compared by, read from the artifacts while they are there."""
-
-    engines: Mapping[str, Mapping[str, Any]]
-    records: Mapping[str, Record]
-
-
-def snapshot(study: Mapping[str, Any], library: str) -> Snapshot:
-    """Engine manifests and records of the rows that use `library`; those that are not there are left out."""
-    engines = {
-        name: Path(f"artifacts/engines/{name}/engine.json")
-        for name, row in {**study["engines"], **study["bucketed_engines"]}.items()
-        if row["library"] == library
-    }
-    candidates = [
-        name for name, row in study["candidates"].items() if study["backends"][row["backend"]]["runner"] == library
-    ]
-    records = {name: Path(f"artifacts/measurements/{name}.json") for name in candidates}
-    return Snapshot(
-        {name: json.loads(path.read_text(encoding="utf-8")) for name, path in engines.items() if path.is_file()},
-        {name: read_record(path) for name, path in records.items() if path.is_file()},
-    )
 
 
 def with_version(text: str, library: str, version: str) -> str:
@@ -126,105 +96,115 @@ def _check_present(library: Library, version: str) -> None:
         )
 
 
-def _mib(manifest: Mapping[str, Any]) -> float:
-    return round(float(manifest.get("size_bytes", 0)) / 1024**2, 2)
+@contextlib.contextmanager
+def _kept_engines(study: Mapping[str, Any], library: str) -> Iterator[Path]:
+    """A copy of the engines as they are now: the other version's take their places.
+
+    Yields:
+        Where they lie, below artifacts/comparison/; gone when the block ends.
+    """
+    Path(FOLDER).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="upgrade.before-", dir=FOLDER) as folder:
+        for name in engines_of(study, library):
+            if Path("artifacts/engines", name).is_dir():
+                shutil.copytree(Path("artifacts/engines", name), Path(folder, "engines", name))
+        yield Path(folder)
 
 
-def engine_rows(before: Snapshot, after: Snapshot) -> list[EngineRow]:
-    """Every engine that both versions built."""
+def _side(study: Mapping[str, Any], name: str, record: Record, kept: Path | None) -> dict[str, Any]:
+    """One side of a candidate's timing; its artifact from `kept` where a copy of it lies there."""
+    loads = study["candidates"][name]["loads"]
+    copied = None if kept is None else kept / loads
+    return {
+        "runner": record.backend["runner"],
+        "artifact": str(copied if copied is not None and copied.is_dir() else Path("artifacts") / loads),
+        "options": record.backend["options"],
+        "version": record.backend["library_version"],
+    }
+
+
+def _timed(study: Mapping[str, Any], name: str, old: Record, new: Record, kept: Path) -> tuple[list[Timed], str | None]:
+    """One candidate's ratios, taken in turns; where that cannot be, out of the records, and why."""
+    sizes = {workload: study["workloads"][workload] for workload in study["candidates"][name]["workloads"]}
+    request = {
+        "data_folder": "data/prepared",
+        "workloads": sizes,
+        "measurement": study["measurement"],
+        "seed": study["seed"],
+    }
+    try:
+        turns = time_side_by_side(_side(study, name, old, kept), _side(study, name, new, None), request)
+    except SideFailed as failed:
+        return timed_apart(name, old, new), f"{name}: the two versions could not be timed in turns: {failed}"
+    versions = (str(old.backend["library_version"]), str(new.backend["library_version"]))
     return [
-        EngineRow(
-            engine=name,
-            versions=(
-                old.get("library_version", old["version_asked"]),
-                new.get("library_version", new["version_asked"]),
-            ),
-            layers_by_precision=(old.get("layers_by_precision", {}), new.get("layers_by_precision", {})),
-            size_mib=(_mib(old), _mib(new)),
-            build_s=(old.get("build_seconds"), new.get("build_seconds")),
+        Timed(
+            candidate=name,
+            versions=versions,
+            workload=workload,
+            ratio=own.ratio,
+            taken="in turns",
+            latency_ms=(centre_ms(own.baseline_ns, statistic), centre_ms(own.candidate_ns, statistic)),
+            calls=int(own.candidate_ns.size),
         )
-        for name, new in after.engines.items()
-        if (old := before.engines.get(name)) is not None
-    ]
+        for workload, (own, statistic) in turns.items()
+    ], None
 
 
-def _median(record: Record, workload: str) -> float | None:
-    timed = record.workloads.get(workload)
-    return median_ms(timed) if isinstance(timed, Workload) else None
+def _timings(study: Mapping[str, Any], before: Snapshot, after: Snapshot, kept: Path) -> tuple[list[Timed], list[str]]:
+    """Ratios of every candidate that both versions have measured, one after the other; and what is to be said of them."""
+    found: list[Timed] = []
+    notes: list[str] = []
+    hold()  # another run beside it would be timed too
+    try:
+        for name, old, new in pairs_of(before, after):
+            if old.status != "measured" or new.status != "measured":
+                continue
+            print(f"{name}: {old.backend['library_version']} and {new.backend['library_version']} in turns", flush=True)
+            ratios, note = _timed(study, name, old, new, kept)
+            found += ratios
+            notes += [note] if note else []
+    finally:
+        release()
+    return found, notes
 
 
-def _reason(record: Record, workload: str) -> str | None:
-    """Why a workload was not measured, alone or with the whole candidate; None where it was."""
-    found = record.workloads.get(workload)
-    return found.reason if isinstance(found, NotMeasured) else record.reason
-
-
-def candidate_rows(before: Snapshot, after: Snapshot) -> list[CandidateRow]:
-    """Every candidate and workload that both versions have a record of."""
-    found = []
-    for name, new in after.records.items():
-        old = before.records.get(name)
-        if old is None:
-            continue
-        pair = [record.accuracy if isinstance(record.accuracy, Accuracy) else None for record in (old, new)]
-        differing = None
-        if pair[0] is not None and pair[1] is not None and pair[0].labels == pair[1].labels:
-            differing = sum(
-                a != b for a, b in zip(pair[0].answers.predictions, pair[1].answers.predictions, strict=True)
-            )
-        for workload in new.workloads:
-            found.append(
-                CandidateRow(
-                    candidate=name,
-                    versions=(old.backend["library_version"], new.backend["library_version"]),
-                    workload=workload,
-                    latency_p50_ms=(_median(old, workload), _median(new, workload)),
-                    accuracy=(
-                        pair[0].answers.accuracy if pair[0] else None,
-                        pair[1].answers.accuracy if pair[1] else None,
-                    ),
-                    labels_differing=differing,
-                    reason=_reason(new, workload) or _reason(old, workload),
-                )
-            )
+def _notes(labels: Sequence[LabelRow], timed: Sequence[TimedRow], margin: float) -> list[str]:
+    """How the tables are read, and what could not be said."""
+    reasons = dict.fromkeys((row.candidate, row.reason) for row in labels if row.reason)
+    found = [f"{name}: not compared: {reason}" for name, reason in reasons]
+    if labels and not timed and all(row.reason for row in labels):
+        found.append(
+            "Nothing ran these files here: what stands above of builds (layers, precisions, sizes) is all that can be said. "
+            "Latency, labels and accuracy need a machine that runs them."
+        )
+    if timed:
+        found.append(
+            "× is the new version's latency over the old one's, each in a process of its own, in turns, with its own 95 % "
+            f"interval. Faster and slower: shown to be beyond {100 * margin:.0f} %, corrected by Holm for {len(timed)} ratios; "
+            "equal: the interval lies within; else they are not told apart."
+        )
+    if any(row.taken == "apart" for row in timed):
+        found.append(
+            "Rows without ms were not timed in turns: × is the quotient of both versions' ratios to the baseline."
+        )
+    if any(row.differs is not None for row in labels):
+        found.append(
+            "Accuracies are compared on the same rows by McNemar's exact test, corrected by Holm for all candidates."
+        )
     return found
 
 
-def _pair(values: Sequence[Any], form: str) -> str:
-    return " → ".join("–" if value is None else format(value, form) for value in values)
-
-
-def markdown(title: str, engines: Sequence[EngineRow], candidates: Sequence[CandidateRow]) -> str:
-    """Both tables as a Markdown page."""
-    page = [f"# {title}", ""]
-    if engines:
-        page += ["| engine | version | layers by precision | size MiB | build s |", "| --- | --- | --- | ---: | ---: |"]
-        for engine in engines:
-            layers = " → ".join(
-                ", ".join(f"{n} {p}" for p, n in sorted(side.items())) or "–" for side in engine.layers_by_precision
-            )
-            cells = (
-                engine.engine,
-                " → ".join(engine.versions),
-                layers,
-                _pair(engine.size_mib, ".2f"),
-                _pair(engine.build_s, ".2f"),
-            )
-            page.append("| " + " | ".join(cells) + " |")
-        page.append("")
-    if candidates:
-        page += [
-            "| candidate | workload | version | p50 ms | accuracy % | labels that differ |",
-            "| --- | --- | --- | ---: | ---: | ---: |",
-        ]
-        for row in candidates:
-            accuracies = [None if value is None else 100 * value for value in row.accuracy]
-            line = [row.candidate, row.workload, " → ".join(row.versions), _pair(row.latency_p50_ms, ".3f")]
-            line += [_pair(accuracies, ".2f"), "–" if row.labels_differing is None else str(row.labels_differing)]
-            page.append("| " + " | ".join(line) + " |")
-        reasons = dict.fromkeys((row.candidate, row.reason) for row in candidates if row.reason)
-        page += ["", *(f"- {name}: not measured: {reason}" for name, reason in reasons), ""]
-    return "\n".join(page)
+def markdown(
+    title: str,
+    engines: Sequence[EngineRow],
+    labels: Sequence[LabelRow],
+    timed: Sequence[TimedRow],
+    notes: Sequence[str],
+) -> str:
+    """The tables as a Markdown page."""
+    parts = [engines_markdown(engines) if engines else "", timed_markdown(timed), labels_markdown(labels)]
+    return "\n".join([f"# {title}", "", *filter(None, parts), *(f"- {note}" for note in notes), ""])
 
 
 def _run(cores: int) -> int:
@@ -239,6 +219,32 @@ def _put_back(text: str, changed: str) -> None:
         write_text(PARAMS, text)
     else:
         print(f"{PARAMS} was edited in the meantime: it keeps the new version, and the edit")
+
+
+def _compare(study: Mapping[str, Any], library: str, title: str, before: Snapshot, after: Snapshot, kept: Path) -> None:
+    """Compare what both versions made, print it, and write it to artifacts/comparison/."""
+    margin = study["analysis"]["latency_margin"]
+    engines, labels = engine_rows(before, after), label_rows(before, after)
+    found, notes = _timings(study, before, after, kept)
+    timed = timed_rows(found, margin)
+    notes += _notes(labels, timed, margin)
+    versions = sorted({row.versions[0] for row in engines} | {row.versions[0] for row in labels})
+    if not versions:
+        notes.append(
+            "Nothing to compare: what was here was made and measured with this version already, or not at all."
+        )
+    page = markdown(title.format(" or ".join(versions) or "nothing"), engines, labels, timed, notes)
+    write_text(f"{FOLDER}/upgrade.md", page)
+    content = {
+        "library": library,
+        "engines": [asdict(row) for row in engines],
+        "candidates": [asdict(row) for row in labels],
+        "latency": [asdict(row) for row in timed],
+        "notes": notes,
+    }
+    write_text(f"{FOLDER}/upgrade.json", canonical_json(content))
+    print(page)
+    print(f"written: {FOLDER}/upgrade.md and .json")
 
 
 def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
@@ -265,39 +271,26 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
     _check_present(wanted, version)
     text = Path(PARAMS).read_text(encoding="utf-8")
     changed = with_version(text, library, version)
-    before = snapshot(yaml.safe_load(text), library)
+    study = yaml.safe_load(changed)
+    before = snapshot(study, library)
     write_text(PARAMS, changed)
     done = False
     try:
         code = plan()
         if only_plan or code != 0:
             return code
-        code = _run(cores)
-        if code != 0:
-            raise ExperimentError(
-                asked=f"run this study with {wanted.title} {version}",
-                happened=f"a job failed (exit code {code}); its own message is above",
-                spoiled="nothing of the version before: its numbers are put back into params.yaml",
-                fix="correct what the job names, then the same command again",
-            )
-        done = True
+        with _kept_engines(study, library) as kept:
+            code = _run(cores)
+            if code != 0:
+                raise ExperimentError(
+                    asked=f"run this study with {wanted.title} {version}",
+                    happened=f"a job failed (exit code {code}); its own message is above",
+                    spoiled="nothing of the version before: its numbers are put back into params.yaml",
+                    fix="correct what the job names, then the same command again",
+                )
+            done = True
+            _compare(study, library, f"{wanted.title} {{}} → {version}", before, snapshot(study, library), kept)
     finally:
         if not done:
             _put_back(text, changed)
-    after = snapshot(yaml.safe_load(changed), library)
-    engines, candidates = engine_rows(before, after), candidate_rows(before, after)
-    before_it = (
-        " or ".join(sorted({*(row.versions[0] for row in engines), *(row.versions[0] for row in candidates)}))
-        or "nothing"
-    )
-    page = markdown(f"{wanted.title} {before_it} → {version}", engines, candidates)
-    write_text(f"{FOLDER}/upgrade.md", page)
-    content = {
-        "library": library,
-        "engines": [asdict(row) for row in engines],
-        "candidates": [asdict(row) for row in candidates],
-    }
-    write_text(f"{FOLDER}/upgrade.json", canonical_json(content))
-    print(page)
-    print(f"written: {FOLDER}/upgrade.md and .json")
     return 0

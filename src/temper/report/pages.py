@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from temper.comparison.filed import differing_table
 from temper.errors import ArtifactError, ConfigError
 from temper.load_test.record import read_load_test
 from temper.report.calibrations import accuracy_table, seconds_table
@@ -30,8 +31,9 @@ from temper.report.terminal import report_lines
 _END = "<!-- end of table -->"
 _HEADER_LINES = 2  # of a Markdown table
 _START = (
-    r"<!-- (?P<what>table|load tests|calibration study|calibrations|calibration seconds|agreement|labels|layers|trials"
-    r"|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|terminal|observations|speed-ups)"
+    r"<!-- (?P<what>table|load tests|calibration study|calibrations that differ|calibrations|calibration seconds|agreement"
+    r"|labels|layers|trials|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|terminal"
+    r"|observations|speed-ups)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
 )
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
@@ -124,16 +126,19 @@ def calibration_table(folder: Path) -> str:
     rows = json.loads((folder / "comparison" / "comparison.json").read_text(encoding="utf-8"))["rows"]
     method, samples = (next(key for key in rows[0]["changed"] if key.endswith(end)) for end in (".method", ".samples"))
     cells = {
-        (row["changed"][method], row["candidate"], row["changed"][samples]): (
-            f"{100 * row['accuracy']:.2f} ({row['labels_differing']})"
-        )
+        (
+            changed[method],
+            row["candidate"],
+            changed[samples],
+        ): f"{100 * row['accuracy']:.2f} ({row['labels_differing']})"
         for row in rows
+        for changed in row.get("changed_by_experiment", {"": row["changed"]}).values()  # identical ones share a row
         if row["accuracy"] is not None
     }
     counts = sorted({count for *_, count in cells})
     page = ["| method | candidate | " + " | ".join(f"{count} samples" for count in counts) + " |"]
     page.append("| --- | --- |" + " ---: |" * len(counts))
-    for own in dict.fromkeys(key[:2] for key in cells):  # the file's order: best first
+    for own in dict.fromkeys(key[:2] for key in cells):  # the file's order
         page.append("| " + " | ".join([*own, *(cells.get((*own, count), "–") for count in counts)]) + " |")
     return "\n".join(page) + "\n"
 
@@ -216,14 +221,15 @@ def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
-    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibration seconds, agreement, labels (a table
-    without latencies), resources (sizes, memory, throughput), real lengths, buckets, summary (a table for each workload),
-    terminal (what a run prints), observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`:
-    what a write-up reports, held against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE
-    -->`: the others against the fastest of these, and times faster than the one after 'over', or than the baseline), fastest
-    (as peers, of the others only the fastest), pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency
-    over the second's) or first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test
-    split's first 1,000 rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
+    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibrations that differ (cells that share a letter
+    are not told apart), calibration seconds, agreement, labels (a table without latencies), resources (sizes, memory,
+    throughput), real lengths, buckets, summary (a table for each workload),
+    observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
+    against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
+    fastest of these, and times faster than the one after 'over', or than the baseline), fastest (as peers, of the others
+    only the fastest), pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency over the second's) or
+    first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000
+    rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
 
     Raises:
         ConfigError: a mark is unknown or has no end.
@@ -244,6 +250,7 @@ def figures(page: str) -> list[tuple[str, Path, str]]:
 
 _OF_STUDIES = {
     "calibrations": lambda study: accuracy_table(study) + _withdrawn(study, _rows(study), ()),
+    "calibrations that differ": differing_table,
     "calibration seconds": seconds_table,
     "agreement": agreement_table,
     "labels": labels_table,

@@ -109,7 +109,14 @@ def run_job(rule: str, row: str, cores: int) -> int:
             spoiled="nothing: the result was removed, DVC recorded none",
             fix="dvc repro, which begins with that stage; or dvc repro settings, then the same command again",
         )
+    _say_cost(Path("logs", rule, f"{row}.log"))
     return 0
+
+
+def _say_cost(log: Path) -> None:
+    """Show how long a calibration took: an experiment's log goes with its temporary folder."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    print("".join(f"{line}\n" for line in lines if line.startswith("calibrating took ")), end="", flush=True)
 
 
 def commit() -> int:

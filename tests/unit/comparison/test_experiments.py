@@ -1,120 +1,80 @@
+"""Which candidates and settings of experiments are compared; test_revisions.py has where they are read."""
+
 import json
-import re
 
 import pytest
 
-from temper.comparison import experiments
 from temper.comparison.experiments import (
     Experiment,
-    Row,
     changed_params,
     compared_candidates,
-    markdown,
-    notes,
-    parse_experiments,
-    rows,
+    identity,
+    is_measured,
+    not_compared,
+    read_experiment,
 )
-from temper.comparison.figure import write_figure
+from temper.comparison.revisions import Revision, Store
+from temper.measurement.record import write_record
+from tests.records import record
+from tests.unit.comparison.experiments import FEW, MANY, SAMPLES, experiment, measured, wrong
 
 
-def experiment(name, samples, accuracy, ratio, *, artifact="a", method="nncf", error=None):
-    metrics = {
-        "base": {"accuracy": 0.9, "labels_differing": 0, "latency_ratio": {"b1": 1.0}, "artifact": "same"},
-        "int8": {"accuracy": accuracy, "labels_differing": 3, "latency_ratio": {"b1": ratio}, "artifact": artifact},
-    }
-    params = {"seed": 3, "calibrations.main.samples": samples, "calibrations.main.method": method}
-    return Experiment(name, params, {} if error else metrics, error)
-
-
-FEW, MANY = experiment("few", 8, 0.80, 0.5, artifact="b"), experiment("many", 64, 0.85, 0.6)
-
-
-def test_only_what_differs_is_a_column():
-    assert changed_params([FEW, MANY]) == ["calibrations.main.samples"]
+def test_only_what_differs_is_shown_of_the_settings():
+    assert changed_params([FEW, MANY]) == [SAMPLES]
     assert changed_params([FEW]) == []
 
 
-def test_candidates_whose_artifact_is_the_same_everywhere_are_left_out():
+def test_candidates_that_are_identical_everywhere_are_left_out():
     assert compared_candidates([FEW, MANY]) == ["int8"]
     assert compared_candidates([MANY]) == ["base", "int8"]
 
 
-def test_the_best_accuracy_comes_first_then_fewer_labels_then_the_faster():
-    assert [row.experiment for row in rows([FEW, MANY])] == ["many", "few"]
-    slow, fast = experiment("slow", 8, 0.8, 0.9, artifact="b"), experiment("fast", 16, 0.8, 0.4, artifact="c")
-    assert [row.experiment for row in rows([slow, fast])] == ["fast", "slow"]
+def test_two_measurements_are_the_same_thing_whatever_the_clock_said():
+    one = measured("int8", wrong(1))
+    assert identity(one) == identity(measured("int8", wrong(1), (0.9, 0.8, 1.0)))
+    assert identity(one) != identity(measured("int8", wrong(2)))
+    other = one.model_copy(update={"backend": {**one.backend, "options": {"intra_op_threads": 2}}})
+    assert identity(one) != identity(other)
 
 
-def test_what_was_not_measured_comes_last_with_dashes():
-    unmeasured = Experiment("gpu", dict(FEW.params), {"int8": {"artifact": "z"}}, None)
-    found = rows([unmeasured, MANY])
-    assert [row.experiment for row in found] == ["many", "gpu"]
-    assert "| gpu | 8 | int8 | – | – | – | – |" in markdown(found, [])
+def test_what_was_not_measured_and_the_harness_have_no_figures_to_compare():
+    assert is_measured(FEW, "int8")
+    assert not is_measured(experiment("gpu", None), "int8")
+    assert not is_measured(FEW, "nothing")
+    null = record("harness")
+    null = null.model_copy(update={"backend": {**null.backend, "runner": "null"}})
+    assert not is_measured(experiment("e", wrong(1), more={"harness": null}), "harness")
 
 
-def test_a_candidate_that_no_experiment_measured_is_a_note_and_no_row():
-    both = [Experiment(e.name, e.params, {**e.metrics, "rtx": {"artifact": e.name}}, None) for e in (FEW, MANY)]
-    assert {row.candidate for row in rows(both)} == {"int8"}
-    assert notes(both)[0] == "rtx: not measured in any of them (artifacts/report/summary.md has the reason)"
-
-
-def test_a_failed_experiment_is_a_note_and_no_row():
-    failed = experiment("failed", 1, 0, 0, error="a stage failed")
-    assert [row.experiment for row in rows([failed, MANY, FEW])] == ["many", "few"]
-    assert "failed: not measured: a stage failed" in notes([failed, MANY])
-    assert "empty: not measured: it has no results yet" in notes([Experiment("empty", {}, {}, None)])
-
-
-def test_dvcs_listing_is_read_with_the_workspace_the_commit_and_its_experiments():
-    data = {
-        "params": {"studies/x/params.yaml": {"data": {"seed": 1, "calibrations": {"main": {"samples": 8}}}}},
-        "metrics": {"studies/x/artifacts/report/metrics.json": {"data": {"int8": {"accuracy": 0.5}}}},
-    }
-    revision = {"rev": "b" * 40, "name": "minmax", "data": data, "error": None}
-    text = json.dumps(
-        [
-            {"rev": "workspace", "name": None, "data": data, "error": None, "experiments": None},
-            {"rev": "a" * 40, "name": "main", "data": data, "error": None, "experiments": [{"revs": [revision]}]},
-            {"rev": "c" * 40, "name": None, "data": None, "error": {"msg": "no dvc.yaml"}, "experiments": None},
-        ]
-    )
-    found = parse_experiments(text, "studies/x/")
-    assert parse_experiments(text, "")[2].metrics == {}  # another study of the checkout
-    assert [each.name for each in found] == ["workspace", "main", "minmax", "c" * 7]
-    assert found[2].params == {"seed": 1, "calibrations.main.samples": 8}
-    assert found[2].metrics == {"int8": {"accuracy": 0.5}}
-    assert found[3].error == "no dvc.yaml"
-
-
-@pytest.mark.parametrize(
-    ("found", "axis"),
-    [
-        (rows([FEW, MANY]), "calibrations.main.samples"),
-        (
-            rows([experiment("a", 8, 0.8, 0.4, artifact="b", method="minmax"), experiment("b", 8, 0.8, 0.4)]),
-            "latency over",
-        ),
-        (rows([MANY]), "latency over"),
-    ],
-)
-def test_the_plot_needs_no_network_and_names_its_axes(found, axis, tmp_path):
-    write_figure(found, tmp_path / "plot.html")
-    page = (tmp_path / "plot.html").read_text()
-    assert axis in page
-    assert "accuracy on the test split" in page
-    assert re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", page) == []
-
-
-def test_a_row_says_what_the_table_shows():
-    row = Row("e", "int8", {"a.b": 1}, 0.5, 2, "within", {"w": 0.25}, {"w": "win"})
-    header, lines = experiments.table([row])
-    assert header == [
-        "experiment",
-        "a.b",
-        "candidate",
-        "accuracy %",
-        "labels ≠ baseline",
-        "accuracy verdict",
-        "w latency ×",
+def test_what_has_no_row_is_named_with_its_reason():
+    assert not_compared([Experiment("failed", {}, {}, {}, "it has no results"), MANY, FEW]) == [
+        "failed: not compared: it has no results"
     ]
-    assert lines == [["e", "1", "int8", "50.00", "2", "within", "0.250 win"]]
+    assert not_compared([experiment("gpu", None)]) == ["int8: not measured in any of them (no NVIDIA GPU)"]
+
+
+WORKSPACE = Revision("workspace", None)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("study: tiny\ncandidates: {int8: {}, other: {}}\n")
+    (tmp_path / "artifacts/measurements").mkdir(parents=True)
+    return tmp_path
+
+
+def test_the_workspace_is_read_from_its_files(study):
+    write_record(study / "artifacts/measurements/int8.json", measured("int8", wrong(1)))
+    (study / "artifacts/report").mkdir()
+    (study / "artifacts/report/comparison.json").write_text(json.dumps({"candidates": {}}))
+    found = read_experiment(WORKSPACE, Store(), {})
+    assert (list(found.records), found.compared, found.error) == (["int8"], {"candidates": {}}, None)
+    assert found.settings["study"] == "tiny"
+
+
+def test_a_study_that_was_not_run_and_a_torn_record_are_told(study):
+    assert read_experiment(WORKSPACE, Store(), {}).error == "it has no results yet"
+    (study / "artifacts/measurements/int8.json").write_text("{")
+    error = read_experiment(WORKSPACE, Store(), {}).error
+    assert error == "artifacts/measurements/int8.json of it is no record of this version of Temper"

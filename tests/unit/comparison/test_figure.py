@@ -1,67 +1,76 @@
-"""What the plot of a comparison shows; test_experiments.py reads the whole page."""
+"""What the plot of a comparison shows."""
 
-import json
+import dataclasses
 import re
 
-from temper.comparison import figure
-from temper.comparison.experiments import Row
-from temper.comparison.figure import write_figure
+import numpy as np
+import pytest
 
-SAMPLES, METHOD = "calibrations.main.samples", "calibrations.main.method"
+from temper.comparison.figure import figure_of, write_figure
+from temper.comparison.pairs import against_baseline
+from temper.comparison.rows import rows
+from tests.unit.comparison.experiments import FEW, MANY, METHOD, SAMPLES, experiment, wrong
 
-
-def row(experiment, accuracy, *, changed=None, candidate="int8", ratio=None):
-    return Row(experiment, candidate, changed or {}, accuracy, 3, "within", ratio or {"b1": 0.5}, {"b1": "win"})
-
-
-def of(samples, accuracy, method="minmax", candidate="int8"):
-    return row(f"{method}-{samples}", accuracy, changed={SAMPLES: samples, METHOD: method}, candidate=candidate)
+FOUND = rows([FEW, MANY])
+BY_METHOD = rows([experiment("a", wrong(1), method="nncf"), experiment("b", wrong(2, 3), method="minmax")])
 
 
-def lines(found):
-    return {line.name: (list(line.x), list(line.y)) for line in found.data}
+def test_samples_are_an_axis_and_each_point_has_the_interval_of_its_difference_from_the_baseline():
+    figure = figure_of(FOUND)
+    (line,) = figure.data
+    assert line.name == "int8"
+    assert list(line.x) == [8, 64]
+    assert list(line.y) == [-15.0, -1.5]
+    _, low, high = against_baseline(FOUND[0])
+    assert line.error_y.array[0] == pytest.approx(high + 15)
+    assert line.error_y.arrayminus[0] == pytest.approx(-15 - low)
+    assert figure.layout.xaxis.type == "log"
+    assert SAMPLES in figure.layout.xaxis.title.text
 
 
-def test_a_line_for_each_candidate_and_method_in_the_order_of_samples():
-    found = [of(64, 0.875), of(8, 0.75), of(8, 0.5, "nncf"), of(8, 0.625, candidate="fp16")]
-    assert lines(figure._by_samples(found, SAMPLES, METHOD)) == {
-        "int8, minmax": ([8, 64], [75.0, 87.5]),
-        "int8, nncf": ([8], [50.0]),
-        "fp16, minmax": ([8], [62.5]),
-    }
+def test_methods_are_lines_that_stand_beside_each_other():
+    found = rows(
+        [
+            experiment("a", wrong(1), samples=8),
+            experiment("b", wrong(2, 3), samples=64),
+            experiment("c", wrong(4, 5, 6), samples=8, method="minmax"),
+        ]
+    )
+    lines = {line.name: list(line.x) for line in figure_of(found).data}
+    assert list(lines) == ["int8, minmax", "int8, nncf"]
+    assert lines["int8, minmax"][0] < 8 < lines["int8, nncf"][0] < 9
 
 
-def test_the_axis_of_samples_is_logarithmic_with_a_tick_for_each_number():
-    axis = figure._by_samples([of(64, 0.9), of(8, 0.8), of(8, 0.7, "nncf")], SAMPLES, METHOD).layout.xaxis
-    assert axis.type == "log"
-    assert list(axis.tickvals) == [8, 64]
-    assert SAMPLES in axis.title.text
+def test_without_samples_each_row_is_a_line_of_its_own_in_the_tables_order():
+    (points,) = figure_of(BY_METHOD).data
+    assert METHOD in BY_METHOD[0].changed_keys
+    assert list(points.y) == ["a, int8", "b, int8"]
+    assert list(points.x) == [-0.5, -1.0]
+    assert len(points.error_x.array) == 2
 
 
-def test_without_a_method_a_line_is_a_candidate():
-    assert list(lines(figure._by_samples([of(8, 0.8), of(16, 0.9)], SAMPLES, None))) == ["int8"]
+def test_identical_experiments_are_points_at_all_their_samples():
+    again = experiment("again", wrong(0, 1, 2), samples=128)
+    (line,) = figure_of(rows([FEW, MANY, again])).data
+    assert list(line.x) == [8, 64, 128]
+    assert line.y[1] == line.y[2]
+    assert line.text[2].startswith("again: int8, 3 labels")
 
 
 def test_what_was_not_measured_is_no_point():
-    assert lines(figure._by_samples([of(8, None), of(16, 0.5)], SAMPLES, METHOD)) == {"int8, minmax": ([16], [50.0])}
-    assert lines(figure._by_samples([of(8, None)], SAMPLES, METHOD)) == {}
-    assert lines(figure._by_latency([row("a", None), row("b", 0.5)])) == {"b1": ([0.5], [50.0])}
+    unmeasured = dataclasses.replace(FOUND[0], predictions=None)
+    assert [list(line.x) for line in figure_of([unmeasured, FOUND[1]]).data] == [[64]]
+    assert list(figure_of([unmeasured]).data) == []
 
 
-def test_against_the_latency_each_workload_is_a_series_of_those_that_ran_it():
-    found = [row("a", 0.75, ratio={"b1": 0.5, "b8": 0.25}), row("b", 0.5, ratio={"b8": 2.0})]
-    assert lines(figure._by_latency(found)) == {"b1": ([0.5], [75.0]), "b8": ([0.25, 2.0], [75.0, 50.0])}
+def test_rows_with_other_baselines_are_said_to_have_them():
+    other = dataclasses.replace(FOUND[1], baseline=np.ones(200, dtype=np.int64))
+    assert "its own experiment's baseline" in figure_of([FOUND[0], other]).layout.yaxis.title.text
+    assert "its own" not in figure_of(FOUND).layout.yaxis.title.text
 
 
-def test_a_key_that_several_rows_changed_is_no_axis():
-    both = {SAMPLES: 8, "calibrations.other.samples": 8}
-    assert figure._axis([row("a", 0.5, changed=both)], ".samples") is None
-    assert figure._axis([row("a", 0.5, changed={SAMPLES: 8, METHOD: "nncf"})], ".samples") == SAMPLES
-    assert figure._axis([], ".samples") is None
-
-
-def test_the_page_holds_the_plot_that_the_changes_ask_for(tmp_path):
-    for found, expected in (([of(8, 0.5), of(16, 0.5)], SAMPLES), ([row("a", 0.5)], "below 1 is faster")):
-        write_figure(found, tmp_path / "plot.html")
-        layout = re.findall(r'"xaxis":(\{.*?"title":\{.*?\})', (tmp_path / "plot.html").read_text())[-1]
-        assert expected in json.dumps(layout)
+def test_the_page_needs_no_network(tmp_path):
+    write_figure(FOUND, tmp_path / "plot.html", "Experiments")
+    page = (tmp_path / "plot.html").read_text()
+    assert "95 % intervals" in page
+    assert re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", page) == []

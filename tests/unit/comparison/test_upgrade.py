@@ -1,23 +1,23 @@
+"""The other version in params.yaml, and both versions compared; tests/workflow/test_experiments.py runs one."""
+
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from temper.comparison.upgrade import Snapshot, candidate_rows, engine_rows, library_of, markdown, with_version
+from temper.comparison import upgrade
+from temper.comparison.upgrade import library_of, with_version
+from temper.comparison.versions import Snapshot
 from temper.errors import ConfigError
+from temper.library import installed_version
 from tests.records import record
+from tests.tiny_study import SEED
+from tests.unit.backends.test_runner import CPU
+from tests.unit.measurement.test_measure import MEASUREMENT
 
 PARAMS = (Path(__file__).resolve().parents[3] / "params.yaml").read_text()
-
-
-def engine(version, size, layers):
-    return {
-        "version_asked": version,
-        "library_version": version,
-        "size_bytes": size,
-        "layers_by_precision": layers,
-        "build_seconds": 1.5,
-    }
 
 
 def test_every_row_that_names_the_library_gets_the_version_and_nothing_else_changes():
@@ -43,25 +43,87 @@ def test_what_is_no_library_is_refused(name):
         library_of(name)
 
 
-def test_engines_of_both_versions_stand_side_by_side():
-    before = Snapshot({"fp32": engine("1.5", 1024**2, {"FP32": 3}), "gone": engine("1.5", 1, {})}, {})
-    after = Snapshot({"fp32": engine("1.6", 2 * 1024**2, {"FP32": 2, "FP16": 1}), "new": engine("1.6", 1, {})}, {})
-    (row,) = engine_rows(before, after)
-    assert (row.versions, row.size_mib) == (("1.5", "1.6"), (1.0, 2.0))
-    assert "| fp32 | 1.5 → 1.6 | 3 FP32 → 1 FP16, 2 FP32 | 1.00 → 2.00 | 1.50 → 1.50 |" in markdown("t", [row], [])
+def of(version, made):
+    return made.model_copy(update={"backend": {**made.backend, "library_version": version}})
 
 
-def test_labels_are_compared_between_the_versions_and_not_with_the_baseline():
-    before = Snapshot({}, {"rtx": record("rtx", predictions=[0, 1, 1, 0])})
-    after = Snapshot({}, {"rtx": record("rtx", predictions=[0, 1, 0, 0])})
-    (row,) = candidate_rows(before, after)
-    assert row.labels_differing == 1
-    assert row.latency_p50_ms == (2.0, 2.0)
-    assert row.accuracy == (1.0, 0.75)
+STUDY = {
+    "seed": SEED,
+    "analysis": {"latency_margin": 0.05},
+    "measurement": {**MEASUREMENT, "max_duration_s": 20.0},
+    "workloads": {"b1": {"batch_size": 1, "sequence_length": 8}},
+    "engines": {"fp32": {"library": "onnxruntime"}, "other": {"library": "tensorrt"}},
+    "backends": {"ort": {"runner": "onnxruntime"}},
+    "candidates": {"fast": {"backend": "ort", "loads": "engines/fp32", "workloads": ["b1"]}},
+}
 
 
-def test_what_was_not_measured_is_a_dash_with_its_reason():
-    both = Snapshot({}, {"rtx": record("rtx", reason="no NVIDIA GPU")})
-    page = markdown("t", [], candidate_rows(both, both))
-    assert "| – → – | – → – | – |" in page
-    assert "- rtx: not measured: no NVIDIA GPU" in page
+def measured(version, predictions=(0, 1, 1, 0)):
+    made = record("fast", predictions=predictions, loads="engines/fp32")
+    return made.model_copy(
+        update={"backend": {**made.backend, "options": CPU["onnxruntime"][1], "library_version": version}}
+    )
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch, tiny_study):
+    """A folder with prepared data and one 'engine', a file that ONNX Runtime loads."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/prepared").symlink_to(tiny_study.data)
+    shutil.copytree(tiny_study.fp32, tmp_path / "artifacts/engines/fp32")
+    return tmp_path
+
+
+def test_the_engines_before_are_kept_while_the_others_are_built_and_timed_and_no_longer(study):
+    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+        shutil.rmtree(study / "artifacts/engines/fp32")
+        assert (kept / "engines/fp32/model.onnx").is_file()
+        old, new = measured("1.5"), measured("1.6")
+        assert upgrade._side(STUDY, "fast", old, kept)["artifact"] == str(kept / "engines/fp32")
+        assert upgrade._side(STUDY, "fast", new, None)["artifact"] == "artifacts/engines/fp32"
+    assert not kept.exists()
+
+
+def test_both_versions_are_timed_in_turns_and_the_page_has_ratio_labels_and_verdicts(study, capsys):
+    installed = installed_version(library_of("onnxruntime"))
+    old, new = measured(f"{installed}+old"), measured(installed, (0, 1, 0, 0))
+    before, after = Snapshot({}, {"fast": old}), Snapshot({}, {"fast": new})
+    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+        upgrade._compare(STUDY, "onnxruntime", "ONNX Runtime {} → new", before, after, kept)
+    page = Path("artifacts/comparison/upgrade.md").read_text()
+    assert f"# ONNX Runtime {installed}+old → new" in page
+    assert "| fast | 100.00 → 75.00 | 1 |" in page
+    content = json.loads(Path("artifacts/comparison/upgrade.json").read_text())
+    (row,) = content["latency"]
+    assert row["taken"] == "in turns"
+    assert row["low"] <= row["ratio"] <= row["high"]
+    assert row["calls"] >= MEASUREMENT["min_calls"]
+    assert not Path(".snakemake/temper/running.json").exists()  # the run lock was given back
+    assert "in turns" in capsys.readouterr().out
+
+
+def test_where_a_version_cannot_be_loaded_the_records_are_compared_and_that_is_said(study):
+    before, after = Snapshot({}, {"fast": measured("9.9.9")}), Snapshot({}, {"fast": measured("installed")})
+    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+        found, notes = upgrade._timings(STUDY, before, after, kept)
+    assert [each.taken for each in found] == ["apart"]
+    assert notes[0].startswith("fast: the two versions could not be timed in turns: this environment holds")
+
+
+def test_without_a_gpu_the_page_says_that_no_more_can_be_said_than_of_builds(study):
+    made = record("fast", reason="no NVIDIA GPU")
+    before, after = Snapshot({}, {"fast": of("1.5", made)}), Snapshot({}, {"fast": of("1.6", made)})
+    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+        upgrade._compare(STUDY, "onnxruntime", "x {} → 1.6", before, after, kept)
+    page = Path("artifacts/comparison/upgrade.md").read_text()
+    assert "- fast: not compared: 1.6: no NVIDIA GPU" in page
+    assert "Nothing ran these files here" in page
+    assert "|" not in page
+
+
+def test_the_same_version_again_has_nothing_to_compare(study):
+    same = Snapshot({}, {"fast": of("1.6", record("fast"))})
+    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+        upgrade._compare(STUDY, "onnxruntime", "x {} → 1.6", same, same, kept)
+    assert "Nothing to compare" in Path("artifacts/comparison/upgrade.md").read_text()
