@@ -84,6 +84,17 @@ def shorten(file: Path) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
+def test_new_study_is_made_and_planned(tmp_path):
+    made = make_repository(tmp_path / "checkout")
+    checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")
+    first, plan, *_ = blocks("new-study.md")
+    assert "run it:     make study STUDY=mine" in run_block(made, first, CHECKPOINT=str(checkpoint), DATA=str(data))
+    assert (made / "studies/mine/data/raw.dvc").is_file()
+    assert "measure openvino-int8" in run_block(made, plan)
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.long  # the tiny text study runs the same rules, test_predict.py answers from what they made
 def test_new_study_and_predict(tmp_path):
     made = make_repository(tmp_path / "checkout")
     checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")
