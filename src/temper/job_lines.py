@@ -95,10 +95,12 @@ class JobLines:
         if self._done < self._total or self._failed:
             self.say(f"stopped after {self._done} of {self._total} jobs, {took}; the same command goes on from there")
             return
-        spent = sorted(self._seconds.items(), key=lambda each: -each[1])[:NAMED]
-        longest = ", ".join(f"{rule} {duration(seconds)}" for rule, seconds in spent if seconds >= 1)
-        jobs = "1 job" if self._total == 1 else f"{self._total} jobs"
-        self.say(f"{jobs} done in {took}{f' ({longest})' if longest else ''}")
+        line = f"{'1 job' if self._total == 1 else f'{self._total} jobs'} done in {took}"
+        longest = sorted(self._seconds.items(), key=lambda spent: -spent[1])[:NAMED]
+        told = [f"{rule} {duration(seconds)}" for rule, seconds in longest if seconds >= 1]
+        while told and len(f"{line} ({', '.join(told)})") > WIDTH:
+            told.pop()
+        self.say(f"{line} ({', '.join(told)})" if told else line)
 
     def _show(self) -> None:
         """Which jobs are at work: at once on a terminal, now and then in a pipe."""

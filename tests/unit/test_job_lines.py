@@ -70,6 +70,20 @@ def test_a_line_that_is_overwritten_never_wraps():
     assert max(map(len, stream.getvalue().split(CLEAR_LINE))) == WIDTH
 
 
+def test_the_last_line_names_as_many_rules_as_it_holds():
+    stream, clock = io.StringIO(), Clock()
+    lines = JobLines(stream, clock)
+    rules = [f"a_rule_with_a_long_name_{at}" for at in range(3)]
+    lines.plan(dict.fromkeys(rules, 1))
+    for number, rule in enumerate(rules):
+        lines.start(number, rule, rule)
+        clock.now += 59
+        lines.finish(number)
+    lines.end()
+    last = stream.getvalue().splitlines()[-1]
+    assert last == f"3 jobs done in 2 min 57 s ({rules[0]} 59 s)"
+
+
 def test_a_failure_names_the_job_and_its_log_and_says_how_to_go_on():
     stream, clock = io.StringIO(), Clock()
     lines = JobLines(stream, clock)
