@@ -17,7 +17,7 @@ rule remeasure:
         baseline_version=version_of("backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version),
         workloads={name: STUDY.workloads[name] for candidate in STUDY.candidates.values() for name in candidate.workloads},
         latency_margin=STUDY.analysis.latency_margin,
-        artifacts_folder="artifacts",
+        artifacts_folder=subpath(output.remeasurements, parent=True),
         data_folder=subpath(input.test_set, parent=True),
         source=digest_of(
             "remeasure.py",

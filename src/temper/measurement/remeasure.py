@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from temper import plugins
 from temper.artifact import canonical_json, write_text
 from temper.devices import gpu_indices
 from temper.errors import ArtifactError, Unavailable
@@ -225,7 +226,9 @@ def remeasure(
     wanted: dict[str, dict[str, str]] = {}
     for name in workloads:
         for candidate, reason in cells_to_retake(now(), baseline, name, latency_margin).items():
-            wanted.setdefault(candidate, {})[name] = reason
+            # what computes no logits shows the cost of the harness, and is nobody's choice
+            if plugins.load("backends", taken.records[candidate].backend["runner"]).PREDICTS:
+                wanted.setdefault(candidate, {})[name] = reason
     take(wanted)
     content = Remeasurements(
         schema_version=SCHEMA_VERSION,
