@@ -123,7 +123,12 @@ class WarmProcess:
             server.stdin.write(json.dumps(request) + "\n")
             server.stdin.flush()
             pid = int(server.stdout.readline())
-            ended = _wait_for_line(server.stdout, patience_s)
+            try:
+                ended = _wait_for_line(server.stdout, patience_s)
+            except BaseException:  # Ctrl-C
+                os.killpg(pid, signal.SIGKILL)
+                self.close()
+                raise
             if not ended:
                 os.killpg(pid, signal.SIGKILL)
             code = int(server.stdout.readline())
