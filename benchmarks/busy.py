@@ -5,8 +5,8 @@
 
 Everything but the measurements is made once, in FOLDER (made anew where it is not there). Each run measures all candidates
 anew, as `snakemake` does after their records were removed, beside so many processes that compute without a pause for 2 to 55 s
-and rest for as long, at moments drawn by seed. A run beside none is the reference. --cores holds a run, its busy processes
-included, to some processors: on a machine with many, several can go on at a time.
+and rest for as long, at moments drawn by seed (--once: compute once and are gone). A run beside none is the reference. --cores
+holds a run, its busy processes included, to some processors: on a machine with many, several can go on at a time.
 
 The table counts, over the cells (candidate × workload) of a level's runs: verdicts that are wrong (win where the quiet runs
 said loss, or the reverse), choices outside of what the quiet runs could not tell apart, cells that were not measured, cells that
@@ -32,22 +32,27 @@ LEFT_OUT = ("harness",)  # the null backend: no candidate of anyone's
 
 BURNER = """
 import random, sys, time
-draws = random.Random(int(sys.argv[1]))
-time.sleep(draws.uniform({shortest}, {longest}) - {shortest})
+draws, once = random.Random(int(sys.argv[1])), sys.argv[2] == "once"
+time.sleep(draws.uniform(0, {longest} - {shortest}))
 while True:
     end = time.monotonic() + draws.uniform({shortest}, {longest})
     while time.monotonic() < end:
         sum(range(1000))
+    if once:
+        break
     time.sleep(draws.uniform({shortest}, {longest}))
 """
 
 
 @contextlib.contextmanager
-def busy_processes(count: int, seed: int) -> Iterator[None]:
-    """So many processes that compute and rest, each by its own seed; ended at the end."""
+def busy_processes(count: int, seed: int, *, once: bool) -> Iterator[None]:
+    """So many processes that compute and rest, or compute once, each by its own seed; ended at the end."""
     code = BURNER.format(shortest=SHORTEST_S, longest=LONGEST_S)
     running = [
-        subprocess.Popen([sys.executable, "-c", code, str(1000 * seed + number)], start_new_session=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(1000 * seed + number), "once" if once else "by turns"],
+            start_new_session=True,
+        )
         for number in range(count)
     ]
     try:
@@ -66,14 +71,14 @@ def snakemake(folder: Path, *arguments: str) -> None:
         sys.exit(done.stdout + done.stderr)
 
 
-def one_run(made: Path, level: int, seed: int) -> dict[str, Any]:
+def one_run(made: Path, level: int, seed: int, *, once: bool) -> dict[str, Any]:
     """Measure every candidate anew beside so many busy processes; verdicts, choices and the time."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "study"
         shutil.copytree(made, folder)  # with the times of its files: nothing but the measurements is stale
         for path in (folder / "artifacts/measurements", folder / "artifacts/jobs/measure"):
             shutil.rmtree(path)
-        with busy_processes(level, seed):
+        with busy_processes(level, seed, once=once):
             began = time.monotonic()
             snakemake(folder)
             took_s = time.monotonic() - began
@@ -98,7 +103,7 @@ def one_run(made: Path, level: int, seed: int) -> dict[str, Any]:
             if name not in LEFT_OUT and "no NVIDIA GPU" not in timed.get("reason", "")
         },
         "choices": {
-            workload: {key: own[key] for key in ("chosen", "provisional", "not_told_apart")}
+            workload: {key: own.get(key, []) for key in ("chosen", "provisional", "not_told_apart", "left_open")}
             for workload, own in decision["workloads"].items()
         },
         "taken_once_more": sum(map(len, again["cells"].values())),
@@ -134,28 +139,35 @@ def table(files: list[Path]) -> str:
         for workload, own in run["choices"].items():
             equals.setdefault(workload, set()).update([own["chosen"], *own["not_told_apart"]])
     opposite = {"win": "loss", "loss": "win"}
-    lines = [
-        "| busy processes | runs | cells | wrong verdicts | choices made | outside the quiet runs' | not measured | disturbed "
-        "| measured and holds | turns dropped | taken once more | seconds: median (least–most) |",
-        "| ---: |" + " ---: |" * 11,
-    ]
+    lines = []
     for level in sorted({run["level"] for run in runs}):
         own = [run for run in runs if run["level"] == level]
         cells = [(cell, found) for run in own for cell, found in run["cells"].items()]
-        wrong = [cell for cell, found in cells if opposite.get(found["verdict"]) in said.get(cell, ())]
-        choices = [(name, each) for run in own for name, each in run["choices"].items() if each["chosen"] is not None]
-        outside = [name for name, each in choices if each["chosen"] not in equals.get(name, ())]
-        missing = sum(found["status"] != "measured" for _, found in cells)
-        moved = sum(found["verdict"] == "disturbed" for _, found in cells)
-        hold = sum(found["holds"] for _, found in cells)
+        made = [(name, each) for run in own for name, each in run["choices"].items() if each["chosen"] is not None]
+        firm = [(name, each) for name, each in made if not each["provisional"] and not each["left_open"]]
         seconds = sorted(run["seconds"] for run in own)
         lines.append(
-            f"| {level} | {len(own)} | {len(cells)} | {len(wrong)} | {len(choices)} of {2 * len(own)} | {len(outside)} "
-            f"| {_share(missing, len(cells))} | {_share(moved, len(cells))} | {_share(hold, len(cells))} "
-            f"| {sum(run['dropped_turns'] for run in own)} | {sum(run['taken_once_more'] for run in own)} "
-            f"| {seconds[len(seconds) // 2]:.0f} ({seconds[0]:.0f}–{seconds[-1]:.0f}) |"
+            {
+                "busy processes": level,
+                "runs": len(own),
+                "cells": len(cells),
+                "wrong verdicts": sum(opposite.get(each["verdict"]) in said.get(cell, ()) for cell, each in cells),
+                "firm choices": f"{len(firm)} of {sum(len(run['choices']) for run in own)}",
+                "of them outside the quiet runs'": sum(
+                    each["chosen"] not in equals.get(name, ()) for name, each in firm
+                ),
+                "provisional": len(made) - len(firm),
+                "cells not measured": _share(sum(each["status"] != "measured" for _, each in cells), len(cells)),
+                "disturbed": _share(sum(each["verdict"] == "disturbed" for _, each in cells), len(cells)),
+                "hold": _share(sum(each["holds"] for _, each in cells), len(cells)),
+                "turns dropped": sum(run["dropped_turns"] for run in own),
+                "cells taken once more": sum(run["taken_once_more"] for run in own),
+                "s, median (least–most)": f"{seconds[len(seconds) // 2]:.0f} ({seconds[0]:.0f}–{seconds[-1]:.0f})",
+            }
         )
-    return "\n".join(lines)
+    header = list(lines[0])
+    rows = [header, ["---:"] * len(header), *([str(line[name]) for name in header] for line in lines)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def main() -> None:
@@ -164,6 +176,7 @@ def main() -> None:
     parser.add_argument("--level", type=int, nargs="+", default=[0, 1, 2, 4], help="busy processes beside each run")
     parser.add_argument("--runs", type=int, default=10, help="of each level")
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--once", action="store_true", help="each busy process computes once, for at most a minute")
     parser.add_argument("--cores", help="the processors that all of it is held to, as in '0,1' (default: all)")
     parser.add_argument("--out", type=Path, help="the runs as JSON; written after each")
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files, and run nothing")
@@ -179,7 +192,7 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.runs):
         for level in arguments.level:  # by turns: a machine that changes changes for all levels
-            found.append(one_run(arguments.made, level, seed))
+            found.append(one_run(arguments.made, level, seed, once=arguments.once))
             arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             held = sum(cell["holds"] for cell in found[-1]["cells"].values())
             print(

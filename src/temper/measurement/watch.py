@@ -156,7 +156,9 @@ class Watch:
         left_s, clock_s, waited_s = span.others_s, span.clock_s, span.waited_s
         for block, share in zip(blocks, shares, strict=True):
             waited = block.waited_s or 0.0
-            disturbed = minds and share - typical > self.limits.busy_share and span.others_s >= waited / 2
+            disturbed = (
+                minds and share - typical > self.limits.busy_share and span.others_s >= max(waited / 2, _SLACK_S)
+            )
             kept.append(not disturbed)
             if disturbed:
                 left_s, clock_s = max(0.0, left_s - waited), max(0.0, clock_s - block.clock_s)
@@ -243,7 +245,7 @@ class Watch:
             return None if value is None or not of else round(min(1.0, value / of), 4)
 
         return {
-            "sources": self._sources,
+            "sources": [*self._sources, *(["nvml"] if self.gpu is not None else [])],
             "others_share": share(totals.others_s, totals.processors_s),
             "waited_share": None if totals.waited_s is None else round(totals.waited_s / totals.clock_s, 4),
             "steal_share": share(totals.steal_s, totals.processors_s),

@@ -7,7 +7,7 @@ from temper.devices import nvidia_gpus
 from temper.errors import ConfigError
 from temper.measurement.record import Record
 from temper.prediction.finished import Finished
-from temper.report.decision_words import loss_in_words
+from temper.report.decision_words import left_open_in_words, loss_in_words
 from temper.report.evidence import DISTURBED
 
 
@@ -109,6 +109,8 @@ def _notes(finished: Finished, workload: str, candidate: str) -> tuple[str, ...]
             f"{finished.comparison['analysis']['accuracy_budget_points']:g} points; "
             f"{loss_in_words(paired, finished.comparison['baseline'])}"
         )
+    if decision["left_open"] and candidate == decision["chosen"]:
+        found.append(f"the choice is provisional. {left_open_in_words(decision['left_open'])}")
     cell = compared["workloads"].get(workload, {})
     if cell.get("verdict") == DISTURBED:
         found.append(f"its latency at {workload} is disturbed: {cell['why_not']}")

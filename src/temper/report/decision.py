@@ -5,7 +5,7 @@ from typing import Any
 
 from temper.measurement.record import Record
 from temper.report.decision_words import choice_sentence, no_choice_sentence, remeasure_command
-from temper.report.evidence import DISTURBED, does_hold, told_apart
+from temper.report.evidence import BUSY, DISTURBED, does_hold, told_apart
 from temper.report.explanation import low_precision
 from temper.report.tables import MIB
 
@@ -144,6 +144,29 @@ def _pareto_front(records: Sequence[Record], comparison: Compared, workload: str
     ]
 
 
+def _left_open(comparison: Compared, workload: str, chosen: str, *, provisional: bool) -> list[str]:
+    """Candidates that might have been chosen, had the machine been quiet: they were busy or disturbed, and are not shown slower.
+
+    A disturbed ratio still bounds: were the baseline beside the candidate alone slower than beside itself, the true ratio is
+    that much larger; were the whole machine, it is the ratio itself. Both would have to lie above the chosen one's interval.
+    """
+    found, verdicts = [], ("within", "undecided") if provisional else ("within",)
+    reference = comparison["candidates"][comparison["baseline"]]["workloads"].get(workload, {}).get("baseline_level_ms")
+    best = comparison["candidates"][chosen]["workloads"][workload]
+    for name, compared in comparison["candidates"].items():
+        cell = compared["workloads"].get(workload)
+        if cell is None or cell["holds"] or _paired(comparison, name).get("verdict") not in verdicts:
+            continue
+        if cell.get("cause") == BUSY:
+            found.append(name)
+        elif cell.get("verdict") == DISTURBED:
+            level = cell.get("baseline_level_ms")
+            shift = level / reference if level and reference else 1.0
+            if cell["low"] * min(1.0, shift) <= best["high"]:
+                found.append(name)
+    return found
+
+
 def _decide_workload(records: Mapping[str, Record], comparison: Compared, workload: str) -> dict[str, Any]:
     candidates = comparison["candidates"]
     why = {name: _excluded(comparison, name, workload) for name in candidates}
@@ -155,6 +178,7 @@ def _decide_workload(records: Mapping[str, Record], comparison: Compared, worklo
         "not_told_apart": [],
         "latency_ratio": None,
         "loses_at_most_points": None,
+        "left_open": [],
         "warnings": list(comparison["model"].get("warnings", [])),
         "pareto_front": _pareto_front(list(records.values()), comparison, workload),
     }
@@ -171,6 +195,9 @@ def _decide_workload(records: Mapping[str, Record], comparison: Compared, worklo
             "latency_ratio": candidates[best.candidate]["workloads"][workload]["ratio"],
             "loses_at_most_points": _paired(comparison, best.candidate)["loses_at_most_points"],
         }
+        found["left_open"] = _left_open(
+            comparison, workload, best.candidate, provisional=best.candidate not in eligible
+        )
         found["sentence"] = choice_sentence(comparison, workload, found, why, decided)
     else:
         found["sentence"] = no_choice_sentence(comparison, workload, why)
@@ -193,9 +220,9 @@ def decide(records: Sequence[Record], comparison: Compared) -> dict[str, Any]:
 
     Returns:
         By workload: `chosen` (None where the evidence allows none), `provisional`, `not_told_apart`, `latency_ratio`,
-        `loses_at_most_points` (upper bound of 95 % on the accuracy lost), `warnings` about the model, `sentence` for a person,
-        `pareto_front`, and `excluded` with reasons. `remeasure` is the command that measures anew, where a measurement was
-        disturbed; else None.
+        `left_open` (what was disturbed or busy, and may be faster), `loses_at_most_points` (upper bound of 95 % on the accuracy
+        lost), `warnings` about the model, `sentence` for a person, `pareto_front`, and `excluded` with reasons. `remeasure` is
+        the command that measures anew, where a measurement was disturbed; else None.
     """
     workloads = list(dict.fromkeys(name for record in records for name in record.workloads))
     by_name = {record.candidate: record for record in records}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from temper.report.evidence import ratio_in
+from temper.report.evidence import BUSY, ratio_in
 from temper.tracking.jobs import checkout_of
 
 LISTED = 4  # names in a sentence; the rest is a number
@@ -111,6 +111,13 @@ def disturbed(comparison: Compared, workload: str, why: Mapping[str, str | None]
     ]
 
 
+def left_open_in_words(names: Sequence[str]) -> str:
+    """What a choice leaves open, and what to do: 'Left open: a, b may be faster (the machine was busy); make remeasure …'."""
+    return (
+        f"Left open: {_names(names)} may be faster (the machine was busy); {remeasure_command()} takes them once more"
+    )
+
+
 def choice_sentence(
     comparison: Compared, workload: str, choice: Mapping[str, Any], why: Mapping[str, str | None], decided: str
 ) -> str:
@@ -119,24 +126,24 @@ def choice_sentence(
     Args:
         comparison: of the report.
         workload: its name.
-        choice: what was decided for it: `chosen`, `provisional`, `not_told_apart`.
+        choice: what was decided for it: `chosen`, `provisional`, `not_told_apart`, `left_open`.
         why: the reason that excludes each candidate, None for those that are eligible.
         decided: what made it the preferred one among equals, 'needs the least memory'; '' where time alone did.
     """
     name = choice["chosen"]
-    said = (
-        f"{workload}: {'provisionally ' if choice['provisional'] else ''}{name}, {_speed(comparison, workload, name)}, "
-        f"{_accuracy(comparison, name)}"
-    )
+    how = "provisionally " if choice["provisional"] or choice["left_open"] else ""
+    said = f"{workload}: {how}{name}, {_speed(comparison, workload, name)}, {_accuracy(comparison, name)}"
     if choice["not_told_apart"]:
         said += f"; not told apart in time from {_names(choice['not_told_apart'])}"
         said += f", of which it {decided}" if decided else ""
     if choice["provisional"]:
         paired = comparison["candidates"][name]["accuracy"]["against_baseline"]
         said += f". Provisional: {loss_in_words(paired, comparison['baseline'])}; {budget_offer(comparison, name)}"
-    left_out = disturbed(comparison, workload, why)
+    left_out = [other for other in disturbed(comparison, workload, why) if other not in choice["left_open"]]
     if left_out:
         said += f". Disturbed and left out: {_names(left_out)}"
+    if choice["left_open"]:
+        said += f". {left_open_in_words(choice['left_open'])}"
     return said + _warning(comparison["model"])
 
 
@@ -151,7 +158,7 @@ def no_choice_sentence(comparison: Compared, workload: str, why: Mapping[str, st
     if not timed:
         lost = Counter(str(cell["reason"]) for cell in cells.values()).most_common(1)
         said = f"{workload}: no choice: no candidate was measured" + (f": {lost[0][0]}" if lost else "")
-        busy = any(cell.get("cause") == "busy" for cell in cells.values())
+        busy = any(cell.get("cause") == BUSY for cell in cells.values())
         return f"{said}; close other programs, then {remeasure_command()} tries it again" if busy else said
     if not any(cell["holds"] for cell in timed):
         (reason, _), *_ = Counter(str(cell["why_not"]) for cell in timed).most_common(1)

@@ -8,6 +8,7 @@ from temper.measurement.remeasurements import baseline_level_ms
 from temper.statistics.ratio import Ratio, are_told_apart, quotient
 
 Json = dict[str, Any]
+BUSY = "busy"  # the cause of a cell that was not measured for want of a quiet machine
 DISTURBED = "disturbed"  # the verdict of a ratio that was measured and does not hold
 # of a machine's time: the system counts it in hundredths of a second, and turns that the watch kept may lie so far beyond
 TICKS_SHARE = 0.02

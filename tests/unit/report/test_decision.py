@@ -2,7 +2,7 @@
 
 import pytest
 
-from temper.measurement.record import Contention
+from temper.measurement.record import Contention, NotMeasured
 from temper.report.decision import decide
 from tests.records import compared, record, workload
 
@@ -119,12 +119,12 @@ ONE_LABEL = {"answers": [1] * 500, "rows": 500}
     [
         pytest.param(
             [BASE, beside(candidate("fast", 0.1), 3.0), candidate("calm", 0.5)],
-            "calm", False, "b1: calm, 2.00 × [1.96, 2.04] as fast as base, accuracy 100.00 %, +0.00 points",
+            "calm", False, "b1: provisionally calm, 2.00 × [1.96, 2.04] as fast as base, accuracy 100.00 %, +0.00 points",
             id="a candidate beside which the baseline moved",
         ),
         pytest.param(
             [BASE, busy(candidate("fast", 0.1), 0.3), candidate("calm", 0.5)],
-            "calm", False, "Disturbed and left out: fast",
+            "calm", False, "Left open: fast may be faster",
             id="a candidate beside which others took the machine",
         ),
         pytest.param(
@@ -254,3 +254,27 @@ def test_memory_of_the_gpu_counts_where_all_equals_have_one():
     )
     assert found["chosen"] == "b"
     assert "the least memory (500.0 MiB)" in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("left", "open_"),
+    [
+        (beside(candidate("open", 0.5), 2.2), ["open"]),  # it may be faster than 0.6
+        (beside(candidate("open", 0.9), 2.2), []),  # beside whichever baseline, it is slower
+        (beside(candidate("open", 0.65), 1.8), ["open"]),  # 0.585, were the baseline alone faster beside it
+        (beside(candidate("open", 0.5, wrong=200), 2.2), []),  # beyond the budget anyway
+    ],
+    ids=["faster", "slower", "by the shift", "beyond"],
+)
+def test_what_was_disturbed_and_may_be_faster_is_left_open_and_the_choice_says_so(left, open_):
+    found = decided(BASE, candidate("calm", 0.6), left)
+    assert (found["chosen"], found["left_open"]) == ("calm", open_)
+    assert ("Left open: open may be faster (the machine was busy); make remeasure" in found["sentence"]) is bool(open_)
+    assert found["sentence"].startswith(f"b1: {'provisionally ' if open_ else ''}calm, ")
+
+
+def test_what_was_not_measured_on_a_busy_machine_is_left_open():
+    busy_one = candidate("open", 0.5).model_copy(
+        update={"workloads": {"b1": NotMeasured(reason="the machine was busy", cause="busy")}}
+    )
+    assert decided(BASE, candidate("calm", 0.6), busy_one)["left_open"] == ["open"]
