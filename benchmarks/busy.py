@@ -127,6 +127,13 @@ def _share(count: int, of: int) -> str:
     return f"{count} ({100 * count / of:.0f} %)" if of else "–"
 
 
+def _is_firm(run: dict[str, Any], workload: str) -> bool:
+    """Whether a choice leaves nothing open. Runs of before `left_open` existed leave open whatever does not hold."""
+    own = run["choices"][workload]
+    without = [cell for cell, found in run["cells"].items() if cell.endswith(f", {workload}") and not found["holds"]]
+    return not own["provisional"] and not own.get("left_open", without)
+
+
 def table(files: list[Path]) -> str:
     """The runs of all files as a Markdown table, a line for each level."""
     runs = [run for file in files for run in json.loads(file.read_text(encoding="utf-8"))]
@@ -143,8 +150,8 @@ def table(files: list[Path]) -> str:
     for level in sorted({run["level"] for run in runs}):
         own = [run for run in runs if run["level"] == level]
         cells = [(cell, found) for run in own for cell, found in run["cells"].items()]
-        made = [(name, each) for run in own for name, each in run["choices"].items() if each["chosen"] is not None]
-        firm = [(name, each) for name, each in made if not each["provisional"] and not each["left_open"]]
+        made = [(run, name) for run in own for name, each in run["choices"].items() if each["chosen"] is not None]
+        firm = [(name, run["choices"][name]) for run, name in made if _is_firm(run, name)]
         seconds = sorted(run["seconds"] for run in own)
         lines.append(
             {
