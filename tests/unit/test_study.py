@@ -286,7 +286,7 @@ def test_a_row_that_is_not_there_is_named_with_those_that_are(path, place, rows)
 TOGETHER = [
     (
         [("measurement/calls_per_turn", 100000)],
-        "measurement max_calls is 2000, below two turns of 100000 calls: an interval needs two blocks",
+        "measurement max_calls is 1200, below two turns of 100000 calls: an interval needs two blocks",
         "docs/params.md",
     ),
     (
