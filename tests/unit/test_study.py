@@ -473,7 +473,7 @@ def test_the_links_of_a_precisions_row_are_not_its_steps_options():
 
 
 TRAINED = {
-    "onnx": "fp32", "calibration": "entropy", "device": "cpu", "threads": 1, "steps": 8, "batch_size": 8,
+    "onnx": "fp32", "calibration": "main", "device": "cpu", "threads": 1, "steps": 8, "batch_size": 8,
     "learning_rate": 1.0e-4, "steps_per_log": 4, "keep_in_float": [], "max_logit_difference": 0.05,
 }  # fmt: skip
 
@@ -518,7 +518,7 @@ def test_a_wrong_row_of_quantization_aware_is_refused(changes, happened, fix):
 def test_ranges_of_another_export_and_a_name_that_stands_twice_are_refused():
     exports = ("exports/newer", {**PARAMS["exports"]["fp32"], "opset": 21})
     error = refusal(exports, ("quantization_aware/trained", {**TRAINED, "onnx": "newer"}))
-    assert "its calibration 'entropy' holds the ranges of onnx/fp32" in error.happened
+    assert "its calibration 'main' holds the ranges of onnx/fp32" in error.happened
     error = refusal(("quantization_aware/int8", TRAINED))
     assert error.happened.startswith(f"'int8' is a row of two of {ONNX_SECTIONS}")
 
