@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from temper.measurement.isolated import run_isolated
+from temper.params_file import load_params
 from temper.statistics.ratio import Ratio, verdict
 from temper.study import read_study
 
@@ -61,10 +62,8 @@ def main() -> None:
     parser.add_argument("--candidates", nargs="*", help="default: all that need no GPU and are not on the null backend")
     parser.add_argument("--out", type=Path, help="write the figures there as JSON")
     arguments = parser.parse_args()
-    import yaml
-
     os.chdir(arguments.study)
-    study = read_study(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))
+    study = read_study(load_params("params.yaml"))
     measurement = study.measurement.model_dump(mode="json")
 
     def side(row: object) -> dict[str, object]:

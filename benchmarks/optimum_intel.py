@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from temper import plugins
 from temper.data.encoded import read_split
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.timed_inputs import timed_inputs
+from temper.params_file import load_params
 from temper.signature import Signature
 from temper.statistics.paired_labels import flips
 from temper.study import read_study
@@ -78,7 +78,7 @@ def main() -> None:
     out = arguments.out.absolute() if arguments.out else None
     python = arguments.python.absolute()
     os.chdir(arguments.study)
-    study = read_study(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))
+    study = read_study(load_params("params.yaml"))
     signature = Signature.model_validate_json(Path("data/prepared/signature.json").read_text(encoding="utf-8"))
     test = read_split("data/prepared/test.parquet", signature)
     with tempfile.TemporaryDirectory() as scratch:

@@ -127,9 +127,7 @@ def _results(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    import yaml
-
-    from temper.params_file import check_unique_keys
+    from temper.params_file import load_params
     from temper.study import read_study
 
     for file in arguments.files:
@@ -137,8 +135,7 @@ def _check(arguments: argparse.Namespace) -> int:
             raise ConfigError(
                 asked=f"check {file}", happened=f"{file} is not there", spoiled="nothing", fix="correct its path"
             )
-        check_unique_keys(file)  # is it YAML at all?
-        section = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        section = load_params(file)
         if not isinstance(section, dict):
             raise ConfigError(
                 asked=f"check {file}",
@@ -146,7 +143,7 @@ def _check(arguments: argparse.Namespace) -> int:
                 spoiled="nothing",
                 fix="start from the params.yaml of this repository",
             )
-        study = read_study(section, [file])
+        study = read_study(section)
         print(f"{file}: {study.study}, {len(study.candidates)} candidates, closed schema holds")
     return 0
 

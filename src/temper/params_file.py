@@ -1,7 +1,8 @@
-"""params.yaml as a file: YAML in which no key stands twice."""
+"""params.yaml as a file: YAML 1.2, as DVC reads it, in which no key stands twice."""
 
 import io
-from collections.abc import Callable, Hashable
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,55 @@ def params_error(happened: str, fix: str) -> ConfigError:
     )
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys in silence; here they are an error."""
+class _ParamsLoader(yaml.SafeLoader):
+    """YAML 1.2's core schema (section 10.3.2), and no key twice.
+
+    PyYAML has the scalars of YAML 1.1, in which 2e-5, as DVC writes 2.0e-5, is text, `no` is false and 010 is eight. It also
+    keeps the last of two equal keys in silence.
+    """
 
 
-def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+_KEPT = {tag: f"tag:yaml.org,2002:{tag}" for tag in ("null", "bool", "int", "float", "merge")}
+_ParamsLoader.yaml_implicit_resolvers = {}  # its own: those of SafeLoader are shared by every reader of the process
+_ParamsLoader.add_implicit_resolver(_KEPT["null"], re.compile(r"^(?:null|Null|NULL|~|)$"), ["n", "N", "~", ""])
+_ParamsLoader.add_implicit_resolver(_KEPT["bool"], re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_ParamsLoader.add_implicit_resolver(
+    _KEPT["int"], re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+)
+_ParamsLoader.add_implicit_resolver(
+    _KEPT["float"],
+    re.compile(
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+.0123456789"),
+)
+_ParamsLoader.add_implicit_resolver(
+    _KEPT["merge"], re.compile("^<<$"), ["<"]
+)  # of 1.1; ruamel, DVC's reader, has it too
+
+
+class ParamsDumper(yaml.SafeDumper):
+    """Writes what `load_params` reads as it was: PyYAML's own leaves text such as '2e-5' without quotes."""
+
+
+ParamsDumper.yaml_implicit_resolvers = {
+    first: [
+        *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+        *_ParamsLoader.yaml_implicit_resolvers.get(first, []),
+    ]
+    for first in {**yaml.SafeDumper.yaml_implicit_resolvers, **_ParamsLoader.yaml_implicit_resolvers}
+}
+
+
+def _integer(loader: _ParamsLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))  # PyYAML's own takes 010 for octal
+
+
+_ParamsLoader.add_constructor(_KEPT["int"], _integer)
+
+
+def _unique_mapping(loader: _ParamsLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
@@ -38,21 +83,59 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
     return loader.construct_mapping(node, deep=True)
 
 
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+_ParamsLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
 
-def check_unique_keys(file: str | Path) -> None:
-    """Refuse a params file in which a key stands twice.
+def parse_params(text: str) -> Any:
+    """What the text of a params file holds.
+
+    Raises:
+        ConfigError: a key is repeated.
+        yaml.YAMLError: it is not YAML.
+    """
+    return yaml.load(text, Loader=_ParamsLoader)
+
+
+def load_params(file: str | Path) -> Any:
+    """What a params file holds; None where it is empty.
 
     Raises:
         ConfigError: a key is repeated, or the file is not YAML.
     """
     try:
-        yaml.load(Path(file).read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        return parse_params(Path(file).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise params_error(f"{file} is not valid YAML: {error}", "correct the line it names") from None
     except UnicodeDecodeError as error:
         raise params_error(f"{file} is not UTF-8: {error}", "save it as UTF-8") from None
+
+
+def _update(content: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(content.get(key), dict):
+            _update(content[key], value)
+        else:
+            content[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def read_params(files: Iterable[str | Path], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What Snakemake's configuration files hold together, as it merges them, but read as YAML 1.2.
+
+    Args:
+        files: a later one adds to those before, and replaces what they say.
+        given: what was said on the command line (`--config`), over all of them.
+
+    Raises:
+        ConfigError: a key is repeated, or a file is not YAML or holds no keys.
+    """
+    content: dict[str, Any] = {}
+    for file in files:
+        found = load_params(file)
+        if not isinstance(found, Mapping):
+            raise params_error(f"{file} holds no keys", "start from the params.yaml of this repository")
+        _update(content, found)
+    _update(content, given)
+    return content
 
 
 def edited(text: str, edit: Callable[[Any], None]) -> str:

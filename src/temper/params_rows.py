@@ -15,7 +15,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 def strictly(schema: type[Schema], section: Mapping[str, Any]) -> Schema:
-    """Check a section with no conversion: text is no number (YAML reads 2e-5 as text), and true is not 1."""
+    """Check a section with no conversion: text is no number, and true is not 1."""
     schema.model_validate(dict(section))  # keys of rows too: JSON would make text of every key
     return schema.model_validate_json(json.dumps(section, default=str), strict=True)
 
@@ -47,7 +47,7 @@ def explain(error: ValidationError, place: str) -> ConfigError:
         lines.append(f"{where} {text}{shown}")
     fix = "correct the key in params.yaml; no key has a default, and docs/params.md describes each"
     if any("2e-" in line or "number" in line for line in lines):
-        fix += " (YAML reads 2e-5 as text: write 2.0e-5)"
+        fix += " (a number stands without quotes: 2e-5)"
     return params_error("; ".join(lines), fix)
 
 

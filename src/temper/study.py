@@ -17,7 +17,7 @@ from temper.library import resolve_version
 from temper.load_test.options import LoadTestRow, check_workload
 from temper.measurement.timed_inputs import REAL_LENGTHS, has_real_lengths
 from temper.onnx_rows import ONNX_SECTIONS, check_onnx
-from temper.params_file import check_unique_keys, params_error
+from temper.params_file import load_params, params_error
 from temper.params_rows import check_options, chosen, explain, need, strictly
 from temper.schema import (
     BaselineRow,
@@ -235,7 +235,7 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
         ConfigError: with the first few findings, each under its key's full path.
     """
     for file in files:
-        check_unique_keys(file)
+        load_params(file)
     try:
         study = strictly(Study, section)
     except ValidationError as error:

@@ -1,7 +1,9 @@
 import pytest
+import yaml
+from ruamel.yaml import YAML
 
 from temper.errors import ConfigError
-from temper.params_file import check_unique_keys
+from temper.params_file import ParamsDumper, edited, load_params, parse_params, read_params
 
 
 @pytest.mark.parametrize(
@@ -18,7 +20,7 @@ from temper.params_file import check_unique_keys
 def test_a_repeated_key_or_broken_yaml_is_refused(tmp_path, text, message):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
-        check_unique_keys(tmp_path / "params.yaml")
+        load_params(tmp_path / "params.yaml")
     assert message in caught.value.happened
     assert caught.value.fix
 
@@ -26,9 +28,62 @@ def test_a_repeated_key_or_broken_yaml_is_refused(tmp_path, text, message):
 def test_a_file_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "params.yaml").write_bytes("study: caf\xe9\n".encode("latin-1"))
     with pytest.raises(ConfigError, match="not UTF-8"):
-        check_unique_keys(tmp_path / "params.yaml")
+        load_params(tmp_path / "params.yaml")
 
 
 def test_the_same_key_in_different_rows_is_fine(tmp_path):
     (tmp_path / "params.yaml").write_text("a: {k: 1}\nb: {k: 1}\nc: &c {k: 1}\nd: *c\n")
-    check_unique_keys(tmp_path / "params.yaml")
+    load_params(tmp_path / "params.yaml")
+
+
+AS_YAML_1_2 = {
+    "2e-05": 2e-05,
+    "2.0e-5": 2e-05,
+    "1e3": 1000.0,
+    "1E+3": 1000.0,
+    ".5": 0.5,
+    "5.": 5.0,
+    "-.5e-1": -0.05,
+    "-17": -17,
+    "010": 10,
+    "0o17": 15,
+    "0x1F": 31,
+    "true": True,
+    "False": False,
+    "null": None,
+    "~": None,
+    "": None,
+    **{
+        text: text
+        for text in ("yes", "no", "on", "off", "Y", "n", "1:30", "0b1", "1.6.1.120", "e3", ".", "2026-11-30", "tRUE")
+    },
+}
+
+
+@pytest.mark.parametrize("text", AS_YAML_1_2, ids=repr)
+def test_a_value_is_what_yaml_1_2_says_as_dvc_reads_it(text):
+    (found,) = parse_params(f"a: [{text or '~'}]\n")["a"]
+    assert (type(found), found) == (type(AS_YAML_1_2[text]), AS_YAML_1_2[text])
+    if text not in ("0b1", "2026-11-30"):  # ruamel adds these two to YAML 1.2
+        assert YAML(typ="safe").load(f"a: [{text or '~'}]\n")["a"] == [found]
+
+
+def test_numbers_stay_numbers_and_text_stays_text_through_dvc(tmp_path):
+    file = tmp_path / "params.yaml"
+    content = {"rate": 2e-05, "label_names": ["no", "yes", "2e-05", "010", "1e3", "true", ""]}
+    file.write_text(yaml.dump(content, Dumper=ParamsDumper))
+    assert load_params(file) == content
+    again = edited(file.read_text(), lambda study: study.update(rate=3e-05))  # as `dvc exp run -S` writes it
+    assert "rate: 3e-05\n" in again
+    assert parse_params(again) == {**content, "rate": 3e-05}
+
+
+def test_files_are_merged_as_snakemake_merges_them(tmp_path):
+    first, second = tmp_path / "params.yaml", tmp_path / "more.yaml"
+    first.write_text("seed: 1\ntrain: {rate: 2e-5, epochs: 3}\n")
+    second.write_text("train: {epochs: 1}\n")
+    assert read_params([first, second], {"seed": 5}) == {"seed": 5, "train": {"rate": 2e-05, "epochs": 1}}
+    assert read_params([first], {}) == {"seed": 1, "train": {"rate": 2e-05, "epochs": 3}}
+    second.write_text("- 1\n")
+    with pytest.raises(ConfigError, match="holds no keys"):
+        read_params([first, second], {})

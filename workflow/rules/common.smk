@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from temper import devices, plugins, preflight, raw_files
+from temper import devices, params_file, plugins, preflight, raw_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.onnx_rows import precision_options
@@ -18,7 +18,11 @@ from temper.tracking.job_record import record_path
 
 try:
     preflight.check_code(workflow.basedir)
-    STUDY = read_study(config, workflow.configfiles)
+    # not `config`: Snakemake reads YAML 1.1, in which 2e-5 is text
+    given = [str(file) for file in workflow.overwrite_configfiles]
+    own = [] if workflow.config_settings.replace_workflow_config else [str(file) for file in workflow.configfiles]
+    files = [*(file for file in own if file not in given), *given]
+    STUDY = read_study(params_file.read_params(files, workflow.config_settings.config))
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
         given = workflow.resource_settings
         preflight.check_start(STUDY.jobs, {"--cores": given.cores, "--jobs": given.nodes})

@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from temper.errors import ArtifactError
 from temper.measurement.record import SCHEMA_VERSION, Record
 from temper.measurement.remeasurements import Remeasurements, settled
+from temper.params_file import load_params
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
@@ -116,7 +116,7 @@ def read_filed_study(folder: Path) -> FiledStudy:
             spoiled="the page; it was not changed",
             fix="file the study's records there first (results/README.md)",
         )
-    params = yaml.safe_load(file.read_text(encoding="utf-8"))
+    params = load_params(file)
     packed = Packed(folder)
     first = [_record(folder, packed, name) for name in params["candidates"]]
     measured = settled(first, _remeasurements(folder, packed))

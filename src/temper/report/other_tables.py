@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from temper.artifact import sha256
 from temper.load_test.record import LoadTestRecord, read_load_test
+from temper.params_file import load_params
 from temper.report.intact import altered
 from temper.report.load_tests import HEADER, load_test_rows
 from temper.report.serving import BUCKETS_HEADER, bucket_cells
@@ -32,7 +31,7 @@ def other_tables(study: Path) -> Iterator[tuple[str, list[list[str]]]]:
 def _listed(study: Path, section: str) -> list[str]:
     """Rows of a section of params.yaml."""
     params = study / "params.yaml"
-    return list(yaml.safe_load(params.read_text(encoding="utf-8")).get(section, {}) if params.is_file() else {})
+    return list(load_params(params).get(section, {}) if params.is_file() else {})
 
 
 def _load_tests(study: Path) -> list[LoadTestRecord]:

@@ -74,23 +74,36 @@ def summary(records: Sequence[Record], comparison: Mapping[str, Any], decision: 
     }
 
 
-def metrics(records: Sequence[Record], comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """The few numbers by which experiments are compared, by candidate; what was not measured is left out.
+def metrics(comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a person reads of an experiment first, in as few columns of `dvc exp show` as that takes: the choices.
 
-    `latency_ratio` is the latency over the baseline's, taken in turns: below 1 is faster; the verdicts are those of the table.
+    Args:
+        comparison: artifacts/report/comparison.json.
+        decision: artifacts/report/decision.json.
+
+    Returns:
+        By quantity and workload, of the candidate that was chosen, None where there is none: `choice` its name, `speed_up` the
+        baseline's latency over its own, `accuracy` (0-1), `loses_at_most_points` (upper bound of 95 %), `flips` labels that
+        are not the baseline's, `verdict` of accuracy and latency ('within, win'; 'provisional' before it where it is so).
     """
-    found: dict[str, Any] = {}
-    for row in rows(records, comparison):
-        entry = found.setdefault(row.candidate, {})
-        for key in ("accuracy", "labels_differing", "accuracy_difference_points", "accuracy_verdict"):
-            if (value := getattr(row, key)) is not None:
-                entry[key] = value
-        if row.latency_ratio is not None:
-            entry.setdefault("latency_ratio", {})[row.workload] = round(row.latency_ratio, 4)
-            entry.setdefault("latency_verdict", {})[row.workload] = row.latency_verdict
-    for record in records:
-        if record.artifact is not None:
-            found[record.candidate]["artifact"] = artifact_digest(record.artifact.files_sha256)
+    found: dict[str, dict[str, Any]] = {
+        key: {} for key in ("choice", "speed_up", "accuracy", "loses_at_most_points", "flips", "verdict")
+    }
+    for workload, decided in decision["workloads"].items():
+        name = decided["chosen"]
+        own: dict[str, Any] = {"choice": name, "loses_at_most_points": decided["loses_at_most_points"]}
+        if name is not None:
+            candidate = comparison["candidates"][name]
+            paired = candidate["accuracy"]["against_baseline"]
+            verdicts = (paired["verdict"], candidate["workloads"][workload]["verdict"])
+            own |= {
+                "speed_up": round(1 / decided["latency_ratio"], 3),
+                "accuracy": candidate["accuracy"]["accuracy"],
+                "flips": paired["labels_differing"],
+                "verdict": ", ".join((*(("provisional",) if decided["provisional"] else ()), *verdicts)),
+            }
+        for key, values in found.items():
+            values[workload] = own.get(key)
     return found
 
 
@@ -139,5 +152,5 @@ def write_summary(
         write_text(scratch / "engineering_observations.md", observations_markdown(read, compared, decision))
         write_text(scratch / "comparison.json", canonical_json(compared))
         write_text(scratch / "decision.json", canonical_json(decision))
-        write_text(scratch / "metrics.json", canonical_json(metrics(read, compared)))
+        write_text(scratch / "metrics.json", canonical_json(metrics(compared, decision)))
     print(f"{study}: {len(read)} candidates")

@@ -19,6 +19,7 @@ from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Splits
 from temper.errors import ConfigError, PipelineError, StorageError
 from temper.model_options import model_options
+from temper.params_file import load_params
 from temper.plugins import load as plugin
 from temper.schema import NAME_PATTERN
 from temper.studies.about import FILE as ABOUT
@@ -189,7 +190,7 @@ def write_params(folder: Path, wanted: Wanted, title: str) -> Section:
     """
     file = folder / "params.yaml"
     write_text(file, as_yaml(sections(wanted), title))
-    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content: dict[str, Any] = load_params(file)
     try:
         read_study(content, [file])
     except PipelineError as error:  # what was typed does not go together

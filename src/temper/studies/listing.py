@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from temper.errors import ArtifactError, ConfigError
+from temper.params_file import parse_params
 from temper.report.files import LEFT_OUT
 from temper.report.filing import filed_on
 from temper.report.packed import RECORDS
@@ -93,7 +94,7 @@ def filed(checkout: Path, study: str) -> tuple[Filed, ...]:
 
 def _study_name(params: Path) -> str:
     try:
-        content = yaml.safe_load(params.read_text(encoding="utf-8"))
+        content = parse_params(params.read_text(encoding="utf-8"))
         return str(content["study"])
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ConfigError(

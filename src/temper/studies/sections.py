@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from temper.model_options import Task
+from temper.params_file import ParamsDumper
 
 SEED = 17
 Section = dict[str, Any]
@@ -223,7 +224,9 @@ def sections(wanted: Wanted) -> Section:
 
 
 def _flow(value: Any) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    text: str = yaml.dump(
+        value, Dumper=ParamsDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
+    )
     return text.removesuffix("...\n").strip()
 
 

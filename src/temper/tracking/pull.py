@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from temper.errors import ExperimentError
-from temper.params_file import check_unique_keys
+from temper.params_file import load_params
 from temper.study import read_study
 from temper.tracking.fetch import fetch, open_remote
 from temper.tracking.holder import check_free
@@ -132,8 +130,7 @@ def pull(*, remote: str | None = None, force: bool = False) -> list[str]:
     """
     asked = f"pull the study in {Path.cwd().name}/"
     check_free(asked)
-    check_unique_keys("params.yaml")  # is it YAML at all?
-    read_study(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")) or {})
+    read_study(load_params("params.yaml") or {})
     with repository(asked) as repo:
         opened = open_remote(repo, remote, asked)
         stored = outputs(repo, asked)

@@ -9,7 +9,7 @@ from temper.report.decision import decide
 from temper.report.files import REPORT_NAMES
 from temper.report.formats import ABSENT
 from temper.report.notes import notes
-from temper.report.render import write_summary
+from temper.report.render import metrics, write_summary
 from tests.records import ANALYSIS, compared, record
 
 RECORDS = [
@@ -113,3 +113,24 @@ def test_a_record_of_an_old_version_stops_the_report(tmp_path):
             folder=str(tmp_path / "report"),
         )
     assert not (tmp_path / "report").exists()
+
+
+def test_the_metrics_that_dvc_shows_are_the_choice_of_each_workload_in_few_columns(summary):
+    found = json.loads((summary / "metrics.json").read_text())
+    comparison = json.loads((summary / "comparison.json").read_text())
+    decision = json.loads((summary / "decision.json").read_text())
+    own = decision["workloads"]["b1"]
+    chosen = comparison["candidates"][own["chosen"]]
+    paired = chosen["accuracy"]["against_baseline"]
+    assert {key: values["b1"] for key, values in found.items()} == {
+        "choice": own["chosen"],
+        "speed_up": round(1 / own["latency_ratio"], 3),
+        "accuracy": chosen["accuracy"]["accuracy"],
+        "loses_at_most_points": own["loses_at_most_points"],
+        "flips": paired["labels_differing"],
+        "verdict": ", ".join(
+            ["provisional"] * own["provisional"] + [paired["verdict"], chosen["workloads"]["b1"]["verdict"]]
+        ),
+    }
+    nothing = {**own, "chosen": None, "latency_ratio": None, "loses_at_most_points": None}
+    assert metrics(comparison, {"workloads": {"b1": nothing}}) == {key: {"b1": None} for key in found}
