@@ -11,7 +11,7 @@ READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt requirements/install.sh
 
-.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull compare calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -50,6 +50,7 @@ raw: $(READY) need-STUDY  ## copy the outside files of a study into its data/raw
 	$(BIN)/temper raw --directory studies/$(STUDY) --from $(FROM) $(if $(FORCE),--force)
 
 repro: $(READY)  ## the same through DVC (STUDY=name for a study of its own)
+	@$(BIN)/temper track $(IN)
 	$(DVC) repro dvc.yaml
 
 sync: $(READY)  ## after dvc checkout or apply, and after a killed run: check every artifact, tell Snakemake
@@ -57,6 +58,12 @@ sync: $(READY)  ## after dvc checkout or apply, and after a killed run: check ev
 
 pull: $(READY)  ## fetch one study's artifacts from DVC's remote, and take those made elsewhere as they are
 	@$(BIN)/temper pull $(IN) $(if $(FORCE),--force)
+
+push: $(READY)  ## store one study's artifacts on DVC's remote
+	$(DVC) push
+
+experiments: $(READY)  ## what each experiment of this commit changed, and what was chosen then (ALL=1: every column of DVC)
+	@$(BIN)/temper experiments $(IN) $(if $(ALL),--all)
 
 compare: $(READY)  ## experiments, commits or candidates pair by pair, and a plot (EXPERIMENTS="name name" for some)
 	@$(BIN)/temper compare $(IN) $(EXPERIMENTS)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from temper.artifact import write_text
-from temper.commands import clean, experiment, lint, new_study, predict, pull, raw, studies
+from temper.commands import clean, experiment, experiments, lint, new_study, predict, pull, raw, studies
 from temper.commands import run as run_study
 from temper.commands.study_folder import stand_in as _in
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
@@ -289,7 +289,7 @@ def main(argv: list[str] | None = None) -> int:
     add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (run_study, raw, pull, clean, experiment, studies, new_study, predict, lint):
+    for own in (run_study, raw, pull, clean, experiment, experiments, studies, new_study, predict, lint):
         own.add_to(commands)
     arguments = parser.parse_args(argv)
     try:

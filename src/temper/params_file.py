@@ -158,3 +158,38 @@ def edited(text: str, edit: Callable[[Any], None]) -> str:
     stream = io.StringIO()
     yaml.dump(study, stream)
     return stream.getvalue()
+
+
+def with_value(text: str, key: str, value: str) -> str | None:
+    """The text of a params file with one value replaced, and not one other byte.
+
+    Args:
+        text: of the file.
+        key: dotted path of a value that is there.
+        value: a number, a word, true, false or null, as it would stand in the file.
+
+    Returns:
+        None where the key has no such value, or the new one is none: lists and mappings are left to DVC.
+    """
+    node = yaml.compose(text, Loader=_ParamsLoader)
+    content = found = parse_params(text)
+    *parents, last = key.split(".")
+    for name in (*parents, last):
+        inner = (
+            [after for before, after in node.value if before.value == name]
+            if isinstance(node, yaml.MappingNode)
+            else []
+        )
+        if not inner:
+            return None
+        node = inner[0]
+    try:
+        new = parse_params(value)
+        changed = text[: node.start_mark.index] + value + text[node.end_mark.index :]
+        for name in parents:
+            found = found[name]
+        found[last] = new
+        single = isinstance(node, yaml.ScalarNode) and not isinstance(new, (list, dict))
+        return changed if single and parse_params(changed) == content else None
+    except (yaml.YAMLError, ConfigError, KeyError, TypeError):
+        return None

@@ -3,7 +3,7 @@ import yaml
 from ruamel.yaml import YAML
 
 from temper.errors import ConfigError
-from temper.params_file import ParamsDumper, edited, load_params, parse_params, read_params
+from temper.params_file import ParamsDumper, edited, load_params, parse_params, read_params, with_value
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,45 @@ def test_files_are_merged_as_snakemake_merges_them(tmp_path):
     second.write_text("- 1\n")
     with pytest.raises(ConfigError, match="holds no keys"):
         read_params([first, second], {})
+
+
+TEXT = """# a study
+train: {rate: 5.0e-4, epochs: 3}   # of the weights
+calibrations:
+  main: {method: nncf, samples: 128, onnx: fp32}
+backends:
+  cpu:
+    options: {threads: 2, name: "a: b"}
+    empty:
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("train.rate", "2e-05", "train: {rate: 2e-05, epochs: 3}   # of the weights"),
+        ("calibrations.main.method", "minmax", "  main: {method: minmax, samples: 128, onnx: fp32}"),
+        ("backends.cpu.options.name", "c", "    options: {threads: 2, name: c}"),
+        ("backends.cpu.options.threads", "null", '    options: {threads: null, name: "a: b"}'),
+    ],
+)
+def test_one_value_is_replaced_and_no_other_byte(key, value, line):
+    changed = with_value(TEXT, key, value)
+    before, after = TEXT.splitlines(), changed.splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == [line]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.absent", "1"),
+        ("train", "1"),
+        ("train.rate.more", "1"),
+        ("train.rate", "[1, 2]"),
+        ("train.epochs", "3, more: 4"),
+        ("calibrations.main.method", "{a: 1}"),
+        ("calibrations.main.method", "'"),
+    ],
+)
+def test_what_is_no_single_value_is_left_to_dvc(key, value):
+    assert with_value(TEXT, key, value) is None

@@ -86,9 +86,11 @@ def raw(arguments: argparse.Namespace) -> int:
 def track_raw_files(study: Path) -> None:
     """Let DVC version data/raw: experiments in temporary folders bring only what git or DVC tracks."""
     from temper.tracking.dvc import ask_dvc
+    from temper.tracking.study_repository import make_ready
 
     if not any((place / ".dvc").is_dir() for place in (study.resolve(), *study.resolve().parents)):
         return
+    make_ready(study)
     try:
         ask_dvc(
             *("--cd", str(study), "add", "--quiet", "data/raw"),

@@ -201,8 +201,7 @@ def write_params(folder: Path, wanted: Wanted, title: str) -> Section:
 
 
 def write_beside(folder: Path, checkout: Path, about: Section, readme: str, raw: dict[str, str] | None) -> None:
-    """Write what stands beside params.yaml: dvc.yaml, about.yaml, README.md and, where `temper raw` can repeat it, raw.yaml."""
-    shutil.copyfile(checkout / "dvc.yaml", folder / "dvc.yaml")
+    """Write what stands beside params.yaml: about.yaml, README.md and, where `temper raw` can repeat it, raw.yaml."""
     write_text(folder / ABOUT, yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=10**6))
     write_text(folder / "README.md", readme)
     if raw is not None:

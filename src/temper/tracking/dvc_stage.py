@@ -3,12 +3,10 @@
 DVC decides what is stale by settings.json and by the artifacts; Snakemake then runs that one job.
 """
 
-import json
 import os
 import subprocess
 from pathlib import Path
 
-from temper.artifact import canonical_json, write_text
 from temper.errors import ArtifactError, ConfigError
 from temper.preflight import check_slots
 from temper.tracking.by_hand import check_nothing_beside, check_unedited, records_here
@@ -17,9 +15,10 @@ from temper.tracking.holder import check_free
 from temper.tracking.job_record import read_job_record, record_path
 from temper.tracking.jobs import planned_jobs, run_command, snakemake_command
 from temper.tracking.origin import UNCHECKED
-from temper.tracking.sync import remove_records_of_no_row, settings_json, states
+from temper.tracking.settings_file import SETTINGS, is_listed, write_settings_json
+from temper.tracking.study_repository import check_pipeline, make_ready
+from temper.tracking.sync import remove_records_of_no_row, states
 
-SETTINGS = "settings.json"
 _REPRO = "run this study through DVC"
 
 
@@ -42,16 +41,17 @@ def write_settings() -> None:
     Raises:
         BusyError: another run works here, on the files that DVC would remove.
         ArtifactError: files of a person lie in folders that DVC removes, or artifacts were edited.
-        ConfigError: the study cannot be planned.
+        ConfigError: the study cannot be planned, or its dvc.yaml is not the checkout's.
         ExperimentError: files from outside that DVC tracks are not in its cache.
     """
     check_free(_REPRO)
+    check_pipeline()
     _bring_outside_files()
     jobs = planned_jobs()
     check_nothing_beside(_REPRO, [output for job in jobs for output in job.outputs])
     check_unedited(_REPRO, records_here())
     print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
-    write_text(SETTINGS, canonical_json(settings_json(jobs)))
+    write_settings_json(jobs)
 
 
 def _check_asked(rule: str, row: str) -> None:
@@ -95,12 +95,7 @@ def run_job(rule: str, row: str, cores: int) -> int:
         _check_asked(rule, row)
         return done.returncode
     made = read_job_record(record)
-    try:
-        listed = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))[rule]
-        promised = {key: value for key, value in (listed[row] if row else listed).items() if key != "outside_files"}
-    except (OSError, ValueError, KeyError):
-        promised = None
-    if promised != made.settings:
+    if not is_listed(rule, row, made.settings):
         for path in (record, *made.outputs):  # what this call has just made
             Path(path).unlink(missing_ok=True)
         raise ConfigError(
@@ -124,8 +119,10 @@ def commit() -> int:
 
     Raises:
         ArtifactError: an artifact is not of today's settings.
+        ConfigError: the study cannot be planned, or its dvc.yaml is not the checkout's.
         ExperimentError: DVC could not store them (no repository, a full disk).
     """
+    check_pipeline()
     jobs = planned_jobs()
     found = states(jobs)
     wrong = [(job, found[job.rule, job.row]) for job in jobs if not found[job.rule, job.row].current]
@@ -138,11 +135,12 @@ def commit() -> int:
             fix=f"finish the study first ({run_command()}, or dvc repro)",
         )
     print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
-    write_text(SETTINGS, canonical_json(settings_json(jobs)))
+    write_settings_json(jobs)
+    written = make_ready()
     ask_dvc(
         *("commit", "--force", "dvc.yaml"),  # without a target DVC means every study of the checkout
         spoiled="DVC's record of this study only; the artifacts are whole and untouched",
         fix="mend what it names (a full disk: free some space, dvc gc --workspace), then the same command again",
     )
-    print(f"{len(jobs)} jobs handed to DVC: git add dvc.lock {SETTINGS}, git commit, dvc push")
+    print(f"{len(jobs)} jobs handed to DVC: git add {' '.join((*written, 'dvc.lock', SETTINGS))}, git commit, dvc push")
     return 0

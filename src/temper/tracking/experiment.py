@@ -6,8 +6,11 @@ and changed data are gone before the first stage runs, of every study of the che
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
+from temper.artifact import write_text
 from temper.errors import ExperimentError
+from temper.params_file import with_value
 from temper.tracking.dvc import dvc
 from temper.tracking.holder import check_free
 from temper.tracking.pull import in_the_way, is_in_place
@@ -35,6 +38,8 @@ def unsaved() -> list[str]:
 def run_experiment(name: str | None, changes: Sequence[str]) -> int:
     """Run `dvc exp run` for the study in the working directory alone; return its exit code.
 
+    Values that params.yaml has are put in their places there: DVC would write the whole file anew, in lines of its own.
+
     Args:
         name: of the experiment; DVC finds one when None.
         changes: of params.yaml, as `calibrations.main.method=minmax`.
@@ -55,6 +60,24 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
             "this folder alone",
         )
     named = ["--name", name] if name is not None else []
+    left = _set_values(changes)
     return dvc(
-        "exp", "run", *named, *(word for change in changes for word in ("--set-param", change)), "dvc.yaml"
+        "exp", "run", *named, *(word for change in left for word in ("--set-param", change)), "dvc.yaml"
     ).returncode
+
+
+def _set_values(changes: Sequence[str]) -> list[str]:
+    """Put new values into params.yaml, whose lines stay as they were; return the changes that only DVC can make."""
+    params = Path("params.yaml")
+    before = text = params.read_text(encoding="utf-8")
+    left = []
+    for change in changes:
+        key, _, value = change.partition("=")
+        changed = with_value(text, key, value)
+        if changed is None:
+            left.append(change)
+        else:
+            text = changed
+    if text != before:
+        write_text(params, text)
+    return left

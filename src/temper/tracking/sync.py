@@ -284,22 +284,3 @@ def forget_kept_versions() -> bool:
     kept = Path("kept_versions.json").is_file()
     write_kept_versions({})
     return kept
-
-
-def settings_json(jobs: Sequence[Job]) -> dict[str, Any]:
-    """What every job depends on beside the artifacts of others: by rule and row its params, as Snakemake has them.
-
-    `outside_files` has the digests of files that no job makes (raw data, a checkpoint folder).
-    """
-    made = {output for job in jobs for output in job.outputs}
-    content: dict[str, Any] = {}
-    for job in jobs:
-        entry = dict(job.settings)
-        outside = {path: sha256(path) for path in job.inputs if path not in made and Path(path).is_file()}
-        if outside:
-            entry["outside_files"] = outside
-        if job.row:
-            content.setdefault(job.rule, {})[job.row] = entry
-        else:
-            content[job.rule] = entry
-    return content

@@ -1,0 +1,106 @@
+"""What DVC needs in a study's folder: dvc.yaml and, below studies/, a DVC repository of the study's own.
+
+DVC reads every stage of a repository, whatever it is asked for: studies in one repository would pay for each other at every
+command, and their experiments would copy each other's files (docs/decisions/0044).
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from temper.artifact import write_text
+from temper.errors import ConfigError, ExperimentError
+from temper.tracking.dvc import dvc
+from temper.tracking.jobs import checkout_of
+
+PIPELINE = "dvc.yaml"
+LOCK = "dvc.lock"
+
+
+def _needs_repository(study: Path, checkout: Path) -> bool:
+    """Whether it has none yet, and may get one: what dvc.lock names lies in the cache of the repository that wrote it."""
+    return (
+        study != checkout
+        and checkout in study.parents
+        and (checkout / ".dvc").is_dir()
+        and not (study / ".dvc").exists()
+        and not (study / LOCK).exists()
+    )
+
+
+def _make_repository(study: Path, checkout: Path) -> None:
+    """A .dvc folder with the checkout's settings and remotes; a remote's relative path leads to the same place."""
+    from dvc.config import Config
+
+    made = study / ".dvc"
+    scratch = study / f".dvc.{os.getpid()}.partial"  # whole or not there: DVC believes in a folder without settings
+    scratch.mkdir()
+    try:
+        for level in ("repo", "local"):
+            given = Config(dvc_dir=str(checkout / ".dvc"), validate=False).load_one(level)
+            if given:
+                with Config(dvc_dir=str(scratch), validate=False).edit(level, validate=False) as own:
+                    own.update(given)
+        write_text(scratch / ".gitignore", (checkout / ".dvc/.gitignore").read_text(encoding="utf-8"))
+        if not (study / ".dvcignore").exists():
+            write_text(study / ".dvcignore", (checkout / ".dvcignore").read_text(encoding="utf-8"))
+        scratch.rename(made)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _store_outside_files(study: Path) -> None:
+    """Files that DVC tracked before lie in the checkout's cache: from now on they belong to this one."""
+    for tracked in sorted((study / "data").glob("*.dvc")):
+        if not tracked.with_suffix("").exists():
+            continue
+        command = ("--cd", str(study), "commit", "--quiet", tracked.relative_to(study).as_posix())
+        done = dvc(*command, capture_output=True, stdin=subprocess.DEVNULL)  # no one answers: changed files are refused
+        if done.returncode != 0:
+            raise ExperimentError(
+                asked=f"store {tracked.with_suffix('').name} of {study.name} in the study's own DVC repository",
+                happened=(done.stderr or done.stdout).strip()[-400:],
+                spoiled="nothing: the files are as they were",
+                fix=f"dvc commit {tracked.relative_to(study)} in the study's folder, which takes them as they are; then again",
+            )
+
+
+def make_ready(folder: str | Path = ".") -> list[str]:
+    """Give a study what DVC needs and it has not: dvc.yaml, and below studies/ a repository of its own.
+
+    Returns:
+        What was written, staged in git where there is one, as paths from the study's folder.
+
+    Raises:
+        ExperimentError: files in data/ are not those that DVC tracks.
+    """
+    study, checkout = Path(folder).resolve(), checkout_of(folder)
+    written = []
+    if not (study / PIPELINE).exists():
+        write_text(study / PIPELINE, (checkout / PIPELINE).read_text(encoding="utf-8"))
+        written.append(PIPELINE)
+    if _needs_repository(study, checkout):
+        _make_repository(study, checkout)
+        _store_outside_files(study)
+        written += [".dvc", ".dvcignore"]
+    if written:  # DVC's own files are staged by DVC (core.autostage); an experiment brings what git knows
+        subprocess.run(["git", "add", "--", *written], cwd=study, capture_output=True, check=False)
+    return written
+
+
+def check_pipeline() -> None:
+    """Check that the stages of the study in the working directory are those of the checkout's Snakefile.
+
+    Raises:
+        ConfigError: its dvc.yaml is another one than the checkout's: DVC would not know every job, or what it reads.
+    """
+    form = checkout_of() / PIPELINE
+    if Path(PIPELINE).is_file() and form.is_file() and Path(PIPELINE).read_bytes() != form.read_bytes():
+        beside = os.path.relpath(form)
+        raise ConfigError(
+            asked="run or record this study through DVC",
+            happened=f"its {PIPELINE} is not the checkout's: it was written for other code, or edited",
+            spoiled="nothing: no stage was started",
+            fix=f"cp {beside} {PIPELINE}, then the same command again (git keeps the old one)",
+        )
