@@ -171,7 +171,7 @@ def with_value(text: str, key: str, value: str) -> str | None:
     Returns:
         None where the key has no such value, or the new one is none: lists and mappings are left to DVC.
     """
-    node = yaml.compose(text, Loader=_ParamsLoader)
+    node: Any = yaml.compose(text, Loader=_ParamsLoader)
     content = found = parse_params(text)
     *parents, last = key.split(".")
     for name in (*parents, last):

@@ -1,8 +1,9 @@
-"""One dvc.yaml for every study: the same jobs as the Snakefile, and the same decisions."""
+"""One form of dvc.yaml for every study: the same jobs as the Snakefile, and the same decisions."""
 
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ import yaml
 from dvc.repo import Repo
 
 from temper.plan import SETTINGS_CHANGED, parse_dry_run
-from temper.tracking.sync import settings_json
+from temper.tracking.settings_file import settings_json
 from tests.workflow.conftest import HERE, ROOT, other_version
-from tests.workflow.repository import dvc_jobs, make_repository
+from tests.workflow.repository import Repository, dvc_jobs, make_repository
 from tests.workflow.test_exactness import (
     AFTER_CALIBRATION,
     AFTER_TRAINING,
@@ -51,7 +52,7 @@ def hold_dvc_against_the_snakefile(params, made):
     (made / "params.yaml").write_text(params)
     jobs = {job.name: job for job in made.jobs()}
     outputs = {path for job in jobs.values() for path in job.outputs}
-    listed = settings_json(list(jobs.values()))
+    listed = settings_json(list(jobs.values()))["jobs"]
     stages = {}
     for stage in Repo(made.folder).index.stages:
         *_, command = stage.cmd.partition("temper ")
@@ -62,7 +63,7 @@ def hold_dvc_against_the_snakefile(params, made):
         stage = stages[name]
         files = {dep.def_path for dep in stage.deps} - {"settings.json"}
         keys = [key for dep in stage.deps if dep.def_path == "settings.json" for key in dep.params]
-        assert keys == [f"{job.rule}.{job.row}" if job.row else job.rule], name
+        assert keys == [f"jobs.{job.rule}.{job.row}" if job.row else f"jobs.{job.rule}"], name
         assert {dep.def_path for dep in stage.params} == {"settings.json"}, name
 
         def beside(path, places):
@@ -74,13 +75,11 @@ def hold_dvc_against_the_snakefile(params, made):
         outs = {out.def_path for out in stage.outs}
         assert [path for path in job.outputs if len(beside(path, outs)) != 1] == [], name
         assert [place for place in outs if not any(beside(path, [place]) for path in job.outputs)] == [], name
-        entry = listed[job.rule][job.row] if job.row else listed[job.rule]
-        assert {key: value for key, value in entry.items() if key != "outside_files"} == job.settings
+        assert listed[job.rule][job.row] if job.row else listed[job.rule]
 
 
-def test_every_study_of_this_repository_has_the_same_dvc_yaml():
-    for params in ROOT.glob("studies/*/params.yaml"):
-        assert params.with_name("dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+def test_a_study_that_was_never_run_costs_dvc_nothing():
+    assert not list(ROOT.glob("studies/*/dvc.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +117,10 @@ def test_snakemake_first_then_commit_costs_no_job_and_the_status_is_clean(finish
     assert made.repro() == []
     assert made.planned() == []
     listed = yaml.safe_load((made / "dvc.yaml").read_text())["stages"]["report"]
-    assert all(
-        (made / path).is_file() for path in [*listed["metrics"], *(key for plot in listed["plots"] for key in plot)]
-    )
-    assert "ort-int8" in made.dvc("metrics", "show")
+    assert all((made / path).is_file() for path in listed["metrics"])
+    assert "choice.b" in made.dvc("metrics", "show")
+    columns = made.dvc("exp", "show", "--csv", "--only-changed", "--drop", r"^jobs\.").splitlines()[0].split(",")
+    assert len(columns) <= 20
     assert "settings.json" in made.run("git", "ls-files")
 
 
@@ -144,6 +143,35 @@ def test_an_experiment_runs_what_depends_on_its_setting_and_going_back_costs_not
     assert "ForeignArtifacts" in refused.stderr
     assert "made known to Snakemake" in repository.temper_says("sync")
     assert repository.planned() == []
+
+
+def test_a_study_of_its_own_is_a_dvc_repository_of_its_own(repository, tmp_path):
+    mine = Repository(repository / "studies/mine", repository.folder)
+    mine.folder.mkdir(parents=True)
+    shutil.copy2(repository / "params.yaml", mine / "params.yaml")
+    for name in ("data", "artifacts", "logs", ".snakemake"):
+        shutil.copytree(repository / name, mine / name, symlinks=True)
+    written = "git add dvc.yaml .dvc .dvcignore dvc.lock settings.json"
+    assert f"17 jobs handed to DVC: {written}" in mine.temper_says("commit")
+    setting = ("-S", "analysis.accuracy_budget_points=0.9")
+    aside = mine.dvc("exp", "run", "--temp", "--name", "aside", *setting)  # before git has the study
+    assert dvc_jobs(aside) == REPORT
+    mine.commit()
+    for made in (repository, mine):  # neither sees the other
+        assert json.loads(made.dvc("status", "--json").splitlines()[-1]) == {"settings": ["always changed"]}
+    assert dvc_jobs(mine.dvc("exp", "run", "--name", "here", *setting)) == REPORT
+    shown = mine.temper_says("experiments")
+    assert "| here | analysis.accuracy_budget_points: 0.9 | b" in shown
+    assert repository.repro() == []
+    mine.dvc("remote", "add", "--default", "store", str(tmp_path / "remote"))
+    mine.dvc("push")
+    mine.commit()
+    subprocess.run(["git", "clone", "--quiet", str(repository.folder), str(tmp_path / "clone")], check=True)
+    cloned = Repository(tmp_path / "clone/studies/mine", tmp_path / "clone")
+    cloned.temper_says("pull")
+    assert cloned.planned() == []
+    assert cloned.repro() == []
+    assert cloned.run("git", "status", "--porcelain") == ""
 
 
 def cache_method(made) -> str:
@@ -303,9 +331,9 @@ def test_each_trigger_makes_the_same_jobs_stale_in_both_tools(repository, with_w
 def test_another_driver_is_another_trigger(repository):
     gpu, driver = (fake_gpu(repository.folder.parent, version) for version in ("580", "590"))
     repository.run("temper", "settings", PATH=gpu)
-    first = json.loads((repository / "settings.json").read_text())
+    first = json.loads((repository / "settings.json").read_text())["jobs"]
     repository.run("temper", "settings", PATH=driver)
-    second = json.loads((repository / "settings.json").read_text())
+    second = json.loads((repository / "settings.json").read_text())["jobs"]
     changed = [row for row in first["measure"] if first["measure"][row] != second["measure"][row]]
     assert changed == ["rtx-int8"]
     assert {rule: rows for rule, rows in first.items() if rule != "measure"} == {
@@ -319,7 +347,7 @@ def test_another_machine_makes_every_measurement_stale_and_nothing_else(reposito
     settings = []
     for cores in (all_cores(), one_core()):
         repository.run("taskset", "--cpu-list", cores, "temper", "settings")
-        settings.append(json.loads((repository / "settings.json").read_text()))
+        settings.append(json.loads((repository / "settings.json").read_text())["jobs"])
     first, second = settings
     assert [f"measure {row}" for row in first["measure"] if first["measure"][row] != second["measure"][row]] == MEASURED
     assert {**first, "measure": {}} == {**second, "measure": {}}

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from temper.errors import ExperimentError
+from temper.params_file import parse_params
 from temper.tracking.dvc import dvc
 
 PARAMS, LOCK = "params.yaml", "dvc.lock"
@@ -143,7 +144,8 @@ class Store:
 
     def params(self, revision: Revision) -> dict[str, Any]:
         """params.yaml of a state; {} where it has none."""
-        return _mapping(self._text(revision, PARAMS))
+        content = parse_params(self._text(revision, PARAMS) or "")
+        return content if isinstance(content, dict) else {}
 
     def outputs(self, revision: Revision) -> Mapping[str, str | None]:
         """MD5 of each file that dvc.lock of a commit names, by path; {} for the workspace, whose files lie on the disk."""

@@ -33,7 +33,7 @@ from temper.comparison.versions import (
 from temper.errors import ConfigError, ExperimentError
 from temper.library import Library, folder_of, installed_version, public_version
 from temper.measurement.record import Record
-from temper.params_file import edited
+from temper.params_file import edited, parse_params
 from temper.plan import plan
 from temper.tracking.dvc import environment
 from temper.tracking.holder import check_free, hold, release
@@ -264,14 +264,12 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
         BusyError: a run works here: it would see another params.yaml.
         ExperimentError: a job failed; params.yaml is then as it was.
     """
-    import yaml
-
     check_free(f"run this study with another version of {library}")
     wanted = library_of(library)
     _check_present(wanted, version)
     text = Path(PARAMS).read_text(encoding="utf-8")
     changed = with_version(text, library, version)
-    study = yaml.safe_load(changed)
+    study = parse_params(changed)
     before = snapshot(study, library)
     write_text(PARAMS, changed)
     done = False
