@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from temper.statistics.paired_labels import Labels, recall_by_class
 
@@ -105,6 +104,8 @@ def _better_p(answered: Labels, labels: Labels, majority: int) -> float:
     right, constant = answered == labels, labels == majority
     gained, lost = int((right & ~constant).sum()), int((~right & constant).sum())
     # P(binomial(gained + lost, 1/2) ≥ gained): bdtrc is the tail above its first argument
+    from scipy import special  # here: planning imports this module, and scipy takes half a second
+
     return float(special.bdtrc(gained - 1, gained + lost, 0.5)) if gained else 1.0
 
 

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
 
 Labels = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float64]
@@ -55,6 +54,8 @@ def flips(candidate: Labels, baseline: Labels, labels: Labels) -> Flips:
 def mcnemar_exact_p(right_to_wrong: int, wrong_to_right: int) -> float:
     """Two-sided exact conditional McNemar test (McNemar 1947): 1 where no row changed between right and wrong."""
     changed = right_to_wrong + wrong_to_right
+    from scipy import special  # here: planning imports this module, and scipy takes half a second
+
     # twice the smaller tail of binomial(changed, 1/2); from scipy.special, because scipy.stats takes half a second to import
     return min(1.0, 2 * float(special.bdtr(min(right_to_wrong, wrong_to_right), changed, 0.5)))
 
@@ -86,6 +87,8 @@ def paired_difference_interval(gained: float, lost: float, rows: float) -> tuple
     Returns:
         Lower and upper bound, −1 to 1.
     """
+    from scipy import optimize, special
+
     z = float(special.ndtri((1 + CONFIDENCE) / 2))
     estimate = (gained - lost) / rows
     edge = 1 - 1e-12
@@ -179,6 +182,8 @@ def flip_rate_bound(differing: int, rows: int) -> float:
     Clopper & Pearson 1934, Biometrika 26:404–413, two-sided with the confidence `CONFIDENCE`. An accuracy cannot fall by more
     than the share of labels that change, so it bounds the loss as well: 0.74 points with no flip on 500 rows.
     """
+    from scipy import special
+
     # the quantile of beta(differing + 1, rows − differing); from scipy.special, see mcnemar_exact_p
     return (
         1.0 if differing == rows else float(special.betaincinv(differing + 1, rows - differing, (1 + CONFIDENCE) / 2))
