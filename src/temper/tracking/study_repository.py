@@ -16,6 +16,7 @@ from temper.tracking.jobs import checkout_of
 
 PIPELINE = "dvc.yaml"
 LOCK = "dvc.lock"
+PARAMS = "params.yaml"
 
 
 def _needs_repository(study: Path, checkout: Path) -> bool:
@@ -84,9 +85,22 @@ def make_ready(folder: str | Path = ".") -> list[str]:
         _make_repository(study, checkout)
         _store_outside_files(study)
         written += [".dvc", ".dvcignore"]
-    if written:  # DVC's own files are staged by DVC (core.autostage); an experiment brings what git knows
-        subprocess.run(["git", "add", "--", *written], cwd=study, capture_output=True, check=False)
+    _stage(study, written)
     return written
+
+
+def _stage(study: Path, written: list[str]) -> None:
+    """Let git know what an experiment brings; DVC stages its other files itself (core.autostage).
+
+    params.yaml, too, where git has not seen it: `dvc exp run --temp -S` removes one that git does not know.
+    """
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=study, capture_output=True, text=True, check=False).stdout
+
+    unknown = [PARAMS] if (study / PARAMS).is_file() and not git("ls-files", PARAMS) else []
+    if written or unknown:
+        git("add", "--", *written, *unknown)
 
 
 def check_pipeline() -> None:

@@ -40,6 +40,7 @@ def checkout(tmp_path):
 
 def test_a_study_gets_stages_a_repository_the_checkouts_remotes_and_keeps_its_data(checkout, tmp_path):
     study = checkout / "studies/one"
+    (study / "params.yaml").write_text("study: one\n")
     assert make_ready(study) == ["dvc.yaml", ".dvc", ".dvcignore"]
     assert (study / "dvc.yaml").read_text() == STAGES
     assert (study / ".dvcignore").read_text() == "logs/\n"
@@ -53,9 +54,9 @@ def test_a_study_gets_stages_a_repository_the_checkouts_remotes_and_keeps_its_da
     staged = subprocess.run(
         ["git", "-C", str(study), "diff", "--cached", "--name-only"], capture_output=True, text=True
     )
-    assert {f"studies/one/{name}" for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml")} <= set(
-        staged.stdout.split()
-    )
+    assert {
+        f"studies/one/{name}" for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml")
+    } <= set(staged.stdout.split())
     assert "config.local" not in staged.stdout
     assert make_ready(study) == []
 
