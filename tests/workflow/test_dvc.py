@@ -153,13 +153,13 @@ def test_a_study_of_its_own_is_a_dvc_repository_of_its_own(repository, tmp_path)
         shutil.copytree(repository / name, mine / name, symlinks=True)
     written = "git add dvc.yaml .dvc .dvcignore dvc.lock settings.json"
     assert f"17 jobs handed to DVC: {written}" in mine.temper_says("commit")
-    setting = ("-S", "analysis.accuracy_budget_points=0.9")
-    aside = mine.dvc("exp", "run", "--temp", "--name", "aside", *setting)  # before git has the study
+    setting = "analysis.accuracy_budget_points"
+    aside = mine.dvc("exp", "run", "--temp", "--name", "aside", "-S", f"{setting}=0.8")  # before git has the study
     assert dvc_jobs(aside) == REPORT
     mine.commit()
     for made in (repository, mine):  # neither sees the other
         assert json.loads(made.dvc("status", "--json").splitlines()[-1]) == {"settings": ["always changed"]}
-    assert dvc_jobs(mine.dvc("exp", "run", "--name", "here", *setting)) == REPORT
+    assert dvc_jobs(mine.dvc("exp", "run", "--name", "here", "-S", f"{setting}=0.9")) == REPORT
     shown = mine.temper_says("experiments")
     assert "| here | analysis.accuracy_budget_points: 0.9 | b" in shown
     assert repository.repro() == []
