@@ -46,7 +46,7 @@ def leave_the_decision_to_snakemake(made: Repository) -> None:
     """`snakemake` without --force in DVC's stages, which keep their outputs (persist: true)."""
     forced = '"--quiet", "all", "--force", record, "--allowed-rules", rule'
     replace(made, "src/temper/tracking/dvc_stage.py", forced, 'record, "--quiet", "all"')
-    replace(made, "src/temper/tracking/dvc_stage.py", "if promised != made.settings:", "if False:")
+    replace(made, "src/temper/tracking/dvc_stage.py", "if not is_listed(rule, row, made.settings):", "if False:")
     stages = yaml.safe_load((made / "dvc.yaml").read_text())
     for stage in stages["stages"].values():
         body = stage.get("do", stage)
