@@ -143,7 +143,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
             spoiled="nothing was copied",
             fix="temper sync: puts an altered artifact back, or has it made anew"
             if state.kind == "altered"
-            else f"finish the study first ({run_command()}, or dvc repro)"
+            else f"finish the study first ({run_command()})"
             + ("" if partial else "; --partial files the candidates that were measured"),
         )
     study: str = report.settings["study"]

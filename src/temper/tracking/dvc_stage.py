@@ -16,7 +16,7 @@ from temper.tracking.job_record import read_job_record, record_path
 from temper.tracking.jobs import planned_jobs, run_command, snakemake_command
 from temper.tracking.origin import UNCHECKED
 from temper.tracking.settings_file import SETTINGS, is_listed, write_settings_json
-from temper.tracking.study_repository import check_pipeline, make_ready
+from temper.tracking.study_repository import check_pipeline, make_ready, repro_command
 from temper.tracking.sync import remove_records_of_no_row, states
 
 _REPRO = "run this study through DVC"
@@ -132,7 +132,7 @@ def commit() -> int:
             asked="hand this study to DVC",
             happened=f"{len(wrong)} of {len(jobs)} artifacts are not of these settings ({job.name}: {state.reason})",
             spoiled="nothing: DVC was told nothing",
-            fix=f"finish the study first ({run_command()}, or dvc repro)",
+            fix=f"finish the study first ({run_command()}, or {repro_command()})",
         )
     print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
     write_settings_json(jobs)

@@ -19,6 +19,12 @@ LOCK = "dvc.lock"
 PARAMS = "params.yaml"
 
 
+def repro_command() -> str:
+    """What runs the study of the working directory through DVC, as a fix line names it."""
+    here = Path().resolve()
+    return f"make repro STUDY={here.name}" if here.parent == checkout_of() / "studies" else "dvc repro"
+
+
 def _needs_repository(study: Path, checkout: Path) -> bool:
     """Whether it has none yet, and may get one: what dvc.lock names lies in the cache of the repository that wrote it."""
     return (
