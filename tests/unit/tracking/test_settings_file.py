@@ -20,6 +20,12 @@ def test_a_job_has_one_digest_of_its_settings_and_one_of_outside_files(tmp_path,
     other = settings_json([job(inputs=("raw.tsv",))])["jobs"]["calibrate"]["main"]
     assert other.split()[0] == alone
     assert other != with_file
+    (tmp_path / "made.txt").write_text("a")
+    after = Job("measure", "a", SETTINGS, ("made.txt",), ("a.json",), ())
+    maker = Job("calibrate", "main", SETTINGS, (), ("made.txt",), ())
+    assert (
+        settings_json([maker, after])["jobs"]["measure"]["a"] == alone
+    )  # what a job makes is its consumer's dependency
 
 
 def test_any_other_setting_is_another_digest_and_the_order_of_keys_is_none(tmp_path, monkeypatch):

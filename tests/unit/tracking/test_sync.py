@@ -10,7 +10,6 @@ from temper.tracking.sync import (
     changed_keys,
     remove_records_of_no_row,
     remove_scratch,
-    settings_json,
     states,
 )
 
@@ -151,13 +150,3 @@ def test_an_altered_output_is_set_aside_and_what_its_record_vouches_for_is_remov
 )
 def test_changed_settings_are_listed_by_their_path(before, now, changed):
     assert changed_keys(before, now) == changed
-
-
-def test_settings_hold_params_by_rule_and_row_and_digests_of_outside_files(folder):
-    (folder / "raw.txt").write_text("one")
-    first = job("prepare_data", inputs=["raw.txt"], seed=1)
-    second = job("measure", "a", inputs=[first.outputs[0]], x=2)
-    assert settings_json([first, second]) == {
-        "prepare_data": {"seed": 1, "outside_files": {"raw.txt": sha256("raw.txt")}},
-        "measure": {"a": {"x": 2}},
-    }
