@@ -68,6 +68,8 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
 
 def _set_values(changes: Sequence[str]) -> list[str]:
     """Put new values into params.yaml, whose lines stay as they were; return the changes that only DVC can make."""
+    if not changes:
+        return []
     params = Path("params.yaml")
     before = text = params.read_text(encoding="utf-8")
     left = []

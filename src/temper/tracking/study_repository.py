@@ -49,9 +49,10 @@ def _make_repository(study: Path, checkout: Path) -> None:
             if given:
                 with Config(dvc_dir=str(scratch), validate=False).edit(level, validate=False) as own:
                     own.update(given)
-        write_text(scratch / ".gitignore", (checkout / ".dvc/.gitignore").read_text(encoding="utf-8"))
+        write_text(scratch / ".gitignore", "/config.local\n/tmp\n/cache\n")  # as `dvc init` writes it
+        ignored = checkout / ".dvcignore"
         if not (study / ".dvcignore").exists():
-            write_text(study / ".dvcignore", (checkout / ".dvcignore").read_text(encoding="utf-8"))
+            write_text(study / ".dvcignore", ignored.read_text(encoding="utf-8") if ignored.is_file() else "")
         scratch.rename(made)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

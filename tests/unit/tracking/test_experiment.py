@@ -20,9 +20,15 @@ def asked(dvc_study, monkeypatch):
 
 def test_what_dvc_holds_is_in_nobodys_way_and_the_study_is_the_only_target(asked):
     assert unsaved() == []
-    assert run_experiment("a", ["b.c=1", "d=2"]) == 3
     assert run_experiment(None, []) == 3
-    assert asked == ["exp run --name a --set-param b.c=1 --set-param d=2 dvc.yaml", "exp run dvc.yaml"]
+    assert asked == ["exp run dvc.yaml"]
+
+
+def test_a_value_that_is_there_is_replaced_in_its_place_and_dvc_is_given_the_others(asked, dvc_study):
+    (dvc_study / "params.yaml").write_text("b: {c: 5.0e-4, e: null}  # kept as it stands\n")
+    assert run_experiment("a", ["b.c=2e-05", "+d=2"]) == 3
+    assert (dvc_study / "params.yaml").read_text() == "b: {c: 2e-05, e: null}  # kept as it stands\n"
+    assert asked == ["exp run --name a --set-param +d=2 dvc.yaml"]
 
 
 def test_an_edit_and_a_note_are_named_before_dvc_is_asked_and_an_older_version_is_not(asked, dvc_study):
