@@ -103,7 +103,7 @@ def cells(found: Sequence[State]) -> list[list[str]]:
                 [
                     *((state.name, changed) if number == 0 else ("", "")),
                     workload,
-                    own["choice"] or "none",
+                    str(own["choice"]),
                     own.get("verdict") or "–",
                     "–" if speed_up is None else significant(speed_up),
                     "–" if accuracy is None else f"{100 * accuracy:.2f}",

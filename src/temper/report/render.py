@@ -74,6 +74,9 @@ def summary(records: Sequence[Record], comparison: Mapping[str, Any], decision: 
     }
 
 
+NO_CHOICE = "none"
+
+
 def metrics(comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a person reads of an experiment first, in as few columns of `dvc exp show` as that takes: the choices.
 
@@ -82,16 +85,17 @@ def metrics(comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[
         decision: artifacts/report/decision.json.
 
     Returns:
-        By quantity and workload, of the candidate that was chosen, None where there is none: `choice` its name, `speed_up` the
-        baseline's latency over its own, `accuracy` (0-1), `loses_at_most_points` (upper bound of 95 %), `flips` labels that
-        are not the baseline's, `verdict` of accuracy and latency ('within, win'; 'provisional' before it where it is so).
+        By quantity and workload, of the candidate that was chosen: `choice` its name ('none' where there is none, and then the
+        others are None, which DVC leaves out), `speed_up` the baseline's latency over its own, `accuracy` (0-1),
+        `loses_at_most_points` (upper bound of 95 %), `flips` labels that are not the baseline's, `verdict` of accuracy and
+        latency ('within, win'; 'provisional' before it where it is so).
     """
     found: dict[str, dict[str, Any]] = {
         key: {} for key in ("choice", "speed_up", "accuracy", "loses_at_most_points", "flips", "verdict")
     }
     for workload, decided in decision["workloads"].items():
         name = decided["chosen"]
-        own: dict[str, Any] = {"choice": name, "loses_at_most_points": decided["loses_at_most_points"]}
+        own: dict[str, Any] = {"choice": name or NO_CHOICE, "loses_at_most_points": decided["loses_at_most_points"]}
         if name is not None:
             candidate = comparison["candidates"][name]
             paired = candidate["accuracy"]["against_baseline"]
