@@ -8,12 +8,13 @@ from temper import devices, plugins, preflight, raw_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.onnx_rows import precision_options
-from temper.provenance import measuring_machine, source_digest
+from temper.provenance import measuring_machine
 from temper.quantization.options import SEARCH_FILES
 from temper.report.files import REPORT_NAMES
 from temper.signature import PREPROCESSOR_FILES
+from temper.source_digest import source_digest
 from temper.study import read_study
-from temper.tracking import holder, kept_versions
+from temper.tracking import holder, kept_versions, made_files
 from temper.tracking.job_record import record_path
 
 try:
@@ -44,6 +45,12 @@ CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
 REPORT_FILES = expand("artifacts/report/{file}", file=REPORT_NAMES)
 JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
+
+
+def is_forced():
+    """Whether this run was told to make something anew (--force, --forceall, --forcerun): then nothing is adopted."""
+    asked = workflow.dag_settings
+    return bool(asked.forcetargets or asked.forceall or asked.forcerun)
 
 
 def any_of(rows):
