@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from temper import devices, plugins, preflight, raw_files
+from temper.data.encoded import split_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.onnx_rows import precision_options
@@ -31,10 +32,12 @@ BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
 EXTERNAL_DATA = ("model.onnx.data",) if STUDY.onnx_external_data else ()
+DATA_FOLDER = "data/prepared"
 SPLITS = ("train", "validation", "test", "calibration")
 
 PREPARED_FILES = expand(
-    "data/prepared/{file}", file=(*(f"{split}.parquet" for split in SPLITS), "data_card.json", "signature.json", *PREPROCESSOR)
+    "data/prepared/{file}",
+    file=(*dict.fromkeys(file for split in SPLITS for file in split_files(split)), "data_card.json", *PREPROCESSOR),
 )
 CHECKPOINT_FILES = expand(
     "artifacts/checkpoint/{file}",
@@ -51,6 +54,11 @@ def is_forced():
     """Whether this run was told to make something anew (--force, --forceall, --forcerun): then nothing is adopted."""
     asked = workflow.dag_settings
     return bool(asked.forcetargets or asked.forceall or asked.forcerun)
+
+
+def split_of(name):
+    """The files of a split that a job reads; another split, or another fact of the data card, concerns it not at all."""
+    return expand("data/prepared/{file}", file=split_files(name))
 
 
 def any_of(rows):

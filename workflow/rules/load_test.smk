@@ -5,8 +5,7 @@ from temper.load_test.generator import LIBRARY as LOADGEN
 rule load_test:
     input:
         lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
-        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
-        test_set="data/prepared/test.parquet",
+        test_set=split_of("test"),
     output:
         record="artifacts/load_tests/{load_test}.json",
         job=record_path("load_test", "{load_test}"),
@@ -16,7 +15,6 @@ rule load_test:
         load_test=any_of(STUDY.load_tests),
     threads: workflow.cores  # the whole machine: no other job runs meanwhile
     params:
-        study=STUDY.study,
         row=lambda wildcards: STUDY.load_tests[wildcards.load_test],
         backend=lambda wildcards: plain(load_test_backend(wildcards)),
         library_version=lambda wildcards: version_of(
@@ -30,7 +28,7 @@ rule load_test:
         quiet={"busy_share": STUDY.measurement.busy_share, "quiet_wait_s": STUDY.measurement.quiet_wait_s},
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.load_tests[wildcards.load_test]['loads']}",
-        data_folder=subpath(input.test_set, parent=True),
+        data_folder=DATA_FOLDER,
         source=lambda wildcards: digest_of("load_test.py", ("backends", load_test_backend(wildcards).runner)),
     message:
         "load_test {wildcards.load_test}"

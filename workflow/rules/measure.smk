@@ -2,8 +2,7 @@ rule measure:
     input:
         lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
         artifact_files(STUDY.baseline.loads),
-        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
-        test_set="data/prepared/test.parquet",
+        test_set=split_of("test"),
     output:
         record="artifacts/measurements/{candidate}.json",
         job=record_path("measure", "{candidate}"),
@@ -13,7 +12,6 @@ rule measure:
         candidate=any_of(STUDY.candidates),
     threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
     params:
-        study=STUDY.study,
         row=lambda wildcards: plain(STUDY.candidates[wildcards.candidate]),
         backend=lambda wildcards: plain(backend_of(wildcards)),
         library_version=lambda wildcards: version_of(
@@ -32,7 +30,7 @@ rule measure:
         measurement=plain(STUDY.measurement),
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.candidates[wildcards.candidate].loads}",
-        data_folder=subpath(input.test_set, parent=True),
+        data_folder=DATA_FOLDER,
         source=lambda wildcards: digest_of(
             "measure.py", ("backends", backend_of(wildcards).runner), ("backends", BASELINE_BACKEND.runner)
         ),

@@ -2,7 +2,7 @@ rule search_layers:
     input:
         lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].onnx}"),
         lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].reference}"),
-        validation_set="data/prepared/validation.parquet",
+        validation_set=split_of("validation"),
     output:
         expand("artifacts/searches/{{search}}/{file}", file=SEARCH_FILES),
         job=record_path("search_layers", "{search}"),
@@ -15,7 +15,7 @@ rule search_layers:
         row=lambda wildcards: plain(STUDY.searches[wildcards.search]),
         quantized_folder=lambda wildcards: f"artifacts/onnx/{STUDY.searches[wildcards.search].onnx}",
         reference_folder=lambda wildcards: f"artifacts/onnx/{STUDY.searches[wildcards.search].reference}",
-        data_folder=subpath(input.validation_set, parent=True),
+        data_folder=DATA_FOLDER,
         folder="artifacts/searches/{search}",
         versions=lambda wildcards: versions_for("search_layers", wildcards.search, "onnx", "onnxruntime"),
         source=digest_of("search_layers.py"),

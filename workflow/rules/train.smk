@@ -1,6 +1,10 @@
+from temper.training.checkpoint import SPLITS as TRAINING_SPLITS
+
+
 rule fine_tune:
     input:
-        PREPARED_FILES,
+        *(split_of(name) for name in TRAINING_SPLITS),
+        expand("data/prepared/{file}", file=PREPROCESSOR),
         raw_files.checkpoint_files(STUDY.model),
     output:
         CHECKPOINT_FILES,
@@ -11,7 +15,7 @@ rule fine_tune:
         model=plain(STUDY.model),
         train=STUDY.train,
         seed=STUDY.seed,
-        data_folder=subpath(input[0], parent=True),
+        data_folder=DATA_FOLDER,
         folder=subpath(output[0], parent=True),
         versions=versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from temper.artifact import read_manifest
 from temper.data.encoded import collate, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.model_options import ModelOptions
@@ -82,7 +81,6 @@ def train(
     """
     import torch
 
-    read_manifest(data_folder / "data_card.json", kind="data", verify=["train.parquet", "validation.parquet"])
     if options.device == "cuda" and not torch.cuda.is_available():
         raise PipelineError(
             asked="fine-tune on cuda",

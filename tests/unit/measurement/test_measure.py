@@ -58,7 +58,6 @@ def run(tiny_study, tmp_path):
         artifact_name, options = CPU[runner]
         backend = {"runner": runner, "version": version, "gpus": gpus, "options": {**options, **changes}}
         measure(
-            study="tiny",
             candidate=name or f"{runner}-candidate",
             row={"backend": f"{runner}-row", "loads": LOADS[runner], "workloads": list(WORKLOADS)},
             backend=backend,
