@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from temper.provenance import SOURCE_ROOT
 
@@ -36,6 +37,13 @@ def _statements(tree: ast.Module) -> Iterator[ast.AST]:
             queue.extend(getattr(node, part, ()))
 
 
+def _says_nothing(node: Any, parent: ast.AST) -> bool:
+    """A constant that stands alone, or an empty piece of an f-string (Python 3.12 has one after a nested format)."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant) and node.value == ""
+
+
 def _write_meaning(node: ast.AST, parts: list[str]) -> None:
     """Append what a syntax tree does to `parts`, in the same words in every version of Python.
 
@@ -50,7 +58,7 @@ def _write_meaning(node: ast.AST, parts: list[str]) -> None:
             parts.append(name)
             _write_meaning(value, parts)
         elif isinstance(value, list):
-            kept = [each for each in value if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+            kept = [each for each in value if not _says_nothing(each, node)]
             if kept:
                 parts.append(f"{name}[{len(kept)}")
             for each in kept:

@@ -1,12 +1,11 @@
-import json
 import os
-import platform
 from pathlib import Path
 
 import pytest
 
-from temper import provenance
-from temper.provenance import machine, source_digest, source_files, versions
+from temper import source_digest as module
+from temper.provenance import SOURCE_ROOT
+from temper.source_digest import MARK, source_digest, source_files
 
 FILES = {
     "temper/__init__.py": "",
@@ -28,7 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(provenance, "SOURCE_ROOT", tmp_path)
+    monkeypatch.setattr(module, "SOURCE_ROOT", tmp_path)
     return tmp_path
 
 
@@ -68,7 +67,7 @@ def test_an_import_is_found_wherever_a_statement_may_stand(root, text):
 def test_an_edit_in_an_imported_file_changes_the_digest(root, name):
     before = source_digest("temper.entry")
     with open(root / name, "a") as stream:
-        stream.write("# edited\n")
+        stream.write("EDITED = 1\n")
     touch(root / name)
     assert source_digest("temper.entry") != before
 
@@ -76,7 +75,7 @@ def test_an_edit_in_an_imported_file_changes_the_digest(root, name):
 @pytest.mark.parametrize("name", ["temper/unused.py", "temper/package/unused.py"])
 def test_an_edit_elsewhere_does_not(root, name):
     before = source_digest("temper.entry")
-    (root / name).write_text("# edited\n")
+    (root / name).write_text("EDITED = 1\n")
     assert source_digest("temper.entry") == before
 
 
@@ -102,20 +101,126 @@ def test_an_entry_that_is_nowhere_is_an_error(root, entry):
 
 
 def test_what_measures_does_not_hang_on_what_makes_or_reports():
-    package = provenance.SOURCE_ROOT / "temper"
+    package = SOURCE_ROOT / "temper"
     parts = {path.relative_to(package).parts[0] for path in source_files("temper.measurement.measure")}
-    assert {"measurement", "data", "errors.py"} <= parts
+    assert {"measurement", "data", "artifact.py"} <= parts
     assert not parts & {"precisions", "calibration", "report", "study.py", "schema.py", "export", "training"}
 
 
-def test_versions_are_those_installed_and_absent_distributions_are_left_out():
-    import numpy
+WRITTEN = '''"""A module."""
+import math
+from dataclasses import dataclass
 
-    assert versions("numpy", "no-such-thing") == {"python": platform.python_version(), "numpy": numpy.__version__}
+LIMIT = 1_000
+NAMES = {"a": [1, 2.5, 1e-3, 3j, b"x", None, ...]}
+
+@dataclass
+class Row:
+    """A row."""
+
+    size: int = 3
+
+    def area(self, *, by: float = 2.0) -> float:
+        """Its area."""
+        return math.pi * self.size**2 if by else 0  # a comment
+
+def said(name: str) -> str:
+    return f"{name!r:>{LIMIT}} and {name=}"
+'''
 
 
-def test_the_machine_is_described_without_its_name():
-    facts = machine()
-    assert facts["cpu"]
-    assert facts["cores_usable"] >= 1
-    assert platform.node() not in json.dumps(facts)
+def digest_of(root: Path, text: str) -> str:
+    (root / "temper/entry.py").write_text(text)
+    touch(root / "temper/entry.py")
+    module._read.cache_clear()
+    return source_digest("temper.entry")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# a comment", "# another"),
+        ("# a comment", "# type: ignore"),
+        ('"""A module."""', ""),
+        ('"""A row."""', '"""A row of two\n\n    lines."""'),
+        ('        """Its area."""\n', "\n\n"),
+        ("LIMIT = 1_000", "LIMIT = (\n    1000\n)"),
+        ('{"a":', "{'a':"),
+        ("    size: int = 3\n", '    size: int = 3\n    """Its size, cm."""\n'),
+    ],
+)
+def test_how_code_reads_does_not_count(root, old, new):
+    assert old in WRITTEN
+    assert digest_of(root, WRITTEN.replace(old, new)) == digest_of(root, WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1_000", "1_001"),
+        ("2.5", "2"),
+        ("None, ...", 'None, "", ...'),
+        ("1e-3", "1e-4"),
+        ("3j", "3"),
+        ('b"x"', '"x"'),
+        ("None, ...", "..., None"),
+        ("*, by", "by"),
+        ("if by else 0", "if not by else 0"),
+        ("size**2", "size*2"),
+        ("int = 3", "float = 3"),
+        ("@dataclass\n", ""),
+        ("!r", "!s"),
+        ("{name=}", "name"),
+        ("import math", "import cmath as math"),
+        ('return f"', 'return "'),
+        ("    return math", "    math"),
+    ],
+)
+def test_what_code_does_counts(root, old, new):
+    assert old in WRITTEN
+    assert digest_of(root, WRITTEN.replace(old, new)) != digest_of(root, WRITTEN)
+
+
+def test_the_digest_is_the_same_in_every_python(root):
+    # one that was written down: another version of Python that reads code otherwise would rerun every study
+    assert digest_of(root, WRITTEN) == "f968d143908fb507"
+
+
+def test_a_module_that_changes_no_result_leaves_with_what_only_it_imports(root):
+    direct = root / "temper/direct.py"
+    direct.write_text(f"{MARK} = 'why'\n{direct.read_text()}")
+    touch(direct)
+    assert [path.relative_to(root).as_posix() for path in source_files("temper.entry")] == [
+        "temper/__init__.py",
+        "temper/entry.py",
+    ]
+
+
+def test_the_modules_that_change_no_result_are_these():
+    marked = {
+        path.relative_to(SOURCE_ROOT / "temper").as_posix()
+        for path in SOURCE_ROOT.rglob("*.py")
+        if module._module(path).marked
+    }
+    named = (
+        "errors",
+        "plugins",
+        "progress",
+        "script_log",
+        "tracking/holder",
+        "tracking/job_record",
+        "tracking/made_files",
+    )
+    assert marked == {f"{name}.py" for name in named}
+
+
+def test_no_job_computes_with_a_docstring_or_a_source_text():
+    scripts = (SOURCE_ROOT.parent / "workflow/scripts").glob("*.py")
+    choices = [
+        path
+        for folder in ("data", "training", "calibration", "precisions", "engines", "backends")
+        for path in (SOURCE_ROOT / "temper" / folder).glob("*.py")
+    ]
+    for path in source_files(*scripts, *choices):
+        text = path.read_text()
+        assert not [word for word in ("__doc__", "getdoc", "getsource", "jit.script") if word in text], path

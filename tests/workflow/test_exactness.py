@@ -185,7 +185,15 @@ def test_comments_docstrings_and_what_changes_no_result_rerun_nothing(own_code):
     for file in ("calibration/nncf", "measurement/latency", "data/synthetic"):
         module = own_code.code / f"src/temper/{file}.py"
         module.write_text(module.read_text().replace('"""', '"""Edited: ', 1) + "# edited\n")
-    for file in ("errors", "progress", "plugins", "script_log", "source_digest", "tracking/job_record", "tracking/holder"):
+    for file in (
+        "errors",
+        "progress",
+        "plugins",
+        "script_log",
+        "source_digest",
+        "tracking/job_record",
+        "tracking/holder",
+    ):
         with open(own_code.code / f"src/temper/{file}.py", "a") as module:
             module.write("EDITED = 1\n")
     assert own_code.planned() == []

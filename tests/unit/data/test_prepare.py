@@ -25,7 +25,7 @@ SYNTHETIC = {
 }
 DIGITS = {"source": "digits", "validation_rows": 100, "calibration_rows": 50, "max_tokens": None, "test_rows": 300}
 SPLIT_FILES = {"train.parquet", "validation.parquet", "test.parquet", "calibration.parquet"}
-WRITTEN = {"data_card.json", "signature.json", *SPLIT_FILES}
+WRITTEN = {"data_card.json", "signature.json", *SPLIT_FILES, *(f"{name[:-8]}.json" for name in SPLIT_FILES)}
 
 
 def test_text_is_split_encoded_and_described(study: Path, text_model, capsys):

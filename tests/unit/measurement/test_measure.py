@@ -89,12 +89,7 @@ def run(tiny_study, tmp_path):
 def test_a_record_holds_what_a_stranger_needs_to_repeat_it(tiny_study, run, runner):
     record = read_record(run(runner))
     assert (record.status, record.reason) == ("measured", None)
-    assert (record.study, record.candidate, record.seed, record.source_digest) == (
-        "tiny",
-        f"{runner}-candidate",
-        SEED,
-        "abc",
-    )
+    assert (record.candidate, record.seed, record.source_digest) == (f"{runner}-candidate", SEED, "abc")
     assert record.backend["name"] == f"{runner}-row"
     assert record.backend["options"] == CPU[runner][1]
     assert record.measurement == MEASUREMENT
