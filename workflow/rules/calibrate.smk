@@ -1,7 +1,8 @@
 rule calibrate:
     input:
         lambda wildcards: artifact_files(f"onnx/{STUDY.calibrations[wildcards.calibration].onnx}"),
-        calibration_set=split_of("calibration"),
+        beside_splits("calibration"),
+        calibration_set="data/prepared/calibration.parquet",
     output:
         expand("artifacts/calibration/{{calibration}}/{file}", file=CALIBRATION_FILES),
         job=record_path("calibrate", "{calibration}"),
@@ -13,7 +14,7 @@ rule calibrate:
         row=lambda wildcards: plain(STUDY.calibrations[wildcards.calibration]),
         options=lambda wildcards: STUDY.calibration_methods[STUDY.calibrations[wildcards.calibration].method],
         onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.calibrations[wildcards.calibration].onnx}",
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input.calibration_set, parent=True),
         folder="artifacts/calibration/{calibration}",
         seed=STUDY.seed,
         versions=lambda wildcards: versions_for(

@@ -32,7 +32,6 @@ BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
 EXTERNAL_DATA = ("model.onnx.data",) if STUDY.onnx_external_data else ()
-DATA_FOLDER = "data/prepared"
 SPLITS = ("train", "validation", "test", "calibration")
 
 PREPARED_FILES = expand(
@@ -56,9 +55,9 @@ def is_forced():
     return bool(asked.forcetargets or asked.forceall or asked.forcerun)
 
 
-def split_of(name):
-    """The files of a split that a job reads; another split, or another fact of the data card, concerns it not at all."""
-    return expand("data/prepared/{file}", file=split_files(name))
+def beside_splits(*names):
+    """What a job that reads splits reads with them: their manifests and the signature. No other split, and no data card."""
+    return expand("data/prepared/{file}", file=dict.fromkeys(file for name in names for file in split_files(name)[1:]))
 
 
 def any_of(rows):

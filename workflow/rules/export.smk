@@ -4,7 +4,8 @@ from temper.export.to_onnx import LIBRARIES as EXPORT_LIBRARIES
 rule export_onnx:
     input:
         CHECKPOINT_FILES,
-        validation=split_of("validation"),
+        beside_splits("validation"),
+        validation="data/prepared/validation.parquet",
     output:
         expand("artifacts/onnx/{{export}}/{file}", file=ONNX_FILES),
         job=record_path("export_onnx", "{export}"),
@@ -16,7 +17,7 @@ rule export_onnx:
         row=lambda wildcards: plain(STUDY.exports[wildcards.export]),
         external_data=STUDY.onnx_external_data,
         checkpoint_folder=subpath(input[0], parent=True),
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input.validation, parent=True),
         folder="artifacts/onnx/{export}",
         versions=lambda wildcards: versions_for("export_onnx", wildcards.export, *EXPORT_LIBRARIES),
         source=digest_of("export_onnx.py"),

@@ -5,7 +5,8 @@ from temper.load_test.generator import LIBRARY as LOADGEN
 rule load_test:
     input:
         lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
-        test_set=split_of("test"),
+        beside_splits("test"),
+        test_set="data/prepared/test.parquet",
     output:
         record="artifacts/load_tests/{load_test}.json",
         job=record_path("load_test", "{load_test}"),
@@ -28,7 +29,7 @@ rule load_test:
         quiet={"busy_share": STUDY.measurement.busy_share, "quiet_wait_s": STUDY.measurement.quiet_wait_s},
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.load_tests[wildcards.load_test]['loads']}",
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input.test_set, parent=True),
         source=lambda wildcards: digest_of("load_test.py", ("backends", load_test_backend(wildcards).runner)),
     message:
         "load_test {wildcards.load_test}"

@@ -2,7 +2,8 @@ rule measure:
     input:
         lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
         artifact_files(STUDY.baseline.loads),
-        test_set=split_of("test"),
+        beside_splits("test"),
+        test_set="data/prepared/test.parquet",
     output:
         record="artifacts/measurements/{candidate}.json",
         job=record_path("measure", "{candidate}"),
@@ -30,7 +31,7 @@ rule measure:
         measurement=plain(STUDY.measurement),
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.candidates[wildcards.candidate].loads}",
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input.test_set, parent=True),
         source=lambda wildcards: digest_of(
             "measure.py", ("backends", backend_of(wildcards).runner), ("backends", BASELINE_BACKEND.runner)
         ),

@@ -10,8 +10,9 @@ rule train_quantized:
             row=STUDY.quantization_aware[wildcards.quantized].calibration,
             file=CALIBRATION_FILES,
         ),
-        train_set=split_of("train"),
-        validation_set=split_of("validation"),
+        beside_splits("train", "validation"),
+        train_set="data/prepared/train.parquet",
+        validation_set="data/prepared/validation.parquet",
     output:
         expand("artifacts/onnx/{{quantized}}/{file}", file=ONNX_FILES),
         job=record_path("train_quantized", "{quantized}"),
@@ -29,7 +30,7 @@ rule train_quantized:
         calibration_folder=lambda wildcards: (
             f"artifacts/calibration/{STUDY.quantization_aware[wildcards.quantized].calibration}"
         ),
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input.train_set, parent=True),
         folder="artifacts/onnx/{quantized}",
         seed=STUDY.seed,
         versions=lambda wildcards: versions_for("train_quantized", wildcards.quantized, *TRAIN_QUANTIZED_LIBRARIES),

@@ -1,8 +1,9 @@
 rule remeasure:
     input:
+        beside_splits("test"),
         records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
         jobs=[record_path("measure", candidate) for candidate in STUDY.candidates],
-        test_set=split_of("test"),
+        test_set="data/prepared/test.parquet",
     output:
         remeasurements="artifacts/remeasurements.json",
         job=record_path("remeasure", ""),

@@ -2,7 +2,8 @@ rule search_layers:
     input:
         lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].onnx}"),
         lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].reference}"),
-        validation_set=split_of("validation"),
+        beside_splits("validation"),
+        validation_set="data/prepared/validation.parquet",
     output:
         expand("artifacts/searches/{{search}}/{file}", file=SEARCH_FILES),
         job=record_path("search_layers", "{search}"),
@@ -15,7 +16,7 @@ rule search_layers:
         row=lambda wildcards: plain(STUDY.searches[wildcards.search]),
         quantized_folder=lambda wildcards: f"artifacts/onnx/{STUDY.searches[wildcards.search].onnx}",
         reference_folder=lambda wildcards: f"artifacts/onnx/{STUDY.searches[wildcards.search].reference}",
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input.validation_set, parent=True),
         folder="artifacts/searches/{search}",
         versions=lambda wildcards: versions_for("search_layers", wildcards.search, "onnx", "onnxruntime"),
         source=digest_of("search_layers.py"),

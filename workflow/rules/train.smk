@@ -3,7 +3,8 @@ from temper.training.checkpoint import SPLITS as TRAINING_SPLITS
 
 rule fine_tune:
     input:
-        *(split_of(name) for name in TRAINING_SPLITS),
+        expand("data/prepared/{split}.parquet", split=TRAINING_SPLITS),
+        beside_splits(*TRAINING_SPLITS),
         expand("data/prepared/{file}", file=PREPROCESSOR),
         raw_files.checkpoint_files(STUDY.model),
     output:
@@ -15,7 +16,7 @@ rule fine_tune:
         model=plain(STUDY.model),
         train=STUDY.train,
         seed=STUDY.seed,
-        data_folder=DATA_FOLDER,
+        data_folder=subpath(input[0], parent=True),
         folder=subpath(output[0], parent=True),
         versions=versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
