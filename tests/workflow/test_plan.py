@@ -43,7 +43,7 @@ def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
 def test_a_study_that_was_never_run_is_planned_whole(fresh):
     lines = fresh.temper("plan", "--directory", str(fresh.folder)).stdout.splitlines()
     assert lines[0] == "17 jobs would run:"
-    assert "  prepare_data: not there: data/prepared/calibration.parquet and 12 more" in lines
+    assert "  prepare_data: not there: data/prepared/calibration.json and 12 more" in lines
 
 
 def test_a_plan_that_cannot_be_made_ends_in_the_error_itself(fresh):

@@ -14,7 +14,7 @@ from typing import Any
 from temper.artifact import canonical_json, sha256, write_text
 from temper.errors import ArtifactError, LibraryError
 from temper.provenance import distribution_versions
-from temper.script_log import CLEAR_LINE, log_to, terminal
+from temper.script_log import log_to, say_lasting
 from temper.tracking import made_files
 from temper.tracking.holder import may_adopt
 
@@ -139,12 +139,6 @@ def adopt(rule: str, row: str, settings: Mapping[str, Any], inputs: Sequence[Any
     return made_files.put_back(rule, row, {**record.outputs, path: sha256(kept)})
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-    with terminal() as stream:
-        stream.write(f"{CLEAR_LINE if stream.isatty() else ''}{line}\n")
-
-
 @contextmanager
 def recorded(snakemake: Any) -> Iterator[None]:
     """Run a rule's work with its output in the rule's log, and leave the job record when it ends well.
@@ -160,7 +154,7 @@ def recorded(snakemake: Any) -> Iterator[None]:
     path = record_path(rule, row)
     with log_to(snakemake.log[0], rule):
         if adopt(rule, row, settings, snakemake.input):
-            _say(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
+            say_lasting(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
             raise SystemExit(0)
         check_versions(rule, row, settings.get("versions", {}))
         yield
