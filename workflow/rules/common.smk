@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from temper import devices, plugins, preflight, raw_files
-from temper.data.encoded import split_files
+from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.onnx_rows import precision_options
@@ -31,12 +31,13 @@ except PipelineError as error:
 BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
+PREPARED_PREPROCESSOR = expand(f"{PREPROCESSOR_FOLDER}/{{file}}", file=PREPROCESSOR)
 EXTERNAL_DATA = ("model.onnx.data",) if STUDY.onnx_external_data else ()
 SPLITS = ("train", "validation", "test", "calibration")
 
 PREPARED_FILES = expand(
     "data/prepared/{file}",
-    file=(*dict.fromkeys(file for split in SPLITS for file in split_files(split)), "data_card.json", *PREPROCESSOR),
+    file=(*dict.fromkeys(file for split in SPLITS for file in split_files(split)), "data_card.json", *PREPARED_PREPROCESSOR),
 )
 CHECKPOINT_FILES = expand(
     "artifacts/checkpoint/{file}",

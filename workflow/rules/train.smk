@@ -5,7 +5,7 @@ rule fine_tune:
     input:
         expand("data/prepared/{split}.parquet", split=TRAINING_SPLITS),
         beside_splits(*TRAINING_SPLITS),
-        expand("data/prepared/{file}", file=PREPROCESSOR),
+        expand("data/prepared/{file}", file=PREPARED_PREPROCESSOR),
         raw_files.checkpoint_files(STUDY.model),
     output:
         CHECKPOINT_FILES,

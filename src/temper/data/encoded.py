@@ -45,6 +45,9 @@ def _sequence_input(signature: Signature) -> str | None:
     return next((spec.name for spec in signature.inputs if _is_sequence(spec)), None)
 
 
+PREPROCESSOR_FOLDER = "preprocessor"  # below prepared data: one name for what has other files in each task
+
+
 def split_files(name: str) -> tuple[str, ...]:
     """What a job reads that reads a split of prepared data: its rows, its manifest, and the signature they are encoded for."""
     return f"{name}.parquet", f"{name}.json", "signature.json"

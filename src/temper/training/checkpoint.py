@@ -7,7 +7,7 @@ from typing import Any
 
 from temper import plugins
 from temper.artifact import copy_files, sha256, staged_folder, write_manifest, write_text
-from temper.data.encoded import check_split
+from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
 from temper.model_options import model_options
 from temper.provenance import versions
 from temper.signature import PREPROCESSOR_FILES, Signature
@@ -54,7 +54,8 @@ def make_checkpoint(
     network.config._name_or_path = ""  # where it came from is a path of this machine
     with staged_folder(folder) as scratch:
         network.save_pretrained(scratch, max_shard_size="1000GB")
-        copy_files((*PREPROCESSOR_FILES[signature.task], "signature.json"), data, scratch)
+        copy_files(PREPROCESSOR_FILES[signature.task], data / PREPROCESSOR_FOLDER, scratch)
+        copy_files(("signature.json",), data, scratch)
         write_text(scratch / "training_history.json", json.dumps(history, indent=2) + "\n")
         write_manifest(
             scratch / "checkpoint.json",
