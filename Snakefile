@@ -40,7 +40,7 @@ rule all:
 
 
 onstart:
-    holder.hold()
+    holder.hold([] if is_forced() else made_files.whole(STUDY.jobs))
 
 
 onsuccess:

@@ -164,4 +164,4 @@ def record(
 
 def compared(records: Sequence[Record], baseline: str, **analysis: float) -> dict[str, Any]:
     """What the report makes of records."""
-    return compare_records(records, baseline, {**ANALYSIS, **analysis}, ENGINES)
+    return compare_records("tiny", records, baseline, {**ANALYSIS, **analysis}, ENGINES)

@@ -76,24 +76,37 @@ def seal(content: Mapping[str, Any]) -> str:
 
 
 def write_manifest(
-    manifest: str | Path, *, kind: str, facts: Mapping[str, Any], inputs: Mapping[str, str] | None = None
+    manifest: str | Path,
+    *,
+    kind: str,
+    facts: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
+    files: Iterable[str] | None = None,
 ) -> None:
     """Write the manifest of the artifact whose files stand beside it.
 
     Args:
-        manifest: path of the JSON file; every other file of its folder is listed in it with size and digest.
+        manifest: path of the JSON file, which lists other files of its folder with size and digest.
         kind: what the artifact is, such as 'checkpoint' or 'onnx'.
         facts: what its maker wants known: versions, settings, results. No times of day, no absolute paths: equal
             work must give equal bytes.
         inputs: name to SHA-256 of what it was made from.
+        files: names of the files to list; all of the folder when None.
     """
     manifest = Path(manifest)
-    files = {
+    found = sorted(manifest.parent.rglob("*")) if files is None else [manifest.parent / name for name in sorted(files)]
+    listed = {
         path.relative_to(manifest.parent).as_posix(): {"sha256": sha256(path), "size_bytes": path.stat().st_size}
-        for path in sorted(manifest.parent.rglob("*"))
+        for path in found
         if path.is_file() and path != manifest and not path.name.startswith(".")
     }
-    content = {"format_version": FORMAT_VERSION, "kind": kind, "files": files, "made_from": dict(inputs or {}), **facts}
+    content = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "files": listed,
+        "made_from": dict(inputs or {}),
+        **facts,
+    }
     write_text(manifest, canonical_json({**content, SEAL: seal(content)}))
 
 

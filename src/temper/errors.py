@@ -22,6 +22,8 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
+CHANGES_NO_RESULT = "a job that raises one leaves no result; the reason in Unavailable is the words of who raises it"
+
 
 class PipelineError(Exception):
     """Says what was asked, what happened, what is spoiled by it and how to fix it."""

@@ -16,11 +16,13 @@ from temper import plugins
 from temper.errors import ArtifactError
 from temper.tracking.job_record import FOLDER, read_job_record, record_path
 from temper.tracking.jobs import Job, planned_jobs, snakemake_command
+from temper.tracking.made_files import whole
 from temper.tracking.sync import changed_keys
 
 # every rule's message is its name and, where it has one, its row
 _JOB = re.compile(r"^Job \d+: (?P<rule>\w+)(?: (?P<row>\S+))?\nReason: (?P<reason>.*)$", re.MULTILINE)
 SETTINGS_CHANGED = "its settings changed"
+_FOLLOWS = "follows "
 # what a changed key of a job's settings is in words; the key's own name where it is not listed
 _WORDS = (
     ("source", "its code changed"),
@@ -39,6 +41,11 @@ class PlannedJob:
     rule: str
     row: str
     reasons: tuple[str, ...]
+
+    @property
+    def only_follows(self) -> bool:
+        """Whether it would run for no other reason than that jobs before it do."""
+        return all(reason.startswith(_FOLLOWS) for reason in self.reasons)
 
     def __str__(self) -> str:
         return f"{self.rule}{f' {self.row}' if self.row else ''}: {'; '.join(self.reasons)}"
@@ -89,7 +96,7 @@ def _reasons(text: str) -> tuple[str, ...]:
         elif key == "Updated input files":
             found.append(f"changed: {shown}")
         elif key == "Input files updated by another job":
-            found.append("follows " + ", ".join(sorted({name.rpartition("/")[0] or name for name in names})))
+            found.append(_FOLLOWS + ", ".join(sorted({name.rpartition("/")[0] or name for name in names})))
         elif key.startswith("Set of input files has changed"):
             found.append("reads other files than last time")
         elif key.strip():
@@ -133,4 +140,7 @@ def plan() -> int:
     print(f"{len(planned)} jobs would run:")
     for job in planned:
         print(f"  {in_words(job, every.get((job.rule, job.row)))}")
+    may = sum(job.only_follows and bool(whole({job.rule: [job.row]})) for job in planned)
+    if may:
+        print(f"{may} of them only follow: where what one reads turns out the same, it adopts what it made last time.")
     return 0

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+CHANGES_NO_RESULT = "it finds the files that params.yaml names; each is in the digest for itself"
 FUNCTION = {
     "data": "load",
     "training": "train",

@@ -6,6 +6,7 @@ from typing import TextIO, TypeVar
 
 from temper.script_log import CLEAR_LINE, terminal
 
+CHANGES_NO_RESULT = "it counts on the terminal"
 Item = TypeVar("Item")
 REDRAWN_S = 0.1  # how often the line on a terminal is written anew
 SILENCE_S = 30.0  # how often a pipe gets a line

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from temper.errors import PipelineError, StorageError
 
+CHANGES_NO_RESULT = "it says where a job's words go"
 _STORAGE = {
     errno.ENOSPC: "free some space (docs/troubleshooting.md lists what may go)",
     errno.EDQUOT: "free some of your quota",

@@ -107,3 +107,15 @@ def test_each_of_snakemakes_reasons_is_put_in_words(reason, expected):
 )
 def test_changed_settings_are_named_with_both_values(rule, before, now, expected):
     assert changed_settings(rule, before, now) == expected
+
+
+@pytest.mark.parametrize(
+    ("reasons", "only"),
+    [
+        (["follows artifacts/checkpoint"], True),
+        (["follows artifacts/onnx/fp32", "its code changed"], False),
+        (["not there: artifacts/onnx/fp32/model.onnx"], False),
+    ],
+)
+def test_a_job_may_adopt_that_runs_for_others_sake_alone(reasons, only):
+    assert PlannedJob("measure", "ort", tuple(reasons)).only_follows == only

@@ -71,6 +71,11 @@ def jobs_in(output: str) -> list[str]:
     return sorted(job for job in jobs if not job.startswith("all "))
 
 
+def adopted_in(output: str) -> list[str]:
+    """The jobs of a run that adopted what they made before, sorted."""
+    return sorted(re.findall(r"^(.+): adopted: ", output, re.MULTILINE))
+
+
 def happened(output: str) -> str:
     """What the error in four parts says happened. Fails unless it has all four, and where a traceback is shown."""
     assert "Traceback" not in output, output
@@ -244,9 +249,12 @@ def finished_images(code: Path, made_once: MadeOnce, tmp_path_factory: pytest.Te
 
 @pytest.fixture
 def study(finished: StudyFolder, tmp_path: Path) -> Iterator[StudyFolder]:
-    """A copy of the finished study, times of files and Snakemake's own records included."""
+    """A copy of the finished study, times of files and Snakemake's own records included.
+
+    What could be adopted is left out (tests/workflow/test_adopted.py has it): what is planned here, really runs.
+    """
     folder = tmp_path / "study"
-    shutil.copytree(finished.folder, folder, symlinks=True)
+    shutil.copytree(finished.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("made-files"))
     yield StudyFolder(folder, finished.code)
     shutil.rmtree(folder)
 

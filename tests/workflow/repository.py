@@ -107,7 +107,8 @@ def checkout_of(finished: StudyFolder, folder: Path) -> Repository:
     """A checkout in which plain `snakemake` has finished the tiny study; DVC knows nothing of it yet."""
     made = make_repository(folder)
     for name in ("data", "artifacts", "logs", ".snakemake"):
-        shutil.copytree(finished / name, folder / name, symlinks=True, dirs_exist_ok=True)
+        ignore = shutil.ignore_patterns("made-files")  # what is planned here, really runs
+        shutil.copytree(finished / name, folder / name, symlinks=True, dirs_exist_ok=True, ignore=ignore)
     return made
 
 

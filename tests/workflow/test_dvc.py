@@ -244,7 +244,7 @@ def fake_gpu(folder: Path, driver: str) -> str:
     return str(tool.parent)
 
 
-def edit(made, path: str, old: str = "", new: str = "# edited\n") -> dict[str, str]:
+def edit(made, path: str, old: str = "", new: str = "EDITED = 1\n") -> dict[str, str]:
     text = (made / path).read_text()
     assert old in text
     (made / path).write_text(text.replace(old, new, 1) if old else text + new)

@@ -140,6 +140,7 @@ def test_a_changed_calibration_reruns_what_it_feeds_and_neither_training_nor_exp
         ({"precisions__fp16__keep_in_fp32": ["Softmax"]}, ["convert_precision fp16"]),
         ({"baseline__backend": "pytorch-cpu", "baseline__loads": "checkpoint"}, [*MEASURED, *JUDGED]),
         ({"analysis__latency_margin": 0.1}, JUDGED),
+        ({"study": "renamed"}, REPORT),
         ({"seed": 18}, ALL),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -176,14 +177,32 @@ def test_a_setting_changed_back_reruns_nothing(study):
 )
 def test_an_edited_file_reruns_what_runs_it(own_code, file, jobs):
     with open(own_code.code / file, "a") as module:
-        module.write("# edited\n")
+        module.write("EDITED = 1\n")
     assert own_code.planned() == sorted(jobs)
+
+
+def test_comments_docstrings_and_what_changes_no_result_rerun_nothing(own_code):
+    for file in ("calibration/nncf", "measurement/latency", "data/synthetic"):
+        module = own_code.code / f"src/temper/{file}.py"
+        module.write_text(module.read_text().replace('"""', '"""Edited: ', 1) + "# edited\n")
+    for file in (
+        "errors",
+        "progress",
+        "plugins",
+        "script_log",
+        "source_digest",
+        "tracking/job_record",
+        "tracking/holder",
+    ):
+        with open(own_code.code / f"src/temper/{file}.py", "a") as module:
+            module.write("EDITED = 1\n")
+    assert own_code.planned() == []
 
 
 def test_an_edited_backend_measures_its_candidates_anew_and_an_edit_undone_reruns_nothing(own_code):
     module = own_code.code / "src/temper/backends/openvino.py"
     text = module.read_text()
-    module.write_text(text + "# edited\n")
+    module.write_text(text + "EDITED = 1\n")
     assert jobs_in(own_code.snakemake()) == ["measure openvino-int8", *JUDGED]
     assert own_code.planned() == []
     module.write_text(text)
@@ -222,7 +241,7 @@ def test_training_with_fake_quantisation_reruns_for_what_it_reads(finished_image
     study = StudyFolder(copied, copy_code_of(finished_images.code, tmp_path / "code"))
     if isinstance(change, str):
         with open(study.code / change, "a") as module:
-            module.write("# edited\n")
+            module.write("EDITED = 1\n")
     else:
         study.set(**change)
     if isinstance(jobs, str):

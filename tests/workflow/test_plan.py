@@ -18,7 +18,7 @@ def test_a_changed_number_is_shown_with_its_old_value(study):
 
 def test_an_edited_module_is_named_as_code_and_not_as_a_setting(own_code):
     with open(own_code.code / "src/temper/backends/openvino.py", "a") as module:
-        module.write("# edited\n")
+        module.write("EDITED = 1\n")
     lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
     assert lines[0] == "3 jobs would run:"
     assert "  measure openvino-int8: its code changed" in lines
@@ -35,7 +35,7 @@ def test_a_lost_file_is_named(study):
 def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
     own_code.set(calibrations__main__samples=8)
     with open(own_code.code / "src/temper/calibration/nncf.py", "a") as module:
-        module.write("# edited\n")
+        module.write("EDITED = 1\n")
     lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
     assert "  calibrate main: calibration samples: 16 → 8; its code changed" in lines
 
@@ -43,7 +43,7 @@ def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
 def test_a_study_that_was_never_run_is_planned_whole(fresh):
     lines = fresh.temper("plan", "--directory", str(fresh.folder)).stdout.splitlines()
     assert lines[0] == "17 jobs would run:"
-    assert "  prepare_data: not there: data/prepared/calibration.parquet and 8 more" in lines
+    assert "  prepare_data: not there: data/prepared/calibration.json and 12 more" in lines
 
 
 def test_a_plan_that_cannot_be_made_ends_in_the_error_itself(fresh):

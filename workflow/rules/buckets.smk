@@ -1,8 +1,7 @@
 rule choose_buckets:
     input:
-        lambda wildcards: f"data/prepared/{STUDY.buckets[wildcards.buckets].split}.parquet",
-        signature="data/prepared/signature.json",
-        card="data/prepared/data_card.json",
+        lambda wildcards: beside_splits(STUDY.buckets[wildcards.buckets].split),
+        split=lambda wildcards: f"data/prepared/{STUDY.buckets[wildcards.buckets].split}.parquet",
     output:
         limits="artifacts/buckets/{buckets}.json",
         job=record_path("choose_buckets", "{buckets}"),
@@ -12,7 +11,7 @@ rule choose_buckets:
         buckets=any_of(STUDY.buckets),
     params:
         row=lambda wildcards: plain(STUDY.buckets[wildcards.buckets]),
-        data_folder=subpath(input.card, parent=True),
+        data_folder=subpath(input.split, parent=True),
         source=digest_of("choose_buckets.py"),
     message:
         "choose_buckets {wildcards.buckets}"

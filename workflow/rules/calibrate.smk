@@ -1,6 +1,7 @@
 rule calibrate:
     input:
         lambda wildcards: artifact_files(f"onnx/{STUDY.calibrations[wildcards.calibration].onnx}"),
+        beside_splits("calibration"),
         calibration_set="data/prepared/calibration.parquet",
     output:
         expand("artifacts/calibration/{{calibration}}/{file}", file=CALIBRATION_FILES),

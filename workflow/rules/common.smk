@@ -5,15 +5,17 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from temper import devices, params_file, plugins, preflight, raw_files
+from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.onnx_rows import precision_options
-from temper.provenance import measuring_machine, source_digest
+from temper.provenance import measuring_machine
 from temper.quantization.options import SEARCH_FILES
 from temper.report.files import REPORT_NAMES
 from temper.signature import PREPROCESSOR_FILES
+from temper.source_digest import source_digest
 from temper.study import read_study
-from temper.tracking import holder, kept_versions
+from temper.tracking import holder, kept_versions, made_files
 from temper.tracking.job_record import record_path
 
 try:
@@ -33,11 +35,13 @@ except PipelineError as error:
 BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
+PREPARED_PREPROCESSOR = expand(f"{PREPROCESSOR_FOLDER}/{{file}}", file=PREPROCESSOR)
 EXTERNAL_DATA = ("model.onnx.data",) if STUDY.onnx_external_data else ()
 SPLITS = ("train", "validation", "test", "calibration")
 
 PREPARED_FILES = expand(
-    "data/prepared/{file}", file=(*(f"{split}.parquet" for split in SPLITS), "data_card.json", "signature.json", *PREPROCESSOR)
+    "data/prepared/{file}",
+    file=(*dict.fromkeys(file for split in SPLITS for file in split_files(split)), "data_card.json", *PREPARED_PREPROCESSOR),
 )
 CHECKPOINT_FILES = expand(
     "artifacts/checkpoint/{file}",
@@ -48,6 +52,17 @@ CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
 REPORT_FILES = expand("artifacts/report/{file}", file=REPORT_NAMES)
 JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
+
+
+def is_forced():
+    """Whether this run was told to make something anew (--force, --forceall, --forcerun): then nothing is adopted."""
+    asked = workflow.dag_settings
+    return bool(asked.forcetargets or asked.forceall or asked.forcerun)
+
+
+def beside_splits(*names):
+    """What a job that reads splits reads with them: their manifests and the signature. No other split, and no data card."""
+    return expand("data/prepared/{file}", file=dict.fromkeys(file for name in names for file in split_files(name)[1:]))
 
 
 def any_of(rows):

@@ -4,6 +4,7 @@ from temper.export.to_onnx import LIBRARIES as EXPORT_LIBRARIES
 rule export_onnx:
     input:
         CHECKPOINT_FILES,
+        beside_splits("validation"),
         validation="data/prepared/validation.parquet",
     output:
         expand("artifacts/onnx/{{export}}/{file}", file=ONNX_FILES),

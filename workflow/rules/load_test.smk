@@ -5,7 +5,7 @@ from temper.load_test.generator import LIBRARY as LOADGEN
 rule load_test:
     input:
         lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
-        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
+        beside_splits("test"),
         test_set="data/prepared/test.parquet",
     output:
         record="artifacts/load_tests/{load_test}.json",
@@ -16,7 +16,6 @@ rule load_test:
         load_test=any_of(STUDY.load_tests),
     threads: workflow.cores  # the whole machine: no other job runs meanwhile
     params:
-        study=STUDY.study,
         row=lambda wildcards: STUDY.load_tests[wildcards.load_test],
         backend=lambda wildcards: plain(load_test_backend(wildcards)),
         library_version=lambda wildcards: version_of(

@@ -2,7 +2,7 @@ rule measure:
     input:
         lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
         artifact_files(STUDY.baseline.loads),
-        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
+        beside_splits("test"),
         test_set="data/prepared/test.parquet",
     output:
         record="artifacts/measurements/{candidate}.json",
@@ -13,7 +13,6 @@ rule measure:
         candidate=any_of(STUDY.candidates),
     threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
     params:
-        study=STUDY.study,
         row=lambda wildcards: plain(STUDY.candidates[wildcards.candidate]),
         backend=lambda wildcards: plain(backend_of(wildcards)),
         library_version=lambda wildcards: version_of(

@@ -10,6 +10,7 @@ rule train_quantized:
             row=STUDY.quantization_aware[wildcards.quantized].calibration,
             file=CALIBRATION_FILES,
         ),
+        beside_splits("train", "validation"),
         train_set="data/prepared/train.parquet",
         validation_set="data/prepared/validation.parquet",
     output:

@@ -1,6 +1,6 @@
 rule remeasure:
     input:
-        expand("data/prepared/{file}", file=("signature.json", "data_card.json")),
+        beside_splits("test"),
         records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
         jobs=[record_path("measure", candidate) for candidate in STUDY.candidates],
         test_set="data/prepared/test.parquet",
@@ -11,7 +11,6 @@ rule remeasure:
         "logs/remeasure.log",
     threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
     params:
-        study=STUDY.study,
         baseline=STUDY.baseline_candidate,
         baseline_backend=plain(BASELINE_BACKEND),
         baseline_version=version_of("backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version),

@@ -2,6 +2,7 @@ rule search_layers:
     input:
         lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].onnx}"),
         lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].reference}"),
+        beside_splits("validation"),
         validation_set="data/prepared/validation.parquet",
     output:
         expand("artifacts/searches/{{search}}/{file}", file=SEARCH_FILES),

@@ -1,6 +1,11 @@
+from temper.training.checkpoint import SPLITS as TRAINING_SPLITS
+
+
 rule fine_tune:
     input:
-        PREPARED_FILES,
+        expand("data/prepared/{split}.parquet", split=TRAINING_SPLITS),
+        beside_splits(*TRAINING_SPLITS),
+        expand("data/prepared/{file}", file=PREPARED_PREPROCESSOR),
         raw_files.checkpoint_files(STUDY.model),
     output:
         CHECKPOINT_FILES,

@@ -6,7 +6,6 @@ with recorded(snakemake):
     from temper.load_test.record import load_test
 
     load_test(
-        study=snakemake.params.study,
         name=snakemake.wildcards.load_test,
         row=snakemake.params.row,
         backend=snakemake.params.backend,

@@ -6,7 +6,6 @@ with recorded(snakemake):
     from temper.measurement.measure import measure
 
     measure(
-        study=snakemake.params.study,
         candidate=snakemake.wildcards.candidate,
         row=snakemake.params.row,
         backend=snakemake.params.backend,

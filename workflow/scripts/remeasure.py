@@ -6,7 +6,6 @@ with recorded(snakemake):
     from temper.measurement.remeasure import remeasure
 
     remeasure(
-        study=snakemake.params.study,
         records=snakemake.input.records,
         baseline=snakemake.params.baseline,
         baseline_backend=snakemake.params.baseline_backend,

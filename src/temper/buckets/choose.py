@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from temper.artifact import read_manifest, sha256, staged_folder, write_manifest
+from temper.artifact import sha256, staged_folder, write_manifest
 from temper.buckets.limits import Choice, Cost, Lengths, choose, rounded, token_cost, transformer_cost
 from temper.buckets.options import BucketsRow
 from temper.buckets.record import KIND
-from temper.data.encoded import read_split, row_lengths
+from temper.data.encoded import check_split, read_split, row_lengths
 from temper.signature import Signature
 
 
@@ -23,14 +23,14 @@ def choose_buckets(*, data_folder: str | Path, file: str | Path, row: Mapping[st
         row: a `BucketsRow`.
 
     Raises:
-        ArtifactError: the split is not what the data card says.
+        ArtifactError: the split is not what was prepared.
     """
     asked, data, target = BucketsRow.model_validate(dict(row)), Path(data_folder), Path(file)
     split_file = f"{asked.split}.parquet"
-    card = read_manifest(data / "data_card.json", kind="data", verify=[split_file, "signature.json"])
+    longest = check_split(data, asked.split)["max_tokens"]
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
     lengths = row_lengths(read_split(data / split_file, signature), signature)
-    facts = _facts(lengths, asked, card["max_tokens"])
+    facts = _facts(lengths, asked, longest)
     with staged_folder(target.parent) as scratch:
         inputs = {split_file: sha256(data / split_file), "signature.json": sha256(data / "signature.json")}
         facts = {"row": asked.model_dump(mode="json"), **facts}

@@ -13,7 +13,7 @@ from temper import plugins
 from temper.artifact import read_manifest, sha256, staged_folder, write_manifest
 from temper.calibration.cache import CACHE_FILE, QUANTIZED_FILE, Collected
 from temper.calibration.rows import Calls, choose
-from temper.data.encoded import read_split
+from temper.data.encoded import check_split, read_split
 from temper.errors import ArtifactError
 from temper.onnx_file import MANIFEST, load, strip_provenance
 from temper.provenance import versions
@@ -51,7 +51,7 @@ def calibrate(
     """
     source, data = Path(onnx_folder), Path(data_folder)
     read_manifest(source / MANIFEST, kind="onnx")
-    read_manifest(data / "data_card.json", kind="data", verify=["calibration.parquet"])
+    check_split(data, "calibration")
     signature = Signature.model_validate_json((source / "signature.json").read_text(encoding="utf-8"))
     split = choose(
         read_split(data / "calibration.parquet", signature),

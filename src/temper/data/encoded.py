@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from temper.artifact import read_manifest, write_manifest
 from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
@@ -42,6 +43,34 @@ def _is_sequence(spec: TensorSpec) -> bool:
 def _sequence_input(signature: Signature) -> str | None:
     """Name of an input whose rows differ in length (all such inputs agree in it); None for images."""
     return next((spec.name for spec in signature.inputs if _is_sequence(spec)), None)
+
+
+PREPROCESSOR_FOLDER = "preprocessor"  # below prepared data: one name for what has other files in each task
+
+
+def split_files(name: str) -> tuple[str, ...]:
+    """What a job reads that reads a split of prepared data: its rows, its manifest, and the signature they are encoded for."""
+    return f"{name}.parquet", f"{name}.json", "signature.json"
+
+
+def write_split_manifest(folder: str | Path, name: str, *, max_tokens: int | None) -> None:
+    """Write <name>.json beside a split: who reads one split depends on no other, and on nothing that the data card says.
+
+    Args:
+        max_tokens: longest row that the model is given; None for images.
+    """
+    rows, manifest, signature = split_files(name)
+    facts = {"split": name, "max_tokens": max_tokens}
+    write_manifest(Path(folder) / manifest, kind="split", facts=facts, files=(rows, signature))
+
+
+def check_split(folder: str | Path, name: str) -> dict[str, Any]:
+    """Check a split and its signature against the digests of their maker; return what its manifest says: max_tokens.
+
+    Raises:
+        ArtifactError: they are not the files that were prepared.
+    """
+    return read_manifest(Path(folder) / split_files(name)[1], kind="split")
 
 
 def write_split(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from temper.artifact import staged_folder, write_manifest, write_text
-from temper.data.encoded import write_split
+from temper.data.encoded import PREPROCESSOR_FOLDER, write_split, write_split_manifest
 from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
 from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits, list_rows
 from temper.errors import DataError
@@ -156,8 +156,8 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
         data: the `data:` section of params.yaml.
         model: the `model:` section.
         seed: draws the splits (and synthetic rows); equal arguments and equal source give equal bytes.
-        folder: gets train, validation, test and calibration.parquet, signature.json, the preprocessor's files and,
-            last, the manifest data_card.json.
+        folder: gets train, validation, test and calibration.parquet, each with a manifest (train.json …), signature.json,
+            the preprocessor's files in preprocessor/ and, last, the manifest of all, data_card.json.
 
     Raises:
         DataError: the source does not hold what the sections say. Nothing is written then.
@@ -189,7 +189,9 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
     with staged_folder(folder) as staged:
         for name in SPLITS:
             write_split(staged / f"{name}.parquet", parts[name], encoded[name].inputs, signature)
-        preprocessor.save(staged)
+        preprocessor.save(staged / PREPROCESSOR_FOLDER)
         write_text(staged / "signature.json", signature.as_json())
+        for name in SPLITS:
+            write_split_manifest(staged, name, max_tokens=max_tokens)
         facts = {"seed": seed, "task": checked_model.task, "max_tokens": max_tokens, "notes": loaded.notes, **card}
         write_manifest(staged / "data_card.json", kind="data", facts=facts)

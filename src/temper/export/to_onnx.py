@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from temper.artifact import read_manifest, sha256
-from temper.data.encoded import Split, collate, read_split
+from temper.data.encoded import Split, check_split, collate, read_split
 from temper.errors import ArtifactError, ParityError
 from temper.onnx_file import write_onnx_artifact
 from temper.signature import Signature, Tensors
@@ -108,7 +108,7 @@ def export_onnx(
     """
     checkpoint, data = Path(checkpoint_folder), Path(data_folder)
     read_manifest(checkpoint / "checkpoint.json", kind="checkpoint")
-    read_manifest(data / "data_card.json", kind="data", verify=["validation.parquet"])
+    check_split(data, "validation")
     signature = Signature.model_validate_json((checkpoint / "signature.json").read_text(encoding="utf-8"))
     split = read_split(data / "validation.parquet", signature)
     network = load_checkpoint(checkpoint, signature.task)

@@ -10,7 +10,7 @@ from typing import Any
 from temper.artifact import read_manifest
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner, warmup_calls
-from temper.data.encoded import read_split
+from temper.data.encoded import check_split, read_split
 from temper.devices import nvidia_gpus
 from temper.errors import LoadTestError, PipelineError, Unavailable
 from temper.library import installed_version
@@ -85,8 +85,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     kind = _KINDS[request["loads"].partition("/")[0]]
     manifest = read_manifest(Path(request["artifact"]) / f"{kind}.json", kind=kind)
     data = Path(request["data_folder"])
-    card = read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
-    check_length(request["workload"], card["max_tokens"])
+    check_length(request["workload"], check_split(data, "test")["max_tokens"])
     gpus = len(nvidia_gpus()) if backend["gpus"] else 0
     if backend["gpus"] > gpus:
         have = f"this machine has {gpus or 'none'}"

@@ -25,7 +25,7 @@ class LoadTestRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     schema_version: Literal[1]
-    study: str
+    study: str = ""  # as of a measurement's record
     load_test: str
     status: Literal["measured", "not measured"]
     reason: str | None
@@ -42,7 +42,6 @@ class LoadTestRecord(BaseModel):
 
 def load_test(
     *,
-    study: str,
     name: str,
     row: Mapping[str, Any],
     backend: Mapping[str, Any],
@@ -59,7 +58,6 @@ def load_test(
     """Run one load test and write its record.
 
     Args:
-        study: name of the study.
         name: of the row of `load_tests:`.
         row: that row.
         backend: the row of `backends:` that it names.
@@ -105,7 +103,6 @@ def load_test(
         facts |= {"status": "not measured", "reason": lacking.reason}
     written = LoadTestRecord(
         schema_version=1,
-        study=study,
         load_test=name,
         row=dict(row),
         backend=dict(backend) | {"library_version": library_version},

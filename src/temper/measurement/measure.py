@@ -9,7 +9,7 @@ import numpy as np
 from temper import plugins
 from temper.artifact import read_manifest
 from temper.backends.runner import depends_on_batch
-from temper.data.encoded import read_split
+from temper.data.encoded import check_split, read_split
 from temper.devices import gpu_indices, nvidia_gpus
 from temper.errors import Unavailable
 from temper.evidence.census import census
@@ -78,7 +78,6 @@ def _accuracy(taken: Json, labels: Any, signature: Signature, stated: int) -> Ac
 
 def measure(
     *,
-    study: str,
     candidate: str,
     row: Mapping[str, Any],
     backend: Mapping[str, Any],
@@ -98,7 +97,6 @@ def measure(
     """Measure one candidate beside the baseline and write its record.
 
     Args:
-        study: name of the study.
         candidate: name of the candidate.
         row: its row of `candidates:`.
         backend: the row of `backends:` that it names.
@@ -127,9 +125,9 @@ def measure(
     described = describe_artifact(row["loads"], Path(artifact))
     reference = describe_artifact(baseline["loads"], Path(baseline_artifact))
     data = Path(data_folder)
-    card = read_manifest(data / "data_card.json", kind="data", verify=["test.parquet", "signature.json"])
+    longest = check_split(data, "test")["max_tokens"]
     for sizes in workloads.values():
-        check_length(sizes, card["max_tokens"])
+        check_length(sizes, longest)
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
     names = (candidate, row["loads"].partition("/")[2])
     if module.PREDICTS and kind == "onnx":
@@ -139,7 +137,6 @@ def measure(
     timed_gpus: tuple[list[Json] | None, list[Json] | None] = (None, None)
     facts: Json = {
         "schema_version": 2,
-        "study": study,
         "candidate": candidate,
         "backend": {"name": row["backend"], "library_version": library_version, **backend},
         "measurement": dict(measurement),

@@ -151,7 +151,7 @@ class Record(_Closed):
     """One candidate's measurement."""
 
     schema_version: Literal[2]
-    study: str
+    study: str = ""  # of records that still name it: the report does, and another name measures nothing anew
     candidate: str
     status: Literal["measured", "not measured"]
     reason: str | None  # why not, where not

@@ -163,7 +163,6 @@ class _Study:
 
 def remeasure(
     *,
-    study: str,
     records: Sequence[str],
     baseline: str,
     baseline_backend: Mapping[str, Any],
@@ -181,7 +180,6 @@ def remeasure(
     where all holds, and what cannot be timed on this machine is left as it is.
 
     Args:
-        study: name of the study.
         records: paths of the records of all candidates.
         baseline: the candidate that is the baseline itself.
         baseline_backend: the row of `backends:` that it runs on.
@@ -232,7 +230,6 @@ def remeasure(
     take(wanted)
     content = Remeasurements(
         schema_version=SCHEMA_VERSION,
-        study=study,
         latency_margin=latency_margin,
         cells=taken.cells,
         source_digest=source_digest,

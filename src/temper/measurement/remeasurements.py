@@ -26,7 +26,7 @@ class Remeasurements(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     schema_version: int
-    study: str
+    study: str = ""  # as of a record
     latency_margin: float
     cells: dict[str, dict[str, Remeasured]]
     source_digest: str

@@ -66,7 +66,7 @@ def check_length(workload: Mapping[str, Any], longest: int | None) -> None:
 
     Args:
         workload: sizes by axis, or batch_size and real_lengths, whose rows are no longer than the data's.
-        longest: most tokens that the model takes: max_tokens of the data card. None for images.
+        longest: most tokens that the model takes: max_tokens of the split. None for images.
 
     Raises:
         DataError: its rows are longer.

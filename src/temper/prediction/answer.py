@@ -11,7 +11,7 @@ import numpy.typing as npt
 from temper.artifact import read_manifest
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner, TakesSomeSizes
-from temper.data.encoded import Split, row_lengths
+from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
 from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
 from temper.data.source import Examples, list_rows
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
@@ -94,9 +94,10 @@ def prepared(files: dict[str, str]) -> Prepared:
     folder = Path(DATA_FOLDER)
     read_manifest(folder / "data_card.json", kind="data", verify=["signature.json"])
     signature = Signature.model_validate_json((folder / "signature.json").read_text(encoding="utf-8"))
-    own = PREPROCESSOR_FILES[signature.task]
+    own = {f"{PREPROCESSOR_FOLDER}/{name}": name for name in PREPROCESSOR_FILES[signature.task]}
     card = read_manifest(folder / "data_card.json", kind="data", verify=own)
-    other = [name for name in own if files.get(name, card["files"][name]["sha256"]) != card["files"][name]["sha256"]]
+    listed = {name: card["files"][path]["sha256"] for path, name in own.items()}
+    other = [name for name, digest in listed.items() if files.get(name, digest) != digest]
     if other:
         raise ArtifactError(
             asked="preprocess as the artifact's study does",
@@ -104,7 +105,9 @@ def prepared(files: dict[str, str]) -> Prepared:
             spoiled=NOTHING,
             fix="finish the study: its data was prepared anew after the artifact was made",
         )
-    model = CheckpointModel(task=signature.task, source="checkpoint", checkpoint=str(folder), revision=None)
+    model = CheckpointModel(
+        task=signature.task, source="checkpoint", checkpoint=str(folder / PREPROCESSOR_FOLDER), revision=None
+    )
     preprocessor = build_preprocessor(model, Examples(origin=str(folder), labels=[]))
     return Prepared(signature, preprocessor, card["max_tokens"])
 

@@ -16,7 +16,7 @@ from onnx import ModelProto
 
 from temper.artifact import copy_files, read_manifest, sha256, write_manifest
 from temper.calibration.cache import CACHE_FILE, Ranges, read_cache
-from temper.data.encoded import Split, collate, read_split, row_lengths
+from temper.data.encoded import Split, check_split, collate, read_split, row_lengths
 from temper.errors import ParityError, PipelineError
 from temper.export.to_onnx import export_onnx
 from temper.measurement.accuracy import accuracy
@@ -209,7 +209,8 @@ def train_quantized(
     checkpoint, source, data = Path(checkpoint_folder), Path(onnx_folder), Path(data_folder)
     read_manifest(checkpoint / "checkpoint.json", kind="checkpoint")
     read_manifest(source / MANIFEST, kind="onnx")
-    read_manifest(data / "data_card.json", kind="data", verify=["train.parquet", "validation.parquet"])
+    for split in ("train", "validation"):
+        check_split(data, split)
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise PipelineError(
             asked="train with fake quantisation on cuda",
@@ -261,7 +262,7 @@ def train_quantized(
             "checkpoint": sha256(checkpoint / "checkpoint.json"),
             "model.onnx": sha256(source / "model.onnx"),
             CACHE_FILE: sha256(Path(calibration_folder) / CACHE_FILE),
-            "data_card": sha256(data / "data_card.json"),
+            **{f"{split}.parquet": sha256(data / f"{split}.parquet") for split in ("train", "validation")},
         },
         libraries=LIBRARIES,
     )

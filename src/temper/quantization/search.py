@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifact import read_manifest, sha256, staged_folder, write_manifest
-from temper.data.encoded import read_split
+from temper.data.encoded import check_split, read_split
 from temper.errors import ArtifactError, DataError
 from temper.onnx_file import MANIFEST, load
 from temper.provenance import versions
@@ -195,7 +195,7 @@ def search_layers(
     quantized_path, reference_path, data = Path(quantized_folder), Path(reference_folder), Path(data_folder)
     for path in (quantized_path, reference_path):
         read_manifest(path / MANIFEST, kind="onnx")
-    read_manifest(data / "data_card.json", kind="data", verify=["validation.parquet"])
+    check_split(data, "validation")
     signature = Signature.model_validate_json((reference_path / "signature.json").read_text(encoding="utf-8"))
     split = read_split(data / "validation.parquet", signature)
     if asked.rows > len(split.labels):

@@ -99,11 +99,16 @@ def _check_inputs(records: Sequence[Record]) -> None:
 
 
 def compare_records(
-    records: Sequence[Record], baseline: str, analysis: Mapping[str, float], engines: Mapping[str, Mapping[str, Any]]
+    study: str,
+    records: Sequence[Record],
+    baseline: str,
+    analysis: Mapping[str, float],
+    engines: Mapping[str, Mapping[str, Any]],
 ) -> Json:
     """Every candidate against the baseline: artifacts/report/comparison.json.
 
     Args:
+        study: its name, which its records need not know.
         records: of all candidates, in the order of params.yaml.
         baseline: the candidate that is the baseline itself.
         analysis: the section of that name.
@@ -124,7 +129,7 @@ def compare_records(
             cell |= not_faster(record, name, records, cells, margin)
     return {
         "schema_version": SCHEMA_VERSION,
-        "study": records[0].study,
+        "study": study,
         "baseline": baseline,
         "analysis": dict(analysis),
         "noise": noise(reference),

@@ -124,7 +124,7 @@ def read_filed_study(folder: Path) -> FiledStudy:
     entries = read_withdrawn(folder, list(params["candidates"]), workloads)
     records = tuple(without_withdrawn(record, entries) for record in measured)
     engines = {**params["engines"], **params.get("bucketed_engines", {})}  # older studies have the first alone
-    compared = compare_records(records, baseline_of(params), params["analysis"], engines)
+    compared = compare_records(folder.name, records, baseline_of(params), params["analysis"], engines)
     return FiledStudy(folder, params, records, compared, tuple(measured), entries)
 
 

@@ -146,7 +146,7 @@ def write_summary(
     check_jobs(jobs)
     taken_again = None if remeasurements is None else read_remeasurements(remeasurements)
     read = settled([read_record(path) for path in records], taken_again)
-    compared = compare_records(read, baseline, analysis, engines)
+    compared = compare_records(study, read, baseline, analysis, engines)
     decision = decide(read, compared)
     shown = summary(read, compared, decision)
     with staged_folder(folder) as scratch:

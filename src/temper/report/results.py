@@ -96,7 +96,7 @@ def _check_name(study: str) -> None:
             asked=f"file the records of studies/{here.name}",
             happened=f"its params.yaml says study: {study}, which is another folder's name",
             spoiled="nothing was copied: they would have replaced that study's records",
-            fix=f"set study: {here.name} and run it again: a record names its study, so its measurements are taken anew",
+            fix=f"set study: {here.name} and run it again: that makes the report anew and nothing else",
         )
 
 

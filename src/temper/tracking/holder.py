@@ -5,12 +5,15 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from temper.artifact import canonical_json, write_text
 from temper.errors import BusyError
 from temper.measurement.patience import RUN
 
+CHANGES_NO_RESULT = "it says who works in a folder"
 HOLDER = Path(".snakemake/temper/running.json")
 
 
@@ -23,14 +26,19 @@ def _started(pid: int) -> str | None:
         return None
 
 
-def hold() -> None:
-    """Note that this process works here."""
+def hold(adoptable: Iterable[str] = ()) -> None:
+    """Note that this process works here.
+
+    Args:
+        adoptable: 'rule/row' of the jobs that may put back what they made last time; none of a run that is told to force jobs.
+    """
     content = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "started": _started(os.getpid()),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": " ".join(["snakemake", *sys.argv[1:]]),
+        "adoptable": list(adoptable),
     }
     write_text(HOLDER, canonical_json(content))
     os.environ[RUN] = (
@@ -38,18 +46,26 @@ def hold() -> None:
     )
 
 
+def may_adopt(rule: str, row: str) -> bool:
+    """Whether the run that works here lets this job of its own put back what it made last time."""
+    try:
+        return f"{rule}/{row}" in json.loads(HOLDER.read_text(encoding="utf-8"))["adoptable"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def release() -> None:
     """Remove the note."""
     HOLDER.unlink(missing_ok=True)
 
 
-def holder() -> dict[str, str] | None:
+def holder() -> dict[str, Any] | None:
     """The run that works here, or None. A note whose process has ended (a kill, a power cut) does not count.
 
     Whether a process of another machine still lives cannot be asked from here: its note counts.
     """
     try:
-        note: dict[str, str] = json.loads(HOLDER.read_text(encoding="utf-8"))
+        note: dict[str, Any] = json.loads(HOLDER.read_text(encoding="utf-8"))
         pid = int(note["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -4,7 +4,6 @@ It travels with the artifact (DVC, a copy), so the truth about an artifact never
 Digests are SHA-256 over bytes; settings are the job's params as the Snakefile gave them.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,11 @@ from typing import Any
 from temper.artifact import canonical_json, sha256, write_text
 from temper.errors import ArtifactError, LibraryError
 from temper.provenance import distribution_versions
-from temper.script_log import log_to
+from temper.script_log import log_to, say_lasting
+from temper.tracking import made_files
+from temper.tracking.holder import may_adopt
 
+CHANGES_NO_RESULT = "it writes beside a result what the job was asked and what it read"
 FOLDER = "artifacts/jobs"
 LEDGER = ".snakemake/temper/made"  # this folder's own memory, never shared: the job records that Snakemake left here
 FORMAT_VERSION = 1
@@ -89,12 +91,16 @@ def remember(rule: str, row: str) -> None:
     write_text(ledger_path(rule, row), sha256(record_path(rule, row)) + "\n")
 
 
+def remembered(rule: str, row: str) -> str | None:
+    """SHA-256 of the job record that Snakemake left here; None where it left none."""
+    noted = ledger_path(rule, row)
+    return noted.read_text(encoding="utf-8").strip() if noted.is_file() else None
+
+
 def is_remembered(rule: str, row: str) -> bool:
     """Whether the job record on disk is the one that Snakemake left here, byte for byte."""
-    path, noted = Path(record_path(rule, row)), ledger_path(rule, row)
-    if not noted.is_file():
-        return False
-    return noted.read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
+    noted = remembered(rule, row)
+    return noted is not None and noted == sha256(record_path(rule, row))
 
 
 def check_versions(rule: str, row: str, wanted: Mapping[str, str]) -> None:
@@ -114,21 +120,47 @@ def check_versions(rule: str, row: str, wanted: Mapping[str, str]) -> None:
         )
 
 
+def adopt(rule: str, row: str, settings: Mapping[str, Any], inputs: Sequence[Any]) -> bool:
+    """Put back what this job made last time, where it would be made again of the same; whether that was done.
+
+    The same are: its settings (its code's digest and the versions of libraries among them), and the bytes of every file it
+    reads. Its record comes back with its files, byte for byte: a measurement keeps the time at which it was taken.
+    """
+    path = record_path(rule, row)
+    kept = made_files.kept_folder(rule, row) / path
+    if not may_adopt(rule, row) or not kept.is_file() or sha256(kept) != remembered(rule, row):
+        return False
+    record = read_job_record(kept)
+    files = sorted(map(str, inputs), key=lambda file: Path(file).stat().st_size)
+    if record.settings != settings or record.inputs.keys() != set(files):
+        return False
+    if any(record.inputs[file] != sha256(file) for file in files):  # the small ones first: one that differs is enough
+        return False
+    return made_files.put_back(rule, row, {**record.outputs, path: sha256(kept)})
+
+
 @contextmanager
 def recorded(snakemake: Any) -> Iterator[None]:
     """Run a rule's work with its output in the rule's log, and leave the job record when it ends well.
 
     Args:
         snakemake: what Snakemake hands to a script: rule, wildcards, params, input, output, log.
+
+    Raises:
+        SystemExit: 0 before any work, where what the job made last time was adopted.
     """
     rule, row = str(snakemake.rule), next(iter(map(str, snakemake.wildcards)), "")
     settings = plain_settings(dict(snakemake.params.items()))
     path = record_path(rule, row)
     with log_to(snakemake.log[0], rule):
+        if adopt(rule, row, settings, snakemake.input):
+            say_lasting(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
+            raise SystemExit(0)
         check_versions(rule, row, settings.get("versions", {}))
         yield
         written = [str(file) for file in snakemake.output if str(file) != path]
         write_job_record(JobRecord(rule, row, settings, digests(snakemake.input), digests(written)))
+        made_files.keep(rule, row, [*written, path])
 
 
 def digests(files: Sequence[Any]) -> dict[str, str]:

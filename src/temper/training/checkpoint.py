@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from temper import plugins
-from temper.artifact import copy_files, read_manifest, sha256, staged_folder, write_manifest, write_text
+from temper.artifact import copy_files, sha256, staged_folder, write_manifest, write_text
+from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
 from temper.model_options import model_options
 from temper.provenance import versions
 from temper.signature import PREPROCESSOR_FILES, Signature
 from temper.statistics.classification import Worth
 from temper.training.validation import say, worth_on_validation
+
+SPLITS = ("train", "validation")  # what a method may read
 
 
 def make_checkpoint(
@@ -33,7 +36,8 @@ def make_checkpoint(
     """
     data = Path(data_folder)
     module = plugins.load("training", train["method"])
-    read_manifest(data / "data_card.json", kind="data", verify=["signature.json"])
+    for split in SPLITS:
+        check_split(data, split)
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
     network, history = module.train(
         options=module.Options.model_validate(train),
@@ -50,11 +54,13 @@ def make_checkpoint(
     network.config._name_or_path = ""  # where it came from is a path of this machine
     with staged_folder(folder) as scratch:
         network.save_pretrained(scratch, max_shard_size="1000GB")
-        copy_files((*PREPROCESSOR_FILES[signature.task], "signature.json"), data, scratch)
+        copy_files(PREPROCESSOR_FILES[signature.task], data / PREPROCESSOR_FOLDER, scratch)
+        copy_files(("signature.json",), data, scratch)
         write_text(scratch / "training_history.json", json.dumps(history, indent=2) + "\n")
         write_manifest(
             scratch / "checkpoint.json",
             kind="checkpoint",
             facts={"seed": seed, "train": dict(train), "versions": versions(*module.LIBRARIES)},
-            inputs={"data_card": sha256(data / "data_card.json")},
+            inputs={f"{split}.parquet": sha256(data / f"{split}.parquet") for split in SPLITS}
+            | {"signature.json": sha256(data / "signature.json")},
         )

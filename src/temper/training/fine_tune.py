@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from temper.artifact import read_manifest
-from temper.data.encoded import collate, read_split, row_lengths
+from temper.data.encoded import PREPROCESSOR_FOLDER, collate, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.model_options import ModelOptions
 from temper.progress import progress
@@ -82,7 +81,6 @@ def train(
     """
     import torch
 
-    read_manifest(data_folder / "data_card.json", kind="data", verify=["train.parquet", "validation.parquet"])
     if options.device == "cuda" and not torch.cuda.is_available():
         raise PipelineError(
             asked="fine-tune on cuda",
@@ -93,7 +91,7 @@ def train(
     torch.manual_seed(seed)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=options.device == "cuda")
-    network = initial_model(model, signature, data_folder, fresh_head=True).to(options.device)
+    network = initial_model(model, signature, data_folder / PREPROCESSOR_FOLDER, fresh_head=True).to(options.device)
     train_split = read_split(data_folder / "train.parquet", signature)
     validation = read_split(data_folder / "validation.parquet", signature)
     every_row = np.arange(len(validation))

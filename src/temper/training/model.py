@@ -115,7 +115,7 @@ def initial_model(options: ModelOptions, signature: Signature, tokenizer_folder:
     Args:
         options: the `model:` section.
         signature: inputs and label names of the prepared data.
-        tokenizer_folder: prepared data; an architecture trained from scratch takes its vocabulary from there.
+        tokenizer_folder: preprocessor/ of prepared data; an architecture trained from scratch takes its vocabulary from there.
         fresh_head: whether a checkpoint without a classifier of this many labels gets a new one (fine-tuning), or is
             refused (it is to be used as it is).
 

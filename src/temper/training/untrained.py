@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from temper.data.encoded import PREPROCESSOR_FOLDER
 from temper.model_options import ModelOptions
 from temper.signature import Signature
 from temper.training.model import initial_model
@@ -31,4 +32,4 @@ def train(
     import torch
 
     torch.manual_seed(seed)
-    return initial_model(model, signature, data_folder, fresh_head=True).eval(), {"epochs": []}
+    return initial_model(model, signature, data_folder / PREPROCESSOR_FOLDER, fresh_head=True).eval(), {"epochs": []}

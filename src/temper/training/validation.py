@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from temper.artifact import read_manifest
-from temper.data.encoded import Split, collate, read_split
+from temper.data.encoded import Split, check_split, collate, read_split
 from temper.script_log import say_lasting
 from temper.signature import Signature
 from temper.statistics.classification import Worth, worth
@@ -36,7 +35,7 @@ def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> 
     Raises:
         ArtifactError: the validation rows are not what was prepared.
     """
-    read_manifest(data_folder / "data_card.json", kind="data", verify=["validation.parquet"])
+    check_split(data_folder, "validation")
     split = read_split(data_folder / "validation.parquet", signature)
     if not len(split):
         return None

@@ -4,7 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from temper.data.encoded import Split, collate, padding_share, read_split, write_split
+from temper.data.encoded import (
+    Split,
+    check_split,
+    collate,
+    padding_share,
+    read_split,
+    write_split,
+    write_split_manifest,
+)
 from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.signature import Signature, TensorSpec
@@ -89,6 +97,22 @@ def test_two_thousand_rows_collate_in_a_tenth_of_a_second():
     start = time.process_time()  # CPU time: other work on this machine must not fail the test
     collate(split, range(2000), text_signature(), sequence_length=64)
     assert time.process_time() - start < 0.1
+
+
+def test_a_split_is_checked_with_its_signature_and_with_no_other_split(tmp_path: Path):
+    for name in ("train", "test"):
+        examples = Examples(origin="rows", labels=[0], texts=[("a",)])
+        write_split(tmp_path / f"{name}.parquet", examples, text_split([3]).inputs, text_signature())
+    (tmp_path / "signature.json").write_text(text_signature().as_json())
+    write_split_manifest(tmp_path, "train", max_tokens=12)
+    (tmp_path / "test.parquet").write_text("altered")
+    assert check_split(tmp_path, "train")["max_tokens"] == 12
+    for name in ("train.parquet", "signature.json"):
+        before = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(before + b" ")
+        with pytest.raises(ArtifactError, match=name):
+            check_split(tmp_path, "train")
+        (tmp_path / name).write_bytes(before)
 
 
 def test_a_split_that_is_absent_broken_or_of_another_signature_is_an_error(tmp_path: Path):

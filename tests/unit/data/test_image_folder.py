@@ -176,5 +176,5 @@ def test_equal_files_give_equal_bytes_in_whatever_order_they_were_made(data, ima
     shutil.rmtree("raw/train")
     fill("raw/train", 10, tuple(reversed(LABELS)))
     prepare_data(data=data, model=image_model, seed=3, folder="two")
-    for path in sorted(Path("one").iterdir()):
-        assert path.read_bytes() == Path("two", path.name).read_bytes(), path.name
+    for path in (path for path in sorted(Path("one").rglob("*")) if path.is_file()):
+        assert path.read_bytes() == (Path("two") / path.relative_to("one")).read_bytes(), path.name

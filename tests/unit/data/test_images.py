@@ -107,7 +107,7 @@ def test_an_image_on_its_own_gives_what_its_prepared_row_holds(study: Path, imag
     signature = Signature.model_validate_json(Path("data/signature.json").read_text())
     row = read_split("data/test.parquet", signature).inputs["pixel_values"][7]
     Image.fromarray(load(Options.model_validate(data), 3).test.images[7]).save("seven.png")
-    values = read_image("seven.png", load_image_preprocessor("data"))
+    values = read_image("seven.png", load_image_preprocessor("data/preprocessor"))
     assert values.dtype == np.float32
     assert values.shape == (3, 16, 16)
     assert np.array_equal(values, row)

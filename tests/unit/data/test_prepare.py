@@ -25,12 +25,19 @@ SYNTHETIC = {
 }
 DIGITS = {"source": "digits", "validation_rows": 100, "calibration_rows": 50, "max_tokens": None, "test_rows": 300}
 SPLIT_FILES = {"train.parquet", "validation.parquet", "test.parquet", "calibration.parquet"}
-WRITTEN = {"data_card.json", "signature.json", *SPLIT_FILES}
+WRITTEN = {
+    "preprocessor",
+    "data_card.json",
+    "signature.json",
+    *SPLIT_FILES,
+    *(f"{name[:-8]}.json" for name in SPLIT_FILES),
+}
 
 
 def test_text_is_split_encoded_and_described(study: Path, text_model, capsys):
     prepare_data(data=SYNTHETIC, model=text_model, seed=3, folder="data")
-    assert {path.name for path in Path("data").iterdir()} == WRITTEN | set(PREPROCESSOR_FILES["text-classification"])
+    assert {path.name for path in Path("data").iterdir()} == WRITTEN
+    assert {path.name for path in Path("data/preprocessor").iterdir()} == set(PREPROCESSOR_FILES["text-classification"])
     card = read_manifest("data/data_card.json", kind="data")
     assert {name: split["rows"] for name, split in card["splits"].items()} == {
         "train": 170, "validation": 30, "test": 50, "calibration": 20,
@@ -47,7 +54,10 @@ def test_text_is_split_encoded_and_described(study: Path, text_model, capsys):
 
 def test_images_are_split_encoded_and_described(study: Path, image_model):
     prepare_data(data=DIGITS, model=image_model, seed=3, folder="data")
-    assert {path.name for path in Path("data").iterdir()} == WRITTEN | set(PREPROCESSOR_FILES["image-classification"])
+    assert {path.name for path in Path("data").iterdir()} == WRITTEN
+    assert {path.name for path in Path("data/preprocessor").iterdir()} == set(
+        PREPROCESSOR_FILES["image-classification"]
+    )
     card = json.loads(Path("data/data_card.json").read_text())
     assert card["splits"]["train"]["rows"] == 1397
     assert card["splits"]["train"]["tokens_per_row"] is None
@@ -59,8 +69,10 @@ def test_a_repeat_in_another_process_gives_equal_bytes(study: Path, text_model):
     for seed, folder in (("1", "one/data"), ("2", "two/data")):
         call = json.dumps({"data": SYNTHETIC, "model": text_model, "seed": 3, "folder": folder})
         subprocess.run([sys.executable, "-c", code, call], check=True, env={**os.environ, "PYTHONHASHSEED": seed})
-    for path in sorted(Path("one/data").iterdir()):
-        assert path.read_bytes() == Path("two/data", path.name).read_bytes(), path.name
+    files = [path.relative_to("one") for path in sorted(Path("one/data").rglob("*")) if path.is_file()]
+    assert Path("data/preprocessor/tokenizer.json") in files
+    for path in files:
+        assert (Path("one") / path).read_bytes() == (Path("two") / path).read_bytes(), path
 
 
 def test_overlap_is_counted_and_warned_about(study: Path, tsv_data, text_model, capsys):

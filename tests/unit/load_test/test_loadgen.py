@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from temper.artifact import write_manifest
+from temper.data.encoded import write_split_manifest
 from temper.errors import BackendError, ConfigError, LoadTestError
 from temper.load_test.generator import TEST_SCENARIOS
 from temper.load_test.loadgen import run_load_test
@@ -186,8 +186,7 @@ def mixed_lengths(tiny_study, copy_of):
         rows = [values[: 5 + number] for number, values in enumerate(table.column(name).to_pylist())]
         table = table.set_column(table.schema.get_field_index(name), name, pa.array(rows, pa.list_(pa.int64())))
     pq.write_table(table, folder / "test.parquet")
-    (folder / "data_card.json").unlink()
-    write_manifest(folder / "data_card.json", kind="data", facts={"max_tokens": 64})
+    write_split_manifest(folder, "test", max_tokens=64)
     return folder
 
 

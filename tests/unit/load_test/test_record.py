@@ -10,7 +10,6 @@ def test_int8_is_only_said_of_what_shows_it(tiny_study, tmp_path):
     _, options = CPU["onnxruntime"]
     with pytest.raises(PrecisionNotActive, match="call ort-int8-offline and fp32 INT8"):
         load_test(
-            study="tiny",
             name="ort-int8-offline",
             row={"backend": "ort", "loads": "onnx/fp32", "workload": "b2"},
             backend={"runner": "onnxruntime", "version": "installed", "gpus": 0, "options": options},

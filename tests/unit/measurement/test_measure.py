@@ -58,7 +58,6 @@ def run(tiny_study, tmp_path):
         artifact_name, options = CPU[runner]
         backend = {"runner": runner, "version": version, "gpus": gpus, "options": {**options, **changes}}
         measure(
-            study="tiny",
             candidate=name or f"{runner}-candidate",
             row={"backend": f"{runner}-row", "loads": LOADS[runner], "workloads": list(WORKLOADS)},
             backend=backend,
@@ -90,12 +89,7 @@ def run(tiny_study, tmp_path):
 def test_a_record_holds_what_a_stranger_needs_to_repeat_it(tiny_study, run, runner):
     record = read_record(run(runner))
     assert (record.status, record.reason) == ("measured", None)
-    assert (record.study, record.candidate, record.seed, record.source_digest) == (
-        "tiny",
-        f"{runner}-candidate",
-        SEED,
-        "abc",
-    )
+    assert (record.candidate, record.seed, record.source_digest) == (f"{runner}-candidate", SEED, "abc")
     assert record.backend["name"] == f"{runner}-row"
     assert record.backend["options"] == CPU[runner][1]
     assert record.measurement == MEASUREMENT

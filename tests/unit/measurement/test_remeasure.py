@@ -75,7 +75,6 @@ def study(run, tiny_study, tmp_path, monkeypatch):
         (artifacts / "onnx/fp32").symlink_to(tiny_study.fp32)
         spoil(artifacts)
         remeasure(
-            study="tiny",
             records=paths,
             baseline="onnxruntime-candidate",
             baseline_backend={

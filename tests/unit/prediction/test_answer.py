@@ -213,14 +213,14 @@ def data(how, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path("data/prepared")
     folder.mkdir(parents=True)
-    how.preprocessor.save(folder)
+    how.preprocessor.save(folder / "preprocessor")
     (folder / "signature.json").write_text(how.signature.as_json())
     write_manifest(folder / "data_card.json", kind="data", facts={"max_tokens": LONGEST})
     return folder
 
 
 def test_the_preprocessing_is_the_studys(data, how):
-    found = prepared({"tokenizer.json": sha256(data / "tokenizer.json")})
+    found = prepared({"tokenizer.json": sha256(data / "preprocessor/tokenizer.json")})
     assert (found.signature, found.max_tokens) == (how.signature, LONGEST)
     examples = Examples(origin="here", labels=[0], texts=[("one two",)])
     same = [each.preprocessor.encode(examples, LONGEST).inputs["input_ids"][0].tolist() for each in (found, how)]
@@ -233,7 +233,7 @@ def test_an_artifact_with_another_tokenizer_is_refused(data):
 
 
 def test_altered_preprocessing_is_refused(data):
-    settings = json.loads((data / "tokenizer_config.json").read_text())
-    (data / "tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}))
+    settings = json.loads((data / "preprocessor/tokenizer_config.json").read_text())
+    (data / "preprocessor/tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}))
     with pytest.raises(ArtifactError, match=r"tokenizer_config.json .* truncated or altered"):
         prepared({})

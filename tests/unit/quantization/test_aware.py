@@ -166,7 +166,13 @@ def test_training_changed_the_weights_and_the_file_answers_as_the_trained_networ
     floats = {tensor.name: numpy_helper.to_array(tensor) for tensor in load(made.root / "onnx/fp32").graph.initializer}
     biases = [tensor for tensor in model.graph.initializer if tensor.name.endswith(".bias") and tensor.name in floats]
     assert any(np.abs(numpy_helper.to_array(each) - floats[each.name]).max() > 1e-4 for each in biases)
-    assert sorted(facts["made_from"]) == ["cache.json", "checkpoint", "data_card", "model.onnx"]
+    assert sorted(facts["made_from"]) == [
+        "cache.json",
+        "checkpoint",
+        "model.onnx",
+        "train.parquet",
+        "validation.parquet",
+    ]
     assert facts["made_from"]["model.onnx"] == sha256(made.root / "onnx/fp32/model.onnx")
     assert facts["made_by"] == {"quantization_aware": ROW, "export": EXPORT, "seed": SEED}
     assert len(facts["training"]["layers"]) == made.weighted

@@ -33,6 +33,13 @@ def test_ones_own_note_does_not_keep_one_out():
     assert not holder.HOLDER.exists()
 
 
+def test_only_the_jobs_that_the_run_names_may_adopt():
+    assert not holder.may_adopt("measure", "ort")
+    holder.hold(["measure/ort"])
+    assert holder.may_adopt("measure", "ort")
+    assert not holder.may_adopt("measure", "rtx")
+
+
 def test_another_process_that_lives_is_named_with_its_command():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         held_by(pid=other.pid, started=holder._started(other.pid), command="snakemake --cores 2")

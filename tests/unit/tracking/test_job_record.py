@@ -5,7 +5,7 @@ import pytest
 
 from temper import script_log
 from temper.errors import ArtifactError, LibraryError
-from temper.tracking import job_record
+from temper.tracking import holder, job_record
 from temper.tracking.job_record import (
     JobRecord,
     is_remembered,
@@ -94,6 +94,55 @@ def test_a_job_planned_with_other_versions_than_are_here_does_not_run(folder):
     assert "pytest 0.1 (here: " in caught.value.happened
     assert caught.value.fix.startswith("temper forget")
     job_record.check_versions("fine_tune", "", {"not-a-distribution": "not installed"})
+
+
+@pytest.fixture
+def made(folder):
+    """A job that ran once, in a run that may adopt; its outputs are gone, as Snakemake leaves them to its script."""
+    (folder / "in.txt").write_text("in")
+    (folder / "artifacts").mkdir()
+
+    def run(content, **params):
+        for path in ("artifacts/out.json", record_path("calibrate", "main")):
+            (folder / path).unlink(missing_ok=True)
+        code = "ran"
+        try:
+            with recorded(script(**{"size": 1, **params})):
+                (folder / "artifacts/out.json").write_text(content)
+        except SystemExit as done:
+            code = done.code
+        assert is_remembered("calibrate", "main")
+        assert (folder / "artifacts/out.json").read_text() == (content if code == "ran" else "first")
+        return "adopted" if code == 0 else code
+
+    run("first")
+    holder.hold(["calibrate/main"])
+    return run
+
+
+def test_a_job_of_the_same_settings_and_inputs_adopts_what_it_made(made, folder, capsys):
+    record = (folder / record_path("calibrate", "main")).read_bytes()
+    assert made("second") == "adopted"
+    assert (folder / record_path("calibrate", "main")).read_bytes() == record
+    assert "calibrate main: adopted: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["settings", "input", "no run", "forced", "other record"])
+def test_any_other_job_runs(made, folder, change):
+    if change == "input":
+        (folder / "in.txt").write_text("other")
+    elif change == "no run":
+        holder.release()
+    elif change == "forced":
+        holder.hold([])
+    elif change == "other record":  # as after a restore: the kept files are not of the record that was here
+        job_record.ledger_path("calibrate", "main").write_text("abc\n")
+    assert made("second", size=2 if change == "settings" else 1) == "ran"
+
+
+def test_an_adopted_job_needs_no_library_of_its_makers_version(made, folder, monkeypatch):
+    monkeypatch.setattr(job_record, "check_versions", None)
+    assert made("second") == "adopted"
 
 
 def test_equal_work_gives_equal_bytes(folder):

@@ -21,7 +21,8 @@ def test_the_folder_holds_what_the_next_rules_load(tiny_study):
     assert set(manifest["files"]) == MADE
     assert manifest["seed"] == SEED
     assert manifest["train"] == TRAIN
-    assert manifest["made_from"] == {"data_card": sha256(tiny_study.data / "data_card.json")}
+    read = ("train.parquet", "validation.parquet", "signature.json")  # and no test row: those train nothing anew
+    assert manifest["made_from"] == {name: sha256(tiny_study.data / name) for name in read}
     history = json.loads((tiny_study.checkpoint / "training_history.json").read_text())
     assert len(history["epochs"]) == TRAIN["epochs"]
     config = json.loads((tiny_study.checkpoint / "config.json").read_text())

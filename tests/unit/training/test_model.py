@@ -27,7 +27,7 @@ def start(tiny_study):
             task = {"task": "text-classification", "source": "checkpoint", "revision": None}
             section = {**task, "checkpoint": str(checkpoint)}
         signature = tiny_study.signature.model_copy(update={"label_names": label_names})
-        return initial_model(model_options(section), signature, tiny_study.data, fresh_head=fresh_head)
+        return initial_model(model_options(section), signature, tiny_study.data / "preprocessor", fresh_head=fresh_head)
 
     return start
 
@@ -161,7 +161,7 @@ def test_fine_tuning_gives_it_a_classifier_of_the_datas_labels(start, checkpoint
 
 def test_an_architecture_takes_vocabulary_and_labels_from_the_data(start, tiny_study):
     network = start(label_names=("a", "b", "c"))
-    tokenizer = json.loads((tiny_study.data / "tokenizer.json").read_text())
+    tokenizer = json.loads((tiny_study.data / "preprocessor/tokenizer.json").read_text())
     ids = {*tokenizer["model"]["vocab"].values(), *(token["id"] for token in tokenizer["added_tokens"])}
     assert network.config.vocab_size == len(ids) == max(ids) + 1
     assert network.config.pad_token_id == tiny_study.signature.inputs[0].pad_value

@@ -49,7 +49,7 @@ def test_a_padded_row_is_answered_as_the_row_alone(made, loaded_by):
         network = load_checkpoint(made / "checkpoint", "text-classification")
     else:
         section = model_options(tiny_gpt2.model_section(made / "user"))
-        network = initial_model(section, signature, made / "data", fresh_head=True)
+        network = initial_model(section, signature, made / "data/preprocessor", fresh_head=True)
         assert {module.training for module in network.modules()} == {False}  # as from_pretrained left it
     split = read_split(made / "data/test.parquet", signature)
     rows = range(6)
