@@ -156,9 +156,7 @@ class Watch:
         left_s, clock_s, waited_s = span.others_s, span.clock_s, span.waited_s
         for block, share in zip(blocks, shares, strict=True):
             waited = block.waited_s or 0.0
-            disturbed = (
-                minds and share - typical > self.limits.busy_share and span.others_s >= max(waited / 2, _SLACK_S)
-            )
+            disturbed = minds and share - typical > self.limits.busy_share and span.others_s >= waited / 2
             kept.append(not disturbed)
             if disturbed:
                 left_s, clock_s = max(0.0, left_s - waited), max(0.0, clock_s - block.clock_s)
@@ -193,13 +191,13 @@ class Watch:
 
     def is_quiet(self) -> bool:
         """Whether others leave the machine alone just now; looks for a moment."""
+        if self.limits.busy_share >= 1:
+            return True
         before = self.read()
         self.sleep(_PROBE_S)
         span = between(before, self.read())
         disturber = None if self.gpu is None else self.gpu.look()
         self._sources = before.sources
-        if self.limits.busy_share >= 1:
-            return True
         if disturber is not None:
             self._who = disturber
             return False

@@ -1,13 +1,15 @@
 from temper.cli import main
 
 
-def test_a_study_that_dvc_does_not_know_has_no_experiments(tmp_path, capsys):
+def test_a_study_that_dvc_does_not_know_has_no_experiments(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").touch()
     assert main(["experiments", "--directory", str(tmp_path)]) == 1
     assert "never handed to DVC" in capsys.readouterr().err
 
 
-def test_track_says_what_it_wrote_once(tmp_path, capsys):
+def test_track_says_what_it_wrote_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the command stands in the study: put back afterwards
     (tmp_path / "src/temper").mkdir(parents=True)
     (tmp_path / "Snakefile").touch()
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")

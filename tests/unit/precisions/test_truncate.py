@@ -27,7 +27,7 @@ def test_the_answers_are_those_to_rows_that_the_tokenizer_cuts(tiny_study):
     made = convert(load(tiny_study.fp32), None, KEEP)
     onnx.checker.check_model(made)
     texts = read_split(tiny_study.data / "test.parquet", tiny_study.signature).texts
-    tokenizer = AutoTokenizer.from_pretrained(tiny_study.data)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_study.data / "preprocessor")
     cut = tokenizer(
         [texts[row] for row in ROWS], truncation=True, max_length=8, padding="max_length", return_tensors="np"
     )
