@@ -26,7 +26,7 @@ class Contention(_Closed):
     pressure_share: (
         float | None
     )  # of the time in which some task of the machine waited for a processor, own ones included
-    involuntary_switches: int | None  # of this process, over kept and dropped turns
+    involuntary_switches: int | None  # of this process, over the windows of which turns were kept
     dropped_turns: int  # blocks that were taken again
     waited_s: float  # for a quiet machine, before and between turns
     busiest: str | None  # name and share of the process that took most, as last seen
