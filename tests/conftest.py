@@ -1,10 +1,11 @@
 """What every test starts from."""
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def pytest_sessionfinish(session):
     """Remove what the workers shared, once all of them have ended."""
     if not hasattr(session.config, "workerinput"):
         shutil.rmtree(session.config._tmp_path_factory.getbasetemp() / SHARED, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _collects_garbage_as_before() -> Iterator[None]:
+    """A test that leaves collection off makes another one of its worker fail, sometimes."""
+    yield
+    left_off = not gc.isenabled()
+    gc.enable()
+    assert not left_off, "this test leaves garbage collection off"
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from typing import Any
 
 from temper.backends.runner import Runner
 from temper.errors import PipelineError, Unavailable
+from temper.measurement.garbage import no_garbage_collection
 from temper.measurement.latency import time_call
 from temper.measurement.task import each_workload, open_side, read_data
 from temper.measurement.timed_inputs import warm_shapes
@@ -63,9 +64,9 @@ def _served(request: Mapping[str, Any], commands: Iterator[str], write: Callable
     with open_side(request["side"]) as runner:
         answers = Answers(request, runner)
         write({"ran": runner.describe()})
-        gc.disable()  # as where two are timed in one process: it would fall on either side
-        for line in commands:
-            write(answers.answer(json.loads(line)))
+        with no_garbage_collection():  # as where two are timed in one process
+            for line in commands:
+                write(answers.answer(json.loads(line)))
 
 
 def main() -> None:

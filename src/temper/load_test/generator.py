@@ -5,14 +5,12 @@ answered hangs the test. So whatever a runner raises is kept, every query is com
 test. `infer` is called on the thread that loaded the runner, because the current device belongs to a thread in CUDA.
 """
 
-import contextlib
-import gc
 import importlib
 import math
 import queue
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from temper.errors import LibraryError
 from temper.library import Library, installed_version
 from temper.load_test.options import LoadTestRow
 from temper.load_test.summary import RunSummary, logged_errors, parse_summary
+from temper.measurement.garbage import no_garbage_collection
 from temper.measurement.watch import Watch
 from temper.signature import Tensors
 
@@ -102,17 +101,6 @@ def _test_settings(
         settings.server_target_latency_ns = round(row.latency_bound_ms * 1e6)
         settings.server_target_latency_percentile = row.latency_percentile / 100
     return settings
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """It would fall on whichever query happens to be running."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _serve(start_test: Callable[[Any], None], system: SystemUnderTest) -> None:
@@ -204,7 +192,7 @@ class LoadTest:
                 loadgen.DestroySUT(under_test)
 
         try:
-            with _no_garbage_collection():
+            with no_garbage_collection():
                 if row.scenario == "server":
                     _serve(start_test, system)
                 else:

@@ -1,6 +1,5 @@
 """Two runners timed in turns: what slows the machine for a while slows both, and their ratio stays."""
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from temper.backends.runner import Runner
+from temper.measurement.garbage import no_garbage_collection
 from temper.measurement.latency import ClockNs
 from temper.measurement.watch import WINDOW_S, Watch
 from temper.signature import Tensors
@@ -158,10 +158,7 @@ def time_in_turns(
     def ratio() -> Ratio:
         return interval(*blocks.latencies(), statistic=statistic, resamples=resamples, seed=seed)
 
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
+    with no_garbage_collection():
         if watch is not None:
             watch.begin()
         stopped: Stopped | None = None
@@ -197,7 +194,4 @@ def time_in_turns(
                 if ratio().relative_half_width <= stopping.relative_half_width:
                     stopped = "precise enough"
                 look = int(np.ceil(look * _GROWTH))
-    finally:
-        if was_enabled:
-            gc.enable()
     return Turns(*blocks.latencies(), blocks.candidate_first, np.asarray(blocks.batch_of_call), ratio(), stopped)

@@ -1,6 +1,5 @@
 """The only clock: host arrays in, host logits out, the same few lines around every backend's call."""
 
-import gc
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from temper.backends.runner import Runner
+from temper.measurement.garbage import no_garbage_collection
 from temper.signature import Tensors
 
 Result = TypeVar("Result")
@@ -67,18 +67,14 @@ def time_inference(
         least_runs: timed calls that are made however long they take.
 
     Returns:
-        Every timed latency in the order of the calls. Garbage collection is off meanwhile: it would fall on
-        whichever candidate happens to be running.
+        Every timed latency in the order of the calls. Garbage collection is off meanwhile.
     """
     count, infer = len(batches), runner.infer
     for run in range(warmup_runs):
         infer(batches[run % count])
     latencies: list[int] = []
     needed_ns, most_ns, spent_ns, run = int(min_duration_s * 1e9), max_duration_s * 1e9, 0, 0
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
+    with no_garbage_collection():
         while run < least_runs or (
             spent_ns < most_ns and (run < min_timed_runs or (spent_ns < needed_ns and run < max_timed_runs))
         ):
@@ -89,7 +85,4 @@ def time_inference(
             latencies.append(latency)
             spent_ns += latency
             run += 1
-    finally:
-        if was_enabled:
-            gc.enable()
     return Timing(latencies)

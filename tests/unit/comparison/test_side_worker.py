@@ -1,5 +1,6 @@
 """What a side's process answers; test_side_by_side.py runs it."""
 
+import gc
 import json
 
 import pytest
@@ -66,3 +67,4 @@ def test_answers_are_json_lines_and_the_first_says_what_runs(monkeypatch, tiny_s
     commands = iter([json.dumps({"workload": "b2"}), json.dumps({"call": 0})])
     side_worker._served({**request, "side": {}}, commands, written.append)
     assert [sorted(line) for line in written] == [["ran"], ["batches", "inputs_sha256"], ["ns"]]
+    assert gc.isenabled()  # what is off while it answers is on again after
