@@ -1,7 +1,8 @@
 # `make reproduce` and `make test` set themselves up. ENVIRONMENT=gpu takes the GPU requirement set.
 ENVIRONMENT ?= cpu
 PYTHON ?= python3
-CORES ?= 1
+# jobs side by side; one that times something runs alone
+CORES ?= 2
 FROM ?= ../shared
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,6 +11,9 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc $(if $(STUDY),--cd studies/$(ST
 READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
 REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt requirements/install.sh
+
+# where it is set (in many containers), every process compiles torch and transformers anew: 10 s each
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean

@@ -19,6 +19,7 @@ from temper.statistics.ratio import ratio_interval
 
 assert worker.TASKS  # imported so that a change of it counts as a change of this module (temper/provenance.py)
 Json = dict[str, Any]
+NO_ANSWERS = "the backend computes no logits: its time is what the calling costs, and nothing is compared with it"
 
 
 class Processes:
@@ -84,19 +85,27 @@ class Processes:
             watch.wait_until_quiet()
         self._wait_s = max(0.0, self._wait_s - watch.waited_for_quiet_s)
 
-    def take(self) -> Json:
+    def take(self, alone: Json | None = None) -> Json:
         """Facts of the record that were measured: workloads, predictions, memory, what ran; `busy` holds the workloads beside
-        which others took too much of the machine."""
+        which others took too much of the machine.
+
+        Args:
+            alone: what an earlier measurement told of the candidate alone; it is not looked at again.
+        """
         allowed_s = self._wait_s = wait_left_s(self._request["measurement"]["quiet_wait_s"])
         try:
-            return self._take()
+            return self._take(alone)
         finally:
             note_waited(allowed_s - self._wait_s)
 
-    def _take(self) -> Json:
+    def _take(self, alone: Json | None) -> Json:
         self._wait_until_quiet()
-        alone = self._run("alone", self._candidate, [])
+        alone = alone or self._run("alone", self._candidate, [])
         self._leave_out({**alone["lost"], **alone["busy"]})
+        if not plugins.load("backends", self._candidate["runner"]).PREDICTS:
+            timed = self._run("series", self._candidate, []) | {"why_no_ratio": NO_ANSWERS}
+            lost, busy = ({**alone[key], **timed.get(key, {})} for key in ("lost", "busy"))
+            return {"alone": alone, **timed, "lost": lost, "busy": busy}
         why_apart = self._why_apart()
         if why_apart is None:
             try:

@@ -19,7 +19,7 @@ from temper.measurement.measure import describe_artifact
 from temper.measurement.processes import Json, Processes
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload, read_record
 from temper.measurement.remeasurements import SCHEMA_VERSION, Remeasured, Remeasurements, baseline_level_ms
-from temper.measurement.workload import workload_of
+from temper.measurement.workload import alone_of, workload_of
 from temper.provenance import measuring_machine
 from temper.script_log import say_passing
 
@@ -152,7 +152,7 @@ class _Study:
                 },
                 gpu_indices(record.backend["gpus"], record.backend["options"]),
                 [],
-            ).take()
+            ).take(alone_of(record, workloads))
             found = {name: workload_of(name, sizes, taken, record.measurement) for name, sizes in workloads.items()}
         except (Unavailable, OutOfMemory) as lacking:
             found = {name: NotMeasured(reason=str(lacking)) for name in workloads}

@@ -19,7 +19,8 @@ from temper.measurement.contention import (
 WINDOW_S = 0.5  # the system counts a processor's time in hundredths of a second: shorter says little
 _PROBE_S = 0.25  # how long the machine is looked at before a measurement
 _SLACK_S = 0.02  # two of the system's ticks: less cannot be told from none
-_SAY_EVERY_S = 15.0
+_SAY_AFTER_S = 2.0  # a moment is not worth a line; the next come after 15, 30, 60 s
+_SAY_AGAIN_S = 15.0
 Result = TypeVar("Result")
 
 
@@ -211,7 +212,7 @@ class Watch:
         """
         if self._lost_s > self.limits.lost_s:
             self._give_up(f"others disturbed {self._lost_s:.1f} s of its turns")
-        began, said_at, quiet = time.monotonic(), None, self.is_quiet()
+        quiet, waited_s, say_at_s, pause_s = self.is_quiet(), 0.0, _SAY_AFTER_S, _SAY_AGAIN_S
         if not quiet:
             self.busiest()
         while not quiet:
@@ -219,16 +220,16 @@ class Watch:
             if left_s <= 0:
                 self._give_up("the run's measurements have waited for a quiet moment as long as quiet_wait_s lets them")
             quiet = self.is_quiet()
+            waited_s += _PROBE_S
             self.waited_for_quiet_s += _PROBE_S
             self._who = self.busiest() or self._who
-            now = time.monotonic()
-            if not quiet and (said_at is None or now - said_at > _SAY_EVERY_S):
+            if not quiet and waited_s >= say_at_s:
                 self.say(
                     f"waiting for a quiet machine, {left_s:.0f} s at most: {self._who or 'others use its processors'}"
                 )
-                said_at = now
-        if said_at is not None:
-            self.say(f"quiet again after {time.monotonic() - began:.0f} s")
+                say_at_s, pause_s = say_at_s + pause_s, 2 * pause_s
+        if waited_s >= _SAY_AFTER_S and pause_s > _SAY_AGAIN_S:
+            self.say(f"quiet again after {waited_s:.0f} s")
         self.begin()
 
     def _give_up(self, why: str) -> None:

@@ -1,14 +1,19 @@
 """A workload of a record, out of what a measurement's processes answered."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from temper.measurement.latency import Timing
 from temper.measurement.processes import Json
-from temper.measurement.record import LatencyRatio, NotMeasured, Workload
+from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
 from temper.measurement.timed_inputs import REAL_LENGTHS
 from temper.signature import BATCH_AXIS, SEQUENCE_AXIS
 from temper.statistics.tail import calls_needed
+
+_OF_ALONE = (
+    *("alone_median_ms", "alone_mean_ms", "alone_calls", "device_time_ms", "device_time_reason"),
+    *("throughput_samples_per_s", "throughput_left_out"),
+)
 
 
 def _latency_figures(latencies_ns: list[int], percentiles: list[float]) -> Json:
@@ -78,3 +83,18 @@ def workload_of(
         **alone,
         **_latency_figures(latencies, measurement["percentiles"]),
     )
+
+
+def alone_of(record: Record, names: Collection[str]) -> Json | None:
+    """What a record tells of its candidate alone, in the form that a process answers; None where it lacks one of the
+    workloads."""
+    found = {name: record.workloads.get(name) for name in names}
+    measured = {name: each for name, each in found.items() if isinstance(each, Workload)}
+    if len(measured) < len(found):
+        return None
+    return {
+        "workloads": {name: {key: getattr(each, key) for key in _OF_ALONE} for name, each in measured.items()},
+        "executed": {name: each.executed for name, each in measured.items()},
+        "lost": {},
+        "busy": {},
+    }

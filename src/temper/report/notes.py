@@ -170,6 +170,8 @@ def _of_latencies(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]
                 lost = isinstance(own, NotMeasured)
                 text = f"{at}: {'not measured' if lost else 'no ratio'}: {timed['reason']}"
                 busy = getattr(own, "cause", None) == "busy"
+                if record.backend["runner"] == "null" and not lost:
+                    continue  # nothing is compared with it
                 kind = Kind.DISTURBED if busy else Kind.NOT_MEASURED
                 yield Note(kind, text, record.candidate, f"{name}: busy" if busy else name)
             continue

@@ -42,7 +42,8 @@ def report_lines(
     """
     lines = [*_choices(content, edge or WIDTH), ""]
     for workload in _workloads(content):
-        lines += [*_table(content, workload, edge), ""]
+        if table := _table(content, workload, edge):
+            lines += [*table, ""]
     lines = [*lines[:-1], *_below(content, edge or WIDTH)]
     for title, other in beside:
         lines += ["", title, *_aligned(other, words=len(other[0]), edge=edge)]
@@ -81,8 +82,10 @@ def _timed(content: Content, workload: str) -> dict[str, Content]:
 
 
 def _table(content: Content, workload: str, edge: int | None) -> list[str]:
-    """The candidates of a workload against the baseline, in the order of params.yaml."""
+    """The candidates of a workload against the baseline, in the order of params.yaml; nothing where none was measured."""
     timed = {name: own for name, own in _timed(content, workload).items() if name != content["baseline"]}
+    if not timed:
+        return []
     shown = sorted(timed, key=lambda name: timed[name]["latency_ratio"] or float("inf"))[:ROWS]
     latency = "mean ms" if any(own["real_lengths"] for own in timed.values()) else "p50 ms"
     lines = [[workload, "ran in", "× [95 %]", latency, "accuracy", "verdict"]]

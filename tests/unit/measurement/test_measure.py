@@ -13,6 +13,7 @@ from temper.errors import ArtifactError, BackendError, DataError, LibraryError, 
 from temper.measurement import processes
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.measurement.measure import measure
+from temper.measurement.processes import NO_ANSWERS
 from temper.measurement.record import NotMeasured, read_record
 from tests.tiny_study import MAX_TOKENS, SEED, TEST_ROWS
 from tests.unit.backends.test_runner import CPU
@@ -295,6 +296,8 @@ def test_the_null_backends_zeros_are_no_predictions(run):
     assert record.status == "measured"
     assert record.workloads["b1"].timed_runs >= 12
     assert record.accuracy == NotMeasured(reason="the backend computes no logits")
+    assert record.workloads["b1"].ratio == NotMeasured(reason=NO_ANSWERS)  # and the baseline is not loaded for it
+    assert record.baseline["ran"] is None
 
 
 @pytest.mark.skipif(bool(nvidia_gpus()), reason="this machine has a GPU")

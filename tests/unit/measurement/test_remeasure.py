@@ -112,6 +112,22 @@ def test_what_was_busy_is_taken_once_more_and_what_holds_is_not(study):
     assert taken.contention is not None
 
 
+def test_of_a_cell_beside_which_the_baseline_moved_only_the_turns_are_taken_again(study):
+    def moved(runner, own):
+        if runner != "openvino":
+            return own
+        first = own.workloads["b3"]
+        slower = {
+            "baseline_latencies_ms": [100 * each for each in first.baseline_latencies_ms],
+            "alone_median_ms": 123.0,
+        }
+        return altered(own, b3=first.model_copy(update=slower))
+
+    taken = study(moved).cells["openvino-candidate"]["b3"].workload
+    assert taken.alone_median_ms == 123.0
+    assert taken.baseline_latencies_ms is not None
+
+
 def test_where_all_holds_nothing_is_taken(study):
     assert study(lambda runner, own: own).cells == {}
 
