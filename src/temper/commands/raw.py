@@ -93,7 +93,7 @@ def track_raw_files(study: Path) -> None:
     make_ready(study)
     try:
         ask_dvc(
-            *("--cd", str(study), "add", "--quiet", "data/raw"),
+            *("--cd", str(study), "add", "data/raw"),
             spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
             fix="mend what it names, then dvc add data/raw in the study's folder",
         )

@@ -63,7 +63,7 @@ def _store_outside_files(study: Path) -> None:
     for tracked in sorted((study / "data").glob("*.dvc")):
         if not tracked.with_suffix("").exists():
             continue
-        command = ("--cd", str(study), "commit", "--quiet", tracked.relative_to(study).as_posix())
+        command = ("--cd", str(study), "commit", tracked.relative_to(study).as_posix())
         done = dvc(*command, capture_output=True, stdin=subprocess.DEVNULL)  # no one answers: changed files are refused
         if done.returncode != 0:
             raise ExperimentError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
+from temper.commands.raw import track_raw_files
 from temper.errors import ConfigError, ExperimentError
 from temper.tracking.study_repository import check_pipeline, make_ready
 
@@ -94,3 +95,12 @@ def test_stages_of_other_code_are_refused_with_the_command_that_brings_them(chec
     command = caught.value.fix.partition(",")[0]
     subprocess.run(command, shell=True, check=True)
     check_pipeline()
+
+
+def test_what_dvc_refuses_is_told_in_its_words(checkout):
+    study = checkout / "studies/two"
+    (study / "data/raw/train.tsv").write_text("text")
+    (checkout / "dvc.yaml").write_text(STAGES.replace("outs", "outputs"))
+    with pytest.raises(ExperimentError, match="dvc.yaml' validation failed") as caught:
+        track_raw_files(study)
+    assert "dvc add data/raw" in caught.value.fix
