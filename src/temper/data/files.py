@@ -242,13 +242,32 @@ def load(options: Options, seed: int) -> Splits:
     files = {"train": options.train, "validation": options.validation, "test": options.test}
     given = {split: file for split, file in files.items() if file is not None}
     tables = {split: _read(file, options) for split, file in given.items()}
-    return splits_from_columns(
+    splits = splits_from_columns(
         tables,
         text=options.text,
         label=options.label,
         label_names=options.label_names,
         notes={"source": {split: {"path": file.path, "sha256": sha256(file.path)} for split, file in given.items()}},
     )
+    _check_numbers(splits, options)
+    return splits
+
+
+def _check_numbers(splits: Splits, options: Options) -> None:
+    """Refuse numbers of labels of which none is 0: who counts from 1 would be read one label off."""
+    if splits.notes["labels_given_as"] != "indices":
+        return
+    found = {
+        label for part in (splits.train, splits.validation, splits.test) if part is not None for label in part.labels
+    }
+    if 0 not in found:
+        raise DataError(
+            asked=f"read labels from column {options.label!r} as numbers of data.label_names, the first being 0",
+            happened=f"there are {', '.join(map(str, sorted(found)[:12]))} and no 0, so they may count from 1",
+            spoiled=NOTHING_WRITTEN,
+            fix="write into data.label_names what the column holds, in the order of the model's outputs "
+            f"({', '.join(map(str, range(1, len(options.label_names) + 1)))[:40]} where it counts from 1)",
+        )
 
 
 def input_files(options: Options) -> list[str]:

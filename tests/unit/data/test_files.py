@@ -52,6 +52,20 @@ def test_two_text_columns_make_pairs(study: Path, tsv_data: dict[str, Any]):
     assert splits.train.labels == [1, 0]
 
 
+@pytest.mark.parametrize("names", [["poor", "fair", "good"], ["LABEL_0", "LABEL_1", "LABEL_2"]])
+def test_numbers_of_labels_without_a_zero_are_refused(study: Path, tsv_data: dict[str, Any], names: list[str]):
+    """Counted from 1 they would be read one label off."""
+    Path("ones.tsv").write_text("sentence\tlabel\na film\t1\nno film\t2\n")
+    file = {"path": "ones.tsv", "columns": None}
+    changes = {**tsv_data, "label_names": names, "train": file, "test": file}
+    with pytest.raises(DataError) as caught:
+        load(Options(**changes), 1)
+    assert caught.value.happened == "there are 1, 2 and no 0, so they may count from 1"
+    assert "(1, 2, 3 where it counts from 1)" in caught.value.fix
+    assert load(Options(**{**changes, "label_names": ["1", "2", "3"]}), 1).train.labels == [0, 1]
+    assert load(Options(**{**changes, "label_names": ["0", "1", "2"]}), 1).train.labels == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

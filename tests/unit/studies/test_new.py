@@ -108,9 +108,10 @@ def test_label_names_that_differ_are_refused_and_both_are_named(new, checkout, c
     flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
     error = refused(checkout, new, **flags)
     assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'good'"
-    error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "good"]))
-    assert error.happened.startswith("the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad'")
-    new(**flags, fine_tune="yes")
+    error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "fine"]))
+    assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'fine'"
+    assert "--label-names" in error.fix
+    new(**flags, fine_tune="yes", new_head="yes")
     assert params(checkout)["data"]["label_names"] == ["bad", "good"]
     assert params(checkout)["train"]["method"] == "fine_tune"
 
