@@ -118,15 +118,15 @@ def _give_positions(network: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 
 def _probe_lengths(longest: int) -> list[int]:
-    """Tokens of the rows that are probed: a short one, shares of what a row may have, and all of it, which has to be answered."""
+    """Tokens of the rows that are probed: a short one, a quarter of the longest, and the longest, which has to be answered."""
     short = min(_PROBE_TOKENS, longest)
-    return sorted({short, *(max(short, longest // share) for share in (8, 4, 2)), longest})
+    return sorted({short, max(short, longest // 4), longest})
 
 
 def _padded_lengths(tokens: int, longest: int) -> list[int]:
-    """Lengths that a row is padded to: a little, each power of two (longer calls may go another way), the longest."""
-    powers = [2**power for power in range(longest.bit_length())]
-    return sorted({length for length in (tokens + _PROBE_PADDING, *powers, longest) if tokens < length <= longest})
+    """Lengths that a row is padded to: a little, shares of the longest (longer calls may go another way), the longest."""
+    lengths = (tokens + _PROBE_PADDING, longest // 8, longest // 2, longest)
+    return sorted({length for length in lengths if tokens < length <= longest})
 
 
 def _probe_row(tokenizer_folder: Path, tokens: int) -> dict[str, list[int]]:
