@@ -5,8 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from temper.data.files import Options, load
 from temper.errors import PipelineError
 from temper.studies.about import read_about
+from temper.studies.create import standing_in
 from temper.studies.new_data import Given
 from temper.study import read_study
 from tests.unit.studies.conftest import NONE, edit, left, params, refused
@@ -84,6 +86,25 @@ def test_every_format_becomes_a_study(new, checkout, checkpoint, tmp_path, endin
     made = new(name="mine", checkpoint=checkpoint, data=file)
     assert params(checkout)["data"]["quoting"] == (True if ending == "csv" else None)
     assert "60 rows" in made.lines[1]
+
+
+@pytest.mark.parametrize("form", ["with its index", "semicolons", "array"])
+def test_files_as_people_have_them_become_a_study_and_no_row_changes(new, checkout, checkpoint, tmp_path, form):
+    import pandas as pd
+
+    texts = [f'{text}, "quoted";\rand on\nand on' for text, _ in ROWS]
+    table = pd.DataFrame({"text": texts, "label": [label for _, label in ROWS]})
+    file = tmp_path / ("rows.json" if form == "array" else "rows.csv")
+    if form == "array":
+        table.to_json(file, orient="records")
+    else:
+        table.to_csv(file, index=form == "with its index", sep=";" if form == "semicolons" else ",")
+    new(name="mine", checkpoint=checkpoint, data=file)
+    content = params(checkout)["data"]
+    assert content["text"] == ["text"]
+    with standing_in(checkout / "studies/mine"):
+        splits = load(Options.model_validate(content), 0)
+    assert sorted(text for part in (splits.train, splits.test) for (text,) in part.texts) == sorted(texts)
 
 
 def test_a_file_without_a_header_has_its_columns_named(new, checkout, checkpoint, data):
