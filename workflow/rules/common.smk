@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from temper import devices, params_file, plugins, preflight, raw_files
+from temper import checkpoint_head, devices, params_file, plugins, preflight, raw_files
 from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
@@ -28,6 +28,7 @@ try:
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
         given = workflow.resource_settings
         preflight.check_start(STUDY.jobs, {"--cores": given.cores, "--jobs": given.nodes})
+        checkpoint_head.check_model(STUDY.model, STUDY.train)
     KEPT_VERSIONS = kept_versions.read_kept_versions()
 except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None

@@ -15,6 +15,7 @@ ASKED = (
     "test_share",
     "max_tokens",
     "fine_tune",
+    "new_head",
     "gpu",
 )
 
@@ -66,5 +67,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("--test-share", help="share of each label's images to test on")
     command.add_argument("--max-tokens", help="longest row in tokens; what is beyond is cut")
     command.add_argument("--fine-tune", help="yes: train the checkpoint on the data; no: as it is")
+    command.add_argument(
+        "--new-head",
+        help="with --fine-tune yes, where the checkpoint has as many labels of other names: yes trains a new classifier",
+    )
     command.add_argument("--gpu", help="yes: TensorRT engines for an NVIDIA GPU as well")
     command.add_argument("--yes", action="store_true", help="take every suggestion without asking")

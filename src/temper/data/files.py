@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,9 @@ from temper.artifact import sha256
 from temper.data.source import NOTHING_WRITTEN, Columns, SourceOptions, Splits, splits_from_columns
 from temper.errors import DataError
 
-_DELIMITERS = {"tsv": "\t", "csv": ","}
+# what may stand between fields, the usual first: countries with a decimal comma save CSV with semicolons
+_DELIMITERS = {"tsv": ("\t",), "csv": (",", ";", "\t", "|")}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class File(BaseModel):
@@ -92,6 +95,8 @@ def _read_bytes(path: str) -> bytes:
 
 def _read_text(path: str) -> str:
     content = _read_bytes(path)
+    if content.startswith(_UTF_16) or content[:1000].count(0) > len(content[:1000]) // 4:
+        raise _error(path, "it is UTF-16, not UTF-8", "convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -108,20 +113,28 @@ def _read_text(path: str) -> str:
     return text
 
 
-def _check_delimited(
-    path: str, columns: list[str] | None, delimiter: str, quoting: Literal[0, 3]
-) -> tuple[list[str], int]:
-    """Column names and number of rows.
+@dataclass(frozen=True)
+class _Table:
+    """How a file of fields is laid out: what stands between them, names of its columns, how many rows."""
+
+    delimiter: str
+    names: list[str]
+    rows: int
+
+
+def _laid_out(path: str, text: str, columns: list[str] | None, delimiter: str, quoting: Literal[0, 3]) -> _Table:
+    """The layout with one delimiter.
 
     `datasets` reads through pandas, which takes the first column of too wide rows for an index and fills short rows
     with nothing. So the width of every row is checked here, where the line is still known.
     """
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a text may be a book
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
     names, rows = columns, 0
     try:
         for fields in reader:
-            if names is None:
-                names = fields
+            if names is None:  # pandas saves its index as a first column without a name, and reads it by this one
+                names = [name or f"Unnamed: {place}" for place, name in enumerate(fields)]
                 continue
             rows += 1
             if len(fields) != len(names):
@@ -139,7 +152,58 @@ def _check_delimited(
     assert names is not None  # an empty file was refused before
     if len(set(names)) < len(names):
         raise _error(path, f"it names a column twice: {names}", "rename one of them")
-    return names, rows
+    return _Table(delimiter, names, rows)
+
+
+def _layout(path: str, columns: list[str] | None, format: str, quoting: Literal[0, 3]) -> _Table:
+    """The layout with the first delimiter that gives all rows as many fields, two at least where one does."""
+    text = _read_text(path)
+    usual, *others = _DELIMITERS[format]
+    refused, found = None, None
+    try:
+        found = _laid_out(path, text, columns, usual, quoting)
+    except DataError as error:
+        refused = error
+    if found is not None and len(found.names) > 1:
+        return found
+    for delimiter in others:
+        try:
+            other = _laid_out(path, text, columns, delimiter, quoting)
+        except DataError:
+            continue
+        if len(other.names) > 1:
+            return other
+    if refused is not None:
+        raise refused
+    assert found is not None
+    return found
+
+
+def delimiter_of(path: str, *, format: str, quoting: bool, columns: list[str] | None) -> str:
+    """What stands between the fields of a TSV or CSV file.
+
+    Raises:
+        DataError: it cannot be read as such a file.
+    """
+    return _layout(path, columns, format, csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE).delimiter
+
+
+def json_rows(path: str) -> list[str] | None:
+    """The rows of a JSON array of objects, each as a line; None where the file is no such array.
+
+    Raises:
+        DataError: the file cannot be read as text.
+    """
+    text = _read_text(path)
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    if not all(isinstance(row, dict) for row in content):
+        return None
+    return [json.dumps(row, ensure_ascii=False) for row in content]
 
 
 def _check_json_lines(path: str) -> int:
@@ -150,7 +214,8 @@ def _check_json_lines(path: str) -> int:
         except ValueError:
             is_object = False
         if not is_object:
-            raise _error(path, f"line {number:,} is not a JSON object: {line[:60]!r}", "one object per line")
+            fix = "one object per line, or one array of objects"
+            raise _error(path, f"line {number:,} is not a JSON object: {line[:60]!r}", fix)
         rows += 1
     return rows
 
@@ -190,9 +255,9 @@ def read_columns(
     """
     rows: int | None = None
     if format in _DELIMITERS:
-        delimiter = _DELIMITERS[format]
         how: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-        names, rows = _check_delimited(path, columns, delimiter, how)
+        layout = _layout(path, columns, format, how)
+        names, rows = layout.names, layout.rows
         if rows == 0:
             return Columns(origin=path, values={name: [] for name in names})
         import datasets
@@ -201,16 +266,18 @@ def read_columns(
             path,
             wanted,
             "csv",
-            delimiter=delimiter,
+            delimiter=layout.delimiter,
             quoting=how,
-            column_names=columns,
+            column_names=names,
+            header=0 if columns is None else None,
             features=datasets.Features({name: datasets.Value("string") for name in names}),
             keep_default_na=False,  # a sentence may be 'null' or 'NA'
             na_filter=False,
             skip_blank_lines=False,
         )
     elif format == "jsonl":
-        rows = _check_json_lines(path)
+        array = json_rows(path)
+        rows = _check_json_lines(path) if array is None else len(array)
         values, found = _load(path, wanted, "json")
     else:
         _read_bytes(path)
@@ -242,13 +309,32 @@ def load(options: Options, seed: int) -> Splits:
     files = {"train": options.train, "validation": options.validation, "test": options.test}
     given = {split: file for split, file in files.items() if file is not None}
     tables = {split: _read(file, options) for split, file in given.items()}
-    return splits_from_columns(
+    splits = splits_from_columns(
         tables,
         text=options.text,
         label=options.label,
         label_names=options.label_names,
         notes={"source": {split: {"path": file.path, "sha256": sha256(file.path)} for split, file in given.items()}},
     )
+    _check_numbers(splits, options)
+    return splits
+
+
+def _check_numbers(splits: Splits, options: Options) -> None:
+    """Refuse numbers of labels of which none is 0: who counts from 1 would be read one label off."""
+    if splits.notes["labels_given_as"] != "indices":
+        return
+    found = {
+        label for part in (splits.train, splits.validation, splits.test) if part is not None for label in part.labels
+    }
+    if 0 not in found:
+        raise DataError(
+            asked=f"read labels from column {options.label!r} as numbers of data.label_names, the first being 0",
+            happened=f"there are {', '.join(map(str, sorted(found)[:12]))} and no 0, so they may count from 1",
+            spoiled=NOTHING_WRITTEN,
+            fix="write into data.label_names what the column holds, in the order of the model's outputs "
+            f"({', '.join(map(str, range(1, len(options.label_names) + 1)))[:40]} where it counts from 1)",
+        )
 
 
 def input_files(options: Options) -> list[str]:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.checkpoint_head import Head, compared, head_of
 from temper.errors import ArtifactError, ConfigError
 from temper.model_options import Task
 
 NOT_MADE = "nothing: no study was made"
-_HEADS: dict[str, Task] = {
-    "ForSequenceClassification": "text-classification",
-    "ForImageClassification": "image-classification",
-}
 _PREPROCESSING: dict[str, Task] = {
     "tokenizer_config.json": "text-classification",
     "tokenizer.json": "text-classification",
@@ -27,8 +24,7 @@ _SUFFIXES = (".json", ".safetensors", ".txt", ".model")
 class Checkpoint:
     """What config.json says.
 
-    label_names: in the order of the model's outputs; None where the checkpoint has no classifier.
-    names_are_numbers: whether they are transformers' own LABEL_0, LABEL_1, …
+    head: what its head answers; of its names those count that are of a classifier.
     attends: whether the network has attention, as the transformers have and convolutional networks have not.
     files: names of the files that a study needs.
     """
@@ -36,13 +32,14 @@ class Checkpoint:
     folder: Path
     model_type: str
     task: Task
-    label_names: list[str] | None
+    head: Head
     attends: bool
     files: list[str]
 
     @property
-    def names_are_numbers(self) -> bool:
-        return self.label_names == [f"LABEL_{number}" for number in range(len(self.label_names or []))]
+    def label_names(self) -> list[str] | None:
+        """In the order of the model's outputs; None where the checkpoint has no classifier of rows with one label each."""
+        return None if self.head.task is None or self.head.unlike is not None else list(self.head.names)
 
 
 def _refused(folder: Path, happened: str, fix: str) -> ArtifactError:
@@ -66,26 +63,25 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         model_type = str(config["model_type"])
         architectures = [str(name) for name in config.get("architectures") or []]
+        head = head_of(config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(
             folder,
             f"its config.json cannot be read ({type(error).__name__}: {error})",
             "name the folder that transformers' save_pretrained wrote",
         ) from None
-    heads = [task for ending, task in _HEADS.items() if any(name.endswith(ending) for name in architectures)]
     guessed = [task for name, task in _PREPROCESSING.items() if (folder / name).is_file()]
-    if not heads and not guessed:
+    if head.task is None and not guessed:
         raise _refused(
             folder,
             f"it is a {', '.join(architectures) or model_type} without a tokenizer or an image processor",
             "put tokenizer.json and tokenizer_config.json, or preprocessor_config.json, beside its weights",
         )
-    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # as transformers has it where nothing is said
     return Checkpoint(
         folder=folder,
         model_type=model_type,
-        task=(heads or guessed)[0],
-        label_names=[str(names[key]) for key in sorted(names, key=int)] if heads else None,
+        task=head.task or guessed[0],
+        head=head,
         attends=any("attention_head" in key or key == "n_head" or key == "n_heads" for key in config),
         files=sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix in _SUFFIXES),
     )
@@ -100,39 +96,52 @@ def match_labels(checkpoint: Checkpoint, values: Sequence[str], given: list[str]
         given: names that were given for the data, in the order of the outputs.
 
     Returns:
-        The names as the data writes them; None where the checkpoint has no names and the data has: somebody has to say
-        their order.
+        The names as the data writes them; None where it is not certain which output is which label, so somebody has to say
+        it: the checkpoint has no names of its own, or the data has numbers that may begin at 0 or at 1.
 
     Raises:
         ConfigError: the labels of checkpoint and data differ.
     """
     own = checkpoint.label_names
     assert own is not None
-    data = ", ".join(map(repr, values[:12])) + (", …" if len(values) > 12 else "")
-    differ = ConfigError(
-        asked=f"make a study of {checkpoint.folder.name} and this data",
-        happened=f"the checkpoint has the labels {', '.join(map(repr, own))}, the data has "
-        f"{data if given is None else ', '.join(map(repr, given))}",
-        spoiled=NOT_MADE,
-        fix="give the data the checkpoint's names or the numbers of its outputs (0 for the first); or correct id2label in "
-        "its config.json where they mean the same; or --fine-tune yes, which trains a classifier for the data's labels",
-    )
+    outputs = compared(own)
     if given is not None:
-        same = [name.lower() for name in given] == [name.lower() for name in own]
-        if len(given) != len(own) or not (same or checkpoint.names_are_numbers) or not _known(values, given):
-            raise differ
+        known = all(value in given for value in values) or are_outputs(values, len(given))
+        if len(given) != len(own) or not known or _other_places(checkpoint.head, given):
+            raise labels_differ(checkpoint, given)
         return given
-    spelled = {value.lower(): value for value in values}
-    if spelled.keys() <= {name.lower() for name in own}:
-        return [spelled.get(name.lower(), name) for name in own]
-    if _known(values, []) and max(map(int, values)) < len(own):
+    spelled = dict(zip(compared(values), values, strict=True))
+    if spelled.keys() <= set(outputs):
+        return [spelled.get(name, own[place]) for place, name in enumerate(outputs)]
+    if are_outputs(values, len(own)):
         return own
-    if checkpoint.names_are_numbers and len(values) <= len(own):
+    uncertain = checkpoint.head.names_nothing or all(value.isdecimal() for value in values)
+    if uncertain and len(values) <= len(own):
         return None
-    raise differ
+    raise labels_differ(checkpoint, values)
 
 
-def _known(values: Sequence[str], names: list[str]) -> bool:
-    """Whether all values are names, or all are numbers of outputs."""
-    count = len(names) or 10**6
-    return all(value in names for value in values) or all(value.isdecimal() and int(value) < count for value in values)
+def labels_differ(checkpoint: Checkpoint, names: Sequence[str]) -> ConfigError:
+    """The labels of checkpoint and data are not the same."""
+    shown = ", ".join(map(repr, names[:12])) + (", …" if len(names) > 12 else "")
+    return ConfigError(
+        asked=f"make a study of {checkpoint.folder.name} and this data",
+        happened=f"the checkpoint has the labels {', '.join(map(repr, checkpoint.label_names or []))}, the data has {shown}",
+        spoiled=NOT_MADE,
+        fix="give the data the checkpoint's names or the numbers of its outputs (0 for the first); or, where they mean the "
+        "same, --label-names: the data's labels in the order of the checkpoint's; or --fine-tune yes, which trains a "
+        "classifier for the data's labels",
+    )
+
+
+def _other_places(head: Head, given: Sequence[str]) -> bool:
+    """Whether a given name is the checkpoint's name of another output."""
+    own = compared(head.names)
+    return not head.names_nothing and any(
+        name in own and own.index(name) != place for place, name in enumerate(compared(given))
+    )
+
+
+def are_outputs(values: Sequence[str], count: int) -> bool:
+    """Whether all values are certainly numbers of outputs: without a 0 among them they may as well count from 1."""
+    return "0" in values and all(value in map(str, range(count)) for value in values)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from temper.artifact import write_text
+from temper.checkpoint_head import compared
 from temper.data.prepare import check_classes, check_examples, draw_splits
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Splits
@@ -117,6 +119,31 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         shutil.copyfile(checkpoint.folder / name, target / name)
 
 
+def settle_head(folder: Path, checkpoint: Checkpoint, names: list[str], own_head: bool) -> list[str]:
+    """Write the data's names of the outputs into the study's copy of config.json, where the checkpoint has other names for them.
+
+    Args:
+        folder: of the study.
+        checkpoint: which was copied there.
+        names: label names of the study, in the order of the outputs.
+        own_head: whether its classifier stays.
+
+    Returns:
+        What is to be said of it.
+    """
+    own = checkpoint.label_names
+    if not own_head:
+        return [f"classifier: a new one of {len(names)} labels is trained"]
+    if own is None or compared(own) == compared(names) or checkpoint.head.names_nothing:
+        return []
+    file = folder / CHECKPOINT / "config.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content |= {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    pairs = ", ".join(f"{before} = {name}" for before, name in zip(own[:6], names, strict=False))
+    return [f"classifier: the checkpoint's, its outputs named anew in the study's copy of config.json: {pairs}"]
+
+
 def drawn_rows(train: int, has_validation: bool = False) -> dict[str, int | None]:
     """How many rows to draw for validation and calibration from so many in train."""
     validation = None if has_validation else max(1, min(MOST_VALIDATION_ROWS, train // 10))
@@ -176,7 +203,9 @@ def check_model(folder: Path, content: Section, splits: Splits) -> None:
         preprocessor = build_preprocessor(options, splits.train)
         preprocessor.save(scratch)
         signature = preprocessor.signature(splits.label_names)
-        initial_model(options, signature, Path(scratch), fresh_head=content["train"]["method"] == "fine_tune")
+        longest = preprocessor.max_tokens(content["data"]["max_tokens"])
+        trained = content["train"]["method"] == "fine_tune"
+        initial_model(options, signature, Path(scratch), longest=longest, fresh_head=trained)
 
 
 def write_params(folder: Path, wanted: Wanted, title: str) -> Section:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from temper.data.files import read_columns
+from temper.data.files import delimiter_of, json_rows, read_columns
 from temper.data.source import Columns
 from temper.errors import DataError, PipelineError
 
 FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
-DELIMITERS = {"tsv": "\t", "csv": ","}
+DELIMITED = ("tsv", "csv")
 NOT_MADE = "nothing: no study was made"
 MOST_LABELS = 50  # distinct values of a column that is suggested as labels
 _LABEL_NAMES = ("label", "labels", "class", "category", "target")
@@ -83,7 +83,7 @@ def read_data_file(path: Path, *, columns: list[str] | None, quoting: bool | Non
     format = FORMATS.get(path.suffix.lower())
     if format is None:
         raise _refused(path, f"its ending is {path.suffix or 'missing'}", f"give it one of {', '.join(FORMATS)}")
-    if format not in DELIMITERS:
+    if format not in DELIMITED:
         table, quoting = _read(path, format, None, None), None
     elif quoting is not None:
         table = _read(path, format, quoting, columns)
@@ -100,7 +100,7 @@ def read_data_file(path: Path, *, columns: list[str] | None, quoting: bool | Non
     found = DataFile(path, format, quoting, columns, table)
     if not found.rows:
         raise _refused(path, "it has no rows", "put rows into it")
-    if columns is None and format in DELIMITERS and _first_row_as_header(table):
+    if columns is None and format in DELIMITED and _first_row_as_header(table):
         raise _refused(
             path,
             f"its first line looks like a row and not like names of columns: {', '.join(map(repr, found.names))[:200]}",
@@ -119,7 +119,9 @@ def suggested_label(data: DataFile) -> str | None:
 
 def suggested_text(data: DataFile, label: str) -> str | None:
     """The only other column of texts, else the one that has a usual name; None in doubt."""
-    texts = [name for name in data.names if name != label and all(isinstance(v, str) for v in data.table.values[name])]
+    columns = {name: data.table.values[name] for name in data.names if name != label}
+    texts = [name for name, values in columns.items() if all(isinstance(value, str) for value in values)]
+    texts = [name for name in texts if not all(value.isdecimal() for value in columns[name])]  # row numbers are none
     named = [name for name in texts if name.lower() in _TEXT_NAMES]
     found = texts if len(texts) == 1 else named
     return found[0] if len(found) == 1 else None
@@ -147,7 +149,8 @@ def draw_test(data: DataFile, test_rows: int, seed: int, folder: Path) -> tuple[
         for part, rows in parts.items():
             pq.write_table(table.take(rows), folder / names[part])
     elif data.format == "jsonl":
-        lines = data.path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+        array = json_rows(str(data.path))
+        lines = array or data.path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
         for part, rows in parts.items():
             (folder / names[part]).write_text("".join(lines[row] + "\n" for row in rows), encoding="utf-8")
     else:
@@ -158,11 +161,14 @@ def draw_test(data: DataFile, test_rows: int, seed: int, folder: Path) -> tuple[
 
 def _delimited(data: DataFile, rows: Sequence[int]) -> str:
     """These rows, with the header where the file has one."""
+    # all, because a field with a bare carriage return would be left without quotes, and end a row where it is read
     form: Mapping[str, Any] = (
-        {"quoting": csv.QUOTE_MINIMAL} if data.quoting else {"quoting": csv.QUOTE_NONE, "quotechar": None}
+        {"quoting": csv.QUOTE_ALL} if data.quoting else {"quoting": csv.QUOTE_NONE, "quotechar": None}
     )
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=DELIMITERS[data.format], lineterminator="\n", **form)
+    path, quoting = str(data.path), bool(data.quoting)
+    delimiter = delimiter_of(path, format=data.format, quoting=quoting, columns=data.columns)
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n", **form)
     columns = list(data.table.values.values())
     if data.columns is None:
         writer.writerow(data.names)

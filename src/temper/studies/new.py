@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.checkpoint_head import fix_of
 from temper.engines.tensorrt_rtx import LIBRARY
 from temper.errors import ConfigError, DataError, restated
 from temper.library import INSTALLED, installed_version
@@ -43,15 +44,21 @@ def _max_tokens(questions: Questions, lengths: create.Lengths) -> int:
 
 
 def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
-    """Whether the checkpoint is trained; one without a classifier has to be."""
+    """Whether the checkpoint is trained; one without a classifier of one label for each row has to be."""
     if checkpoint.label_names is not None:
         return questions.answer("fine-tune", "train the checkpoint on the data (else as it is)", yes_or_no, "no")
+    asked = f"make a study of {checkpoint.folder.name} as it is"
+    unlike = checkpoint.head.unlike
+    if checkpoint.head.task is not None and unlike is not None:
+        if not questions.answer("fine-tune", f"{unlike}: train a new classifier on the data", yes_or_no, "no"):
+            raise ConfigError(asked=asked, happened=unlike, spoiled=NOT_MADE, fix=fix_of("--fine-tune yes"))
+        return True
     agreed = questions.answer(
         "fine-tune", "the checkpoint has no classifier of its own: train one on the data", yes_or_no
     )
     if not agreed:
         raise ConfigError(
-            asked=f"make a study of {checkpoint.folder.name} as it is",
+            asked=asked,
             happened="it has no classifier: its config.json names no architecture for classification",
             spoiled=NOT_MADE,
             fix="name a fine-tuned checkpoint, or --fine-tune yes",
@@ -90,9 +97,10 @@ def _check_flags(questions: Questions, given: Given, images: bool) -> None:
             raise ignored(flag, why)
 
 
-def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path]) -> dict[str, str] | None:
+def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path], folder: Path) -> dict[str, str] | None:
     """What raw.yaml lists, from the nearest folder that holds all; None where the study's files are no copies."""
-    if not copied:
+    config = (folder / create.CHECKPOINT / "config.json").read_bytes()
+    if not copied or config != (checkpoint.folder / "config.json").read_bytes():
         return None
     sources = {f"{create.CHECKPOINT}/{name}": checkpoint.folder / name for name in checkpoint.files} | dict(copied)
     top = os.path.commonpath([path.parent for path in sources.values()])
@@ -143,6 +151,8 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
     _check_kind(checkpoint, path)
     _check_flags(questions, given, checkpoint.task == "image-classification")
     fine_tune = _fine_tune(questions, checkpoint)
+    if not fine_tune:
+        questions.refuse(["new-head"], "the checkpoint is taken as it is; --fine-tune yes trains it")
     words = own_words(checkpoint, path)
     with restated(NOT_MADE, words), create.staging(checkout, name) as folder:
         create.copy_checkpoint(checkpoint, folder)
@@ -176,7 +186,7 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
         content = create.write_params(folder, wanted, title)
         create.check_model(folder, content, splits)
         lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines, *_too_few(len(splits.test), content)]
-        raw = _raw_listing(checkpoint, copied)
+        raw = _raw_listing(checkpoint, copied, folder)
         about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}
         create.write_beside(folder, checkout, about, _readme(wanted, lines, raw is not None), raw)
     lines += [

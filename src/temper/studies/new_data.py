@@ -1,14 +1,16 @@
 """The `data:` section of a new study: files of texts or a folder of images, copied below it, and what was found in them."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from temper.checkpoint_head import compared
 from temper.data.prepare import check_examples
 from temper.data.source import splits_from_columns
 from temper.errors import DataError
 from temper.studies import create
-from temper.studies.checkpoint import NOT_MADE, Checkpoint, match_labels
+from temper.studies.checkpoint import NOT_MADE, Checkpoint, are_outputs, labels_differ, match_labels
 from temper.studies.data_file import (
     DataFile,
     draw_test,
@@ -17,10 +19,11 @@ from temper.studies.data_file import (
     suggested_label,
     suggested_text,
 )
-from temper.studies.questions import Questions, number, one_of
+from temper.studies.questions import Questions, number, one_of, yes_or_no
 from temper.studies.sections import SEED, Section
 
 MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
+MOST_SCORES = 10  # numbers with decimals that may still be classes, such as half stars from 0.5 to 5
 
 
 def path_of(text: str) -> Path:
@@ -57,24 +60,81 @@ class Given:
     label_names: list[str] | None
 
 
-def _labels(
-    questions: Questions, given: Given, checkpoint: Checkpoint, values: list[str], fine_tune: bool
-) -> list[str]:
-    """Label names of the study, in the order of the model's outputs."""
-    if fine_tune:
-        return given.label_names or values
+@dataclass(frozen=True)
+class Labels:
+    """Label names of the study, in the order of the model's outputs, and whether its classifier is the checkpoint's own."""
+
+    names: list[str]
+    own_head: bool
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _labels(questions: Questions, given: Given, checkpoint: Checkpoint, values: list[str], fine_tune: bool) -> Labels:
+    """The study's labels: the checkpoint's order where they are its own, else what somebody says.
+
+    Raises:
+        ConfigError: they differ from the checkpoint's, or nobody says which is which.
+        DataError: they are scores.
+    """
+    if fine_tune and _new_head(questions, given, checkpoint, values):
+        _refuse_scores(values)
+        return Labels(given.label_names or values, own_head=False)
     found = match_labels(checkpoint, values, given.label_names)
-    if found is not None:
-        return found
-    typed = questions.answer(
-        "label-names",
-        f"the checkpoint does not name its {len(checkpoint.label_names or [])} outputs; the data's labels "
-        f"({', '.join(values)}) in their order, with commas",
-        lambda text: [name.strip() for name in text.split(",") if name.strip()],
+    if found is None:
+        own = checkpoint.label_names or []
+        said = "does not name" if checkpoint.head.names_nothing else f"names {', '.join(own)}:"
+        typed = questions.answer(
+            "label-names",
+            f"the checkpoint {said} its {len(own)} outputs; the data's labels ({', '.join(values)}) in their order, with commas",
+            _names,
+        )
+        found = match_labels(checkpoint, values, typed)
+        if found is None:
+            raise labels_differ(checkpoint, typed)
+    return Labels(found, own_head=True)
+
+
+def _new_head(questions: Questions, given: Given, checkpoint: Checkpoint, values: list[str]) -> bool:
+    """Whether fine-tuning begins a classifier: the checkpoint has none of so many labels, or theirs are not the data's.
+
+    Raises:
+        ConfigError: its labels are as many and others, and nobody says whether they mean the same.
+    """
+    own, wanted = checkpoint.label_names, given.label_names or values
+    if own is None or (given.label_names is not None and len(wanted) != len(own)):
+        return True
+    numbers = all(value.isdecimal() for value in values)
+    same = set(compared(wanted)) <= set(compared(own)) or (given.label_names is None and are_outputs(values, len(own)))
+    if same or (len(wanted) == len(own) and checkpoint.head.names_nothing):
+        return False  # which label is which output is known, or asked
+    if len(wanted) > len(own) or (len(wanted) < len(own) and not numbers):
+        return True
+    return questions.answer(
+        "new-head",
+        f"the checkpoint's labels are {', '.join(own[:12])}, the data's {', '.join(wanted[:12])}; train a new classifier for the "
+        "data's (else --label-names says which of them each output is)",
+        yes_or_no,
+        "no" if given.label_names else None,
     )
-    names = match_labels(checkpoint, values, typed)
-    assert names is not None  # names were given
-    return names
+
+
+def _refuse_scores(values: list[str]) -> None:
+    """Refuse labels of which each is a score of its own: a class for each would be trained.
+
+    Raises:
+        DataError: they are.
+    """
+    scores = [value for value in values if re.fullmatch(r"[-+]?\d*\.\d+", value) and float(value) % 1]
+    if len(values) > MOST_SCORES and scores:
+        raise DataError(
+            asked=f"train a classifier for {len(values):,} labels",
+            happened=f"they are numbers such as {', '.join(scores[:3])}: scores, of which each would be a class of its own",
+            spoiled=NOT_MADE,
+            fix="give the rows one label of several, such as low, middle and high (scores are not measured yet)",
+        )
 
 
 def _columns(questions: Questions, given: Given, data: DataFile) -> tuple[list[str], str]:
@@ -156,7 +216,8 @@ def texts_section(
             words[f"{create.RAW}/{target}"] = str(source)
         values = sorted({*values, *(test_data.distinct(label) if label in test_data.names else [])})
         train_rows, said = data.rows, f"{test_data.rows:,} rows of {other.name}"
-    names = _labels(questions, given, checkpoint, values, fine_tune)
+    labels = _labels(questions, given, checkpoint, values, fine_tune)
+    names = labels.names
     if other is None:  # before a row that is wrong has another number in the file that it was drawn into
         whole = dict.fromkeys(("train", "test"), data.table)
         rows_of = splits_from_columns(whole, text=text, label=label, label_names=names, notes={})
@@ -180,6 +241,7 @@ def texts_section(
         f"data:       {path.name}: {data.format}{quoting}, {data.rows:,} rows, columns {', '.join(data.names)}",
         f"columns:    text {', '.join(text)}; label {label} ({', '.join(values[:6])}{', …' if len(values) > 6 else ''})",
         f"test:       {said}",
+        *create.settle_head(folder, checkpoint, names, labels.own_head),
     ]
     return section, lines, copied
 
@@ -189,7 +251,8 @@ def images_section(
 ) -> tuple[Section, list[str]]:
     """The `data:` section for a folder of images by label, and what was found."""
     values = image_labels(path)
-    names = _labels(questions, given, checkpoint, values, fine_tune)
+    labels = _labels(questions, given, checkpoint, values, fine_tune)
+    names = labels.names
 
     def share(text: str) -> float:
         value = float(text)
@@ -215,6 +278,7 @@ def images_section(
     lines = [
         f"data:       {path.name}: {len(splits.train) + len(splits.test):,} images of {len(values)} labels",
         f"test:       {len(splits.test):,} images, {test_share:g} of each label (seed {SEED})",
+        *create.settle_head(folder, checkpoint, names, labels.own_head),
         *(f"note:       {warning}" for warning in splits.warnings),
     ]
     return section, lines

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from temper.data.encoded import PREPROCESSOR_FOLDER, collate, read_split, row_lengths
+from temper.data.encoded import PREPROCESSOR_FOLDER, check_split, collate, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.model_options import ModelOptions
 from temper.progress import progress
@@ -91,7 +91,9 @@ def train(
     torch.manual_seed(seed)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=options.device == "cuda")
-    network = initial_model(model, signature, data_folder / PREPROCESSOR_FOLDER, fresh_head=True).to(options.device)
+    longest = check_split(data_folder, "train")["max_tokens"]
+    preprocessor = data_folder / PREPROCESSOR_FOLDER
+    network = initial_model(model, signature, preprocessor, longest=longest, fresh_head=True).to(options.device)
     train_split = read_split(data_folder / "train.parquet", signature)
     validation = read_split(data_folder / "validation.parquet", signature)
     every_row = np.arange(len(validation))

@@ -1,14 +1,18 @@
 """A transformers model for a study: from a checkpoint, or an architecture with seeded random weights."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from temper.checkpoint_head import FUNCTIONS, ONE_LABEL, Head, compared, fix_of, head_of, names_nothing
 from temper.errors import ArtifactError, ConfigError
 from temper.model_options import ArchitectureModel, CheckpointModel, ModelOptions, Task
+from temper.script_log import say_lasting
 from temper.signature import Signature
 from temper.training.padding import count_positions, hide_padding
+from temper.training.weights import load_whole
 
 _SPOILED = "the checkpoint, and everything made from it; nothing was written"
 
@@ -83,15 +87,18 @@ def _load(task: Task, checkpoint: str, asked: str, **arguments: Any) -> tuple[An
             **arguments,
         )
     except Exception as error:  # transformers, safetensors and the hub client raise many types
-        local = _is_local(checkpoint)
-        raise ArtifactError(
-            asked=asked,
-            happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-            spoiled=_SPOILED,
-            fix="restore the checkpoint's files; a truncated safetensors file cannot be read"
-            if local
-            else "check the name and the network, or save the model to a folder and name that in model.checkpoint",
-        ) from None
+        raise _unreadable(checkpoint, asked, error) from None
+
+
+def _unreadable(checkpoint: str, asked: str, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        asked=asked,
+        happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
+        spoiled=_SPOILED,
+        fix="restore the checkpoint's files; a truncated safetensors file cannot be read"
+        if _is_local(checkpoint)
+        else "check the name and the network, or save the model to a folder and name that in model.checkpoint",
+    )
 
 
 def load_checkpoint(folder: str | Path, task: Task) -> Any:
@@ -109,15 +116,18 @@ def load_checkpoint(folder: str | Path, task: Task) -> Any:
     return model.eval()
 
 
-def initial_model(options: ModelOptions, signature: Signature, tokenizer_folder: Path, *, fresh_head: bool) -> Any:
+def initial_model(
+    options: ModelOptions, signature: Signature, tokenizer_folder: Path, *, longest: int | None, fresh_head: bool
+) -> Any:
     """The model that training starts from.
 
     Args:
         options: the `model:` section.
         signature: inputs and label names of the prepared data.
         tokenizer_folder: preprocessor/ of prepared data; an architecture trained from scratch takes its vocabulary from there.
-        fresh_head: whether a checkpoint without a classifier of this many labels gets a new one (fine-tuning), or is
-            refused (it is to be used as it is).
+        longest: most tokens of a row of the prepared data; None for images.
+        fresh_head: whether a checkpoint without a classifier of these labels gets a new one (fine-tuning), or is
+            refused (it is to be used as it is). One that has these labels in this order keeps its own.
 
     Raises:
         ArtifactError: the checkpoint cannot be loaded, its labels are not the data's, or its padding changes its answers.
@@ -125,10 +135,10 @@ def initial_model(options: ModelOptions, signature: Signature, tokenizer_folder:
     """
     if isinstance(options, ArchitectureModel):
         model = _from_architecture(options, signature, tokenizer_folder)
-        hide_padding(model, signature, f"make a {options.model_type} for {options.task}")
+        hide_padding(model, signature, tokenizer_folder, longest, f"make a {options.model_type} for {options.task}")
     else:
         model = _from_checkpoint(options, signature, fresh_head=fresh_head)
-        hide_padding(model, signature, f"load the checkpoint {options.checkpoint}")
+        hide_padding(model, signature, tokenizer_folder, longest, f"load the checkpoint {options.checkpoint}")
     return model
 
 
@@ -187,30 +197,79 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
     return model
 
 
+def _config_of(options: CheckpointModel, asked: str) -> dict[str, Any]:
+    """config.json of a checkpoint, of a folder or of the hub, as it was saved."""
+    from transformers import PreTrainedConfig
+
+    try:
+        content, _ = PreTrainedConfig.get_config_dict(options.checkpoint, revision=options.revision or "main")
+    except Exception as error:  # the hub client's errors share no base class
+        raise _unreadable(options.checkpoint, asked, error) from None
+    return dict(content)
+
+
 def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_head: bool) -> Any:
     asked = f"load the checkpoint {options.checkpoint} with {len(signature.label_names)} labels"
     if _is_local(options.checkpoint):
         _refuse_unsafe(Path(options.checkpoint), asked)
-    arguments: dict[str, Any] = {"revision": options.revision} if options.revision is not None else {}
-    if fresh_head:
-        arguments |= {**_label_arguments(signature), "ignore_mismatched_sizes": True}
-    model, loading = _load(options.task, options.checkpoint, asked, **arguments)
+    config = _config_of(options, asked)
+    try:
+        head = head_of(config)
+    except ValueError as error:
+        fix = "write id2label of its config.json as {output: name}, outputs from 0 on, and label2id the other way round"
+        raise ArtifactError(asked=asked, happened=str(error), spoiled=_SPOILED, fix=fix) from None
+    revision = {"revision": options.revision} if options.revision is not None else {}
+    load = partial(_load, options.task, options.checkpoint, asked, **revision)
     if not fresh_head:
-        _check_labels(model, loading, signature, asked)
+        if head.unlike is not None:
+            raise ArtifactError(
+                asked=asked, happened=head.unlike, spoiled=_SPOILED, fix=fix_of("set train.method to fine_tune")
+            )
+        model = load_whole(load, asked, new_head=False, any_head=False)
+        _check_labels(model, signature, asked)
         model.config.id2label = dict(enumerate(signature.label_names))
         model.config.label2id = {name: number for number, name in enumerate(signature.label_names)}
+        return model
+    kept = _keeps_head(head, signature, asked)
+    arguments = {**_label_arguments(signature), "ignore_mismatched_sizes": True}
+    if config.get("problem_type") is not None:
+        arguments["problem_type"] = ONE_LABEL
+    model = load_whole(load, asked, new_head=not kept, any_head=True, **arguments)
+    for key in FUNCTIONS:  # of the head that is no more
+        if hasattr(model.config, key):
+            delattr(model.config, key)
     return model
 
 
-def _check_labels(model: Any, loading: dict[str, Any], signature: Signature, asked: str) -> None:
-    missing = sorted(loading["missing_keys"])
-    if missing:
-        raise ArtifactError(
-            asked=asked,
-            happened=f"the checkpoint has no weights for {', '.join(missing[:4])}",
-            spoiled=_SPOILED,
-            fix="it is not fine-tuned for this task: set train.method to fine_tune",
+def _keeps_head(head: Head, signature: Signature, asked: str) -> bool:
+    """Whether training goes on with the checkpoint's own head: its outputs are the data's labels, in the same order.
+
+    Raises:
+        ArtifactError: they are the same labels in another order.
+    """
+    own, wanted = compared(head.names), compared(signature.label_names)
+    if head.unlike is not None or head.task is None or len(own) != len(wanted):
+        return False
+    if own != wanted and sorted(own) == sorted(wanted):
+        raise _other_order(head.names, signature, asked)
+    if own != wanted and not head.names_nothing:
+        say_lasting(
+            f"checkpoint: its labels are {_listed(head.names)}, the data's {_listed(signature.label_names)}: a new classifier is "
+            "trained for these"
         )
+    return own == wanted or head.names_nothing
+
+
+def _other_order(names: Sequence[str], signature: Signature, asked: str) -> ArtifactError:
+    return ArtifactError(
+        asked=asked,
+        happened=f"the checkpoint numbers its labels {_listed(names)}, the data {_listed(signature.label_names)}",
+        spoiled=_SPOILED,
+        fix="put data.label_names in the checkpoint's order",
+    )
+
+
+def _check_labels(model: Any, signature: Signature, asked: str) -> None:
     names = [str(model.config.id2label[number]) for number in sorted(model.config.id2label)]
     wanted = list(signature.label_names)
     if len(names) != len(wanted):
@@ -221,16 +280,10 @@ def _check_labels(model: Any, loading: dict[str, Any], signature: Signature, ask
             spoiled=_SPOILED,
             fix="use data with the checkpoint's labels, or set train.method to fine_tune",
         )
-    lowered, wanted_lowered = [name.lower() for name in names], [name.lower() for name in wanted]
-    if lowered == wanted_lowered or all(name in (f"label_{n}", str(n)) for n, name in enumerate(lowered)):
-        return  # the same names, or transformers' placeholders, which name nothing
-    if sorted(lowered) == sorted(wanted_lowered):
-        raise ArtifactError(
-            asked=asked,
-            happened=f"the checkpoint numbers its labels {_listed(names)}, the data {_listed(wanted)}",
-            spoiled=_SPOILED,
-            fix="put data.label_names in the checkpoint's order",
-        )
+    if compared(names) == compared(wanted) or names_nothing(names):
+        return
+    if sorted(compared(names)) == sorted(compared(wanted)):
+        raise _other_order(names, signature, asked)
     raise ArtifactError(
         asked=asked,
         happened=f"the checkpoint's labels are {_listed(names)}, the data's {_listed(wanted)}: an answer would get another name",
@@ -241,6 +294,7 @@ def _check_labels(model: Any, loading: dict[str, Any], signature: Signature, ask
     )
 
 
-def _listed(names: list[str]) -> str:
+def _listed(given: Sequence[str]) -> str:
     """Names in their order, the first twelve of many."""
+    names = list(given)
     return f"{names}" if len(names) <= 12 else f"{names[:12]} and {len(names) - 12:,} more"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from temper.data.encoded import PREPROCESSOR_FOLDER
+from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
 from temper.model_options import ModelOptions
 from temper.signature import Signature
 from temper.training.model import initial_model
@@ -32,4 +32,7 @@ def train(
     import torch
 
     torch.manual_seed(seed)
-    return initial_model(model, signature, data_folder / PREPROCESSOR_FOLDER, fresh_head=False), {"epochs": []}
+    longest = check_split(data_folder, "train")["max_tokens"]
+    preprocessor = data_folder / PREPROCESSOR_FOLDER
+    network = initial_model(model, signature, preprocessor, longest=longest, fresh_head=False)
+    return network, {"epochs": []}

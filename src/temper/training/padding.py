@@ -6,6 +6,8 @@ which is padding where rows are padded on the left (docs/decisions/0025).
 """
 
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from temper.errors import ArtifactError
@@ -13,6 +15,7 @@ from temper.signature import Signature, TensorSpec
 
 INPUT_IDS, ATTENTION_MASK, POSITION_IDS = "input_ids", "attention_mask", "position_ids"
 _PROBE_TOKENS, _PROBE_PADDING = 5, 3
+_PROBE_TEXT = "Two people meet on a bridge in the rain, and the film takes 90 minutes to say why. "
 _PROBE_TOLERANCE = 1e-4  # of the largest logit: a hundred times what another order of float32 sums makes
 _SPOILED = "the checkpoint, and everything made from it; nothing was written"
 
@@ -22,23 +25,25 @@ def _padded_input(signature: Signature) -> TensorSpec | None:
     return next((spec for spec in signature.inputs if spec.name == INPUT_IDS), None)
 
 
-def hide_padding(network: Any, signature: Signature, asked: str) -> None:
-    """Let a network know what pads its rows, in place, and check that left padding changes no answer.
+def hide_padding(network: Any, signature: Signature, tokenizer_folder: Path, longest: int | None, asked: str) -> None:
+    """Let a network know what pads its rows, in place, and check that padding changes no answer.
 
     Args:
         network: a transformers model that classifies, on the CPU.
         signature: of the prepared data: the token that pads, and the side.
+        tokenizer_folder: holds the tokenizer.json that made the data.
+        longest: most tokens of a row, which no timed call exceeds; None for images.
         asked: for errors.
 
     Raises:
-        ArtifactError: the network has no embedding for the token that pads, or answers a row padded on the left
-            otherwise than the row alone.
+        ArtifactError: the network has no embedding for the token that pads, cannot answer rows of `longest` tokens, or answers
+            a padded row otherwise than the row alone.
     """
     ids = _padded_input(signature)
-    if ids is None:
+    if ids is None or longest is None:
         return
-    rows = network.get_input_embeddings().num_embeddings
-    if ids.pad_value >= rows:
+    rows = embedded_tokens(network)
+    if rows is not None and ids.pad_value >= rows:
         raise ArtifactError(
             asked=asked,
             happened=f"its tokenizer pads with token {ids.pad_value}, and its embedding has {rows} tokens, from 0 on",
@@ -47,11 +52,24 @@ def hide_padding(network: Any, signature: Signature, asked: str) -> None:
             "token, or save the model again after resize_token_embeddings",
         )
     network.config.pad_token_id = ids.pad_value
-    if signature.padding_side == "left":
-        alone = _probe(network, signature, ids.pad_value, padding=0)  # before positions are given: what is right
-        count_positions(network, signature)
-        padded = _probe(network, signature, ids.pad_value, padding=_PROBE_PADDING)
-        _check_left_padding(network, alone, padded, asked)
+    probes = [_probe_row(tokenizer_folder, tokens) for tokens in _probe_lengths(longest)]
+    alone = [
+        _logits(network, signature, row, len(row[INPUT_IDS]), asked) for row in probes
+    ]  # before positions are given
+    count_positions(network, signature)
+    scale = max(float(logits.abs().max()) for logits in alone)
+    for row, right in zip(probes, alone, strict=True):
+        for length in _padded_lengths(len(row[INPUT_IDS]), longest):
+            found = _logits(network, signature, row, length, asked)
+            _check_padding(float((found - right).abs().max()), scale, length - len(row[INPUT_IDS]), signature, asked)
+
+
+def embedded_tokens(network: Any) -> int | None:
+    """How many tokens a network has an embedding for; None where it has no table of them, as networks of characters."""
+    try:
+        return int(network.get_input_embeddings().num_embeddings)
+    except (NotImplementedError, AttributeError):
+        return None
 
 
 def count_positions(network: Any, signature: Signature) -> None:
@@ -65,16 +83,23 @@ def count_positions(network: Any, signature: Signature) -> None:
         network.register_forward_pre_hook(_give_positions, with_kwargs=True)
 
 
-def _check_left_padding(network: Any, alone: Any, padded: Any, asked: str) -> None:
-    difference = float((padded - alone).abs().max())
-    if not difference <= _PROBE_TOLERANCE * float(alone.abs().max()):  # NaN fails too
-        raise ArtifactError(
-            asked=asked,
-            happened=f"its tokenizer pads on the left, and {_PROBE_PADDING} tokens of padding move a logit by "
-            f"{difference:.3g}: labels would depend on the other rows of a batch",
-            spoiled=_SPOILED,
-            fix="set padding_side to right in the checkpoint's tokenizer_config.json",
-        )
+def _check_padding(difference: float, scale: float, padding: int, signature: Signature, asked: str) -> None:
+    if difference <= _PROBE_TOLERANCE * scale:  # not where it is NaN
+        return
+    side = signature.padding_side
+    fix = (
+        "set padding_side to right in the checkpoint's tokenizer_config.json"
+        if side == "left"
+        else "choose a checkpoint whose network masks its padding (networks that mix all places without an attention mask, by "
+        "Fourier transforms or convolutions, cannot be batched with rows of other lengths)"
+    )
+    raise ArtifactError(
+        asked=asked,
+        happened=f"its tokenizer pads on the {side}, and {padding} tokens of padding move a logit by {difference:.3g}: labels "
+        "would depend on the other rows of a batch",
+        spoiled=_SPOILED,
+        fix=fix,
+    )
 
 
 def _give_positions(network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
@@ -92,17 +117,50 @@ def _give_positions(network: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     return args, {**kwargs, POSITION_IDS: (columns - padding).clamp(min=0)}
 
 
-def _probe(network: Any, signature: Signature, pad: int, *, padding: int) -> Any:
-    """Logits of one row of made-up tokens, `padding` of them before it."""
+def _probe_lengths(longest: int) -> list[int]:
+    """Tokens of the rows that are probed: a short one, a quarter of the longest, and the longest, which has to be answered."""
+    short = min(_PROBE_TOKENS, longest)
+    return sorted({short, max(short, longest // 4), longest})
+
+
+def _padded_lengths(tokens: int, longest: int) -> list[int]:
+    """Lengths that a row is padded to: a little, shares of the longest (longer calls may go another way), the longest."""
+    lengths = (tokens + _PROBE_PADDING, longest // 8, longest // 2, longest)
+    return sorted({length for length in lengths if tokens < length <= longest})
+
+
+def _probe_row(tokenizer_folder: Path, tokens: int) -> dict[str, list[int]]:
+    """A row of at most so many tokens as the tokenizer makes it, special tokens included."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=tokens)
+    row = tokenizer.encode(_PROBE_TEXT * (1 + tokens // 4))
+    return {INPUT_IDS: row.ids, "token_type_ids": row.type_ids}
+
+
+def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], length: int, asked: str) -> Any:
+    """Logits of one row padded to a length, float32 [1, labels], on the signature's side."""
     import torch
 
-    vocabulary = network.get_input_embeddings().num_embeddings
-    tokens = [pad] * padding + [(pad + 1 + place) % vocabulary for place in range(_PROBE_TOKENS)]
-    given = {INPUT_IDS: tokens, ATTENTION_MASK: [0] * padding + [1] * _PROBE_TOKENS}
-    inputs = {spec.name: torch.tensor([given.get(spec.name, [0] * len(tokens))]) for spec in signature.inputs}
+    padding = [0] * (length - len(row[INPUT_IDS]))
+    given = {**row, ATTENTION_MASK: [1] * len(row[INPUT_IDS])}
+    inputs = {}
+    for spec in signature.inputs:
+        values, pads = given.get(spec.name, [0] * len(row[INPUT_IDS])), [spec.pad_value] * len(padding)
+        inputs[spec.name] = torch.tensor([pads + values if signature.padding_side == "left" else values + pads])
     training = network.training
     network.eval()
-    with torch.inference_mode():
-        logits = network(**inputs).logits
+    try:
+        with torch.inference_mode():
+            logits = network(**inputs).logits
+    except Exception as error:  # each network fails its own way
+        raise ArtifactError(
+            asked=asked,
+            happened=f"it cannot answer a row of {length} tokens: {type(error).__name__}: {str(error).strip()[:300]}",
+            spoiled=_SPOILED,
+            fix="lower data.max_tokens in params.yaml to what it takes, or choose another checkpoint",
+        ) from None
     network.train(training)
     return logits

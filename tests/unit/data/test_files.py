@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from temper.data.files import Options, load
+from temper.data.files import Options, load, read_columns
 from temper.errors import DataError
 
 TABLE = {"sentence": ["a fine film", 'say "null" , twice', "NA"], "label": ["1", "0", "1"]}
@@ -50,6 +50,76 @@ def test_two_text_columns_make_pairs(study: Path, tsv_data: dict[str, Any]):
     splits = load(Options(**{**tsv_data, **changes}), 1)
     assert splits.train.texts == [("why ?", "because"), ("how ?", "no idea")]
     assert splits.train.labels == [1, 0]
+
+
+@pytest.mark.parametrize("names", [["poor", "fair", "good"], ["LABEL_0", "LABEL_1", "LABEL_2"]])
+def test_numbers_of_labels_without_a_zero_are_refused(study: Path, tsv_data: dict[str, Any], names: list[str]):
+    """Counted from 1 they would be read one label off."""
+    Path("ones.tsv").write_text("sentence\tlabel\na film\t1\nno film\t2\n")
+    file = {"path": "ones.tsv", "columns": None}
+    changes = {**tsv_data, "label_names": names, "train": file, "test": file}
+    with pytest.raises(DataError) as caught:
+        load(Options(**changes), 1)
+    assert caught.value.happened == "there are 1, 2 and no 0, so they may count from 1"
+    assert "(1, 2, 3 where it counts from 1)" in caught.value.fix
+    assert load(Options(**{**changes, "label_names": ["1", "2", "3"]}), 1).train.labels == [0, 1]
+    assert load(Options(**{**changes, "label_names": ["0", "1", "2"]}), 1).train.labels == [1, 2]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quoting", [True, False])
+def test_what_stands_between_the_fields_of_a_csv_is_found(study, tsv_data, delimiter, quoting):
+    quote = '"' if quoting else ""
+    texts = [f"{quote}a {'film, it ' if delimiter != ',' else ''}was {number}{quote}" for number in range(4)]
+    rows = "".join(f"{text}{delimiter}{number % 2}\n" for number, text in enumerate(texts))
+    Path("rows.csv").write_text(f"sentence{delimiter}label\n{rows}")
+    file = {"path": "rows.csv", "columns": None}
+    splits = load(Options(**{**tsv_data, "format": "csv", "quoting": quoting, "train": file, "test": file}), 1)
+    assert splits.train.texts == [(text.strip('"'),) for text in texts]
+    assert splits.train.labels == [0, 1, 0, 1]
+
+
+def test_a_first_row_does_not_choose_what_stands_between_fields(study, tsv_data):
+    Path("rows.csv").write_text("slow, but good;1\nnot good;0\n")
+    file = {"path": "rows.csv", "columns": ["sentence", "label"]}
+    splits = load(Options(**{**tsv_data, "format": "csv", "quoting": True, "train": file, "test": file}), 1)
+    assert splits.train.texts == [("slow, but good",), ("not good",)]
+
+
+def test_a_csv_as_pandas_saves_it_is_read_with_its_index(study, tsv_data):
+    import pandas as pd
+
+    texts = ["a film", "the plot, the cat", 'he said "no"', "x" * 200_000, "two\r, lines", "two\nlines"]
+    pd.DataFrame({"sentence": texts, "label": [0, 1] * 3}).to_csv("rows.csv")
+    file = {"path": "rows.csv", "columns": None}
+    options = Options(**{**tsv_data, "format": "csv", "quoting": True, "train": file, "test": file})
+    splits = load(options, 1)
+    assert splits.train.texts == [(text,) for text in texts]
+    table = read_columns("rows.csv", format="csv", quoting=True, columns=None, wanted=None)
+    assert list(table.values) == ["Unnamed: 0", "sentence", "label"]
+    assert table.values["Unnamed: 0"] == [str(number) for number in range(6)]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_of_json_objects_is_read_as_its_rows(study, tsv_data, indent):
+    Path("rows.json").write_text(
+        json.dumps([{"sentence": text, "label": 1} for text in TABLE["sentence"]], indent=indent)
+    )
+    file = {"path": "rows.json", "columns": None}
+    changes = {"format": "jsonl", "quoting": None, "train": file, "test": file, "label_names": ["0", "1"]}
+    assert load(Options(**{**tsv_data, **changes}), 1).train.texts == [(text,) for text in TABLE["sentence"]]
+    Path("rows.json").write_text('{"rows": [\n{"sentence": "x", "label": 1}]}')
+    with pytest.raises(DataError, match="or one array of objects"):
+        load(Options(**{**tsv_data, **changes}), 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(study, tsv_data, encoding):
+    Path("train.tsv").write_bytes(Path("train.tsv").read_text().encode(encoding))
+    with pytest.raises(DataError) as caught:
+        load(Options(**tsv_data), 1)
+    assert caught.value.happened == "it is UTF-16, not UTF-8"
+    assert "iconv -f UTF-16 -t UTF-8" in caught.value.fix
 
 
 @pytest.mark.parametrize(

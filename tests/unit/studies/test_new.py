@@ -5,8 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from temper.data.files import Options, load
 from temper.errors import PipelineError
 from temper.studies.about import read_about
+from temper.studies.create import standing_in
 from temper.studies.new_data import Given
 from temper.study import read_study
 from tests.unit.studies.conftest import NONE, edit, left, params, refused
@@ -86,6 +88,25 @@ def test_every_format_becomes_a_study(new, checkout, checkpoint, tmp_path, endin
     assert "60 rows" in made.lines[1]
 
 
+@pytest.mark.parametrize("form", ["with its index", "semicolons", "array"])
+def test_files_as_people_have_them_become_a_study_and_no_row_changes(new, checkout, checkpoint, tmp_path, form):
+    import pandas as pd
+
+    texts = [f'{text}, "quoted";\rand on\nand on' for text, _ in ROWS]
+    table = pd.DataFrame({"text": texts, "label": [label for _, label in ROWS]})
+    file = tmp_path / ("rows.json" if form == "array" else "rows.csv")
+    if form == "array":
+        table.to_json(file, orient="records")
+    else:
+        table.to_csv(file, index=form == "with its index", sep=";" if form == "semicolons" else ",")
+    new(name="mine", checkpoint=checkpoint, data=file)
+    content = params(checkout)["data"]
+    assert content["text"] == ["text"]
+    with standing_in(checkout / "studies/mine"):
+        splits = load(Options.model_validate(content), 0)
+    assert sorted(text for part in (splits.train, splits.test) for (text,) in part.texts) == sorted(texts)
+
+
 def test_a_file_without_a_header_has_its_columns_named(new, checkout, checkpoint, data):
     data.write_text("".join(f"{text}\t{label}\n" for text, label in ROWS))
     error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
@@ -108,9 +129,10 @@ def test_label_names_that_differ_are_refused_and_both_are_named(new, checkout, c
     flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
     error = refused(checkout, new, **flags)
     assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'good'"
-    error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "good"]))
-    assert error.happened.startswith("the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad'")
-    new(**flags, fine_tune="yes")
+    error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "fine"]))
+    assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'fine'"
+    assert "--label-names" in error.fix
+    new(**flags, fine_tune="yes", new_head="yes")
     assert params(checkout)["data"]["label_names"] == ["bad", "good"]
     assert params(checkout)["train"]["method"] == "fine_tune"
 

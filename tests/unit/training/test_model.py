@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from temper.errors import ArtifactError, ConfigError
 from temper.model_options import model_options
 from temper.training.model import initial_model, load_checkpoint
-from tests.tiny_study import ARCHITECTURE, MODEL
+from tests.tiny_study import ARCHITECTURE, MAX_TOKENS, MODEL
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def start(tiny_study):
             task = {"task": "text-classification", "source": "checkpoint", "revision": None}
             section = {**task, "checkpoint": str(checkpoint)}
         signature = tiny_study.signature.model_copy(update={"label_names": label_names})
-        return initial_model(model_options(section), signature, tiny_study.data / "preprocessor", fresh_head=fresh_head)
+        folder = tiny_study.data / "preprocessor"
+        return initial_model(model_options(section), signature, folder, longest=MAX_TOKENS, fresh_head=fresh_head)
 
     return start
 

@@ -6,12 +6,15 @@ import torch
 
 from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
+from temper.data.preprocessing import build_preprocessor
+from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.model_options import model_options
 from temper.signature import Signature
 from temper.training.checkpoint import make_checkpoint
 from temper.training.model import initial_model, load_checkpoint
-from tests import tiny_gpt2
+from temper.training.padding import hide_padding
+from tests import tiny_classifier, tiny_gpt2
 from tests.tiny_study import DATA, SEED
 
 
@@ -49,7 +52,9 @@ def test_a_padded_row_is_answered_as_the_row_alone(made, loaded_by):
         network = load_checkpoint(made / "checkpoint", "text-classification")
     else:
         section = model_options(tiny_gpt2.model_section(made / "user"))
-        network = initial_model(section, signature, made / "data/preprocessor", fresh_head=True)
+        network = initial_model(
+            section, signature, made / "data/preprocessor", longest=tiny_gpt2.POSITIONS, fresh_head=True
+        )
         assert {module.training for module in network.modules()} == {False}  # as from_pretrained left it
     split = read_split(made / "data/test.parquet", signature)
     rows = range(6)
@@ -98,3 +103,80 @@ def test_left_padding_that_would_move_answers_is_refused(tmp_path, model_type, c
     assert not (tmp_path / "checkpoint").exists()
     tiny_gpt2.save_tokenizer(folder, padding_side="right", pad_token=tiny_gpt2.END)
     assert (checkpoint_of(folder, tmp_path) / "model.safetensors").is_file()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """The model that training starts from, out of a random classifier with some sizes."""
+
+    def start(model_type, *, longest=64, side="right", **config):
+        folder = tiny_classifier.save_classifier(tmp_path / "user", model_type=model_type, **config)
+        tiny_classifier.save_tokenizer(folder, padding_side=side)
+        options = model_options(tiny_classifier.model_section(folder))
+        preprocessor = build_preprocessor(options, Examples(origin="none", labels=[], texts=[]))
+        preprocessor.save(tmp_path / "preprocessor")
+        signature = preprocessor.signature(("negative", "positive"))
+        return initial_model(options, signature, tmp_path / "preprocessor", longest=longest, fresh_head=False)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("model_type", "config"),
+    [
+        ("fnet", {}),  # Fourier transforms over all places, no mask
+        ("convbert", {"embedding_size": 32, "conv_kernel_size": 5}),  # convolutions reach into the padding
+        ("canine", {"max_position_embeddings": 128, "num_hash_buckets": 64, "type_vocab_size": 2}),
+    ],
+)
+def test_right_padding_that_moves_answers_is_refused(start, model_type, config):
+    with pytest.raises(ArtifactError) as caught:
+        start(model_type, **config)
+    assert "pads on the right, and " in caught.value.happened
+    assert "tokens of padding move a logit by" in caught.value.happened
+    assert "whose network masks its padding" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("model_type", "config"),
+    [
+        ("bert", {}),
+        ("albert", {"embedding_size": 16}),
+        ("modernbert", {"global_attn_every_n_layers": 2, "local_attention": 8}),
+        ("mpnet", {"max_position_embeddings": 66}),
+        ("longformer", {"attention_window": 8, "max_position_embeddings": 130}),
+        ("big_bird", {"block_size": 8, "num_random_blocks": 1}),
+    ],
+)
+def test_models_that_mask_their_padding_are_taken_at_every_length(start, model_type, config):
+    assert start(model_type, **config).training is False
+
+
+@pytest.mark.parametrize(("beyond", "refused"), [(20, True), (63, True), (64, False)])
+def test_a_network_that_goes_another_way_in_a_longer_call_is_probed_there(start, tmp_path, beyond, refused):
+    """A little padding alone would not see it."""
+    from transformers import BertForSequenceClassification
+
+    class Another(BertForSequenceClassification):
+        def forward(self, input_ids, attention_mask):
+            answer = super().forward(input_ids=input_ids, attention_mask=attention_mask)
+            answer.logits = answer.logits + (input_ids.shape[1] > beyond)
+            return answer
+
+    start("bert")
+    network = Another.from_pretrained(tmp_path / "user")
+    options = model_options(tiny_classifier.model_section(tmp_path / "user"))
+    signature = build_preprocessor(options, Examples(origin="none", labels=[], texts=[])).signature(("a", "b"))
+    call = (network, signature, tmp_path / "preprocessor", 64, "load it")
+    if not refused:
+        return hide_padding(*call)
+    with pytest.raises(ArtifactError, match="tokens of padding move a logit by 1"):
+        hide_padding(*call)
+
+
+def test_rows_of_more_tokens_than_there_are_positions_are_refused_before_training(start):
+    with pytest.raises(ArtifactError) as caught:
+        start("roberta")  # 64 positions, of which the first two count no token
+    assert "it cannot answer a row of 64 tokens: " in caught.value.happened
+    assert "lower data.max_tokens" in caught.value.fix
+    assert start("roberta", longest=62).training is False
