@@ -32,6 +32,26 @@ def distribution_versions(*distributions: str) -> dict[str, str]:
 # glibc raises its threshold for mapped memory when a large block is freed, up to 32 MiB: a process that has read a small file
 # answers faster from then on than one that has read a large one. Fixed values switch that off, for every process alike.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+_WAITING, _OURS = "OMP_WAIT_POLICY", "TEMPER_SET_OMP_WAIT_POLICY"
+
+
+def wait_without_spinning() -> None:
+    """Have the threads of PyTorch and of other OpenMP libraries sleep where they wait for each other, in all processes that
+    this one starts.
+
+    By default they spin (OpenMP 5.2, section 21.7), each on a processor that another program could use: beside a few others a
+    training of minutes takes hours. Sleeping changes no result. What the user has set stays.
+    """
+    if _WAITING not in os.environ:
+        os.environ.update({_WAITING: "PASSIVE", _OURS: "1"})
+
+
+def timed_environment() -> dict[str, str]:
+    """Environment variables of a process that times something: a fixed allocator, and threads that wait as a user's do."""
+    found = {**os.environ, **ALLOCATOR}
+    if found.pop(_OURS, None):
+        del found[_WAITING]
+    return found
 
 
 def measuring_machine() -> dict[str, Any]:

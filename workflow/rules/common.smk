@@ -9,7 +9,7 @@ from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
 from temper.onnx_rows import precision_options
-from temper.provenance import measuring_machine
+from temper.provenance import measuring_machine, wait_without_spinning
 from temper.quantization.options import SEARCH_FILES
 from temper.report.files import REPORT_NAMES
 from temper.signature import PREPROCESSOR_FILES
@@ -18,6 +18,7 @@ from temper.study import read_study
 from temper.tracking import holder, kept_versions, made_files
 from temper.tracking.job_record import record_path
 
+wait_without_spinning()
 try:
     preflight.check_code(workflow.basedir)
     # not `config`: Snakemake reads YAML 1.1, in which 2e-5 is text

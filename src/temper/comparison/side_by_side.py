@@ -20,7 +20,7 @@ from temper.measurement.alternation import Stopping, Turns, time_in_turns
 from temper.measurement.contention import Reading, read_counters
 from temper.measurement.timed_inputs import has_real_lengths
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
-from temper.provenance import ALLOCATOR, SOURCE_ROOT
+from temper.provenance import SOURCE_ROOT, timed_environment
 
 WORKER = "temper.comparison.side_worker"
 
@@ -57,7 +57,7 @@ class Side:
             [sys.executable, "-m", WORKER, str(writing)],
             stdin=subprocess.PIPE,
             pass_fds=(writing,),
-            env={**os.environ, **ALLOCATOR, "PYTHONPATH": path},
+            env=timed_environment() | { "PYTHONPATH": path},
             text=True,
         )
         os.close(writing)

@@ -17,7 +17,7 @@ from typing import IO, Any, NoReturn
 from temper import errors
 from temper.errors import PipelineError, Unavailable
 from temper.measurement.watch import Busy
-from temper.provenance import ALLOCATOR, SOURCE_ROOT
+from temper.provenance import SOURCE_ROOT, timed_environment
 from temper.script_log import TERMINAL, terminal_number
 
 WORKER = "temper.measurement.worker"
@@ -92,7 +92,7 @@ def run_isolated(
             stdout=output_file if keep_output else None,
             stderr=subprocess.STDOUT if keep_output else None,
             pass_fds=(answer_file.fileno(), terminal_number()),
-            env={**os.environ, **ALLOCATOR, "PYTHONPATH": path, TERMINAL: str(terminal_number())},
+            env=timed_environment() | { "PYTHONPATH": path, TERMINAL: str(terminal_number())},
             text=True,
         ) as process:
             in_time = True
