@@ -57,7 +57,7 @@ class Side:
             [sys.executable, "-m", WORKER, str(writing)],
             stdin=subprocess.PIPE,
             pass_fds=(writing,),
-            env=timed_environment() | { "PYTHONPATH": path},
+            env=timed_environment() | {"PYTHONPATH": path},
             text=True,
         )
         os.close(writing)

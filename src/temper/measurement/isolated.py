@@ -92,7 +92,7 @@ def run_isolated(
             stdout=output_file if keep_output else None,
             stderr=subprocess.STDOUT if keep_output else None,
             pass_fds=(answer_file.fileno(), terminal_number()),
-            env=timed_environment() | { "PYTHONPATH": path, TERMINAL: str(terminal_number())},
+            env=timed_environment() | {"PYTHONPATH": path, TERMINAL: str(terminal_number())},
             text=True,
         ) as process:
             in_time = True
