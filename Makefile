@@ -72,8 +72,8 @@ experiments: $(READY)  ## what each experiment of this commit changed, and what 
 compare: $(READY)  ## experiments, commits or candidates pair by pair, and a plot (EXPERIMENTS="name name" for some)
 	@$(BIN)/temper compare $(IN) $(EXPERIMENTS)
 
-calibration-study: $(READY)  ## methods × sample counts as experiments (STUDY=name; default sst2-minilm)
-	@$(BIN)/temper calibration-study --directory studies/$(or $(STUDY),sst2-minilm)
+calibration-study: $(READY)  ## methods × sample counts as experiments (STUDY=name; default sst2-minilm; FORCE=1 replaces those there are)
+	@$(BIN)/temper calibration-study --directory studies/$(or $(STUDY),sst2-minilm) $(if $(FORCE),--force)
 
 upgrade-check: $(READY) need-LIBRARY need-VERSION  ## plan, run and compare another version: make upgrade-check LIBRARY=tensorrt_rtx VERSION=1.5.0.114
 	@$(BIN)/temper upgrade $(IN) --cores $(CORES) $(LIBRARY) $(VERSION)

@@ -124,7 +124,7 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
     manifest = Path(manifest)
     asked = f"load the {kind} in {manifest.parent}"
     spoiled = "everything that is made from it; nothing was written"
-    fix = "temper sync: puts it back from DVC's cache, or removes it; what is missing then, the next run makes anew"
+    fix = "temper sync: puts it back from DVC's cache, or moves it out of the way; what is missing then, the next run makes anew"
     try:
         content: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
         found = (content["kind"], content["format_version"])

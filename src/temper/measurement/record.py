@@ -196,5 +196,5 @@ def read_record(path: str | Path) -> Record:
             asked=f"read the record {path}",
             happened=f"it is not a record of schema version {SCHEMA_VERSION} (it says {version}){details}",
             spoiled="every table that would hold it",
-            fix="temper sync: puts it back from DVC's cache, or removes it for the next run to measure anew",
+            fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to measure anew",
         ) from None

@@ -70,5 +70,5 @@ def read_remeasurements(path: str | Path) -> Remeasurements:
             asked=f"read the remeasurements {path}",
             happened=f"they are absent or have another form: {str(error)[:300]}",
             spoiled="every table that would hold them",
-            fix="temper sync: puts them back from DVC's cache, or removes them for the next run to take anew",
+            fix="temper sync: puts them back from DVC's cache, or moves them out of the way for the next run to take anew",
         ) from None

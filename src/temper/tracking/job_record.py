@@ -82,7 +82,7 @@ def read_job_record(path: str | Path) -> JobRecord:
             asked=f"read the job record {path}",
             happened=f"{type(error).__name__}: {error}",
             spoiled="what the job made: nobody can tell under which settings",
-            fix="make it anew: temper sync removes it, the next run makes it",
+            fix="make it anew: temper sync moves it out of the way, the next run makes it",
         ) from None
 
 
