@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from temper.errors import ArtifactError
+from temper.scratch import scratch_file, scratch_folder
 
 FORMAT_VERSION = 1
 SEAL = "manifest_sha256"
@@ -35,17 +35,13 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a whole file or nothing: the text goes to a neighbour first, which then takes the file's name."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, neighbour = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
+    with scratch_file(path) as (handle, neighbour):
         with open(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(neighbour, 0o644)
         os.replace(neighbour, path)
-    except BaseException:
-        Path(neighbour).unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
@@ -60,10 +56,10 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        yield Path(scratch)
+    with scratch_folder(folder) as scratch:
+        yield scratch
         folder.mkdir(exist_ok=True)
-        for path in sorted(Path(scratch).rglob("*")):
+        for path in sorted(scratch.rglob("*")):
             if path.is_file():
                 target = folder / path.relative_to(scratch)
                 target.parent.mkdir(parents=True, exist_ok=True)

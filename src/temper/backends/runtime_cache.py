@@ -6,9 +6,10 @@ The file is no artifact: no rule reads or writes it, and an engine answers the s
 import hashlib
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from temper.scratch import scratch_file
 
 FOLDER = "runtime_cache"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -77,14 +78,10 @@ class RuntimeCache:
     def _write(self, content: bytes) -> None:
         """Through a neighbour of a name of its own: several processes may end at once."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, neighbour = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
+        with scratch_file(self.path) as (handle, neighbour):
             with open(handle, "wb") as stream:
                 stream.write(content)
             os.replace(neighbour, self.path)
-        except BaseException:
-            Path(neighbour).unlink(missing_ok=True)
-            raise
 
     def _read(self) -> bytes | None:
         try:

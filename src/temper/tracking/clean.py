@@ -11,10 +11,12 @@ from temper.tracking.by_hand import records_here
 from temper.tracking.holder import check_free
 from temper.tracking.job_record import FOLDER, read_job_record
 from temper.tracking.jobs import checkout_of
+from temper.tracking.links import check_no_links
 from temper.tracking.set_aside import listed
 
 TOPS = ("data/prepared", "artifacts", "logs")  # never data/raw
 MEMORY = ".snakemake"
+_ASKED = "remove what was made of this study"
 # what is written without a job record: kernels, comparisons of experiments and versions, DVC's lists for git
 _UNRECORDED = (
     "artifacts/runtime_cache/",
@@ -72,9 +74,11 @@ def clean(*, agreed: bool) -> list[str]:
 
     Raises:
         BusyError: a run works here.
+        StorageError: a folder of the study is a link to somewhere else.
         ConfigError: nobody agreed; it says what would go.
     """
-    check_free("remove what was made of this study")
+    check_free(_ASKED)
+    check_no_links(_ASKED)
     found = look()
     stay = [f"{len(found.others)} files stay, for no job made them as they are: {listed(found.others)}"] * bool(
         found.others
@@ -84,7 +88,7 @@ def clean(*, agreed: bool) -> list[str]:
     if not agreed:
         mib = sum(os.lstat(path).st_size for path in found.made) / 1024**2
         raise ConfigError(
-            asked="remove what was made of this study",
+            asked=_ASKED,
             happened=f"{len(found.made)} files ({mib:.1f} MiB) would go, {found.measurements} measurements among them",
             spoiled="nothing yet",
             fix="the same command with --yes (make clean YES=1); temper results files the measurements before",

@@ -13,6 +13,7 @@ from temper.errors import ExperimentError
 from temper.params_file import with_value
 from temper.tracking.dvc import dvc
 from temper.tracking.holder import check_free
+from temper.tracking.links import check_no_links
 from temper.tracking.pull import in_the_way, is_in_place
 from temper.tracking.set_aside import listed, nowhere_else
 from temper.tracking.stored import cached, files_of, outputs, repository
@@ -50,6 +51,7 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
     """
     asked = "run an experiment here"
     check_free(asked)
+    check_no_links(asked)
     found = unsaved()
     if found:
         raise ExperimentError(

@@ -17,6 +17,7 @@ from temper.study import read_study
 from temper.tracking.fetch import fetch, open_remote
 from temper.tracking.holder import check_free
 from temper.tracking.jobs import run_command
+from temper.tracking.links import check_no_links
 from temper.tracking.set_aside import FOLDER, listed, nowhere_else, set_aside
 from temper.tracking.stored import Stored, cached, copy_object, files_of, md5, outputs, repository
 from temper.tracking.sync import sync
@@ -130,6 +131,7 @@ def pull(*, remote: str | None = None, force: bool = False) -> list[str]:
     """
     asked = f"pull the study in {Path.cwd().name}/"
     check_free(asked)
+    check_no_links(asked)
     read_study(load_params("params.yaml") or {})
     with repository(asked) as repo:
         opened = open_remote(repo, remote, asked)
