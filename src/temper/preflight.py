@@ -10,6 +10,7 @@ from temper.provenance import SOURCE_ROOT
 from temper.tracking.by_hand import check_unedited
 from temper.tracking.holder import check_free
 from temper.tracking.job_record import record_path
+from temper.tracking.links import check_no_links
 from temper.tracking.origin import UNCHECKED, check_origin, check_times
 
 _DRY_RUN = {"-n", "--dry-run", "--dryrun"}
@@ -39,20 +40,22 @@ def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | Non
 
     Raises:
         ConfigError: no job could ever start.
-        StorageError: its folders cannot be written.
+        StorageError: its folders cannot be written, or one of them is a link to somewhere else.
         BusyError: another run works in this folder; a dry run may look all the same.
-        ArtifactError: artifacts are from the future, or were edited by hand: their jobs would write over the edit.
+        ArtifactError: artifacts are from the future, or are not what their jobs wrote: edited by hand, or another study's.
         ForeignArtifacts: artifacts were put here by something other than Snakemake.
     """
     check_slots(slots)
+    check_no_links("plan this study with Snakemake")
     check_writable("data", "artifacts", "logs")
     runs = not _DRY_RUN & set(sys.argv)
     if runs:
         check_free("run this study")
     check_times(jobs)
     check_origin(jobs)
-    if runs and UNCHECKED not in os.environ:
-        check_unedited("run this study", (record_path(rule, row) for rule, rows in jobs.items() for row in rows))
+    if UNCHECKED not in os.environ:
+        asked = "run this study" if runs else "plan this study"
+        check_unedited(asked, (record_path(rule, row) for rule, rows in jobs.items() for row in rows))
 
 
 def check_slots(slots: Mapping[str, int | None]) -> None:

@@ -10,44 +10,28 @@ from pathlib import Path
 
 import yaml
 
-from temper.artifact import sha256
 from temper.errors import ArtifactError
+from temper.scratch import is_scratch
+from temper.tracking import seen
 from temper.tracking.job_record import FOLDER, read_job_record
 from temper.tracking.set_aside import FOLDER as SET_ASIDE
 from temper.tracking.set_aside import listed
 
-_SCRATCH = re.compile(r"^\.(?P<name>.+)\.[a-z0-9_]{8}$")  # what tempfile makes beside an artifact while it is written
-_ITS_OWN = ("runtime_cache", "comparison")  # folders of artifacts/ that no job's outputs name
-
-
-def is_scratch(path: Path, outputs: Iterable[str]) -> bool:
-    """Whether a hidden file or folder is what a killed job left of one of these outputs, or of a folder of them.
-
-    By its name, with what tempfile adds to it: `.notes.markdown` is somebody else's.
-    """
-    match = _SCRATCH.match(path.name)
-    if match is None:
-        return False
-    whole = path.with_name(match["name"]).as_posix()
-    its_own = len(path.parts) > 2 and path.parts[0] == "artifacts" and path.parts[1] in _ITS_OWN
-    return its_own or any(output == whole or output.startswith(f"{whole}/") for output in outputs)
-
 
 def edited(records: Iterable[str | Path]) -> list[str]:
-    """Outputs of these job records that are younger than the record and have other bytes than it says.
+    """Outputs of these job records that are there and have other bytes than their record says, whatever their times.
 
-    A record is the last that its job writes. A file with an older time is not read: that is no edit, and the jobs that use it
-    check it.
+    A file is read where the disk says another thing of it than when it was read last (temper/tracking/seen.py).
     """
     found = []
     for path in map(Path, records):
         try:
-            record, written = read_job_record(path), path.stat().st_mtime_ns
-        except (ArtifactError, OSError):
+            record = read_job_record(path)
+        except ArtifactError:
             continue
-        for file, digest in record.outputs.items():
-            if Path(file).is_file() and Path(file).stat().st_mtime_ns > written and sha256(file) != digest:
-                found.append(file)
+        here = {file: digest for file, digest in record.outputs.items() if Path(file).is_file()}
+        now = seen.digests(record.rule, record.row, here)
+        found += [file for file, digest in here.items() if now[file] != digest]
     return found
 
 
@@ -57,17 +41,17 @@ def records_here() -> list[Path]:
 
 
 def check_unedited(asked: str, records: Iterable[str | Path]) -> None:
-    """Refuse to start what could write over an edit.
+    """Refuse to start what could write over an edit, or be made of a file that no job of this study wrote.
 
     Raises:
-        ArtifactError: files of these records were changed by hand.
+        ArtifactError: files of these records were changed by hand, or others were put in their places.
     """
     found = edited(records)
     if found:
         raise ArtifactError(
             asked=asked,
             happened=f"changed since its job wrote it: {listed(found)}",
-            spoiled="nothing: no job was started, and none can write over it",
+            spoiled="nothing: no job was started, and none can write over it or be made of it",
             fix=f"temper sync: moves it to {SET_ASIDE}/ and brings back what the job wrote, or has it made anew; then again",
         )
 
@@ -92,7 +76,7 @@ def beside(outputs: Sequence[str]) -> list[str]:
         path.as_posix()
         for folder in folders
         for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.as_posix() not in made and path.name != ".gitignore" and not is_scratch(path, made)
+        if path.is_file() and path.as_posix() not in made and path.name != ".gitignore" and not is_scratch(path)
     ]
 
 

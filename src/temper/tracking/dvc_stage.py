@@ -3,17 +3,18 @@
 DVC decides what is stale by settings.json and by the artifacts; Snakemake then runs that one job.
 """
 
-import os
 import subprocess
 from pathlib import Path
 
 from temper.errors import ArtifactError, ConfigError
+from temper.own_process import environment
 from temper.preflight import check_slots
 from temper.tracking.by_hand import check_nothing_beside, check_unedited, records_here
 from temper.tracking.dvc import ask_dvc
 from temper.tracking.holder import check_free
 from temper.tracking.job_record import read_job_record, record_path
 from temper.tracking.jobs import planned_jobs, run_command, snakemake_command
+from temper.tracking.links import check_no_links
 from temper.tracking.origin import UNCHECKED
 from temper.tracking.settings_file import SETTINGS, is_listed, write_settings_json
 from temper.tracking.study_repository import check_pipeline, make_ready, repro_command
@@ -45,6 +46,7 @@ def write_settings() -> None:
         ExperimentError: files from outside that DVC tracks are not in its cache.
     """
     check_free(_REPRO)
+    check_no_links(_REPRO)
     check_pipeline()
     _bring_outside_files()
     jobs = planned_jobs()
@@ -90,7 +92,7 @@ def run_job(rule: str, row: str, cores: int) -> int:
     record = record_path(rule, row)
     check_unedited(f"run {rule} {row}".rstrip(), [record])
     arguments = ("--cores", str(cores), "--quiet", "all", "--force", record, "--allowed-rules", rule)
-    done = subprocess.run(snakemake_command(".", *arguments), env={**os.environ, UNCHECKED: "1"}, check=False)
+    done = subprocess.run(snakemake_command(".", *arguments), env=environment(**{UNCHECKED: "1"}), check=False)
     if done.returncode != 0:
         _check_asked(rule, row)
         return done.returncode

@@ -5,8 +5,9 @@ Digests are SHA-256 over bytes; settings are the job's params as the Snakefile g
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from temper.artifact import canonical_json, sha256, write_text
 from temper.errors import ArtifactError, LibraryError
 from temper.provenance import distribution_versions
 from temper.script_log import log_to, say_lasting
-from temper.tracking import made_files
+from temper.tracking import made_files, seen
 from temper.tracking.holder import may_adopt
 
 CHANGES_NO_RESULT = "it writes beside a result what the job was asked and what it read"
 FOLDER = "artifacts/jobs"
 LEDGER = ".snakemake/temper/made"  # this folder's own memory, never shared: the job records that Snakemake left here
 FORMAT_VERSION = 1
+_MADE_BY_JOBS = ("data/prepared/", "artifacts/")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,62 @@ def adopt(rule: str, row: str, settings: Mapping[str, Any], inputs: Sequence[Any
         return False
     if any(record.inputs[file] != sha256(file) for file in files):  # the small ones first: one that differs is enough
         return False
-    return made_files.put_back(rule, row, {**record.outputs, path: sha256(kept)})
+    if not made_files.put_back(rule, row, {**record.outputs, path: sha256(kept)}):
+        return False
+    seen.note(rule, row, record.outputs)
+    return True
+
+
+def vouched() -> dict[str, tuple[str, str]]:
+    """SHA-256 and job record of every file that a job of the study in the working directory says that it wrote, by path."""
+    found = {}
+    for path in sorted(Path(FOLDER).rglob("*.json")):
+        with suppress(ArtifactError):
+            found |= {file: (digest, str(path)) for file, digest in read_job_record(path).outputs.items()}
+    return found
+
+
+def check_inputs(asked: str, files: Sequence[Any]) -> dict[str, str]:
+    """SHA-256 of what a job is about to read, by path; what other jobs make is as they wrote it.
+
+    Raises:
+        ArtifactError: a file has other bytes than its job's record says, or lies among the artifacts and no record names it.
+    """
+    found, made = digests(files), vouched()
+    for file, digest in found.items():
+        if file.startswith(f"{FOLDER}/"):
+            continue  # a record vouches for others, and nothing for it but this folder's memory (temper/tracking/origin.py)
+        if file in made and made[file][0] != digest:
+            happened = f"{file} is not the file that its job wrote ({made[file][1]} has its digest): another was put there"
+        elif file not in made and file.startswith(_MADE_BY_JOBS):
+            happened = f"{file} is of no job: no job record names it"
+        else:
+            continue
+        raise ArtifactError(
+            asked=asked,
+            happened=happened,
+            spoiled="nothing: the job was not started, and nothing was made or measured of that file",
+            fix="temper sync: moves it to set_aside/ and brings back what the job wrote, or has it made anew; then again",
+        )
+    return found
+
+
+def _times(files: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    found = {file: os.stat(file) for file in files}
+    return {file: (each.st_size, each.st_mtime_ns, each.st_ctime_ns, each.st_ino) for file, each in found.items()}
+
+
+def _check_unchanged(asked: str, read: Mapping[str, str], before: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ArtifactError where a file that a job has read is another one now: nobody knows which of the two it was made of."""
+    now = _times(read)
+    for file, digest in read.items():
+        if now[file] != before[file] and sha256(file) != digest:
+            raise ArtifactError(
+                asked=asked,
+                happened=f"{file} was changed while the job worked",
+                spoiled="what the job made: it was removed",
+                fix="leave the files of a study alone while it runs; then the same command again",
+            )
 
 
 @contextmanager
@@ -147,9 +204,11 @@ def recorded(snakemake: Any) -> Iterator[None]:
         snakemake: what Snakemake hands to a script: rule, wildcards, params, input, output, log.
 
     Raises:
-        SystemExit: 0 before any work, where what the job made last time was adopted.
+        SystemExit: 0 before any work, where what the job made last time was adopted; 1 where one of its inputs is not what
+            the job before it wrote.
     """
     rule, row = str(snakemake.rule), next(iter(map(str, snakemake.wildcards)), "")
+    asked = f"run {rule} {row}".rstrip()
     settings = plain_settings(dict(snakemake.params.items()))
     path = record_path(rule, row)
     with log_to(snakemake.log[0], rule):
@@ -157,10 +216,14 @@ def recorded(snakemake: Any) -> Iterator[None]:
             say_lasting(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
             raise SystemExit(0)
         check_versions(rule, row, settings.get("versions", {}))
+        before = _times(map(str, snakemake.input))
+        read = check_inputs(asked, snakemake.input)
         yield
-        written = [str(file) for file in snakemake.output if str(file) != path]
-        write_job_record(JobRecord(rule, row, settings, digests(snakemake.input), digests(written)))
+        _check_unchanged(asked, read, before)
+        written = digests([file for file in snakemake.output if str(file) != path])
+        write_job_record(JobRecord(rule, row, settings, read, written))
         made_files.keep(rule, row, [*written, path])
+        seen.note(rule, row, written)
 
 
 def digests(files: Sequence[Any]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Hold every artifact against its job record, and bring Snakemake's memory in line with what is really here."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -9,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from temper import scratch
 from temper.artifact import sha256
 from temper.errors import ArtifactError, ExperimentError, LibraryError
+from temper.own_process import environment
 from temper.tracking import holder
-from temper.tracking.by_hand import is_scratch
+from temper.tracking.by_hand import edited
 from temper.tracking.dvc import remove_torn_lock
 from temper.tracking.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
 from temper.tracking.jobs import Job, planned_jobs, snakemake_command
 from temper.tracking.kept_versions import read_kept_versions, write_kept_versions
-from temper.tracking.origin import UNCHECKED
-from temper.tracking.set_aside import put_away, set_aside
+from temper.tracking.links import check_no_links
+from temper.tracking.origin import UNCHECKED, foreign
+from temper.tracking.set_aside import listed, put_away, set_aside
 from temper.tracking.stored import cached, copy_object, files_of, outputs, repository
 
+_ASKED = "bring Snakemake's memory in line with this folder"
 Kind = Literal["current", "absent", "altered", "other versions", "stale"]
 
 
@@ -87,16 +90,11 @@ def states(jobs: Sequence[Job]) -> dict[tuple[str, str], State]:
     return found
 
 
-def remove_scratch(jobs: Sequence[Job]) -> list[str]:
-    """Remove what killed jobs left half-written beside the artifacts; return the paths. Other hidden files stay."""
-    made = [output for job in jobs for output in job.outputs]
-    hidden = {*Path("data").glob(".*"), *Path("data/prepared").rglob(".*"), *Path("artifacts").rglob(".*")}
-    found = [path for path in sorted(hidden) if is_scratch(path, made)]
+def remove_scratch() -> list[str]:
+    """Remove what killed jobs left half-written in this study; return the paths. Nothing else is, whatever its name."""
+    found = [path for path in scratch.leftovers() if not {"..", "/"} & set(path.parts)]
     for path in found:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        scratch.remove(path)
     return [path.as_posix() for path in found]
 
 
@@ -126,8 +124,8 @@ def remove_records_of_no_row(jobs: Sequence[Job]) -> list[str]:
     return [f"{path}: no row asks for it: {put_away([path])}" for path in found if path not in wanted]
 
 
-def _take_altered(job: Job) -> str:
-    """Remove an altered job's outputs that are as its job wrote them and set the others aside; return where they are."""
+def _take_away(job: Job) -> str:
+    """Remove what is here of a job's outputs as it wrote them, its record too, and set the others aside; return where they are."""
     path = record_path(job.rule, job.row)
     try:
         vouched = read_job_record(path).outputs
@@ -172,9 +170,8 @@ def _restore(job: Job) -> bool:
 
 
 def _run_snakemake(*arguments: str) -> None:
-    environment = {**os.environ, UNCHECKED: "1"}
     done = subprocess.run(
-        snakemake_command(".", *arguments), env=environment, capture_output=True, text=True, check=False
+        snakemake_command(".", *arguments), env=environment(**{UNCHECKED: "1"}), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise ExperimentError(
@@ -224,25 +221,29 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
 
     Raises:
         BusyError: another run works here.
+        StorageError: a folder of the study is a link to somewhere else.
         LibraryError: artifacts from elsewhere were made with other versions of a library, and `keep` was not asked for.
         ConfigError: the study cannot be planned.
     """
     if not force:
-        holder.check_free("bring Snakemake's memory in line with this folder")
+        holder.check_free(_ASKED)
+    check_no_links(_ASKED)
     said = _unlock()
     holder.release()
     torn = remove_torn_lock()
     said += [f"removed {torn}: DVC was killed while it wrote it"] if torn is not None else []
     jobs = planned_jobs()
-    said += [f"removed {path}: left half-written" for path in remove_scratch(jobs)]
+    said += [f"removed {path}: left half-written" for path in remove_scratch()]
     ahead = bring_back_from_the_future(jobs)
     if ahead:
         said.append(f"{ahead} files were from the future (a clock that was set back?): their times are now")
     said += remove_records_of_no_row(jobs)
     for job in jobs:
         state = _own_state(job)
-        if state.kind == "altered":
-            folder = _take_altered(job)
+        # what is left of a job of which a file is gone: its record would be taken for one that another tool put here
+        left = state.kind == "absent" and Path(record_path(job.rule, job.row)).is_file() and not _remembered(job)
+        if state.kind == "altered" or left:
+            folder = _take_away(job)
             done = "restored from DVC's cache" if _restore(job) else "will be made anew"
             said.append(f"{job.name}: {state.reason}: {done}" + (f"; what was there is in {folder}/" if folder else ""))
     found = states(jobs)
@@ -252,10 +253,10 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
         found = states(jobs)
     others = [job for job in jobs if found[job.rule, job.row].kind == "other versions" and not _remembered(job)]
     if others:
-        listed = "; ".join(f"{job.name}: {found[job.rule, job.row].reason}" for job in others[:3])
+        shown = "; ".join(f"{job.name}: {found[job.rule, job.row].reason}" for job in others[:3])
         raise LibraryError(
-            asked="bring Snakemake's memory in line with this folder",
-            happened=f"{len(others)} artifacts were made with other versions than this environment has ({listed})",
+            asked=_ASKED,
+            happened=f"{len(others)} artifacts were made with other versions than this environment has ({shown})",
             spoiled="nothing: they are whole, and untouched",
             fix="temper sync --keep takes them as they are, with their makers' versions; to make them anew, delete artifacts/",
         )
@@ -272,7 +273,23 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
             if found[job.rule, job.row].current:
                 remember(job.rule, job.row)
         said.append(f"{len(adopted)} artifacts checked against their job records and made known to Snakemake")
+    _check_settled(jobs)
     return said
+
+
+def _check_settled(jobs: Sequence[Job]) -> None:
+    """Raise ArtifactError where the next run would be refused all the same, and told to come here again."""
+    rows: dict[str, list[str]] = {}
+    for job in jobs:
+        rows.setdefault(job.rule, []).append(job.row)
+    found = foreign(rows) + edited(record_path(job.rule, job.row) for job in jobs)
+    if found:
+        raise ArtifactError(
+            asked=_ASKED,
+            happened=f"still not what a job of this folder left: {listed(found)}",
+            spoiled="nothing; the next run would be refused for it",
+            fix=f"rm {found[0]} (or move it elsewhere), then temper sync: its job makes it anew",
+        )
 
 
 def _remembered(job: Job) -> bool:

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from temper import scratch
 from temper.artifact import sha256
 from temper.errors import ArtifactError
 from temper.tracking.by_hand import beside, check_nothing_beside, check_unedited, edited, records_here
@@ -32,16 +33,24 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def noted(folder, path):
+    """A path that a job noted as its scratch."""
+    (folder / scratch.NOTES).mkdir(parents=True, exist_ok=True)
+    (folder / scratch.NOTES / path[-8:]).write_text(str(folder / path))
+    return path
+
+
 def later(path, seconds):
     os.utime(path, times=(os.stat(path).st_atime + seconds, os.stat(path).st_mtime + seconds))
 
 
-def test_a_younger_file_with_other_bytes_was_edited_and_a_touched_one_was_not(folder):
+@pytest.mark.parametrize("age", ["younger", "older"])
+def test_a_file_with_other_bytes_is_not_its_jobs_and_a_touched_one_is(folder, age):
     assert edited(records_here()) == []
     (folder / OUTPUTS[0]).touch()
     later(folder / OUTPUTS[0], 9)
     (folder / OUTPUTS[2]).write_text("mine")
-    later(folder / OUTPUTS[2], 9)
+    later(folder / OUTPUTS[2], 9 if age == "younger" else -9)
     assert edited(records_here()) == [OUTPUTS[2]]
     with pytest.raises(ArtifactError, match=re.escape(OUTPUTS[2])) as caught:
         check_unedited("run", records_here())
@@ -58,7 +67,8 @@ def test_a_torn_record_vouches_for_nothing(folder):
 def test_files_beside_those_of_jobs_count_in_folders_that_dvc_keeps_as_a_whole(folder):
     theirs = ["artifacts/onnx/fp32/deep/notes.txt", "data/prepared/.notes.markdown"]
     elsewhere = ["artifacts/report/notes.txt", "artifacts/onnx/gone/notes.txt", "artifacts/notes.txt", "data/raw/a.tsv"]
-    passing = ["artifacts/onnx/fp32/.gitignore", "data/prepared/.test.parquet.abcd1234"]
+    theirs += ["data/prepared/.test.parquet.original"]
+    passing = ["artifacts/onnx/fp32/.gitignore", noted(folder, "data/prepared/.test.parquet.temper-abcd1234")]
     assert beside(OUTPUTS) == []
     for path in (*theirs, *elsewhere, *passing):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -151,3 +152,75 @@ def test_equal_work_gives_equal_bytes(folder):
     write_job_record(JobRecord(**dict(reversed(list(RECORD.__dict__.items())))))
     assert (folder / record_path("calibrate", "main")).read_bytes() == first
     assert json.loads(first)["settings"] == {"samples": 8}
+
+
+# What a job reads is what the job before it wrote
+
+
+@pytest.fixture
+def before(folder):
+    """A job that has made two files of the same size."""
+    (folder / "artifacts/onnx").mkdir(parents=True)
+    for name in ("fp32", "fp16"):
+        (folder / f"artifacts/onnx/{name}.onnx").write_text(name)
+    files = [f"artifacts/onnx/{name}.onnx" for name in ("fp32", "fp16")]
+    write_job_record(JobRecord("export_onnx", "fp32", {}, {}, job_record.digests(files)))
+    return files
+
+
+def reading(*files):
+    snakemake = script(rule="measure", row="a")
+    snakemake.input = list(files)
+    return snakemake
+
+
+def exchange(folder):
+    os.rename("artifacts/onnx/fp32.onnx", "artifacts/onnx/x")
+    os.rename("artifacts/onnx/fp16.onnx", "artifacts/onnx/fp32.onnx")
+    os.rename("artifacts/onnx/x", "artifacts/onnx/fp16.onnx")
+
+
+def swap_bytes(folder):
+    """Size and time stay."""
+    times = os.stat("artifacts/onnx/fp32.onnx")
+    (folder / "artifacts/onnx/fp32.onnx").write_text("FP32")
+    os.utime("artifacts/onnx/fp32.onnx", ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def copy_another_studys(folder):
+    (folder / "artifacts/onnx/fp32.onnx").write_text("of another study")
+
+
+@pytest.mark.parametrize("spoil", [exchange, swap_bytes, copy_another_studys])
+def test_a_job_does_not_begin_with_a_file_that_its_job_did_not_write(folder, before, spoil, capfd):
+    spoil(folder)
+    with pytest.raises(SystemExit), recorded(reading(*before)):
+        raise AssertionError("it ran")
+    said = capfd.readouterr().err
+    assert "ArtifactError in rule measure" in said
+    assert "artifacts/onnx/fp32.onnx is not the file that its job wrote" in said
+    assert "fix:      temper sync" in said
+    assert not (folder / record_path("measure", "a")).exists()
+
+
+def test_a_job_does_not_begin_with_an_artifact_of_no_job(folder, before, capfd):
+    (folder / "artifacts/engines").mkdir()
+    (folder / "artifacts/engines/theirs.engine").write_text("built elsewhere")
+    with pytest.raises(SystemExit), recorded(reading("artifacts/engines/theirs.engine")):
+        raise AssertionError("it ran")
+    assert "artifacts/engines/theirs.engine is of no job" in capfd.readouterr().err
+
+
+def test_a_job_reads_files_of_jobs_and_files_from_outside(folder, before):
+    (folder / "in.txt").write_text("in")
+    with recorded(reading(*before, "in.txt", record_path("export_onnx", "fp32"))):
+        (folder / "artifacts/out.json").write_text("out")
+    assert set(read_job_record(record_path("measure", "a")).inputs) >= {*before, "in.txt"}
+
+
+def test_a_file_that_changes_while_a_job_works_leaves_no_record(folder, before, capfd):
+    with pytest.raises(SystemExit), recorded(reading(*before)):
+        (folder / before[0]).write_text("another")
+        (folder / "artifacts/out.json").write_text("out")
+    assert f"{before[0]} was changed while the job worked" in capfd.readouterr().err
+    assert not (folder / record_path("measure", "a")).exists()

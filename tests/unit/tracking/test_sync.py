@@ -1,7 +1,10 @@
 """States of artifacts on jobs made by hand; tests/workflow/ syncs real studies."""
 
+import os
+
 import pytest
 
+from temper import scratch
 from temper.artifact import sha256
 from temper.tracking import set_aside, sync
 from temper.tracking.job_record import JobRecord, record_path, write_job_record
@@ -112,18 +115,18 @@ def test_records_of_no_row_leave_their_place_and_others_stay(folder):
 
 
 def test_only_what_a_killed_job_left_is_scratch(folder):
-    planned = Job(
-        "a", "", {}, (), ("artifacts/onnx/fp32/model.onnx", "data/prepared/test.parquet", "artifacts/a.json"), ()
-    )
-    scratch = ["artifacts/.a.json.x_y12345", "artifacts/onnx/.fp32.abcd1234", "data/.prepared.abcdefgh"]
-    theirs = ["artifacts/.gitignore", "artifacts/.mine.original", "data/raw/.prepared.abcdefgh", "data/.notes.markdown"]
-    for path in (*scratch, *theirs):
+    left = ["artifacts/.a.json.temper-x_y12345", "artifacts/onnx/.fp32.temper-abcd1234", "data/.prepared.temper-abcdefgh"]
+    theirs = ["artifacts/onnx/.fp32.original", "data/prepared/.test.parquet.original", "artifacts/comparison/.my.original"]
+    theirs += ["data/raw/.photo.original", ".env.override", "artifacts/.a.json.temper-mine1234", "data/.notes.markdown"]
+    outside = "../elsewhere/.a.temper-outside1"
+    for path in (*left, *theirs, outside):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("torn")
-    (folder / "artifacts/runtime_cache").mkdir()
-    (folder / "artifacts/runtime_cache/.kernels.bin.abcd1234").write_text("torn")
-    assert sorted(remove_scratch([planned])) == sorted([*scratch, "artifacts/runtime_cache/.kernels.bin.abcd1234"])
-    assert all((folder / path).exists() for path in theirs)
+    scratch.NOTES.mkdir(parents=True)
+    for path in (*left, outside):
+        (scratch.NOTES / path[-8:]).write_text(os.path.abspath(path))
+    assert sorted(remove_scratch()) == sorted(left)
+    assert all((folder / path).exists() for path in (*theirs, outside))
 
 
 def test_an_altered_output_is_set_aside_and_what_its_record_vouches_for_is_removed(folder):
@@ -132,7 +135,7 @@ def test_an_altered_output_is_set_aside_and_what_its_record_vouches_for_is_remov
         (folder / path).write_text(path)
     write_job_record(JobRecord("a", "", {"x": 1}, {}, {path: sha256(path) for path in planned.outputs[:2]}))
     (folder / "artifacts/two.bin").write_text("mine")
-    aside = sync._take_altered(planned)
+    aside = sync._take_away(planned)
     assert (folder / aside / "artifacts/two.bin").read_text() == "mine"
     assert not (folder / "artifacts/one.bin").exists()
     assert not (folder / record_path("a", "")).exists()
