@@ -14,9 +14,6 @@
 # artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
 
 
-configfile: "params.yaml"
-
-
 include: "workflow/rules/common.smk"
 
 

@@ -1,6 +1,7 @@
 """Libraries by version: the installed one, or another version in a folder of its own (one version per process)."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from types import ModuleType
 
 from temper.errors import LibraryError
 
+NOT_INSTALLED = "not installed"  # what a plan says in place of a version
 INSTALLED = "installed"  # the word in params.yaml for 'whichever version this environment holds'
+VERSION_PATTERN = r"^(installed|[0-9][0-9A-Za-z]*([.+_-][0-9A-Za-z]+)*)$"  # becomes the name of a folder
 LIBRARIES_FOLDER = Path(sys.prefix) / "libraries"  # of the Python environment: every checkout that uses it finds them
 
 
@@ -52,7 +55,18 @@ def loaded_version(library: Library, module: ModuleType) -> str:
 
 
 def folder_of(library: Library, version: str) -> Path:
-    """Where `make library` puts another version than the installed one."""
+    """Where `make library` puts another version than the installed one.
+
+    Raises:
+        LibraryError: it is no version, but may be a path to somewhere else.
+    """
+    if not re.fullmatch(VERSION_PATTERN, version):
+        raise LibraryError(
+            asked=f"use {library.distributions[0]} {version!r}",
+            happened="that is no version",
+            spoiled="nothing: no folder was looked into",
+            fix="give a version as its makers write it, such as 1.31.1 or 10.13.0.35, or 'installed'",
+        )
     return LIBRARIES_FOLDER / f"{library.distributions[0]}-{version}"
 
 
@@ -66,7 +80,7 @@ def resolve_version(library: Library | None, asked: str) -> str:
         return "none"
     if asked != INSTALLED:
         return asked
-    return installed_version(library) or "not installed"
+    return installed_version(library) or NOT_INSTALLED
 
 
 def _refuse_rivals(library: Library) -> None:
@@ -88,7 +102,7 @@ def _choose_folder(library: Library, asked: str) -> Path | None:
     """Folder of another version to import from; None where the installed version is the one asked for."""
     here = installed_version(library)
     package = library.distributions[0]
-    if here is None and asked == INSTALLED:
+    if here is None and asked in (INSTALLED, NOT_INSTALLED):
         raise LibraryError(
             asked=f"use {package}",
             happened="it is not installed in this environment",

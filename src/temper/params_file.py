@@ -11,6 +11,9 @@ import yaml
 from temper.errors import ConfigError
 
 
+FILE = "params.yaml"
+
+
 def params_error(happened: str, fix: str) -> ConfigError:
     """A finding in params.yaml while planning."""
     return ConfigError(
@@ -100,10 +103,13 @@ def load_params(file: str | Path) -> Any:
     """What a params file holds; None where it is empty.
 
     Raises:
-        ConfigError: a key is repeated, or the file is not YAML.
+        ConfigError: it is absent, a key is repeated, or it is not YAML.
     """
     try:
         return parse_params(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        fix = f"name the folder of a study, which holds {FILE}: --directory"
+        raise params_error(f"{file} cannot be read: {error.strerror}", fix) from None
     except yaml.YAMLError as error:
         raise params_error(f"{file} is not valid YAML: {error}", "correct the line it names") from None
     except UnicodeDecodeError as error:

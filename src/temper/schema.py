@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from temper.buckets.options import BucketsRow
+from temper.library import VERSION_PATTERN
 from temper.model_options import ArchitectureModel, CheckpointModel
 from temper.quantization.aware_options import QuantizationAwareRow
 from temper.quantization.options import SearchRow
@@ -22,6 +23,7 @@ from temper.quantization.options import SearchRow
 PACKING_STEP = "pack_rows"  # temper/precisions/pack_rows.py
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Shape = tuple[PositiveInt, ...]
 Loads = Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
 
@@ -70,7 +72,7 @@ class EngineRow(_Closed):
     """A TensorRT engine out of an ONNX file; shapes give the dynamic axes in order (batch, then sequence)."""
 
     library: str
-    version: str
+    version: Version
     onnx: Name
 
 
@@ -114,7 +116,7 @@ class BackendRow(_Closed):
     """An inference backend with its settings."""
 
     runner: str
-    version: str
+    version: Version
     gpus: Annotated[int, Field(ge=0)]
     options: dict[str, Any]
 

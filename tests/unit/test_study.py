@@ -126,6 +126,7 @@ WRONG = [
     ("calibrated_precisions/int8/per_channel", "true", "valid boolean"),
     ("engines/fp32/opt_shape/0", 0, "greater than 0"),
     ("backends/rtx/version", 1.6, "valid string"),
+    ("backends/rtx/version", "1.0/../../evil", "pattern"),
     ("backends/rtx/gpus", -1, "greater than or equal to 0"),
     ("backends/ort-cpu/options/intra_op_threads", 0, "greater than 0"),
     (

@@ -67,9 +67,16 @@ def test_a_row_that_stands_twice_is_refused_before_any_job(fresh):
 
 def test_a_missing_params_file_is_named(fresh):
     (fresh / "params.yaml").unlink()
-    output = fresh.refused("--dry-run")
-    assert "params.yaml" in output
-    assert "Traceback" not in output
+    assert "params.yaml cannot be read: No such file or directory" in happened(fresh.refused("--dry-run"))
+
+
+def test_a_params_file_is_read_and_never_evaluated(fresh):
+    """Snakemake's own reader of configuration files is YTE, which runs Python where a file asks for it."""
+    params = fresh / "params.yaml"
+    command = f"touch {fresh.folder}/ran"
+    params.write_text(f"__use_yte__: true\n?__import__('os').system('{command}'): {{}}\n{params.read_text()}")
+    assert "__use_yte__ is an unknown key" in planning_error(fresh)
+    assert not (fresh / "ran").exists()
 
 
 # Found by the first job

@@ -1,10 +1,16 @@
 # The checked study, the path patterns and the look-ups by row. No rule opens params.yaml itself.
+import sys
+
+# Snakemake puts the Snakefile's folder in front of the libraries, and the embedded study lies there: no file beside its
+# params.yaml stands in for a library
+sys.path[:] = [folder for folder in sys.path if folder != str(workflow.basedir)]
+
 import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from temper import checkpoint_head, devices, params_file, plugins, preflight, raw_files
+from temper import checkpoint_head, devices, own_process, params_file, plugins, preflight, raw_files
 from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
 from temper.errors import PipelineError
 from temper.library import resolve_version
@@ -19,13 +25,14 @@ from temper.tracking import holder, kept_versions, made_files
 from temper.tracking.job_record import record_path
 
 wait_without_spinning()
+own_process.settle()  # what jobs start inherits it, also where `snakemake` was called by itself
 try:
     preflight.check_code(workflow.basedir)
-    # not `config`: Snakemake reads YAML 1.1, in which 2e-5 is text
+    # No `configfile:`: Snakemake's reader evaluates expressions in a file that asks for it (YTE), and reads YAML 1.1, in which
+    # 2e-5 is text.
     given = [str(file) for file in workflow.overwrite_configfiles]
-    own = [] if workflow.config_settings.replace_workflow_config else [str(file) for file in workflow.configfiles]
-    files = [*(file for file in own if file not in given), *given]
-    STUDY = read_study(params_file.read_params(files, workflow.config_settings.config))
+    own = [] if workflow.config_settings.replace_workflow_config or params_file.FILE in given else [params_file.FILE]
+    STUDY = read_study(params_file.read_params([*own, *given], workflow.config_settings.config))
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
         given = workflow.resource_settings
         preflight.check_start(STUDY.jobs, {"--cores": given.cores, "--jobs": given.nodes})

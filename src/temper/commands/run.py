@@ -3,10 +3,13 @@
 import argparse
 import contextlib
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from temper.errors import ConfigError
+
+MEASURING = ("measure", "load_test")  # what an entry's name means where it names jobs of several rules
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -17,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     from snakemake.cli import args_to_api, parse_args, print_exception
 
     from temper.report.terminal import print_summary
-    from temper.tracking.jobs import checkout_of
+    from temper.tracking.jobs import snakemake_options
 
     folder = Path(arguments.directory).resolve()
     if not (folder / "params.yaml").is_file():
@@ -27,11 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
             spoiled="nothing",
             fix="name the folder of a study: temper studies lists those of this checkout",
         )
+    again = ["--forcerun", *_forced(folder, arguments.again)] if arguments.again else []
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
-            again = ["--forcerun", *arguments.again] if arguments.again else []
-            parser, given = parse_args([*_options(checkout_of(folder), folder, arguments.cores), *again])
+            options = [*snakemake_options(folder), "--cores", arguments.cores, "--logger", "temper"]
+            parser, given = parse_args([*options, *again])
         done = args_to_api(given, parser)
     except Exception as error:
         print_exception(error)
@@ -42,8 +46,47 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if done else 1
 
 
-def _options(checkout: Path, folder: Path, cores: str) -> list[str]:
-    return ["--snakefile", f"{checkout}/Snakefile", "--directory", str(folder), "--cores", cores, "--logger", "temper"]
+def _forced(folder: Path, names: Sequence[str]) -> list[str]:
+    """What Snakemake is told to make again: rules, and the job records of entries."""
+    from temper.params_file import load_params
+    from temper.study import read_study
+
+    return forced(read_study(load_params(folder / "params.yaml") or {}).jobs, names)
+
+
+def forced(jobs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]:
+    """What Snakemake is told to make again.
+
+    Args:
+        jobs: rule to entries.
+        names: of rules, or of entries of params.yaml. An entry that several rules have a job for is measured again where it
+            is measured at all.
+
+    Returns:
+        Rules, and paths of job records.
+
+    Raises:
+        ConfigError: there is no rule and no entry of that name.
+    """
+    from temper.tracking.job_record import record_path
+
+    found: list[str] = []
+    for name in names:
+        if name in jobs:
+            found.append(name)
+            continue
+        rules = [rule for rule, entries in jobs.items() if name in entries and name]
+        if not rules:
+            entries = [each for rule in MEASURING for each in jobs.get(rule, ())]
+            raise ConfigError(
+                asked=f"run again what is called {name}",
+                happened="this study has no rule and no entry of that name",
+                spoiled="nothing: no job was started",
+                fix=f"name an entry ({', '.join(entries)}), or a rule ({', '.join(jobs)})",
+            )
+        measured = [rule for rule in rules if rule in MEASURING]
+        found += [record_path(rule, name) for rule in measured or rules]
+    return found
 
 
 def add_to(commands: Any) -> None:
@@ -53,6 +96,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
     command.add_argument("--cores", default="1", help="for Snakemake: a number, or 'all' (default: 1)")
     command.add_argument(
-        "--again", nargs="+", metavar="RULE", help="rules whose jobs run again although nothing changed: remeasure"
+        "--again",
+        nargs="+",
+        metavar="NAME",
+        help="run again although nothing changed: an entry of candidates or load_tests, or a rule (remeasure)",
     )
     command.set_defaults(function=run)

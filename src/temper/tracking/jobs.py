@@ -8,13 +8,13 @@ that are not public; the pinned version and tests/workflow/test_dvc.py hold thei
 import contextlib
 import io
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from temper.errors import ConfigError
+from temper.own_process import PYTHON
 from temper.tracking.holder import check_free
 from temper.tracking.job_record import plain_settings
 from temper.tracking.origin import UNCHECKED
@@ -132,5 +132,13 @@ def _job(dag: Any, job: Any) -> Job:
 
 def snakemake_command(folder: str | Path, *arguments: str) -> list[str]:
     """Command line of Snakemake for the study in `folder`, with the code of the checkout that it belongs to."""
-    snakefile = checkout_of(folder) / "Snakefile"
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(folder), *arguments]
+    return [*PYTHON, "-m", "snakemake", *snakemake_options(folder), *arguments]
+
+
+def snakemake_options(folder: str | Path) -> list[str]:
+    """Which Snakefile, which folder, and the checkout's own profile: a study's folder may hold another, which could run anything."""
+    checkout = checkout_of(folder)
+    return [
+        *("--snakefile", str(checkout / "Snakefile"), "--directory", str(folder)),
+        *("--workflow-profile", str(checkout / "profiles/default")),
+    ]

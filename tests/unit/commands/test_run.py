@@ -1,5 +1,10 @@
+import pytest
+
 from temper.cli import main
+from temper.commands.run import forced
 from temper.errors import ConfigError
+
+JOBS = {"fine_tune": ("",), "export_onnx": ("fp32",), "measure": ("fp32", "ort"), "load_test": ("ort",), "remeasure": ("",)}
 
 
 def test_a_folder_without_params_is_an_error_and_nothing_is_made_there(tmp_path, capfd):
@@ -15,3 +20,22 @@ def test_cores_that_snakemake_cannot_read_are_refused_in_its_own_words(tmp_path,
     (tmp_path / "params.yaml").write_text("study: none\n")
     assert main(["run", "--directory", str(tmp_path), "--cores", "many"]) == 1
     assert "must be integer or 'all'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("remeasure", ["remeasure"]),
+        ("ort", ["artifacts/jobs/measure/ort.json", "artifacts/jobs/load_test/ort.json"]),
+        ("fp32", ["artifacts/jobs/measure/fp32.json"]),  # an export has that name, too: what is measured is meant
+    ],
+)
+def test_again_takes_a_rule_or_an_entry(name, told):
+    assert forced(JOBS, [name]) == told
+
+
+@pytest.mark.parametrize("name", ["int4", ""])
+def test_again_refuses_what_is_neither(name):
+    with pytest.raises(ConfigError) as caught:
+        forced(JOBS, [name])
+    assert caught.value.fix.startswith("name an entry (fp32, ort, ort), or a rule (fine_tune, ")
