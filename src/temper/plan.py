@@ -14,6 +14,7 @@ from typing import Any
 
 from temper import plugins
 from temper.errors import ArtifactError
+from temper.own_process import environment
 from temper.tracking.job_record import FOLDER, read_job_record, record_path
 from temper.tracking.jobs import Job, planned_jobs, snakemake_command
 from temper.tracking.made_files import whole
@@ -127,7 +128,7 @@ def in_words(planned: PlannedJob, job: Job | None) -> PlannedJob:
 def plan() -> int:
     """Print what `snakemake` would run in this folder; its own message and exit code where it refuses."""
     command = snakemake_command(".", "--dry-run", "--cores", "1", "--quiet", "host")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if done.returncode != 0:
         print(f"{done.stdout.strip()}\n{done.stderr.strip()}".strip(), file=sys.stderr)
         return done.returncode

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from temper import own_process
 from temper.errors import ExperimentError
 
 _LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as torn
@@ -16,12 +17,12 @@ _LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as 
 def environment() -> dict[str, str]:
     """This process's environment with the Python environment's commands first on the path."""
     here = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": os.pathsep.join([here, os.environ.get("PATH", "")])}
+    return own_process.environment(PATH=os.pathsep.join([here, os.environ.get("PATH", "")]))
 
 
 def dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a DVC command in the working directory and wait for it; its output goes where `options` say."""
-    command = [sys.executable, "-m", "dvc", *arguments]
+    command = [*own_process.PYTHON, "-m", "dvc", *arguments]
     return subprocess.run(command, env=environment(), text=True, check=False, **options)
 
 

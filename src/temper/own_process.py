@@ -1,0 +1,34 @@
+"""What every process of Temper's begins with: it imports nothing that lies in its working folder, and its libraries tell nobody.
+
+A study's folder is where most of them work, and a file there may have a library's name (random.py, numpy.py). Libraries that
+report their use do it from threads and child processes of their own, also of the process that is timed. Variables, because
+Snakemake, DVC and their jobs start processes too, and all of them inherit these (docs/decisions/0053).
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+
+ENVIRONMENT: Mapping[str, str] = {
+    "PYTHONSAFEPATH": "1",  # no working folder in front of the libraries, also where a process is started with -m
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime
+    # of the three words for a build machine by which openvino_telemetry (OpenVINO, NNCF) is silent, the one that nothing else
+    # reads: CI also sends transformers' messages to the root logger
+    "TF_BUILD": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets: a request to a cloud for every local file
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "ITERATIVE_DO_NOT_TRACK": "1",  # what DVC's libraries read
+}
+PYTHON = (sys.executable, "-P")  # -P: as PYTHONSAFEPATH, and stands in the command line where a person looks for it
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The variables of a new process: this one's, those above, and `more`."""
+    return {**os.environ, **ENVIRONMENT, **more}
+
+
+def settle() -> None:
+    """Let this process, and whatever it starts, have the variables; before libraries are imported."""
+    os.environ.update(ENVIRONMENT)
