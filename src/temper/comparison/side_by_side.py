@@ -57,7 +57,7 @@ class Side:
             [*PYTHON, "-m", WORKER, str(writing)],
             stdin=subprocess.PIPE,
             pass_fds=(writing,),
-            env=timed_environment() | ENVIRONMENT | {"PYTHONPATH": path},
+            env={**timed_environment(), **ENVIRONMENT, "PYTHONPATH": path},
             text=True,
         )
         os.close(writing)

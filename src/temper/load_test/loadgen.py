@@ -125,5 +125,5 @@ def _no_answer(ended: NoAnswer, asked: str, timeout_s: float) -> LoadTestError:
         happened=f"the process that runs LoadGen ended with {ended.how}; it last said: {ended.last_said}",
         spoiled=SPOILED,
         fix="run it again; where it ends the same way, the backend's library crashes: measure the candidate without load, or "
-        "drop the row (SIGKILL: most often memory ran out)",
+        "drop the row (SIGKILL: memory ran out, or somebody ends processes here)",
     )

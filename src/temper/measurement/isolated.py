@@ -16,7 +16,9 @@ from typing import IO, Any, NoReturn
 
 from temper import errors
 from temper.errors import PipelineError, Unavailable
+from temper.measurement.memory_kills import memory_kills
 from temper.measurement.watch import Busy
+from temper.own_process import ENVIRONMENT, PYTHON
 from temper.provenance import SOURCE_ROOT, timed_environment
 from temper.script_log import TERMINAL, terminal_number
 
@@ -25,7 +27,7 @@ _LAST_LINES = 5
 
 
 class OutOfMemory(Exception):
-    """The process was killed, or said that memory ran out; its cause, where it has one, is how that was told."""
+    """The process said that memory ran out, or the system's memory killer ended it; its cause, where it has one, tells how."""
 
 
 class NoAnswer(RuntimeError):
@@ -33,13 +35,15 @@ class NoAnswer(RuntimeError):
 
     Attributes:
         how: 'signal SIGSEGV', 'exit code 1'; None where its time was over.
-        crashed: whether a signal ended it: compiled code failed.
+        crashed: whether a signal ended it that compiled code gets when it fails.
+        killed: whether somebody ended it by SIGKILL: not by itself, and not for its time.
         last_said: the last lines of its output, where that was kept.
     """
 
     def __init__(self, task: str, how: str | None, last_said: str | None) -> None:
         self.how, self.last_said = how, last_said
-        self.crashed = how is not None and how.startswith("signal")
+        self.killed = how == f"signal {signal.SIGKILL.name}"
+        self.crashed = how is not None and how.startswith("signal") and not self.killed
         ended = "had not ended in time, and was killed" if how is None else f"ended with {how}"
         super().__init__(f"the process of the task {task!r} {ended}; its output stands above")
 
@@ -64,7 +68,7 @@ def memory_reason(error: BaseException) -> str | None:
 def run_isolated(
     request: Mapping[str, Any], *, worker: str = WORKER, timeout_s: float | None = None, keep_output: bool = False
 ) -> dict[str, Any]:
-    """Run one task in a new process.
+    """Run one task in a new process; once more where somebody killed it and the system's memory killer says that it did not.
 
     Args:
         request: what the worker's task takes, as JSON; `task` names it in errors.
@@ -80,19 +84,33 @@ def run_isolated(
         Unavailable: this machine lacks what it needs.
         Busy: others took too much of it for as long as the task waits.
         PipelineError: the one that was raised there.
-        OutOfMemory: memory ran out, or the system killed the process.
-        NoAnswer: its time was over, or it ended in a way nobody foresaw; its traceback is in this process's own output.
+        OutOfMemory: memory ran out, by the process's own word or by the count of the system's memory killer.
+        NoAnswer: its time was over, it was killed twice, or it ended in a way nobody foresaw; its traceback is in this
+            process's own output.
     """
+    try:
+        return _run_once(request, worker, timeout_s, keep_output)
+    except NoAnswer as ended:
+        if not ended.killed:
+            raise
+    print(f"the process of the task {request['task']!r} was killed from outside (SIGKILL): started once more", flush=True)
+    return _run_once(request, worker, timeout_s, keep_output)
+
+
+def _run_once(
+    request: Mapping[str, Any], worker: str, timeout_s: float | None, keep_output: bool
+) -> dict[str, Any]:
     path = os.pathsep.join(filter(None, [str(SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
+    kills_before = memory_kills()
     # files, not pipes: whatever the worker has left running holds no end open that this process would wait for
     with tempfile.TemporaryFile() as answer_file, tempfile.TemporaryFile() as output_file:
         with subprocess.Popen(
-            [sys.executable, "-m", worker, str(answer_file.fileno())],
+            [*PYTHON, "-m", worker, str(answer_file.fileno())],
             stdin=subprocess.PIPE,
             stdout=output_file if keep_output else None,
             stderr=subprocess.STDOUT if keep_output else None,
             pass_fds=(answer_file.fileno(), terminal_number()),
-            env=timed_environment() | {"PYTHONPATH": path, TERMINAL: str(terminal_number())},
+            env={**timed_environment(), **ENVIRONMENT, "PYTHONPATH": path, TERMINAL: str(terminal_number())},
             text=True,
         ) as process:
             in_time = True
@@ -114,8 +132,8 @@ def run_isolated(
     ended = NoAnswer(
         request["task"], _how(process.returncode) if in_time else None, last[-600:] if keep_output else None
     )
-    if in_time and process.returncode == -signal.SIGKILL:
-        raise OutOfMemory("the system killed the process (SIGKILL): most often memory ran out") from ended
+    if ended.killed and memory_kills() != kills_before:
+        raise OutOfMemory("the system's memory killer ended the process (SIGKILL)") from ended
     raise ended
 
 

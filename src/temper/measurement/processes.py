@@ -54,6 +54,15 @@ class Processes:
             self._wait_s = max(0.0, self._wait_s - answer.get("waited_s", 0.0))
             return answer
         except NoAnswer as ended:
+            if ended.killed:
+                raise BackendError(
+                    asked=f"run {candidate['artifact']} with {candidate['runner']} {candidate['version']}",
+                    happened=f"its process was killed twice (SIGKILL, task '{task}'), and no memory killer of the system "
+                    "counts it: a person, a batch system or a memory daemon did it",
+                    spoiled="this record only: nothing was written, so that the next run takes it again",
+                    fix="see who ends processes here (a limit of the batch system, systemd-oomd, earlyoom), then the same "
+                    "command again; where memory is short, a smaller batch or another machine",
+                ) from None
             if not ended.crashed:
                 raise  # a bug of this project's own: its traceback stands above
             beside = f" beside {self._baseline['artifact']}" if task == "together" else ""

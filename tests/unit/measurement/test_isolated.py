@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from temper.errors import BackendError, Unavailable
+from temper.measurement import isolated
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
+from temper.own_process import ENVIRONMENT
 from temper.provenance import ALLOCATOR
 
 WORKER = """
@@ -39,6 +41,12 @@ def task(request):
     if does == "crash at its end":
         atexit.register(os.kill, os.getpid(), signal.SIGSEGV)
         return {}
+    if does == "killed once":
+        file = pathlib.Path(request["file"])
+        if file.exists():
+            return {"tries": 2}
+        file.touch()
+        does = "killed"
     if does == "say nothing":
         os._exit(0)
     if does == "leave one running":
@@ -82,6 +90,19 @@ def test_the_allocator_does_not_depend_on_which_files_were_read(run):
     assert int(found["MALLOC_MMAP_THRESHOLD_"]) > 32 * 2**20
 
 
+def test_files_of_the_working_folder_are_no_libraries_of_a_worker(run, tmp_path, monkeypatch):
+    study = tmp_path / "study"
+    study.mkdir()
+    for name in ("random", "numpy", "ctypes"):
+        (study / f"{name}.py").write_text("raise SystemExit('the file of the folder ran')\n")
+    monkeypatch.chdir(study)
+    assert run("answer", value=1)["got"] == 1
+
+
+def test_libraries_of_a_worker_tell_nobody_of_it(run):
+    assert run("environment", names=list(ENVIRONMENT)) == dict(ENVIRONMENT)
+
+
 def test_a_large_request_and_answer_pass(run):
     assert len(run("answer", value="x" * 3_000_000)["got"]) == 3_000_000
 
@@ -101,11 +122,28 @@ def test_what_is_lacking_is_told_as_that(run):
 
 @pytest.mark.parametrize(
     ("does", "message"),
-    [("memory", "12 GiB"), ("cuda", "out of memory"), ("backend-memory", "out of memory"), ("killed", "SIGKILL")],
+    [("memory", "12 GiB"), ("cuda", "out of memory"), ("backend-memory", "out of memory")],
 )
 def test_memory_that_ran_out_is_told_as_that(run, does, message):
     with pytest.raises(OutOfMemory, match=message):
         run(does)
+
+
+def test_a_kill_that_the_memory_killer_counts_is_memory(run, monkeypatch):
+    counts = iter([3, 4])
+    monkeypatch.setattr(isolated, "memory_kills", lambda: next(counts))
+    with pytest.raises(OutOfMemory, match="the system's memory killer ended the process"):
+        run("killed")
+
+
+@pytest.mark.parametrize("count", [3, None], ids=["it counts none", "nobody counts"])
+def test_any_other_kill_is_tried_once_more_and_is_no_lack_of_memory(run, monkeypatch, tmp_path, count, capfd):
+    monkeypatch.setattr(isolated, "memory_kills", lambda: count)
+    assert run("killed once", file=str(tmp_path / "once"))["tries"] == 2
+    assert "killed from outside (SIGKILL): started once more" in capfd.readouterr().out
+    with pytest.raises(NoAnswer) as caught:
+        run("killed")
+    assert (caught.value.killed, caught.value.crashed) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +162,7 @@ def test_any_other_end_is_unforeseen_and_its_output_is_kept(run, capfd, does, me
 def test_no_file_is_left_open(run):
     before = len(os.listdir("/proc/self/fd"))
     run("answer", value=1)
-    with pytest.raises(OutOfMemory):
+    with pytest.raises(NoAnswer):
         run("killed")
     assert len(os.listdir("/proc/self/fd")) == before
 
