@@ -47,8 +47,55 @@ def test_raw_joins_a_list_of_files_line_by_line(study):
 def test_raw_names_what_is_missing_and_copies_nothing(study, capsys):
     (study.parent / "outside/z.csv").unlink()
     assert raw(study) == 1
-    assert "happened: not there: z.csv" in capsys.readouterr().err
+    assert "outside/z.csv is not there" in capsys.readouterr().err
     assert not (study / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("listing", "words"),
+    [
+        ("../../victim/x.py: z.csv\n", "'../../victim/x.py' is no path below data/raw/"),
+        ("data/raw/../../params.yaml: z.csv\n", "is no path below data/raw/"),
+        ("/tmp/victim.csv: z.csv\n", "is no path below data/raw/"),
+        ("params.yaml: z.csv\n", "'params.yaml' does not lie below data/raw/"),
+        ("data/raw/x.csv: /etc/passwd\n", "'/etc/passwd' is no path below ./"),
+        ("data/raw/x.csv: ../secret\n", "'../secret' is no path below ./"),
+        ("data/raw/x.csv: link\n", "link leads out of"),
+        ("data/raw/x.csv: [z.csv, deep/linked/secret]\n", "leads out of"),
+        ("data/raw/x.csv: deep\n", "deep is a folder"),
+        ("data/raw/x.csv: pipe\n", "pipe is no ordinary file"),
+        ("data/raw/out/x.csv: z.csv\n", "data/raw/out leads out of"),
+        ("", "lists no files"),
+        ("- a\n- b\n", "lists no files"),
+        ("7\n", "lists no files"),
+        ("data/raw/x.csv:\n", "has no source"),
+        ("data/raw/x.csv: [3]\n", "has no source"),
+        ("data/raw/x.csv: !!python/object/apply:os.system [touch ran]\n", "is not valid YAML"),
+        ("data/raw/x.csv: 'caf\xe9'\n", "is not UTF-8"),
+    ],
+)
+def test_raw_stays_in_its_folders_and_copies_nothing_of_a_list_that_leads_out(study, capsys, listing, words):
+    outside = study.parent / "outside"
+    (study.parent / "secret").write_text("secret")
+    (outside / "link").symlink_to("../secret")
+    (outside / "deep/linked").symlink_to("../..")
+    os.mkfifo(outside / "pipe")
+    (study / "data/raw").mkdir(parents=True)
+    (study / "data/raw/out").symlink_to(outside)
+    (study / "raw.yaml").write_bytes(listing.encode("latin-1"))
+    before = sorted(study.parent.rglob("*"))
+    assert raw(study) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert "spoiled:  nothing was copied" in error
+    assert sorted(study.parent.rglob("*")) == before
+
+
+def test_raw_of_a_folder_in_the_lists_place_is_an_error(study, capsys):
+    (study / "raw.yaml").unlink()
+    (study / "raw.yaml").mkdir()
+    assert raw(study) == 1
+    assert "raw.yaml is no file" in capsys.readouterr().err
 
 
 def test_raw_of_a_study_without_a_list_is_an_error_in_four_parts(study, capsys):

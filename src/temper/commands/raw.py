@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from temper.errors import DataError
+from temper.errors import ConfigError, DataError
+from temper.inside import why_not_below, why_not_inside
+from temper.params_file import load_params
+from temper.scratch import scratch_file
+
+LISTING, RAW = "raw.yaml", "data/raw"
 
 
 def _joined(sources: list[Path]) -> bytes:
@@ -25,59 +30,92 @@ def _holds(goal: Path, sources: list[Path]) -> bool:
     return goal.read_bytes() == _joined(sources)
 
 
-def raw(arguments: argparse.Namespace) -> int:
-    """Copy what `raw.yaml` lists: target below the study's folder, and source below `--from`; a list of sources is joined.
+def _refused(arguments: argparse.Namespace, happened: str, fix: str) -> DataError:
+    return DataError(
+        asked=f"copy the outside files of {arguments.directory} from {arguments.source}",
+        happened=happened,
+        spoiled="nothing was copied",
+        fix=fix,
+    )
+
+
+def _read_listing(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """Sources by target, as raw.yaml lists them: targets below data/raw/, sources by paths below `--from`.
 
     Raises:
-        DataError: nothing is listed, a source is missing, or another file is in a target's place. Nothing was copied.
+        DataError: there is no raw.yaml, or it is no such list.
     """
-    import yaml
+    listed = Path(arguments.directory) / LISTING
+    if not listed.is_file():
+        fix = "name the folder of a study that needs outside files; the others need no copy"
+        raise _refused(arguments, f"{listed} is no file" if listed.exists() else f"{listed} does not exist", fix)
+    fix = f"write {LISTING} as `data/raw/NAME: SOURCE` lines; git diff shows what was changed in it"
+    try:
+        content = load_params(listed)
+    except ConfigError as error:
+        raise _refused(arguments, error.happened, fix) from None
+    if not isinstance(content, dict) or not content:
+        raise _refused(arguments, f"{listed} lists no files", fix)
+    wanted: dict[str, list[str]] = {}
+    for target, sources in content.items():
+        named = sources if isinstance(sources, list) else [sources]
+        if not isinstance(target, str) or not named or not all(isinstance(source, str) for source in named):
+            raise _refused(arguments, f"{listed}: {target!r} has no source, or one that is no path", fix)
+        wanted[target] = named
+        for why in (why_not_below(target, RAW), *(why_not_below(source, ".") for source in named)):
+            if why is not None:
+                raise _refused(arguments, f"{listed}: {why}", fix)
+    return wanted
 
+
+def _check_places(arguments: argparse.Namespace, wanted: dict[str, list[str]]) -> None:
+    """Refuse sources that do not lie in the folder that was named, and targets that would be written through a link."""
+    study, outside = Path(arguments.directory), Path(arguments.source)
+    for target, sources in wanted.items():
+        for source in sources:
+            why = why_not_inside(outside / source, outside)
+            if why is not None:
+                raise _refused(arguments, why, "give the folder that holds them: make raw STUDY=… FROM=folder")
+        place = (study / target).parent
+        if not place.resolve().is_relative_to((study / RAW).resolve()):
+            why = f"{place} leads out of {study / RAW}, to {place.resolve()}"
+            raise _refused(arguments, why, "put a folder in the place of that link")
+
+
+def raw(arguments: argparse.Namespace) -> int:
+    """Copy what `raw.yaml` lists: target below the study's data/raw/, and source below `--from`; a list of sources is joined.
+
+    Raises:
+        DataError: nothing is listed, a source is missing or leads elsewhere, or another file is in a target's place. Nothing
+            was copied.
+    """
     from temper.tracking.set_aside import listed as first
 
     study, outside = Path(arguments.directory), Path(arguments.source)
-    listed = study / "raw.yaml"
-    if not listed.is_file():
-        raise DataError(
-            asked=f"copy the outside files of {study}",
-            happened=f"{listed} does not exist",
-            spoiled="nothing",
-            fix="name the folder of a study that needs outside files; the others need no copy",
-        )
-    listing: dict[str, str | list[str]] = yaml.safe_load(listed.read_text(encoding="utf-8"))
-    wanted = {target: [sources] if isinstance(sources, str) else sources for target, sources in listing.items()}
-    missing = [source for sources in wanted.values() for source in sources if not (outside / source).exists()]
-    if missing:
-        raise DataError(
-            asked=f"copy the outside files of {study} from {arguments.source}",
-            happened=f"not there: {', '.join(missing)}",
-            spoiled="nothing was copied",
-            fix="give the folder that holds them: make raw STUDY=… FROM=folder",
-        )
+    wanted = _read_listing(arguments)
+    _check_places(arguments, wanted)
     there = {target for target in wanted if os.path.lexists(study / target)}
     other = [
         target for target in sorted(there) if not _holds(study / target, [outside / each for each in wanted[target]])
     ]
     if other and not arguments.force:
-        raise DataError(
-            asked=f"copy the outside files of {study} from {arguments.source}",
-            happened=f"other files are in their place: {first(other)}",
-            spoiled="nothing was copied",
-            fix="move them elsewhere, then again; or temper raw … --force (make raw … FORCE=1) writes over them",
-        )
+        fix = "move them elsewhere, then again; or temper raw … --force (make raw … FORCE=1) writes over them"
+        raise _refused(arguments, f"other files are in their place: {first(other)}", fix)
     for target, sources in wanted.items():
         goal = study / target
         if target in there and target not in other:
             print(f"{goal}: there already, with the same bytes")
             continue
         goal.parent.mkdir(parents=True, exist_ok=True)
-        neighbour = goal.with_name(f".{goal.name}.partial")
-        if len(sources) == 1:
-            shutil.copyfile(outside / sources[0], neighbour)
-        else:
-            neighbour.write_bytes(_joined([outside / source for source in sources]))
-        os.chmod(neighbour, 0o644)
-        os.replace(neighbour, goal)
+        with scratch_file(goal) as (handle, neighbour):
+            with open(handle, "wb") as stream:
+                if len(sources) == 1:
+                    with open(outside / sources[0], "rb") as source:
+                        shutil.copyfileobj(source, stream)
+                else:
+                    stream.write(_joined([outside / each for each in sources]))
+            os.chmod(neighbour, 0o644)
+            os.replace(neighbour, goal)
         print(f"{' + '.join(sources)} → {goal}")
     track_raw_files(study)
     return 0

@@ -3,6 +3,8 @@
 Importing it stays light: Pillow and transformers are imported inside the functions.
 """
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,9 @@ from temper.signature import PREPROCESSOR_FILES
 if TYPE_CHECKING:
     from temper.data.preprocessing import ImagePreprocessor
 
+# what a file may hold, whatever its name says: Pillow would start Ghostscript for EPS, and has readers of fifty more
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MOST_PIXELS = 100_000_000  # looked at before anything is decoded: 300 MB as RGB
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # Pillow cuts values above 255 off instead of scaling them: such a file would turn white in silence.
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -56,7 +61,14 @@ def read_pixels(path: str | Path) -> Pixels:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        mode_of_file = os.stat(path).st_mode
+        if stat.S_ISDIR(mode_of_file):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode_of_file):
+            raise OSError("it is a pipe, a socket or a device, and no file")
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width:,} × {image.height:,} pixels, and {MOST_PIXELS:,} is the most that is read")
             frames = int(getattr(image, "n_frames", 1))
             mode = image.mode
             turned = image.getexif().get(0x0112, 1) in range(2, 9)  # Orientation; 1 is upright
@@ -71,7 +83,7 @@ def read_pixels(path: str | Path) -> Pixels:
         _refuse(
             path,
             f"{type(error).__name__}: {str(error).strip()[:300]}",
-            "put the file there again (its copy may have failed), or remove it",
+            f"put the file there again (its copy may have failed), save it as one of {', '.join(FORMATS)}, or remove it",
         )
     if mode in _DEEP_MODES:
         _refuse(path, f"its mode is {mode}: more than 8 bits a channel", "save it with 8 bits a channel")

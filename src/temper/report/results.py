@@ -8,6 +8,7 @@ from typing import Any
 
 from temper.artifact import canonical_json
 from temper.errors import ArtifactError, ConfigError
+from temper.inside import why_not_inside
 from temper.params_file import edited
 from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
@@ -78,6 +79,14 @@ def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[P
     content = pack(packed)
     for pattern, folder in COPIED:
         for path in set(Path().glob(pattern)).difference(stale):
+            why = why_not_inside(path, Path())
+            if why is not None or path.is_symlink():
+                raise ArtifactError(
+                    asked=f"file {path}, as git would keep it",
+                    happened=why or f"{path} is a link",
+                    spoiled="nothing was copied",
+                    fix="put the file itself in the link's place, or take it away; temper sync makes an artifact anew",
+                )
             content[path.relative_to(folder).as_posix()] = path.read_bytes()
     if took := calibration_seconds():
         content[SECONDS_FILE] = canonical_json(took).encode()
@@ -118,7 +127,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
         ArtifactError: the study is not finished, or a record was altered since it was measured; with `partial` something
             else than a measurement is missing, or the baseline itself.
     """
-    if not re.match(NAME_PATTERN, machine):
+    if not re.fullmatch(NAME_PATTERN, machine):
         raise ConfigError(
             asked=f"file the records under {machine!r}",
             happened="it is no name for a folder",

@@ -19,7 +19,8 @@ from temper.checkpoint_head import compared
 from temper.data.prepare import check_classes, check_examples, draw_splits
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Splits
-from temper.errors import ConfigError, PipelineError, StorageError
+from temper.errors import ArtifactError, ConfigError, DataError, PipelineError, StorageError
+from temper.inside import why_not_inside
 from temper.model_options import model_options
 from temper.params_file import load_params
 from temper.plugins import load as plugin
@@ -65,7 +66,7 @@ def check_name(checkout: Path, name: str) -> None:
         path.parent.name: f"studies/{path.parent.name}" for path in checkout.glob("studies/*/params.yaml")
     }
     happened = None
-    if not re.match(NAME_PATTERN, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         happened = "it is no name for a folder: letters, digits, _ and -, the first a letter or a digit"
     elif name in taken or (checkout / "studies" / name).exists():
         happened = f"{taken.get(name, f'studies/{name}')} is there already"
@@ -111,11 +112,29 @@ def standing_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
+def _shelf(folder: Path) -> Path:
+    """The folder that a checkpoint's files may lie in: its own; of one in the hub's cache, whose files are links, the model's."""
+    model = folder.parent.parent
+    return model if folder.parent.name == "snapshots" and (model / "blobs").is_dir() else folder
+
+
 def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
-    """Copy what a study needs of a checkpoint."""
+    """Copy what a study needs of a checkpoint.
+
+    Raises:
+        ArtifactError: one of its files is a link to something outside of it, or no ordinary file.
+    """
     target = folder / CHECKPOINT
     target.mkdir(parents=True)
     for name in checkpoint.files:
+        why = why_not_inside(checkpoint.folder / name, _shelf(checkpoint.folder))
+        if why is not None:
+            raise ArtifactError(
+                asked=f"copy the checkpoint {checkpoint.folder}",
+                happened=why,
+                spoiled=NOT_MADE,
+                fix="put the file itself in the link's place, if it is the checkpoint's",
+            )
         shutil.copyfile(checkpoint.folder / name, target / name)
 
 
@@ -142,6 +161,31 @@ def settle_head(folder: Path, checkpoint: Checkpoint, names: list[str], own_head
     write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     pairs = ", ".join(f"{before} = {name}" for before, name in zip(own[:6], names, strict=False))
     return [f"classifier: the checkpoint's, its outputs named anew in the study's copy of config.json: {pairs}"]
+
+
+def copy_images(source: Path, target: Path) -> None:
+    """Copy a folder of images by label, hidden files left out.
+
+    Raises:
+        DataError: something in it is a link to elsewhere or to a folder, or no ordinary file.
+    """
+    for place, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        linked = [name for name in folders if (Path(place) / name).is_symlink()]
+        files = [Path(place) / name for name in sorted(names) if not name.startswith(".")]
+        why = f"{Path(place) / linked[0]} is a link to a folder" if linked else None
+        why = why or next((found for path in files if (found := why_not_inside(path, source)) is not None), None)
+        if why is not None:
+            raise DataError(
+                asked=f"copy the images of {source}",
+                happened=why,
+                spoiled=NOT_MADE,
+                fix="put the files themselves in its place, or take it away",
+            )
+        below = target / Path(place).relative_to(source)
+        below.mkdir(parents=True, exist_ok=True)
+        for path in files:
+            shutil.copyfile(path, below / path.name)
 
 
 def drawn_rows(train: int, has_validation: bool = False) -> dict[str, int | None]:

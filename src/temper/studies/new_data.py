@@ -261,7 +261,7 @@ def images_section(
         return value
 
     test_share = questions.answer("test-share", "share of each label's images to test on", share, "0.2")
-    shutil.copytree(path, folder / create.RAW / "train")
+    create.copy_images(path, folder / create.RAW / "train")
     section: Section = {
         "source": "image_folder",
         "train": f"{create.RAW}/train",

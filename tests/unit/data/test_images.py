@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from temper.data import images
 from temper.data.digits import Options, load
 from temper.data.encoded import read_split
 from temper.data.images import ImageFiles, load_image_preprocessor, read_image, read_pixels
@@ -26,14 +28,13 @@ def two_pixels(first=RED, second=BLUE) -> Image.Image:
         ("RGB", [RED, BLUE]),
         ("RGBA", [RED, BLUE]),
         ("P", [RED, BLUE]),
-        ("CMYK", [RED, BLUE]),
         ("L", [(75, 75, 75), (40, 40, 40)]),  # ITU-R 601-2: 0.299 R + 0.587 G + 0.114 B
         ("1", [(255, 255, 255), (0, 0, 0)]),
     ],
 )
 def test_every_colour_mode_becomes_rgb_and_says_what_it_was(tmp_path: Path, mode: str, expected):
     source = two_pixels((200, 200, 200), (20, 20, 20)) if mode == "1" else two_pixels()
-    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    path = tmp_path / "x.png"
     (source.convert("P", palette=Image.Palette.ADAPTIVE) if mode == "P" else source.convert(mode)).save(path)
     pixels = read_pixels(path)
     assert pixels.values.shape == (1, 2, 3)
@@ -119,3 +120,41 @@ def test_a_folder_without_an_image_processor_is_an_error(tmp_path: Path):
     (tmp_path / "preprocessor_config.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"load the preprocessor of checkpoint"):
         load_image_preprocessor(tmp_path)
+
+
+def encapsulated_postscript(path: Path) -> None:
+    Image.new("RGB", (2, 1), RED).save(path, format="EPS")
+
+
+def picture_of_a_scanner(path: Path) -> None:
+    Image.new("RGB", (2, 1), RED).save(path, format="TIFF")
+
+
+def animation(path: Path) -> None:
+    Image.new("P", (2, 1)).save(path, format="GIF")
+
+
+@pytest.mark.parametrize("save", [encapsulated_postscript, picture_of_a_scanner, animation])
+def test_what_a_file_holds_decides_and_not_its_name(tmp_path: Path, monkeypatch, save):
+    """Pillow starts Ghostscript for EPS."""
+    monkeypatch.setattr("subprocess.Popen", None)
+    save(tmp_path / "x.png")
+    with pytest.raises(DataError) as caught:
+        read_pixels(tmp_path / "x.png")
+    assert "cannot identify image file" in caught.value.happened
+    assert "save it as one of JPEG, PNG, BMP, WEBP" in caught.value.fix
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(images, "MOST_PIXELS", 5)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    Image.new("RGB", (3, 2)).save(tmp_path / "x.png")
+    with pytest.raises(DataError) as caught:
+        read_pixels(tmp_path / "x.png")
+    assert "3 × 2 pixels, and 5 is the most that is read" in caught.value.happened
+
+
+def test_a_pipe_with_the_name_of_an_image_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DataError, match="it is a pipe, a socket or a device"):
+        read_pixels(tmp_path / "x.png")

@@ -335,3 +335,29 @@ def test_a_checkpoint_of_another_study_is_named_once(new, checkout, checkpoint, 
     (other / "model.safetensors").unlink()
     error = refused(checkout, new, name="mine", checkpoint=other, data=data)
     assert error.happened == f"no *.safetensors in {other}"
+
+
+# Links
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "tokenizer.json", "model.safetensors"])
+def test_a_checkpoints_file_that_is_a_link_to_elsewhere_is_not_copied(new, checkout, checkpoint, data, tmp_path, name):
+    (tmp_path / "secret").write_text("root:x:0:0")
+    (checkpoint / name).unlink(missing_ok=True)
+    (checkpoint / name).symlink_to(tmp_path / "secret")
+    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    assert f"{name} leads out of" in error.happened
+
+
+def test_a_checkpoint_in_the_hubs_cache_is_made_of_links_and_is_one(new, checkout, checkpoint, data, tmp_path):
+    model = tmp_path / "models--me--mine"
+    (model / "blobs").mkdir(parents=True)
+    snapshot = model / "snapshots/abc"
+    snapshot.mkdir(parents=True)
+    for number, path in enumerate(sorted(checkpoint.iterdir())):
+        path.rename(model / f"blobs/{number}")
+        (snapshot / path.name).symlink_to(f"../../blobs/{number}")
+    new(name="mine", checkpoint=snapshot, data=data)
+    copied = checkout / "studies/mine/data/raw/checkpoint/model.safetensors"
+    assert copied.is_file()
+    assert not copied.is_symlink()

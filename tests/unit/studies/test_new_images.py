@@ -1,5 +1,6 @@
 """Studies of a folder of images by label."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -92,3 +93,17 @@ def test_a_broken_image_is_named_as_the_user_has_it(new, checkout, resnet, tmp_p
     assert error.asked == f"read the images below {photos}"
     assert f"{photos}/POSITIVE/broken.png" in error.happened
     assert error.spoiled == "nothing: no study was made"
+
+
+@pytest.mark.parametrize("kind", ["a linked image", "a linked folder", "a folder of its parent", "a pipe"])
+def test_images_that_lie_elsewhere_are_not_copied(new, checkout, resnet, tmp_path, kind):
+    photos = images(tmp_path / "photos")
+    others = images(tmp_path / "others")
+    if kind == "a linked image":
+        (photos / "POSITIVE/x.png").symlink_to(others / "POSITIVE/1.png")
+    elif kind == "a pipe":
+        os.mkfifo(photos / "POSITIVE/x.png")
+    else:
+        (photos / "POSITIVE/more").symlink_to(others / "POSITIVE" if kind == "a linked folder" else "..")
+    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    assert ("is no ordinary file" if kind == "a pipe" else "link" if "folder" in kind else "leads out") in error.happened
