@@ -10,7 +10,6 @@ import yaml
 
 from temper.errors import ConfigError
 
-
 FILE = "params.yaml"
 
 

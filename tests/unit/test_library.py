@@ -140,13 +140,17 @@ def test_a_local_part_does_not_make_another_version():
     assert library.public_version("2.13.0+cpu") == "2.13.0"
 
 
-@pytest.mark.parametrize("asked", ["1.0/../../evil", "../evil", "/evil", "", "1.5\n", "1.5 ", "1..5", "a1", "1.5/", "."])
+@pytest.mark.parametrize(
+    "asked", ["1.0/../../evil", "../evil", "/evil", "", "1.5\n", "1.5 ", "1..5", "a1", "1.5/", "."]
+)
 def test_what_is_no_version_is_no_folder_to_import_from(places, asked):
     (places / "evil").mkdir()
     install(places / "evil/x", "6.6.6")
     assert run(places, f"library.import_library(made_up, {asked!r})") == "LibraryError: that is no version"
 
 
-@pytest.mark.parametrize("version", ["1.31.1", "10.13.0.35.1", "2.13.0+cpu", "1.0rc1", "2026.1.0-20114", "4.0.0.dev20261130"])
+@pytest.mark.parametrize(
+    "version", ["1.31.1", "10.13.0.35.1", "2.13.0+cpu", "1.0rc1", "2026.1.0-20114", "4.0.0.dev20261130"]
+)
 def test_versions_as_makers_write_them_are_versions(version):
     assert library.folder_of(MADE_UP, version).name == f"made-up-cu13-{version}"

@@ -39,3 +39,33 @@ def test_the_variables_are_added_and_nothing_is_taken_away(monkeypatch):
         monkeypatch.setenv(name, value)  # so that it is taken back
     own_process.settle()
     assert own_process.ENVIRONMENT.items() <= os.environ.items()
+
+
+ASKED = """
+import json, sys
+from datasets import config
+from huggingface_hub import constants
+from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
+from dvc.analytics import is_enabled
+json.dump({
+    "a request for every local file": config.HF_UPDATE_DOWNLOAD_COUNTS,
+    "huggingface_hub": not constants.HF_HUB_DISABLE_TELEMETRY,
+    "OpenVINO and NNCF": OptInChecker().check(False, disable_in_ci=True) != ConsentCheckResult.DECLINED,
+    "DVC": is_enabled(),
+}, sys.stdout)
+"""
+
+
+def test_every_library_that_reports_its_use_understands_the_word_for_no(tmp_path):
+    """tests/workflow/test_network.py looks at whole commands; this at the libraries' own reading of the variables."""
+    environment = {**own_process.environment(), "HOME": str(tmp_path)}
+    plain = {name: value for name, value in environment.items() if name not in ("CI", "JENKINS_URL")}
+    done = subprocess.run(
+        [*own_process.PYTHON, "-c", ASKED], env=plain, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {
+        "a request for every local file": False,
+        "huggingface_hub": False,
+        "OpenVINO and NNCF": False,
+        "DVC": False,
+    }

@@ -16,7 +16,9 @@ _FINDING = re.compile(r"^    \* (?P<title>.+):\n(?P<body>(?:      .*\n)*)", re.M
 
 def lint(arguments: argparse.Namespace) -> int:
     """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
-    done = subprocess.run([*PYTHON, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False, env=environment())
+    done = subprocess.run(
+        [*PYTHON, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False, env=environment()
+    )
     output = f"{done.stdout}\n{done.stderr}\n"
     findings = [
         (lints["place"], finding)

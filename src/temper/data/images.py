@@ -68,7 +68,9 @@ def read_pixels(path: str | Path) -> Pixels:
             raise OSError("it is a pipe, a socket or a device, and no file")
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width:,} × {image.height:,} pixels, and {MOST_PIXELS:,} is the most that is read")
+                raise ValueError(
+                    f"{image.width:,} × {image.height:,} pixels, and {MOST_PIXELS:,} is the most that is read"
+                )
             frames = int(getattr(image, "n_frames", 1))
             mode = image.mode
             turned = image.getexif().get(0x0112, 1) in range(2, 9)  # Orientation; 1 is upright

@@ -93,13 +93,13 @@ def run_isolated(
     except NoAnswer as ended:
         if not ended.killed:
             raise
-    print(f"the process of the task {request['task']!r} was killed from outside (SIGKILL): started once more", flush=True)
+    print(
+        f"the process of the task {request['task']!r} was killed from outside (SIGKILL): started once more", flush=True
+    )
     return _run_once(request, worker, timeout_s, keep_output)
 
 
-def _run_once(
-    request: Mapping[str, Any], worker: str, timeout_s: float | None, keep_output: bool
-) -> dict[str, Any]:
+def _run_once(request: Mapping[str, Any], worker: str, timeout_s: float | None, keep_output: bool) -> dict[str, Any]:
     path = os.pathsep.join(filter(None, [str(SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
     kills_before = memory_kills()
     # files, not pipes: whatever the worker has left running holds no end open that this process would wait for

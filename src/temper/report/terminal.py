@@ -14,6 +14,7 @@ from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 WIDTH = 80  # where the output has no edge of its own
 HEIGHT = 35  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
 ROWS = 10  # candidates in one table; the fastest ones where there are more
+OUT_OF_MEMORY = "out of memory"  # how such a reason begins
 NOTHING = "none"  # the null backend's word for its library: no candidate, it shows what measuring costs
 Content = Mapping[str, Any]
 
@@ -150,7 +151,8 @@ def _below(content: Content, width: int) -> list[str]:
     took = f"{', '.join(own)} ms" if own else "not measured"
     found = _wrapped(f"×: times as fast as {base} ({took}); accuracy: points (flips)", width, "")
     for reason, names in _not_measured(content).items():
-        found += _wrapped(f"not measured: {', '.join(names)}: {reason}", width, "")
+        again = f"; once more: temper run --again {names[0].partition(' ')[0]}" if reason == OUT_OF_MEMORY else ""
+        found += _wrapped(f"not measured: {', '.join(names)}: {reason}{again}", width, "")
     return found
 
 

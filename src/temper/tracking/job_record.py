@@ -146,7 +146,7 @@ def adopt(rule: str, row: str, settings: Mapping[str, Any], inputs: Sequence[Any
 
 def vouched() -> dict[str, tuple[str, str]]:
     """SHA-256 and job record of every file that a job of the study in the working directory says that it wrote, by path."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for path in sorted(Path(FOLDER).rglob("*.json")):
         with suppress(ArtifactError):
             found |= {file: (digest, str(path)) for file, digest in read_job_record(path).outputs.items()}
@@ -164,7 +164,9 @@ def check_inputs(asked: str, files: Sequence[Any]) -> dict[str, str]:
         if file.startswith(f"{FOLDER}/"):
             continue  # a record vouches for others, and nothing for it but this folder's memory (temper/tracking/origin.py)
         if file in made and made[file][0] != digest:
-            happened = f"{file} is not the file that its job wrote ({made[file][1]} has its digest): another was put there"
+            happened = (
+                f"{file} is not the file that its job wrote ({made[file][1]} has its digest): another was put there"
+            )
         elif file not in made and file.startswith(_MADE_BY_JOBS):
             happened = f"{file} is of no job: no job record names it"
         else:

@@ -136,7 +136,7 @@ def snakemake_command(folder: str | Path, *arguments: str) -> list[str]:
 
 
 def snakemake_options(folder: str | Path) -> list[str]:
-    """Which Snakefile, which folder, and the checkout's own profile: a study's folder may hold another, which could run anything."""
+    """Which Snakefile, which folder, and the checkout's own profile: one in a study's folder could run anything."""
     checkout = checkout_of(folder)
     return [
         *("--snakefile", str(checkout / "Snakefile"), "--directory", str(folder)),

@@ -50,7 +50,8 @@ def digests(rule: str, row: str, files: Iterable[str]) -> dict[str, str]:
     Raises:
         OSError: one of them cannot be read.
     """
-    before, now = _read(rule, row), {}
+    before = _read(rule, row)
+    now: dict[str, list[str | int]] = {}
     for file in files:
         disk = _of_disk(file)
         known = before.get(file, [])

@@ -125,7 +125,7 @@ def remove_records_of_no_row(jobs: Sequence[Job]) -> list[str]:
 
 
 def _take_away(job: Job) -> str:
-    """Remove what is here of a job's outputs as it wrote them, its record too, and set the others aside; return where they are."""
+    """Remove what is here of a job's outputs as it wrote them, with its record; set the others aside, and return where."""
     path = record_path(job.rule, job.row)
     try:
         vouched = read_job_record(path).outputs
@@ -171,7 +171,11 @@ def _restore(job: Job) -> bool:
 
 def _run_snakemake(*arguments: str) -> None:
     done = subprocess.run(
-        snakemake_command(".", *arguments), env=environment(**{UNCHECKED: "1"}), capture_output=True, text=True, check=False
+        snakemake_command(".", *arguments),
+        env=environment(**{UNCHECKED: "1"}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         raise ExperimentError(

@@ -4,7 +4,13 @@ from temper.cli import main
 from temper.commands.run import forced
 from temper.errors import ConfigError
 
-JOBS = {"fine_tune": ("",), "export_onnx": ("fp32",), "measure": ("fp32", "ort"), "load_test": ("ort",), "remeasure": ("",)}
+JOBS = {
+    "fine_tune": ("",),
+    "export_onnx": ("fp32",),
+    "measure": ("fp32", "ort"),
+    "load_test": ("ort",),
+    "remeasure": ("",),
+}
 
 
 def test_a_folder_without_params_is_an_error_and_nothing_is_made_there(tmp_path, capfd):

@@ -9,13 +9,16 @@ def machine(tmp_path):
 
     def count(**files):
         for name, text in files.items():
-            path = tmp_path / {
-                "own": "proc/self/cgroup",
-                "vmstat": "proc/vmstat",
-                "two": "cgroup/a/b/memory.events",
-                "inner": "cgroup/memory.events",
-                "one": "cgroup/memory/c/memory.oom_control",
-            }[name]
+            path = (
+                tmp_path
+                / {
+                    "own": "proc/self/cgroup",
+                    "vmstat": "proc/vmstat",
+                    "two": "cgroup/a/b/memory.events",
+                    "inner": "cgroup/memory.events",
+                    "one": "cgroup/memory/c/memory.oom_control",
+                }[name]
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return memory_kills(tmp_path / "cgroup", tmp_path / "proc")

@@ -86,7 +86,7 @@ def test_a_workload_that_was_lost_is_named_with_its_candidate(printed):
     both = {"b1": workload([1.0, 2.0, 3.0]), "b256": workload([1.0, 2.0, 30.0])}
     lost = {**both, "b256": NotMeasured(reason="out of memory: CUDA")}
     lines = printed([record("base", workloads=both), record("large", workloads=lost)])
-    assert "not measured: large (b256): out of memory" in lines
+    assert "not measured: large (b256): out of memory; once more: temper run --again large" in lines
 
 
 def test_no_line_is_longer_than_the_screen_of_a_person(printed, monkeypatch):

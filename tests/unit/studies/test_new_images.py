@@ -106,4 +106,6 @@ def test_images_that_lie_elsewhere_are_not_copied(new, checkout, resnet, tmp_pat
     else:
         (photos / "POSITIVE/more").symlink_to(others / "POSITIVE" if kind == "a linked folder" else "..")
     error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
-    assert ("is no ordinary file" if kind == "a pipe" else "link" if "folder" in kind else "leads out") in error.happened
+    assert (
+        "is no ordinary file" if kind == "a pipe" else "link" if "folder" in kind else "leads out"
+    ) in error.happened

@@ -219,8 +219,12 @@ def test_a_job_reads_files_of_jobs_and_files_from_outside(folder, before):
 
 
 def test_a_file_that_changes_while_a_job_works_leaves_no_record(folder, before, capfd):
-    with pytest.raises(SystemExit), recorded(reading(*before)):
-        (folder / before[0]).write_text("another")
-        (folder / "artifacts/out.json").write_text("out")
+    def work():
+        with recorded(reading(*before)):
+            (folder / before[0]).write_text("another")
+            (folder / "artifacts/out.json").write_text("out")
+
+    with pytest.raises(SystemExit):
+        work()
     assert f"{before[0]} was changed while the job worked" in capfd.readouterr().err
     assert not (folder / record_path("measure", "a")).exists()

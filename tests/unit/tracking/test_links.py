@@ -15,7 +15,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_study_of_folders_has_no_links(folder):
-    (folder / "artifacts/file.json").symlink_to("nowhere")  # a link among files: its digest says whether it is the job's
+    (folder / "artifacts/file.json").symlink_to(
+        "nowhere"
+    )  # a link among files: its digest says whether it is the job's
     assert links_here() == []
     check_no_links("run")
 

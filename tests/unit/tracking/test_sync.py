@@ -115,8 +115,16 @@ def test_records_of_no_row_leave_their_place_and_others_stay(folder):
 
 
 def test_only_what_a_killed_job_left_is_scratch(folder):
-    left = ["artifacts/.a.json.temper-x_y12345", "artifacts/onnx/.fp32.temper-abcd1234", "data/.prepared.temper-abcdefgh"]
-    theirs = ["artifacts/onnx/.fp32.original", "data/prepared/.test.parquet.original", "artifacts/comparison/.my.original"]
+    left = [
+        "artifacts/.a.json.temper-x_y12345",
+        "artifacts/onnx/.fp32.temper-abcd1234",
+        "data/.prepared.temper-abcdefgh",
+    ]
+    theirs = [
+        "artifacts/onnx/.fp32.original",
+        "data/prepared/.test.parquet.original",
+        "artifacts/comparison/.my.original",
+    ]
     theirs += ["data/raw/.photo.original", ".env.override", "artifacts/.a.json.temper-mine1234", "data/.notes.markdown"]
     outside = "../elsewhere/.a.temper-outside1"
     for path in (*left, *theirs, outside):
