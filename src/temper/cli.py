@@ -11,7 +11,7 @@ from temper.commands import clean, experiment, experiments, lint, new_study, pre
 from temper.commands import run as run_study
 from temper.commands.study_folder import stand_in as _in
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
-from temper.own_process import PYTHON, environment, settle
+from temper.own_process import environment, python_command, settle
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -206,7 +206,7 @@ def _use_code_of_this_checkout(argv: list[str]) -> None:
     own = checkout_of() / "src"
     if own.resolve() != SOURCE_ROOT:
         path = os.pathsep.join(filter(None, [str(own), os.environ.get("PYTHONPATH")]))
-        os.execve(sys.executable, [*PYTHON, "-m", "temper.cli", *argv], environment(PYTHONPATH=path))
+        os.execve(sys.executable, python_command("-m", "temper.cli", *argv), environment(PYTHONPATH=path))
 
 
 def run() -> int:

@@ -21,7 +21,11 @@ ENVIRONMENT: Mapping[str, str] = {
     "DVC_NO_ANALYTICS": "1",
     "ITERATIVE_DO_NOT_TRACK": "1",  # what DVC's libraries read
 }
-PYTHON = (sys.executable, "-P")  # -P: as PYTHONSAFEPATH, and stands in the command line where a person looks for it
+
+
+def python_command(*arguments: str) -> list[str]:
+    """A command line of this environment's Python; -P is what PYTHONSAFEPATH says, where a person looks for it."""
+    return [sys.executable, "-P", *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:

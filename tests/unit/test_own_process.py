@@ -14,7 +14,7 @@ def test_files_of_the_working_folder_are_no_libraries(tmp_path):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the file of the folder ran')\n")
     (tmp_path / "said.py").unlink(missing_ok=True)
     done = subprocess.run(
-        [*own_process.PYTHON, "-c", SAYS, *NAMES[:4]], cwd=tmp_path, capture_output=True, text=True, check=True
+        own_process.python_command("-c", SAYS, *NAMES[:4]), cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert not [file for file in json.loads(done.stdout).values() if file.startswith(str(tmp_path))]
 
@@ -61,7 +61,7 @@ def test_every_library_that_reports_its_use_understands_the_word_for_no(tmp_path
     environment = {**own_process.environment(), "HOME": str(tmp_path)}
     plain = {name: value for name, value in environment.items() if name not in ("CI", "JENKINS_URL")}
     done = subprocess.run(
-        [*own_process.PYTHON, "-c", ASKED], env=plain, cwd=tmp_path, capture_output=True, text=True, check=True
+        own_process.python_command("-c", ASKED), env=plain, cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == {
         "a request for every local file": False,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from temper.own_process import PYTHON, environment
+from temper.own_process import environment, python_command
 
 NOT_OURS = "Specify a conda environment or container for each rule."
 # Snakemake 9.27.1 takes `--lint json` and prints text all the same
@@ -17,7 +17,7 @@ _FINDING = re.compile(r"^    \* (?P<title>.+):\n(?P<body>(?:      .*\n)*)", re.M
 def lint(arguments: argparse.Namespace) -> int:
     """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
     done = subprocess.run(
-        [*PYTHON, "-m", "snakemake", "--lint"], capture_output=True, text=True, check=False, env=environment()
+        python_command("-m", "snakemake", "--lint"), capture_output=True, text=True, check=False, env=environment()
     )
     output = f"{done.stdout}\n{done.stderr}\n"
     findings = [

@@ -13,7 +13,7 @@ from temper.comparison.compare import compare
 from temper.comparison.experiments import FOLDER, read_experiments
 from temper.comparison.revisions import Store, experiments_of_this_commit, revisions
 from temper.errors import ExperimentError
-from temper.own_process import PYTHON
+from temper.own_process import python_command
 from temper.tracking.dvc import ask_dvc, environment
 from temper.tracking.dvc_stage import commit
 from temper.tracking.job_record import record_path
@@ -54,7 +54,7 @@ def _run_queue(log: Path) -> Queue:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     # one worker: each experiment has a temporary folder of its own, and two would measure at the same time
-    command = [*PYTHON, "-m", "dvc", "exp", "run", "--run-all", "--jobs", "1"]
+    command = python_command("-m", "dvc", "exp", "run", "--run-all", "--jobs", "1")
     with (
         open(log, "w", encoding="utf-8") as stream,
         subprocess.Popen(

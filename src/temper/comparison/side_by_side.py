@@ -19,7 +19,7 @@ from temper.measurement.alternation import Stopping, Turns, time_in_turns
 from temper.measurement.contention import Reading, read_counters
 from temper.measurement.timed_inputs import has_real_lengths
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
-from temper.own_process import ENVIRONMENT, PYTHON
+from temper.own_process import ENVIRONMENT, python_command
 from temper.provenance import SOURCE_ROOT, timed_environment
 
 WORKER = "temper.comparison.side_worker"
@@ -54,7 +54,7 @@ class Side:
         reading, writing = os.pipe()
         path = os.pathsep.join(filter(None, [str(SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            [*PYTHON, "-m", WORKER, str(writing)],
+            python_command("-m", WORKER, str(writing)),
             stdin=subprocess.PIPE,
             pass_fds=(writing,),
             env={**timed_environment(), **ENVIRONMENT, "PYTHONPATH": path},

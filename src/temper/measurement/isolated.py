@@ -18,7 +18,7 @@ from temper import errors
 from temper.errors import PipelineError, Unavailable
 from temper.measurement.memory_kills import memory_kills
 from temper.measurement.watch import Busy
-from temper.own_process import ENVIRONMENT, PYTHON
+from temper.own_process import ENVIRONMENT, python_command
 from temper.provenance import SOURCE_ROOT, timed_environment
 from temper.script_log import TERMINAL, terminal_number
 
@@ -105,7 +105,7 @@ def _run_once(request: Mapping[str, Any], worker: str, timeout_s: float | None, 
     # files, not pipes: whatever the worker has left running holds no end open that this process would wait for
     with tempfile.TemporaryFile() as answer_file, tempfile.TemporaryFile() as output_file:
         with subprocess.Popen(
-            [*PYTHON, "-m", worker, str(answer_file.fileno())],
+            python_command("-m", worker, str(answer_file.fileno())),
             stdin=subprocess.PIPE,
             stdout=output_file if keep_output else None,
             stderr=subprocess.STDOUT if keep_output else None,

@@ -22,7 +22,7 @@ def environment() -> dict[str, str]:
 
 def dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a DVC command in the working directory and wait for it; its output goes where `options` say."""
-    command = [*own_process.PYTHON, "-m", "dvc", *arguments]
+    command = own_process.python_command("-m", "dvc", *arguments)
     return subprocess.run(command, env=environment(), text=True, check=False, **options)
 
 

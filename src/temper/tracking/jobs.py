@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.errors import ConfigError
-from temper.own_process import PYTHON
+from temper.own_process import python_command
 from temper.tracking.holder import check_free
 from temper.tracking.job_record import plain_settings
 from temper.tracking.origin import UNCHECKED
@@ -132,7 +132,7 @@ def _job(dag: Any, job: Any) -> Job:
 
 def snakemake_command(folder: str | Path, *arguments: str) -> list[str]:
     """Command line of Snakemake for the study in `folder`, with the code of the checkout that it belongs to."""
-    return [*PYTHON, "-m", "snakemake", *snakemake_options(folder), *arguments]
+    return python_command("-m", "snakemake", *snakemake_options(folder), *arguments)
 
 
 def snakemake_options(folder: str | Path) -> list[str]:

@@ -43,7 +43,7 @@ def test_a_queue_is_run_one_experiment_at_a_time_and_its_jobs_are_counted_and_to
     python(RAN)
     queue = module._run_queue(tmp_path / "a/log")
     assert (queue.jobs, queue.took_s) == (2, {DIGESTS[0]: 2.5})
-    assert Path("asked").read_text() == "-m dvc exp run --run-all --jobs 1\n"
+    assert Path("asked").read_text() == "-P -m dvc exp run --run-all --jobs 1\n"
     assert capsys.readouterr().out.splitlines() == ["  calibrate main", "  report", "Ran experiment(s): a"]
     assert (tmp_path / "a/log").read_text().splitlines() == RAN
 
