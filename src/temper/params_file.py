@@ -1,6 +1,7 @@
 """params.yaml as a file: YAML 1.2, as DVC reads it, in which no key stands twice."""
 
 import io
+import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ import yaml
 from temper.errors import ConfigError
 
 FILE = "params.yaml"
+MOST_CHARACTERS, MOST_NODES, MOST_DIGITS = 1_000_000, 100_000, 40
+_SMALLER = "write out what the study needs: the largest of studies/ has 240 lines"
 
 
 def params_error(happened: str, fix: str) -> ConfigError:
@@ -62,10 +65,40 @@ ParamsDumper.yaml_implicit_resolvers = {
 
 def _integer(loader: _ParamsLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
+    if len(text) > MOST_DIGITS:
+        raise params_error(f"the number at line {node.start_mark.line + 1} has {len(text):,} digits", "correct it")
     return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))  # PyYAML's own takes 010 for octal
 
 
 _ParamsLoader.add_constructor(_KEPT["int"], _integer)
+
+
+def _finite(loader: _ParamsLoader, node: yaml.ScalarNode) -> float:
+    value = float(loader.construct_yaml_float(node))
+    if not math.isfinite(value):
+        raise params_error(
+            f"the number at line {node.start_mark.line + 1} is {node.value}", "give a number; null where a key takes it"
+        )
+    return value
+
+
+_ParamsLoader.add_constructor(_KEPT["float"], _finite)
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Refuse a file whose anchors stand for more than could be read: a line each doubles what there is."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_NODES + 1  # while it is counted: a node within itself has no end
+            parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+            inner = (each for part in parts for each in (part if isinstance(part, tuple) else (part,)))
+            sizes[id(node)] = min(1 + sum(map(size, inner)), MOST_NODES + 1)
+        return sizes[id(node)]
+
+    if size(root) > MOST_NODES:
+        raise params_error(f"its anchors (&name, *name) stand for more than {MOST_NODES:,} values", _SMALLER)
 
 
 def _unique_mapping(loader: _ParamsLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -95,7 +128,21 @@ def parse_params(text: str) -> Any:
         ConfigError: a key is repeated.
         yaml.YAMLError: it is not YAML.
     """
-    return yaml.load(text, Loader=_ParamsLoader)
+    if len(text) > MOST_CHARACTERS:
+        raise params_error(
+            f"it has {len(text):,} characters, and {MOST_CHARACTERS:,} is the most that is read", _SMALLER
+        )
+    loader = _ParamsLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_size(node)
+        return loader.construct_document(node)
+    except RecursionError:
+        raise params_error("it is nested too deeply", _SMALLER) from None
+    finally:
+        loader.dispose()
 
 
 def load_params(file: str | Path) -> Any:

@@ -129,3 +129,43 @@ def test_one_value_is_replaced_and_no_other_byte(key, value, line):
 )
 def test_what_is_no_single_value_is_left_to_dvc(key, value):
     assert with_value(TEXT, key, value) is None
+
+
+BOMB = "a0: &a0 {k: 1, l: 2}\n" + "".join(f"a{n}: &a{n} {{k: *a{n - 1}, l: *a{n - 1}}}\n" for n in range(1, 40))
+MERGED = "a0: &a0 {k0: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n  k{n}: 1\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BOMB, "its anchors (&name, *name) stand for more than 100,000 values"),
+        (MERGED, "its anchors (&name, *name) stand for more than 100,000 values"),
+        ("a: &a [*a]\n", "stand for more than"),
+        ("[" * 3000, "nested too deeply"),
+        ("{a: " * 3000, "nested too deeply"),
+        (f"a: {'9' * 5000}\n", "the number at line 1 has 5,000 digits"),
+        ("x: 1\na: .inf\n", "the number at line 2 is .inf"),
+        ("a: -.Inf\n", "the number at line 1 is -.Inf"),
+        ("a: .nan\n", "the number at line 1 is .nan"),
+        ("a: 1e999\n", "the number at line 1 is 1e999"),
+        ("a: 1\n---\nb: 2\n", "is not valid YAML"),
+        ("a: '" + "x" * 1_000_001 + "'\n", "1,000,000 is the most that is read"),
+        ("a: \x00\n", "is not valid YAML"),
+    ],
+    ids=range(13),
+)
+def test_what_would_take_for_ever_or_is_no_number_is_refused_in_words(tmp_path, text, words):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_params(tmp_path / "params.yaml")
+    assert words in caught.value.happened
+
+
+def test_a_file_of_another_width_or_none_is_refused_in_words(tmp_path):
+    (tmp_path / "params.yaml").write_bytes("study: x\n".encode("utf-16"))
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_params(tmp_path / "params.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load_params(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_params(tmp_path)

@@ -234,8 +234,9 @@ def _load(path: str, wanted: Iterable[str] | None, builder: str, **arguments: An
             raise _error(
                 path, f"{type(cause).__name__}: {str(cause).strip()[:400]}", "write the file anew in data.format"
             ) from error
-        wanted = set(table.column_names if wanted is None else wanted)
-        return {name: table[name][:] if name in wanted else [] for name in table.column_names}, len(table)
+        kept = [name for name in table.column_names if wanted is None or name in set(wanted)]
+        values = table.select_columns(kept)[:]  # all at once: one by one each costs a look at all
+        return {name: values[name] if name in kept else [] for name in table.column_names}, len(table)
 
 
 def read_columns(

@@ -1,11 +1,10 @@
 """A checkpoint's folder, as its config.json describes it, for a study that is to be made from it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from temper.checkpoint_config import read_config
 from temper.checkpoint_head import Head, compared, head_of
 from temper.errors import ArtifactError, ConfigError
 from temper.model_options import Task
@@ -60,7 +59,7 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
             "model.checkpoint of a params.yaml of your own",
         )
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_config(folder / "config.json")
         model_type = str(config["model_type"])
         architectures = [str(name) for name in config.get("architectures") or []]
         head = head_of(config)

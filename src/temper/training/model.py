@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from temper.checkpoint_config import read_config, remote_code
 from temper.checkpoint_head import FUNCTIONS, ONE_LABEL, Head, compared, fix_of, head_of, names_nothing
 from temper.errors import ArtifactError, ConfigError
 from temper.model_options import ArchitectureModel, CheckpointModel, ModelOptions, Task
@@ -45,15 +46,16 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
             fix="give a folder that transformers saved",
         )
     try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = read_config(config)
+    except (OSError, ValueError) as error:
         raise ArtifactError(
-            asked=asked, happened=f"{config} is not JSON: {error}", spoiled=_SPOILED, fix="restore the file"
+            asked=asked, happened=f"{config} cannot be read: {error}", spoiled=_SPOILED, fix="restore the file"
         ) from None
-    if "auto_map" in content:
+    code = remote_code(content)
+    if code is not None:
         raise ArtifactError(
             asked=asked,
-            happened=f"{config} asks for remote code ({', '.join(map(str, content['auto_map'].values()))})",
+            happened=f"{config} asks for remote code ({code})",
             spoiled=_SPOILED,
             fix="use an architecture that transformers itself has; Temper never runs code that comes with weights",
         )

@@ -1,0 +1,71 @@
+"""config.json of a checkpoint from outside: read within bounds, before a library builds what it asks for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 16 * 2**20
+MOST_LAYERS = (
+    1000  # of networks that are trained; a library builds as many as it is told, before it looks at the weights
+)
+MOST = 10**9  # of any other whole number
+
+
+def _too_large(key: str, value: Any) -> str | None:
+    """What is beyond all networks in a value, in words."""
+    if isinstance(value, dict):
+        return next((found for name, each in value.items() if (found := _too_large(str(name), each))), None)
+    if isinstance(value, list):
+        if len(value) > MOST_BYTES // 64:
+            return f"{key} has {len(value):,} entries"
+        return next((found for each in value if (found := _too_large(key, each))), None)
+    if isinstance(value, int) and not isinstance(value, bool):
+        most = MOST_LAYERS if "layers" in key or key in ("n_layer", "depths") else MOST
+        if abs(value) > most:
+            return f"{key} is {value:,}, and {most:,} is the most that is built"
+    return None
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """The content of a config.json.
+
+    Raises:
+        ValueError: in words: it is too large, no JSON, nested without end, no table, or asks for what no network has.
+        OSError: it cannot be read.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(2, "there is no such file", str(file))
+    if file.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has {file.stat().st_size:,} bytes")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__} and no table of keys")
+    found = _too_large("config", content)
+    if found is not None:
+        raise ValueError(found)
+    return content
+
+
+def label_names(content: dict[str, Any]) -> list[str]:
+    """Names of the outputs, in their order, as `id2label` gives them; transformers' own two where it says nothing.
+
+    Raises:
+        ValueError: it is no table of names by number.
+    """
+    given = content.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    if not isinstance(given, dict) or not all(isinstance(name, str | int) for name in given.values()):
+        raise ValueError("id2label is no table of names by number")
+    if not all(key.isascii() and key.isdecimal() and len(key) < 10 for key in given):
+        raise ValueError("id2label has keys that are no numbers of outputs")
+    return [str(given[key]) for key in sorted(given, key=int)]
+
+
+def remote_code(content: dict[str, Any]) -> str | None:
+    """What a config.json names as code of its own, in words; None where it names none."""
+    asked = content.get("auto_map")
+    if asked is None:
+        return None
+    return ", ".join(map(str, asked.values()))[:200] if isinstance(asked, dict) else str(asked)[:200]
