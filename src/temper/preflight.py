@@ -8,7 +8,7 @@ from pathlib import Path
 from temper.errors import ConfigError, StorageError
 from temper.provenance import SOURCE_ROOT
 from temper.tracking.by_hand import check_unedited
-from temper.tracking.holder import check_free
+from temper.tracking.holder import check_free, clear_after_a_kill
 from temper.tracking.job_record import record_path
 from temper.tracking.links import check_no_links
 from temper.tracking.origin import UNCHECKED, check_origin, check_times
@@ -41,7 +41,7 @@ def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | Non
     Raises:
         ConfigError: no job could ever start.
         StorageError: its folders cannot be written, or one of them is a link to somewhere else.
-        BusyError: another run works in this folder; a dry run may look all the same.
+        BusyError: another run works in this folder, or a job of a killed one; a dry run may look all the same.
         ArtifactError: artifacts are from the future, or are not what their jobs wrote: edited by hand, or another study's.
         ForeignArtifacts: artifacts were put here by something other than Snakemake.
     """
@@ -51,6 +51,9 @@ def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | Non
     runs = not _DRY_RUN & set(sys.argv)
     if runs:
         check_free("run this study")
+        print(
+            "".join(f"{line}\n" for line in clear_after_a_kill("run this study")), end="", file=sys.stderr, flush=True
+        )
     check_times(jobs)
     check_origin(jobs)
     if UNCHECKED not in os.environ:

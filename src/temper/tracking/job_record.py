@@ -17,7 +17,7 @@ from temper.errors import ArtifactError, LibraryError
 from temper.provenance import distribution_versions
 from temper.script_log import log_to, say_lasting
 from temper.tracking import made_files, seen
-from temper.tracking.holder import may_adopt
+from temper.tracking.holder import end_with_the_run, may_adopt
 
 CHANGES_NO_RESULT = "it writes beside a result what the job was asked and what it read"
 FOLDER = "artifacts/jobs"
@@ -214,6 +214,7 @@ def recorded(snakemake: Any) -> Iterator[None]:
     settings = plain_settings(dict(snakemake.params.items()))
     path = record_path(rule, row)
     with log_to(snakemake.log[0], rule):
+        end_with_the_run()
         if adopt(rule, row, settings, snakemake.input):
             say_lasting(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
             raise SystemExit(0)
