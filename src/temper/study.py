@@ -142,6 +142,19 @@ def _check_loads(study: Study, place: str, row: CandidateRow | BaselineRow | Loa
         )
 
 
+def _check_names(study: Study) -> None:
+    """Names become files: two that a disk may take for one are refused on every disk."""
+    for names in (study.onnx_rows, tuple(study.engine_rows), *study.jobs.values()):
+        spelled: dict[str, str] = {}
+        for name in names:
+            other = spelled.setdefault(name.lower(), name)
+            if other != name:
+                raise params_error(
+                    f"{other!r} and {name!r} are one name on a disk that takes capitals for small letters",
+                    "rename one of the two",
+                )
+
+
 def _check_measured(study: Study) -> None:
     for name, sizes in study.workloads.items():
         _check_workload(study, name, sizes)
@@ -245,4 +258,5 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
     check_onnx(study)
     _check_engines(study)
     _check_measured(study)
+    _check_names(study)
     return study

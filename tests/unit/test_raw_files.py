@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from temper.errors import ConfigError
 from temper.model_options import model_options
 from temper.raw_files import checkpoint_files, data_files
 from tests.tiny_study import DATA, MODEL
@@ -46,3 +47,10 @@ def test_the_files_of_a_checkpoint_folder_are_watched_and_those_of_the_hub_are_n
     assert checkpoint_files(model_options(model)) == ["raw/model/config.json", "raw/model/model.safetensors"]
     assert checkpoint_files(model_options({**model, "checkpoint": "owner/name"})) == []
     assert checkpoint_files(model_options(MODEL)) == []
+
+
+@pytest.mark.parametrize("name", ["raw/{x}.tsv", "raw/a\nb.tsv"])
+def test_a_name_that_snakemake_would_take_for_a_pattern_is_refused(name):
+    Path(name).touch()
+    with pytest.raises(ConfigError, match="has a brace or a line's end in its name"):
+        data_files({**FILES, "train": {"path": name, "columns": None}})

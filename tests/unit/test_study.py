@@ -527,3 +527,10 @@ def test_a_key_that_stands_twice_in_a_file_is_refused(tmp_path):
     file.write_text((ROOT / "params.yaml").read_text() + "seed: 18\n")
     with pytest.raises(ConfigError, match="'seed' stands twice"):
         read_study(PARAMS, [file])
+
+
+@pytest.mark.parametrize("section", ["candidates", "precisions", "engines", "calibrations"])
+def test_two_names_that_differ_in_capitals_alone_are_refused(section):
+    name, row = next(iter(PARAMS[section].items()))
+    error = refusal((f"{section}/{name.upper()}", copy.deepcopy(row)))
+    assert f"{name!r} and {name.upper()!r} are one name on a disk" in error.happened

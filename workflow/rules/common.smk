@@ -37,6 +37,8 @@ try:
         given = workflow.resource_settings
         preflight.check_start(STUDY.jobs, {"--cores": given.cores, "--jobs": given.nodes})
         checkpoint_head.check_model(STUDY.model, STUDY.train)
+    DATA_FILES = raw_files.data_files(STUDY.data)
+    SOURCE_CHECKPOINT = raw_files.checkpoint_files(STUDY.model)  # its tokenizer or image processor, too
     KEPT_VERSIONS = kept_versions.read_kept_versions()
 except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None

@@ -5,8 +5,8 @@ DATA_LIBRARIES = (*LIBRARIES, *plugins.load("data", STUDY.data["source"]).LIBRAR
 
 rule prepare_data:
     input:
-        raw_files.data_files(STUDY.data),
-        raw_files.checkpoint_files(STUDY.model),  # its tokenizer or image processor
+        DATA_FILES,
+        SOURCE_CHECKPOINT,
     output:
         PREPARED_FILES,
         job=record_path("prepare_data", ""),

@@ -6,7 +6,7 @@ rule fine_tune:
         expand("data/prepared/{split}.parquet", split=TRAINING_SPLITS),
         beside_splits(*TRAINING_SPLITS),
         expand("data/prepared/{file}", file=PREPARED_PREPROCESSOR),
-        raw_files.checkpoint_files(STUDY.model),
+        SOURCE_CHECKPOINT,
     output:
         CHECKPOINT_FILES,
         job=record_path("fine_tune", ""),

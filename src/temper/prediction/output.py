@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,21 @@ class Predicted:
         return f"{count:,} row{'s' if count > 1 else ''} in {answers.answer_s:.3f} s, after {answers.load_s:.2f} s of loading"
 
 
+def for_a_terminal(text: str) -> str:
+    """A text without what a terminal would obey: control characters, and marks that turn the writing round, as their numbers."""
+    obeyed = ("Cc", "Cf", "Zl", "Zp")
+    return "".join(
+        character if unicodedata.category(character) not in obeyed else f"\\u{ord(character):04x}" for character in text
+    )
+
+
+def for_a_spreadsheet(text: str) -> str:
+    """A label as a spreadsheet shows it: one that would be a formula there has an apostrophe before it; numbers stay."""
+    if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in ("+", "-") and not re.fullmatch(r"[+-][0-9.,]+%?", text)):
+        return f"'{text}"
+    return text
+
+
 def facts(found: Predicted) -> list[str]:
     """Which artifact answered, what was measured of it, what speaks against it, what was done otherwise than asked, the time."""
     choice, ran = found.choice, found.answers.ran
@@ -105,7 +122,9 @@ def as_lines(found: Predicted, delimiter: str | None) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, delimiter=delimiter, lineterminator="\n")
     writer.writerow(["row", "label", "confidence"])
-    writer.writerows([row["row"], row["label"], f"{row['confidence']:.{DIGITS}f}"] for row in found.rows())
+    writer.writerows(
+        [row["row"], for_a_spreadsheet(row["label"]), f"{row['confidence']:.{DIGITS}f}"] for row in found.rows()
+    )
     return lines.getvalue()
 
 
@@ -152,8 +171,9 @@ def print_table(found: Predicted) -> None:
         table.add_column("next")
     for row, shown in zip(found.rows(), found.shown, strict=True):
         ordered = sorted(row["confidences"].items(), key=lambda item: -item[1])
+        shown = for_a_terminal(shown)
         text = shown if len(shown) <= SHOWN_LETTERS else shown[: SHOWN_LETTERS - 1] + "…"
-        cells = [text, row["label"], f"{row['confidence']:.{DIGITS}f}"]
+        cells = [text, for_a_terminal(row["label"]), f"{row['confidence']:.{DIGITS}f}"]
         table.add_row(
             *cells,
             *([", ".join(f"{label} {value:.{DIGITS}f}" for label, value in ordered[1:3])] if others else []),

@@ -7,7 +7,17 @@ import pytest
 from temper.errors import ConfigError
 from temper.prediction.answer import Answers
 from temper.prediction.choice import Choice
-from temper.prediction.output import Predicted, as_json, as_lines, check_output, facts, print_table, write_labels
+from temper.prediction.output import (
+    Predicted,
+    as_json,
+    as_lines,
+    check_output,
+    facts,
+    for_a_spreadsheet,
+    for_a_terminal,
+    print_table,
+    write_labels,
+)
 from temper.report.render import artifact_digest
 from tests.unit.prediction.conftest import candidate
 
@@ -122,3 +132,32 @@ def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "labels.tsv").mkdir()
     with pytest.raises(ConfigError, match="it is a folder"):
         check_output(tmp_path / "labels.tsv", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a \x1b]0;title\x07 b", "a \\u001b]0;title\\u0007 b"),
+        ("\x1b[2J", "\\u001b[2J"),
+        ("one\rtwo\nthree", "one\\u000dtwo\\u000athree"),
+        ("abc\u202edef", "abc\\u202edef"),
+        ("schön, 好, 🙂", "schön, 好, 🙂"),
+    ],
+)
+def test_a_text_gives_a_terminal_no_orders(text, shown):
+    assert for_a_terminal(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("label", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+        ("-1", "-1"),
+        ("+2.5%", "+2.5%"),
+        ("good", "good"),
+    ],
+)
+def test_a_label_is_no_formula_in_a_spreadsheet(label, written):
+    assert for_a_spreadsheet(label) == written
