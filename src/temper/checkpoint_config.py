@@ -8,6 +8,7 @@ MOST_BYTES = 16 * 2**20
 MOST_LAYERS = (
     1000  # of networks that are trained; a library builds as many as it is told, before it looks at the weights
 )
+MOST_LABELS = 10**5
 MOST = 10**9  # of any other whole number
 
 
@@ -20,7 +21,9 @@ def _too_large(key: str, value: Any) -> str | None:
             return f"{key} has {len(value):,} entries"
         return next((found for each in value if (found := _too_large(key, each))), None)
     if isinstance(value, int) and not isinstance(value, bool):
-        most = MOST_LAYERS if "layers" in key or key in ("n_layer", "depths") else MOST
+        most = (
+            MOST_LAYERS if "layers" in key or key in ("n_layer", "depths") else MOST_LABELS if "labels" in key else MOST
+        )
         if abs(value) > most:
             return f"{key} is {value:,}, and {most:,} is the most that is built"
     return None
@@ -47,20 +50,6 @@ def read_config(file: Path) -> dict[str, Any]:
     if found is not None:
         raise ValueError(found)
     return content
-
-
-def label_names(content: dict[str, Any]) -> list[str]:
-    """Names of the outputs, in their order, as `id2label` gives them; transformers' own two where it says nothing.
-
-    Raises:
-        ValueError: it is no table of names by number.
-    """
-    given = content.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    if not isinstance(given, dict) or not all(isinstance(name, str | int) for name in given.values()):
-        raise ValueError("id2label is no table of names by number")
-    if not all(key.isascii() and key.isdecimal() and len(key) < 10 for key in given):
-        raise ValueError("id2label has keys that are no numbers of outputs")
-    return [str(given[key]) for key in sorted(given, key=int)]
 
 
 def remote_code(content: dict[str, Any]) -> str | None:

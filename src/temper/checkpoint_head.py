@@ -4,12 +4,12 @@ Temper measures classifiers that give each row one label of several: a softmax o
 What answers otherwise has logits of the same form, so it has to be told by what config.json says (docs/decisions/0054).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.checkpoint_config import read_config
 from temper.errors import ArtifactError
 from temper.model_options import CheckpointModel, ModelOptions, Task
 
@@ -154,7 +154,7 @@ def check_model(model: ModelOptions, train: Mapping[str, Any]) -> None:
     if not isinstance(model, CheckpointModel) or train["method"] != "none":
         return
     try:
-        head = head_of(json.loads((Path(model.checkpoint) / "config.json").read_text(encoding="utf-8")))
+        head = head_of(read_config(Path(model.checkpoint) / "config.json"))
     except (OSError, ValueError, AttributeError, TypeError):
         return
     if head.unlike is not None:

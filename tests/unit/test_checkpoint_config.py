@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from temper.checkpoint_config import label_names, read_config, remote_code
+from temper.checkpoint_config import read_config, remote_code
 
 
 def written(tmp_path, text):
@@ -23,6 +23,7 @@ def written(tmp_path, text):
         ("caf\xe9".encode("latin-1"), "utf-8"),
         ('{"num_hidden_layers": 10000000}', "num_hidden_layers is 10,000,000, and 1,000 is the most"),
         ('{"n_layer": 1001}', "n_layer is 1,001"),
+        ('{"num_labels": 1000000000}', "num_labels is 1,000,000,000, and 100,000 is the most"),
         ('{"text_config": {"n_layers": 5000}}', "n_layers is 5,000"),
         ('{"depths": [2, 2000]}', "depths is 2,000"),
         ('{"hidden_size": 1000000000000}', "hidden_size is 1,000,000,000,000"),
@@ -48,17 +49,6 @@ def test_a_large_file_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr("temper.checkpoint_config.MOST_BYTES", 5)
     with pytest.raises(ValueError, match="it has 6 bytes"):
         read_config(written(tmp_path, "{}    "))
-
-
-@pytest.mark.parametrize("given", [["A", "B"], {"a": "A"}, {"0": ["A"]}, {"-1": "A"}, "AB", {"9" * 5000: "A"}])
-def test_labels_of_another_shape_are_said_in_words(given):
-    with pytest.raises(ValueError, match="id2label"):
-        label_names({"id2label": given})
-
-
-def test_labels_come_in_the_order_of_the_outputs():
-    assert label_names({"id2label": {"10": "K", "2": "C"}}) == ["C", "K"]
-    assert label_names({}) == ["LABEL_0", "LABEL_1"]
 
 
 @pytest.mark.parametrize(
