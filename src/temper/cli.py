@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from temper.artifact import write_text
@@ -216,6 +217,31 @@ def run() -> int:
     return main()
 
 
+# what a disk or a path may refuse, and what helps
+_DISK = {
+    errno.ENOSPC: "free some space, or write elsewhere, and run it again",
+    errno.EDQUOT: "free some of your quota, or write elsewhere, and run it again",
+    errno.EROFS: "mount the file system writable, or work in a copy of the folder",
+    errno.EACCES: "give yourself permission there, or work in a copy of the folder",
+    errno.EPERM: "give yourself permission there, or work in a copy of the folder",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: "put a file in the place of the link that leads to itself",
+    errno.ENOTDIR: "correct the path: a file stands where a folder has to be",
+}
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Raise ConfigError where an argument holds bytes that are no text: it could neither be printed nor written."""
+    for argument in arguments:
+        if any(0xD800 <= ord(letter) <= 0xDFFF for letter in argument):
+            raise ConfigError(
+                asked=f"run temper with the argument {argument!r}",
+                happened="it is not UTF-8",
+                spoiled="nothing",
+                fix="rename the file (convmv -f latin1 -t utf8), or write the text in UTF-8",
+            )
+
+
 def _let_go_of_stdout() -> None:
     """What is left in the buffer goes nowhere: Python would try to write it again at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -293,6 +319,11 @@ def main(argv: list[str] | None = None) -> int:
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
     for own in (run_study, raw, pull, clean, experiment, experiments, studies, new_study, predict, lint):
         own.add_to(commands)
+    try:
+        _check_arguments(sys.argv[1:] if argv is None else argv)
+    except ConfigError as error:
+        print(f"ConfigError:{error}", file=sys.stderr)
+        return 1
     arguments = parser.parse_args(argv)
     try:
         code = int(arguments.function(arguments))
@@ -305,16 +336,17 @@ def main(argv: list[str] | None = None) -> int:
         _let_go_of_stdout()
         return 128 + 13  # as a shell counts SIGPIPE
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _DISK:
             raise
-        _let_go_of_stdout()
-        full = StorageError(
+        if error.errno == errno.ENOSPC:
+            _let_go_of_stdout()
+        known = StorageError(
             asked=f"run temper {' '.join(sys.argv[1:] if argv is None else argv)}",
-            happened=f"{error.strerror}, of its output or of a file that it writes",
+            happened=f"{error.strerror}, of {error.filename or 'its output or of a file that it writes'}",
             spoiled="what it was writing: that is not whole, or not there",
-            fix="free some space, or write elsewhere, and run it again",
+            fix=_DISK[error.errno],
         )
-        print(f"StorageError:{full}", file=sys.stderr)
+        print(f"StorageError:{known}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("temper: interrupted", file=sys.stderr)

@@ -188,3 +188,25 @@ def test_a_reader_that_has_enough_ends_it_without_a_word():
         assert into(write) == (141, "")
     finally:
         os.close(write)
+
+
+def test_an_argument_that_is_not_utf_8_is_an_error_in_four_parts(capsys):
+    assert main(["check", b"caf\xe9.yaml".decode("utf-8", "surrogateescape")]) == 1
+    assert "it is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "n" * 300], "File name too long"),
+        (["plan", "--directory", "n" * 300], "File name too long"),
+        (["new-study", "n" * 300, "--yes"], "File name too long"),
+        (["results", "--directory", "FOLDER", "--machine", "nl\n"], "is no name for a folder"),
+    ],
+)
+def test_names_that_no_disk_takes_are_errors_in_four_parts(tmp_path, capsys, arguments, words):
+    (tmp_path / "params.yaml").touch()
+    assert main([argument.replace("FOLDER", str(tmp_path)) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
