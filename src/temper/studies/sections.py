@@ -67,11 +67,11 @@ def _attention(wanted: Wanted) -> Section:
             "conversions": {"int8": {"quantize_bias": False}},
             "candidates": {**dynamic, **engine},
         }
-    engine = {"rtx-int8": None} if wanted.engine_version else {}
+    no_engine: Section = {"rtx-int8": None} if wanted.engine_version else {}
     return {
         "calibration_methods": {"nncf": {"model_type": "other", "smooth_quant_alpha": None}},
         "conversions": {"int8": {"quantize_bias": True}},
-        "candidates": {"ort-int8-dynamic": None, "openvino-int8-fast": None, **engine},
+        "candidates": {"ort-int8-dynamic": None, "openvino-int8-fast": None, **no_engine},
     }
 
 
