@@ -1,7 +1,7 @@
 """Values of params.yaml laid over one another."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -21,6 +21,6 @@ def merged(under: Any, over: Any) -> Any:
     return {**found, **{key: copy.deepcopy(value) for key, value in over.items() if key not in under}}
 
 
-def ordered(row: Any, order: tuple[str, ...]) -> Any:
+def ordered(row: Any, order: Iterable[str]) -> Any:
     """A row with these keys first."""
     return {key: row[key] for key in (*order, *row) if key in row} if isinstance(row, Mapping) else row

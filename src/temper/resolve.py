@@ -33,17 +33,6 @@ _SECTION_OF = {**dict.fromkeys(CONVERSIONS, "conversions"), "bucketed_engines": 
 _MERGED = ("data", "model", "measurement", "analysis", "baseline")  # sections that are one row: key by key
 _ENDINGS = {"tsv": False, "csv": True, "jsonl": None, "parquet": None}  # format: whether fields may stand in quotes
 _MOST_SAMPLES = 300
-_ORDER = tuple(
-    "study seed data model train onnx_external_data exports calibration_methods calibrations conversions searches "
-    "quantization_aware buckets engines backends workloads measurement analysis baseline candidates load_tests".split()
-)
-_DATA = tuple(
-    "source format quoting name config revision splits train validation test test_share text label label_names train_rows "
-    "test_rows label_noise validation_rows calibration_rows max_tokens".split()
-)
-_LOAD_TEST = tuple(
-    "backend loads workload scenario min_queries min_duration_s latency_bound_ms latency_percentile timeout_s".split()
-)
 Section = dict[str, Any]
 
 
@@ -111,7 +100,7 @@ def _one_row_sections(section: Mapping[str, Any], values: Section, choices: Sect
         name, key = path.split(".")
         study[name] = ordered(merged(by.get(str(mapping(study[name]).get(key)), {}), study[name]), (key,))
     _complete_data(study["data"])
-    study["data"] = ordered(study["data"], _DATA)
+    study["data"] = ordered(study["data"], _file()["order"]["data"])
     for name in ("searches", "quantization_aware", "buckets", "load_tests"):
         study.setdefault(name, {})
     return study
@@ -149,7 +138,7 @@ def _sorted(study: Section) -> Section:
     for name, row in study["engines"].items():
         parts["bucketed_engines" if "buckets" in mapping(row) else "engines"][name] = row
     found: Section = {}
-    for key in (*_ORDER, *(key for key in study if key not in _ORDER)):
+    for key in ordered(study, _file()["order"]["study"]):
         names = {"conversions": CONVERSIONS, "engines": ENGINES}.get(key, (key,))
         found |= {name: parts.get(name, study.get(name)) for name in names if name in parts or name in study}
     return found
@@ -202,7 +191,7 @@ def resolve(section: Mapping[str, Any]) -> Section:
                 row.setdefault("workloads", list(mapping(study["workloads"])))
     for row in mapping(study["load_tests"]).values():
         if isinstance(row, dict):
-            whole = ordered(merged(known["every_row"]["load_tests"], row), _LOAD_TEST)
+            whole = ordered(merged(known["every_row"]["load_tests"], row), known["order"]["load_tests"])
             row.clear()
             row.update(whole)
     if not rows.found["exports"]:
@@ -229,7 +218,7 @@ def spelt_out(section: Mapping[str, Any]) -> Section:
     joined = {key: {name: row for part in parts for name, row in study.get(part, {}).items()} for key, parts in _JOINED}
     whole = {**study, **joined}
     kept = {key: value for key, value in whole.items() if key not in _SECTION_OF and value != {}}
-    return {DEFAULTS: _file()["version"], **ordered(kept, _ORDER)}
+    return {DEFAULTS: _file()["version"], **ordered(kept, _file()["order"]["study"])}
 
 
 _JOINED = (("conversions", CONVERSIONS), ("engines", ENGINES))
