@@ -13,6 +13,7 @@ from temper.resolve import load_resolved
 from temper.studies.new import Made, make_study
 from temper.studies.new_data import Given
 from temper.studies.questions import Questions
+from temper.tracking.pipeline import FORM
 from tests.user_checkpoint import save_checkpoint, save_rows
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,7 +41,9 @@ def data(tmp_path: Path) -> Path:
 def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / "studies").mkdir(parents=True)
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
+    (folder / FORM).parent.mkdir(parents=True)
+    for name in ("params.yaml", FORM):
+        shutil.copyfile(ROOT / name, folder / name)
     return folder
 
 
