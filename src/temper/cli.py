@@ -130,6 +130,8 @@ def _results(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from temper.params_file import load_params
+    from temper.params_text import as_yaml
+    from temper.resolve import spelt_out
     from temper.study import read_study
 
     for file in arguments.files:
@@ -146,6 +148,9 @@ def _check(arguments: argparse.Namespace) -> int:
                 fix="start from the params.yaml of this repository",
             )
         study = read_study(section)
+        if arguments.resolved:
+            print(as_yaml(spelt_out(section)), end="")
+            continue
         print(f"{file}: {study.study}, {len(study.candidates)} candidates, closed schema holds")
     return 0
 
@@ -314,7 +319,11 @@ def main(argv: list[str] | None = None) -> int:
                 action="store_true",
                 help="replace files of that folder that this did not file, or changed ones",
             )
-    add("check", _check, "check params files against the closed schema").add_argument("files", nargs="+")
+    check = add("check", _check, "check params files against the closed schema")
+    check.add_argument("files", nargs="+")
+    check.add_argument(
+        "--resolved", action="store_true", help="print the study with every value, and the rows of its recipe"
+    )
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
     for own in (run_study, raw, pull, clean, experiment, experiments, studies, new_study, predict, lint):

@@ -45,7 +45,7 @@ def explain(error: ValidationError, place: str) -> ConfigError:
         said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
         text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], said)
         lines.append(f"{where} {text}{shown}")
-    fix = "correct the key in params.yaml; no key has a default, and docs/params.md describes each"
+    fix = "correct the key in params.yaml; docs/params.md describes each"
     if any("2e-" in line or "number" in line for line in lines):
         fix += " (a number stands without quotes: 2e-5)"
     return params_error("; ".join(lines), fix)

@@ -13,19 +13,15 @@ from pydantic import ValidationError
 from temper import plugins
 from temper.buckets.options import check_buckets
 from temper.engines.checks import check_fit, check_shapes
+from temper.errors import ConfigError
 from temper.library import resolve_version
 from temper.load_test.options import LoadTestRow, check_workload
 from temper.measurement.timed_inputs import REAL_LENGTHS, has_real_lengths
 from temper.onnx_rows import ONNX_SECTIONS, check_onnx
 from temper.params_file import load_params, params_error
 from temper.params_rows import check_options, chosen, explain, need, strictly
-from temper.schema import (
-    BaselineRow,
-    BucketedEngineRow,
-    CandidateRow,
-    LabelRows,
-    Study,
-)
+from temper.resolve import in_words_of_studies, is_complete, resolve
+from temper.schema import BaselineRow, BucketedEngineRow, CandidateRow, LabelRows, Study
 from temper.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 
 ENGINE_SECTIONS = "engines or bucketed_engines"
@@ -241,7 +237,7 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
     """Check the whole of params.yaml.
 
     Args:
-        section: its content as Snakemake (or YAML) read it.
+        section: its content as Snakemake (or YAML) read it; with `defaults` it is resolved first.
         files: the files it came from, checked for repeated keys.
 
     Raises:
@@ -249,6 +245,17 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
     """
     for file in files:
         load_params(file)
+    if is_complete(section):
+        return _checked(section)
+    complete = resolve(section)
+    try:
+        return _checked(complete)
+    except ConfigError as error:
+        raise params_error(in_words_of_studies(error.happened), in_words_of_studies(error.fix)) from None
+
+
+def _checked(section: Mapping[str, Any]) -> Study:
+    """The complete form, checked."""
     try:
         study = strictly(Study, section)
     except ValidationError as error:

@@ -17,6 +17,7 @@ import yaml
 
 from temper.devices import nvidia_gpus
 from temper.load_test.options import SINGLE_STREAM_QUERIES, queries_needed
+from temper.resolve import load_resolved
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
 
 Json = dict[str, Any]
@@ -214,7 +215,7 @@ def _fewest_queries(row: Mapping[str, Any]) -> int:
 
 def params_of(name: str) -> Json:
     """What studies/<name>/params.yaml says."""
-    params: Json = yaml.safe_load((ROOT / "studies" / name / "params.yaml").read_text(encoding="utf-8"))
+    params: Json = load_resolved(ROOT / "studies" / name / "params.yaml")
     return params
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temper.tracking.jobs import Job
+from temper.tracking.pipeline import pipeline_text
 from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder
 from tests.workflow.warm import MODULES, WARM
 
-CODE = ("workflow", "profiles", "src", "Snakefile", "dvc.yaml", ".dvcignore", ".gitignore", "pyproject.toml")
+CODE = ("workflow", "profiles", "src", "Snakefile", ".dvcignore", ".gitignore", "pyproject.toml")
 JOB = re.compile(r"^> temper job (.+)$", re.MULTILINE)
 BIN = Path(sys.executable).parent
 
@@ -95,6 +96,7 @@ def make_repository(folder: Path, params: Path = HERE / "params.tiny.yaml") -> R
     for name in (".gitignore", "config"):
         shutil.copy2(ROOT / ".dvc" / name, folder / ".dvc" / name)
     shutil.copy(params, folder / "params.yaml")
+    (folder / "dvc.yaml").write_text(pipeline_text(folder))
     made = Repository(folder, folder)
     made.run("git", "init", "--quiet", "--initial-branch", "main")
     made.run("git", "config", "user.email", "someone@example.org")

@@ -11,6 +11,7 @@ import yaml
 from dvc.repo import Repo
 
 from temper.plan import SETTINGS_CHANGED, parse_dry_run
+from temper.tracking.pipeline import pipeline_text
 from temper.tracking.settings_file import settings_json
 from tests.workflow.conftest import HERE, ROOT, other_version
 from tests.workflow.repository import Repository, dvc_jobs, make_repository
@@ -50,6 +51,7 @@ def test_dvc_knows_that_an_engine_follows_the_buckets_of_its_row(planning):
 
 def hold_dvc_against_the_snakefile(params, made):
     (made / "params.yaml").write_text(params)
+    (made / "dvc.yaml").write_text(pipeline_text(made.folder))
     jobs = {job.name: job for job in made.jobs()}
     outputs = {path for job in jobs.values() for path in job.outputs}
     listed = settings_json(list(jobs.values()))["jobs"]

@@ -103,8 +103,10 @@ def test_a_temporary_folder_and_a_queue(study, timed):
 
 def test_a_candidate_more_and_one_less(study):
     study.set(**{"candidates__openvino-fp16": NEW})
+    study.temper_says("track")
     assert study.repro() == ["measure openvino-fp16", "remeasure", "report"]
     study.set(**{"candidates__openvino-fp16": ..., "candidates__ort-fp32": ...})
+    study.temper_says("track")
     assert study.repro() == ["remeasure", "report"]
     assert not (study / "artifacts/measurements/openvino-fp16.json").exists()
     assert not (study / "artifacts/measurements/ort-fp32.json").exists()

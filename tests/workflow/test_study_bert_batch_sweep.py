@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from temper.onnx_file import load
+from temper.resolve import load_resolved
 from tests.workflow.conftest import ROOT, StudyFolder
 from tests.workflow.cut_down import check_records, run_variants
 
@@ -56,10 +57,7 @@ def test_the_sweep_is_told_in_the_order_of_its_batches(run):
 
 
 def test_the_variants_without_and_with_the_hub_have_the_same_rows():
-    with_hub, without = (
-        yaml.safe_load((ROOT / f"studies/{name}/params.yaml").read_text(encoding="utf-8"))
-        for name in ("bert-batch-sweep", GPU)
-    )
+    with_hub, without = (load_resolved(ROOT / f"studies/{name}/params.yaml") for name in ("bert-batch-sweep", GPU))
     same = ("exports", "precisions", "engines", "backends", "workloads", "measurement", "analysis", "baseline")
     assert {key: with_hub[key] for key in same} == {key: without[key] for key in same}
     assert list(with_hub["candidates"]) == list(without["candidates"])

@@ -14,6 +14,7 @@ import yaml
 
 from temper.devices import nvidia_gpus
 from temper.measurement.record import NotMeasured, Record, read_record
+from temper.resolve import load_resolved
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
 from tests.workflow.cut_down import light_baseline
 from tests.workflow.cut_lengths import cut_lengths
@@ -43,7 +44,7 @@ def run(name: str, raw: Path, code: Path, folder: Path, like: Path | None = None
     if like is not None:
         shutil.copytree(like, folder, symlinks=True, dirs_exist_ok=True)
         shutil.rmtree(study / "data/raw")
-    params = cut_lengths(yaml.safe_load((STUDIES / name / "params.yaml").read_text(encoding="utf-8")))
+    params = cut_lengths(load_resolved(STUDIES / name / "params.yaml"))
     params["baseline"] = light_baseline(params)
     (study / "data").mkdir(exist_ok=True)
     shutil.copytree(raw, study / "data/raw")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from temper.devices import nvidia_gpus
+from temper.resolve import load_resolved
 from tests.workflow.conftest import ROOT, StudyFolder, happened
 from tests.workflow.cut_down import check_records, run_variants
 
@@ -115,8 +115,7 @@ def test_a_record_that_was_altered_changes_no_observation_in_silence(run, tmp_pa
 
 def test_the_variants_have_the_same_workloads_and_rows():
     hub, gpu, cpu = (
-        yaml.safe_load((ROOT / f"studies/{name}/params.yaml").read_text(encoding="utf-8"))
-        for name in ("distilbert-sst2-backends", GPU, CPU)
+        load_resolved(ROOT / f"studies/{name}/params.yaml") for name in ("distilbert-sst2-backends", GPU, CPU)
     )
     same = (
         "exports",

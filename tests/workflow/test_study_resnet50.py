@@ -14,6 +14,7 @@ import yaml
 from onnx import numpy_helper
 
 from temper.devices import nvidia_gpus
+from temper.resolve import load_resolved
 from temper.study import read_study
 from tests.workflow.conftest import ROOT, StudyFolder, happened
 from tests.workflow.cut_down import cut_down, light_baseline
@@ -25,7 +26,7 @@ PATIENCE_S = 600  # thirty jobs, one after the other where they measure
 
 def params_of(name: str) -> dict[str, Any]:
     """The study's params.yaml with tiny sizes, on its own data source."""
-    whole = yaml.safe_load((STUDIES / name / "params.yaml").read_text(encoding="utf-8"))
+    whole = load_resolved(STUDIES / name / "params.yaml")
     small = cut_down(whole)
     drawn = {key: small["data"][key] for key in ("validation_rows", "calibration_rows")}
     return {**small, "data": {**whole["data"], **drawn}}
@@ -65,7 +66,7 @@ def record(study: StudyFolder, candidate: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["resnet50", "resnet50-offline", "resnet50-offline-gpu"])
 def test_cutting_down_keeps_the_rows(name):
-    whole = read_study(yaml.safe_load((STUDIES / name / "params.yaml").read_text(encoding="utf-8")))
+    whole = read_study(load_resolved(STUDIES / name / "params.yaml"))
     assert read_study(params_of(name)).jobs == whole.jobs
 
 

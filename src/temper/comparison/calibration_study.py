@@ -85,8 +85,8 @@ def _queued(calibration: str, methods: Sequence[str], samples: Sequence[int]) ->
             names.append(f"{calibration}-{method}-{count}")
             ask_dvc(
                 "exp", "run", "--queue", "--name", names[-1],
-                "--set-param", f"calibrations.{calibration}.method={method}",
-                "--set-param", f"calibrations.{calibration}.samples={count}",
+                "--set-param", f"++calibrations.{calibration}.method={method}",  # also where the study leaves it out
+                "--set-param", f"++calibrations.{calibration}.samples={count}",
                 spoiled="nothing was run; dvc queue remove --all empties the queue",
                 fix="name a row of calibrations, and methods that calibration_methods has; the folder must be a git checkout",
             )  # fmt: skip

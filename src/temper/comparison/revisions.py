@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from temper.errors import ExperimentError
+from temper.errors import ExperimentError, PipelineError
 from temper.params_file import parse_params
+from temper.resolve import spelt_out
 from temper.tracking.dvc import dvc
 
 PARAMS, LOCK = "params.yaml", "dvc.lock"
@@ -143,9 +144,17 @@ class Store:
         return Path(name).read_text(encoding="utf-8") if Path(name).is_file() else None
 
     def params(self, revision: Revision) -> dict[str, Any]:
-        """params.yaml of a state; {} where it has none."""
+        """params.yaml of a state with every value, in the words of studies; {} where it has none.
+
+        As it stands where it cannot be resolved: it was written for other code.
+        """
         content = parse_params(self._text(revision, PARAMS) or "")
-        return content if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            return {}
+        try:
+            return spelt_out(content)
+        except PipelineError:
+            return content
 
     def outputs(self, revision: Revision) -> Mapping[str, str | None]:
         """MD5 of each file that dvc.lock of a commit names, by path; {} for the workspace, whose files lie on the disk."""

@@ -35,6 +35,7 @@ from temper.library import Library, folder_of, installed_version, public_version
 from temper.measurement.record import Record
 from temper.params_file import edited, parse_params
 from temper.plan import plan
+from temper.resolve import resolve, spelt_out
 from temper.tracking.dvc import environment
 from temper.tracking.holder import check_free, hold, release
 from temper.tracking.jobs import snakemake_command
@@ -49,19 +50,21 @@ def with_version(text: str, library: str, version: str) -> str:
         ConfigError: no row names it.
     """
 
+    whole = spelt_out(parse_params(text))
+    places = [("engines", name) for name, row in whole.get("engines", {}).items() if row["library"] == library]
+    places += [("backends", name) for name, row in whole["backends"].items() if row["runner"] == library]
+
     def change(study: Any) -> None:
-        built = (*study["engines"].values(), *study["bucketed_engines"].values())
-        rows = [row for row in built if row["library"] == library]
-        rows += [row for row in study["backends"].values() if row["runner"] == library]
-        if not rows:
+        if not places:
             raise ConfigError(
                 asked=f"run this study with {library} {version}",
                 happened=f"no row of engines or backends names {library}",
                 spoiled="nothing",
                 fix=f"name one of {', '.join(sorted({*plugins.names('engines'), *plugins.names('backends')}))}",
             )
-        for row in rows:
-            row["version"] = version
+        for section, name in places:  # in a study with `defaults` the row may be another's
+            part = "bucketed_engines" if name in study.get("bucketed_engines", {}) and section == "engines" else section
+            study.setdefault(part, {}).setdefault(name, {})["version"] = version
 
     return edited(text, change)
 
@@ -269,7 +272,7 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
     _check_present(wanted, version)
     text = Path(PARAMS).read_text(encoding="utf-8")
     changed = with_version(text, library, version)
-    study = parse_params(changed)
+    study = resolve(parse_params(changed))
     before = snapshot(study, library)
     write_text(PARAMS, changed)
     done = False

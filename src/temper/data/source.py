@@ -17,7 +17,7 @@ NOTHING_WRITTEN = "everything that is made from this data; nothing was written"
 
 
 class SourceOptions(BaseModel):
-    """Keys of the `data:` section that all sources share. Closed, and no key has a default.
+    """Keys of the `data:` section that all sources share. Closed.
 
     source: name of the file in temper/data/.
     validation_rows: rows drawn from train for validation; null where the source has a validation split of its own.

@@ -8,8 +8,8 @@ from typing import Any
 from temper.artifact import sha256
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.measurement.record import Record, read_record
-from temper.params_file import load_params
 from temper.report.decision import SCHEMA_VERSION
+from temper.resolve import load_resolved
 from temper.tracking.job_record import JobRecord, read_job_record, record_path
 from temper.tracking.jobs import run_command
 
@@ -110,5 +110,5 @@ def read_finished() -> Finished:
         content[name] = json.loads(Path(file).read_text(encoding="utf-8"))
     for name in ("decision", "comparison"):
         _check_version(name, content[name].get("schema_version"))
-    params = load_params("params.yaml")
+    params = load_resolved("params.yaml")
     return Finished(**content, params=params, job=job)

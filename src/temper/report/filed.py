@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from temper.errors import ArtifactError
 from temper.measurement.record import SCHEMA_VERSION, Record
 from temper.measurement.remeasurements import Remeasurements, settled
-from temper.params_file import load_params
 from temper.report.comparison import compare_records
 from temper.report.decision import decide
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
 from temper.report.summary_markdown import markdown
 from temper.report.withdrawn import Withdrawal, read_withdrawn, without_withdrawn
+from temper.resolve import load_resolved
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read_filed_study(folder: Path) -> FiledStudy:
             spoiled="the page; it was not changed",
             fix="file the study's records there first (results/README.md)",
         )
-    params = load_params(file)
+    params = load_resolved(file)
     packed = Packed(folder)
     first = [_record(folder, packed, name) for name in params["candidates"]]
     measured = settled(first, _remeasurements(folder, packed))

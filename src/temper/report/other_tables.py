@@ -5,10 +5,10 @@ from pathlib import Path
 
 from temper.artifact import sha256
 from temper.load_test.record import LoadTestRecord, read_load_test
-from temper.params_file import load_params
 from temper.report.intact import altered
 from temper.report.load_tests import HEADER, load_test_rows
 from temper.report.serving import BUCKETS_HEADER, bucket_cells
+from temper.resolve import load_resolved
 from temper.tracking.job_record import read_job_record, record_path
 
 
@@ -31,7 +31,7 @@ def other_tables(study: Path) -> Iterator[tuple[str, list[list[str]]]]:
 def _listed(study: Path, section: str) -> list[str]:
     """Rows of a section of params.yaml."""
     params = study / "params.yaml"
-    return list(load_params(params).get(section, {}) if params.is_file() else {})
+    return list(load_resolved(params).get(section, {}) if params.is_file() else {})
 
 
 def _load_tests(study: Path) -> list[LoadTestRecord]:

@@ -9,12 +9,14 @@ from typing import Any
 from temper.artifact import canonical_json
 from temper.errors import ArtifactError, ConfigError
 from temper.inside import why_not_inside
-from temper.params_file import edited
+from temper.params_file import edited, parse_params
+from temper.params_text import as_yaml
 from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
 from temper.report.files import LEFT_OUT
 from temper.report.filing import write_filed
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
+from temper.resolve import DEFAULTS, is_complete, resolve
 from temper.schema import NAME_PATTERN
 from temper.tracking.job_record import record_path
 from temper.tracking.jobs import checkout_of, planned_jobs, run_command
@@ -37,7 +39,6 @@ PACKED = (
 )
 # Kept as they are: pattern, and the folder from which the path below results/<machine>/<study>/ begins.
 COPIED = (
-    ("params.yaml", "."),
     ("kept_versions.json", "."),
     ("data/prepared/data_card.json", "data/prepared"),
     ("artifacts/searches/*/search.json", "artifacts"),
@@ -54,14 +55,23 @@ def _document_name(file: str, path: Path, folder: str) -> str:
     return (inside if file == MANIFESTS else inside.with_suffix("")).as_posix()
 
 
-def _params_without(rows: Collection[tuple[str, str]]) -> str:
-    """This folder's params.yaml without the rows of these jobs."""
+def _params_text(left_out: Collection[tuple[str, str]]) -> str:
+    """This folder's params.yaml in the complete form, without the rows of these jobs.
+
+    Nothing of it is left to defaults.yaml, so that what was filed says the same for ever.
+    """
 
     def drop(study: Any) -> None:
-        for rule, row in rows:
+        for rule, row in left_out:
             del study[MEASURED[rule][0]][row]
 
-    return edited(Path("params.yaml").read_text(encoding="utf-8"), drop)
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    given = parse_params(text)
+    if is_complete(given):
+        return edited(text, drop) if left_out else text
+    study = resolve(given)
+    drop(study)
+    return f"# Filed with every value; the study says `defaults: {given[DEFAULTS]}`.\n{as_yaml(study)}"
 
 
 def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[Path]) -> dict[str, bytes]:
@@ -90,8 +100,8 @@ def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[P
             content[path.relative_to(folder).as_posix()] = path.read_bytes()
     if took := calibration_seconds():
         content[SECONDS_FILE] = canonical_json(took).encode()
+    content["params.yaml"] = _params_text(left_out).encode()
     if left_out:
-        content["params.yaml"] = _params_without(left_out).encode()
         reasons = {f"{rule} {row}": state.reason for (rule, row), state in left_out.items()}
         content[LEFT_OUT] = canonical_json(reasons).encode()
     return content

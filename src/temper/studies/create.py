@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -24,10 +23,11 @@ from temper.inside import why_not_inside
 from temper.model_options import model_options
 from temper.params_file import load_params
 from temper.plugins import load as plugin
+from temper.resolve import resolve
 from temper.schema import NAME_PATTERN
 from temper.studies.about import FILE as ABOUT
 from temper.studies.checkpoint import NOT_MADE, Checkpoint
-from temper.studies.sections import SEED, Section, Wanted, as_yaml, sections
+from temper.studies.sections import SEED, Section, Wanted, sections, text_of
 from temper.study import read_study
 from temper.training.model import initial_model
 
@@ -256,21 +256,21 @@ def write_params(folder: Path, wanted: Wanted, title: str) -> Section:
     """Write params.yaml and check it as `temper check` does.
 
     Returns:
-        Its content.
+        Its content with every value.
 
     Raises:
         ConfigError: it would be refused.
     """
     file = folder / "params.yaml"
-    write_text(file, as_yaml(sections(wanted), title))
-    content: dict[str, Any] = load_params(file)
+    write_text(file, text_of(sections(wanted), title))
+    content = load_params(file)
     try:
-        read_study(content, [file])
+        read_study(content)
     except PipelineError as error:  # what was typed does not go together
         raise ConfigError(
             asked=f"make the study {wanted.name}", happened=error.happened, spoiled=NOT_MADE, fix=error.fix
         ) from None
-    return content
+    return resolve(content)
 
 
 def write_beside(folder: Path, checkout: Path, about: Section, readme: str, raw: dict[str, str] | None) -> None:

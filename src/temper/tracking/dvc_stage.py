@@ -124,7 +124,7 @@ def commit() -> int:
         ConfigError: the study cannot be planned, or its dvc.yaml is not the checkout's.
         ExperimentError: DVC could not store them (no repository, a full disk).
     """
-    check_pipeline()
+    check_pipeline(rows=False)
     jobs = planned_jobs()
     found = states(jobs)
     wrong = [(job, found[job.rule, job.row]) for job in jobs if not found[job.rule, job.row].current]

@@ -5,18 +5,22 @@ and changed data are gone before the first stage runs, of every study of the che
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from temper.artifact import write_text
 from temper.errors import ExperimentError
-from temper.params_file import with_value
+from temper.params_file import edited, parse_params, with_value
+from temper.resolve import spelt_out
 from temper.tracking.dvc import dvc
 from temper.tracking.holder import check_free
 from temper.tracking.links import check_no_links
+from temper.tracking.pipeline import PIPELINE, is_current
 from temper.tracking.pull import in_the_way, is_in_place
 from temper.tracking.set_aside import listed, nowhere_else
 from temper.tracking.stored import cached, files_of, outputs, repository
+from temper.tracking.study_repository import make_ready
 
 
 def unsaved() -> list[str]:
@@ -63,13 +67,18 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
         )
     named = ["--name", name] if name is not None else []
     left = _set_values(changes)
+    if Path(PIPELINE).is_file() and not is_current():
+        make_ready()
     return dvc(
         "exp", "run", *named, *(word for change in left for word in ("--set-param", change)), "dvc.yaml"
     ).returncode
 
 
 def _set_values(changes: Sequence[str]) -> list[str]:
-    """Put new values into params.yaml, whose lines stay as they were; return the changes that only DVC can make."""
+    """Put new values into params.yaml, whose lines stay as they were; return the changes that only DVC can make.
+
+    A value that only defaults.yaml gives is put beside what the study says.
+    """
     if not changes:
         return []
     params = Path("params.yaml")
@@ -77,7 +86,7 @@ def _set_values(changes: Sequence[str]) -> list[str]:
     left = []
     for change in changes:
         key, _, value = change.partition("=")
-        changed = with_value(text, key, value)
+        changed = with_value(text, key, value) or _with_more(text, key, value)
         if changed is None:
             left.append(change)
         else:
@@ -85,3 +94,21 @@ def _set_values(changes: Sequence[str]) -> list[str]:
     if text != before:
         write_text(params, text)
     return left
+
+
+def _with_more(text: str, key: str, value: str) -> str | None:
+    """The text of params.yaml with one more value; None where a study has no such key, or gives it already."""
+    given = parse_params(text)
+    *parents, last = key.split(".")
+    there, whole = given, spelt_out(given)
+    for name in parents:
+        there, whole = (each.get(name, {}) if isinstance(each, Mapping) else {} for each in (there, whole))
+    if not isinstance(whole, Mapping) or last not in whole or not isinstance(there, Mapping) or last in there:
+        return None
+
+    def put(study: Any) -> None:
+        for name in parents:
+            study = study.setdefault(name, {})
+        study[last] = parse_params(value)
+
+    return edited(text, put)

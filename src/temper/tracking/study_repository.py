@@ -13,10 +13,9 @@ from temper.artifact import write_text
 from temper.errors import ConfigError, ExperimentError
 from temper.tracking.dvc import dvc
 from temper.tracking.jobs import checkout_of
+from temper.tracking.pipeline import PARAMS, PIPELINE, has_other_rows_only, is_current, pipeline_text
 
-PIPELINE = "dvc.yaml"
 LOCK = "dvc.lock"
-PARAMS = "params.yaml"
 
 
 def repro_command() -> str:
@@ -75,18 +74,22 @@ def _store_outside_files(study: Path) -> None:
 
 
 def make_ready(folder: str | Path = ".") -> list[str]:
-    """Give a study what DVC needs and it has not: dvc.yaml, and below studies/ a repository of its own.
+    """Give a study what DVC needs and it has not: dvc.yaml with its stages, and below studies/ a repository of its own.
 
     Returns:
         What was written, staged in git where there is one, as paths from the study's folder.
 
     Raises:
+        ConfigError: params.yaml cannot be resolved, or dvc.yaml was edited.
         ExperimentError: files in data/ are not those that DVC tracks.
     """
     study, checkout = Path(folder).resolve(), checkout_of(folder)
     written = []
-    if not (study / PIPELINE).exists():
-        write_text(study / PIPELINE, (checkout / PIPELINE).read_text(encoding="utf-8"))
+    there = (study / PIPELINE).exists()
+    if not there or not is_current(study):
+        if there and not has_other_rows_only(study):
+            raise _not_of_this_code()
+        write_text(study / PIPELINE, pipeline_text(study))
         written.append(PIPELINE)
     if _needs_repository(study, checkout):
         _make_repository(study, checkout)
@@ -110,18 +113,34 @@ def _stage(study: Path, written: list[str]) -> None:
         git("add", "--", *written, *unknown)
 
 
-def check_pipeline() -> None:
-    """Check that the stages of the study in the working directory are those of the checkout's Snakefile.
+def _not_of_this_code() -> ConfigError:
+    return ConfigError(
+        asked="run or record this study through DVC",
+        happened=f"its {PIPELINE} is not what this checkout writes: it was written by other code, or edited",
+        spoiled="nothing: no stage was started",
+        fix=f"mv {PIPELINE} {PIPELINE}.old && temper track, which writes it anew; then the same command again",
+    )
+
+
+def check_pipeline(*, rows: bool = True) -> None:
+    """Check that the stages of the study in the working directory are those of its params.yaml and of the checkout's Snakefile.
+
+    Args:
+        rows: whether it has to have the rows of today: not where it is written anew in a moment.
 
     Raises:
-        ConfigError: its dvc.yaml is another one than the checkout's: DVC would not know every job, or what it reads.
+        ConfigError: its dvc.yaml has others: DVC would not know every job, or what it reads.
     """
-    form = checkout_of() / PIPELINE
-    if Path(PIPELINE).is_file() and form.is_file() and Path(PIPELINE).read_bytes() != form.read_bytes():
-        beside = os.path.relpath(form)
-        raise ConfigError(
-            asked="run or record this study through DVC",
-            happened=f"its {PIPELINE} is not the checkout's: it was written for other code, or edited",
-            spoiled="nothing: no stage was started",
-            fix=f"cp {beside} {PIPELINE}, then the same command again (git keeps the old one)",
-        )
+    if not Path(PIPELINE).is_file() or is_current():
+        return
+    if not has_other_rows_only():
+        raise _not_of_this_code()
+    if not rows:
+        return
+    raise ConfigError(
+        asked="run or record this study through DVC",
+        happened=f"{PIPELINE} was written for other rows than params.yaml has now",
+        spoiled="nothing: no stage was started",
+        fix="temper track, which writes it anew, then dvc repro: params.yaml holds the change already. Rows that `dvc exp run` "
+        "adds or removes in a temporary folder or a queue: change params.yaml, temper track, then dvc exp run without that -S",
+    )

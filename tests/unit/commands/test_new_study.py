@@ -3,9 +3,9 @@
 import io
 
 import pytest
-import yaml
 
 from temper.cli import main
+from temper.resolve import load_resolved
 from tests.unit.studies.conftest import checkout, checkpoint, data, left, saved
 
 __all__ = ["checkout", "checkpoint", "data", "saved"]  # fixtures
@@ -14,7 +14,9 @@ __all__ = ["checkout", "checkpoint", "data", "saved"]  # fixtures
 @pytest.fixture
 def type_in(checkout, monkeypatch, capsys):
     """Runs the command in the checkout with these lines on its standard input."""
-    (checkout / "src/temper").mkdir(parents=True)  # else it is no checkout, and the one around this file would be taken
+    (checkout / "src/temper").mkdir(
+        parents=True, exist_ok=True
+    )  # else it is no checkout, and the one around this file would be taken
     (checkout / "Snakefile").touch()
     monkeypatch.chdir(checkout)
 
@@ -29,7 +31,7 @@ def type_in(checkout, monkeypatch, capsys):
 def test_everything_may_be_asked(type_in, checkout, checkpoint, data):
     answers = ["mine", checkpoint, data, "no", "label", "mark", "", "", "15", "32", "no"]  # 'label' is no column
     said = type_in(typed=answers)
-    content = yaml.safe_load((checkout / "studies/mine/params.yaml").read_text())
+    content = load_resolved(checkout / "studies/mine/params.yaml")
     assert (content["data"]["label"], content["data"]["max_tokens"]) == ("mark", 32)
     assert len((checkout / "studies/mine/data/raw/test.tsv").read_text().splitlines()) == 16
     assert "there is no 'label'; there are 'review', 'mark'" in said.err

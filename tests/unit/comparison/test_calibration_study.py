@@ -109,8 +109,8 @@ def test_every_method_with_every_number_is_queued_under_its_name_before_anything
     study = Study(dict.fromkeys(names, FEW)).put(monkeypatch)
     calibration_study(calibration="main", methods=["minmax", "nncf"], samples=[4, 8])
     queued = [
-        f"exp run --queue --name main-{method}-{count} --set-param calibrations.main.method={method} "
-        f"--set-param calibrations.main.samples={count}"
+        f"exp run --queue --name main-{method}-{count} --set-param ++calibrations.main.method={method} "
+        f"--set-param ++calibrations.main.samples={count}"
         for method in ("minmax", "nncf")
         for count in (4, 8)
     ]

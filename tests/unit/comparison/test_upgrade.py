@@ -12,12 +12,15 @@ from temper.comparison.upgrade import library_of, with_version
 from temper.comparison.versions import Snapshot
 from temper.errors import ConfigError
 from temper.library import installed_version
+from temper.params_text import as_yaml
+from temper.resolve import resolve
 from tests.records import record
 from tests.tiny_study import SEED
 from tests.unit.backends.test_runner import CPU
 from tests.unit.measurement.test_measure import MEASUREMENT
 
-PARAMS = (Path(__file__).resolve().parents[3] / "params.yaml").read_text()
+SHORT = (Path(__file__).resolve().parents[3] / "params.yaml").read_text()
+PARAMS = as_yaml(resolve(yaml.safe_load(SHORT)), {"candidates": "what is not listed is not run"})
 
 
 def test_every_row_that_names_the_library_gets_the_version_and_nothing_else_changes():
@@ -30,6 +33,17 @@ def test_every_row_that_names_the_library_gets_the_version_and_nothing_else_chan
     assert after == before
     assert "# what is not listed is not run" in text
     assert yaml.safe_load(with_version(text, "tensorrt_rtx", "1.6.1.120")) == before
+
+
+def test_a_row_that_comes_with_the_defaults_gets_the_version_too():
+    text = with_version(SHORT, "tensorrt_rtx", "1.5.0.114")
+    before, after = resolve(yaml.safe_load(SHORT)), resolve(yaml.safe_load(text))
+    rows = (*after["engines"].values(), after["backends"]["rtx"])
+    assert {row["version"] for row in rows} == {"1.5.0.114"}
+    for row in rows:
+        row["version"] = "1.6.1.120"
+    assert after == before
+    assert "# a small DistilBERT from scratch" in text
 
 
 def test_a_library_that_no_row_names_is_refused():

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from temper.errors import PipelineError
+from temper.resolve import load_resolved
 from temper.studies.new import Made, make_study
 from temper.studies.new_data import Given
 from temper.studies.questions import Questions
+from temper.tracking.pipeline import FORM
 from tests.user_checkpoint import save_checkpoint, save_rows
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,7 +41,8 @@ def data(tmp_path: Path) -> Path:
 def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / "studies").mkdir(parents=True)
-    for name in ("params.yaml", "dvc.yaml"):
+    (folder / FORM).parent.mkdir(parents=True)
+    for name in ("params.yaml", FORM):
         shutil.copyfile(ROOT / name, folder / name)
     return folder
 
@@ -70,7 +72,8 @@ def left(checkout: Path) -> list[str]:
 
 
 def params(checkout, name="mine"):
-    return yaml.safe_load((checkout / f"studies/{name}/params.yaml").read_text())
+    """A study that was made, with every value."""
+    return load_resolved(checkout / f"studies/{name}/params.yaml")
 
 
 def refused(checkout, call, **flags):

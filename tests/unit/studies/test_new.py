@@ -19,6 +19,10 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     made = new(name="mine", checkpoint=checkpoint, data=data)
     content = params(checkout)
     assert read_study(content).study == "mine"
+    written = (checkout / "studies/mine/params.yaml").read_text()
+    assert values(yaml.safe_load(written)) <= 20
+    assert len(written.splitlines()) <= 24
+    assert "recipe: cpu" in written
     assert content["data"]["label_names"] == ["negative", "positive"]  # the checkpoint's order, the data's spelling
     assert (content["data"]["text"], content["data"]["label"]) == (["review"], "mark")
     assert content["train"] == {"method": "none"}
@@ -35,6 +39,13 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     assert "my-model: distilbert for text-classification, as it is" in made.lines[0]
     assert (folder / "README.md").read_text().startswith("# mine\n")
     assert left(checkout) == ["mine"]
+
+
+def values(content):
+    """How many values a params.yaml gives, those of lists too."""
+    if isinstance(content, dict | list):
+        return sum(map(values, content.values() if isinstance(content, dict) else content))
+    return 1
 
 
 def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data, tmp_path):
@@ -211,9 +222,10 @@ def test_texts_longer_than_the_model_takes_are_counted(new, checkout, checkpoint
 def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, data):
     new(name="mine", checkpoint=checkpoint, data=data, gpu="yes", max_tokens=16)
     content = params(checkout)
-    assert list(content["engines"]) == ["fp16", "int8"]
-    assert content["engines"]["fp16"]["max_shape"] == [32, 16]
-    assert {"rtx-fp16", "rtx-int8"} <= content["candidates"].keys()
+    assert list(content["engines"]) == ["fp16", "bf16", "int8-fp16"]
+    length = max(shape[1] for shape in content["engines"]["fp16"]["static_shapes"])
+    assert content["engines"]["fp16"]["static_shapes"] == [[1, length], [8, length]]
+    assert {"rtx-fp16", "rtx-int8", "torch-compile", "ort-int8"} <= content["candidates"].keys()
     assert content["data"]["max_tokens"] == 16
 
 

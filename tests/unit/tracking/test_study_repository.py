@@ -9,6 +9,7 @@ from dvc.repo import Repo
 
 from temper.commands.raw import track_raw_files
 from temper.errors import ConfigError, ExperimentError
+from temper.tracking.pipeline import FORM
 from temper.tracking.study_repository import check_pipeline, make_ready
 
 STAGES = "stages:\n  one: {cmd: echo 1 > out.txt, outs: [out.txt]}\n"
@@ -23,9 +24,10 @@ def dvc(folder: Path, *arguments: str) -> str:
 def checkout(tmp_path):
     """A checkout with two studies that DVC knows nothing of, data of one of which DVC tracks."""
     folder = tmp_path / "checkout"
-    (folder / "src/temper").mkdir(parents=True)
+    (folder / FORM).parent.mkdir(parents=True)
     (folder / "Snakefile").touch()
-    (folder / "dvc.yaml").write_text(STAGES)
+    for file in (FORM, "dvc.yaml"):
+        (folder / file).write_text(STAGES)
     for name in ("one", "two"):
         (folder / f"studies/{name}/data/raw").mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
@@ -89,11 +91,17 @@ def test_stages_of_other_code_are_refused_with_the_command_that_brings_them(chec
     make_ready(study)
     monkeypatch.chdir(study)
     check_pipeline()
-    (study / "dvc.yaml").write_text(f"{STAGES}# edited\n")
+    (study / "dvc.yaml").write_text(f"# laid out otherwise\n{STAGES}")
+    check_pipeline()
+    (study / "dvc.yaml").write_text(STAGES.replace("echo 1", "echo 2"))
     with pytest.raises(ConfigError) as caught:
         check_pipeline()
-    command = caught.value.fix.partition(",")[0]
-    subprocess.run(command, shell=True, check=True)
+    with pytest.raises(ConfigError):
+        make_ready()  # somebody's edit is not written over
+    move, track = caught.value.fix.partition(",")[0].split(" && ")
+    subprocess.run(move, shell=True, check=True)
+    assert track == "temper track"
+    assert make_ready() == ["dvc.yaml"]
     check_pipeline()
 
 
