@@ -1,0 +1,152 @@
+"""What is another than in an earlier state of a study: settings, candidates, choices; each figure changed or within noise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from temper.comparison.experiments import ABSENT, Experiment, changed_params
+from temper.comparison.pairs import accuracy_pairs, latency_pairs
+from temper.comparison.rows import Row, candidate_row
+from temper.measurement.record import Record
+from temper.report.filed import baseline_of
+from temper.statistics.multiple_comparisons import FAMILY_WISE, holm
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure of a candidate, then and now.
+
+    what: 'accuracy', or the latency of a workload.
+    then, now: in points of accuracy lost or gained between the two (then is 0), or times as fast as the baseline; None where
+        that state has none.
+    low, high: 95 % interval of the difference in points, or of how many times as fast it is now as then.
+    verdicts: against the baseline, then and now.
+    said: 'better', 'worse', 'within noise', or why the two cannot be compared.
+    """
+
+    candidate: str
+    what: str
+    then: float | None
+    now: float | None
+    change: float | None
+    low: float | None
+    high: float | None
+    verdicts: tuple[str | None, str | None]
+    said: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """This state of a study held against another one."""
+
+    name: str  # of the other
+    settings: Sequence[tuple[str, str, str]]  # key, then, now
+    appeared: Sequence[str]
+    gone: Sequence[str]
+    choices: Sequence[tuple[str, str, str]]  # workload, then, now; only those that differ
+    figures: Sequence[Change]
+    pairs: int  # comparisons that were corrected for one another
+
+
+def _baseline(experiment: Experiment) -> Record | None:
+    try:
+        return experiment.records.get(experiment.compared.get("baseline") or baseline_of(experiment.params))
+    except (StopIteration, KeyError):
+        return None
+
+
+def _row(experiment: Experiment, candidate: str) -> Row:
+    compared: Mapping[str, Any] = experiment.compared.get("candidates", {}).get(candidate, {})
+    return candidate_row({experiment.name: {}}, experiment.records[candidate], compared, _baseline(experiment))
+
+
+def _choices(decision: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(own["chosen"] or "no choice") for name, own in decision.get("workloads", {}).items()}
+
+
+def changes(
+    now: Experiment, then: Experiment, decisions: tuple[Mapping[str, Any], Mapping[str, Any]], margin: float
+) -> Changes:
+    """Hold one state against another: every candidate that both have, accuracy by its answers, latency by its ratio's quotient.
+
+    p-values are corrected by Holm over all figures; what is not shown to differ beyond the margin is within noise.
+
+    Args:
+        now: this state.
+        then: the other.
+        decisions: decision.json of both, now first; {} where there is none.
+        margin: difference of latencies that does not count, as a share.
+    """
+    both = [name for name in now.records if name in then.records]
+    found: list[tuple[Change, float | None]] = []
+    for name in both:
+        if now.records[name].backend["runner"] != "null":
+            found += _of_candidate(_row(now, name), _row(then, name), margin)
+    corrected = iter(holm([p for _, p in found if p is not None]))
+    figures = [change if p is None else _told(change, next(corrected)) for change, p in found]
+    own, other = map(_choices, decisions)
+    workloads = dict.fromkeys([*own, *other])
+    settings = [now.settings, then.settings]
+    return Changes(
+        name=then.name,
+        settings=[
+            (key, str(settings[1].get(key, ABSENT)), str(settings[0].get(key, ABSENT)))
+            for key in changed_params([now, then])
+        ],
+        appeared=[name for name in now.records if name not in then.records],
+        gone=[name for name in then.records if name not in now.records],
+        choices=[
+            (name, other.get(name, ABSENT), own.get(name, ABSENT))
+            for name in workloads
+            if own.get(name) != other.get(name)
+        ],
+        figures=figures,
+        pairs=sum(p is not None for _, p in found),
+    )
+
+
+def _told(change: Change, corrected: float) -> Change:
+    """The change with its word, by the corrected p-value."""
+    if corrected >= FAMILY_WISE:
+        said = "within noise"
+    else:
+        better = (change.change or 0) > (0 if change.what == "accuracy" else 1)
+        said = "better" if better else "worse"
+    return Change(**{**vars(change), "said": said})
+
+
+def _of_candidate(now: Row, then: Row, margin: float) -> list[tuple[Change, float | None]]:
+    """Its figures with their p-values; None for those that cannot be compared."""
+    found: list[tuple[Change, float | None]] = []
+    verdicts = (then.accuracy_verdict, now.accuracy_verdict)
+    accuracies = tuple(None if row.accuracy is None else 100 * row.accuracy for row in (then, now))
+    pairs = accuracy_pairs([now, then])
+    if pairs:
+        pair = pairs[0]
+        figures = (pair.difference_points, pair.low_points, pair.high_points)
+        found.append((Change(now.candidate, "accuracy", *accuracies, *figures, verdicts, ""), pair.mcnemar_exact_p))
+    elif None not in accuracies:
+        reason = "not compared: other test rows"
+        found.append((Change(now.candidate, "accuracy", *accuracies, None, None, None, verdicts, reason), None))
+    for name in dict.fromkeys([*now.cells, *then.cells]):
+        own, other = now.cells.get(name), then.cells.get(name)
+        told = (other.verdict if other else None, own.verdict if own else None)
+        speeds = tuple(None if cell is None else 1 / cell.ratio for cell in (other, own))
+        timed = latency_pairs([now, then], [name], margin) if own and other else []
+        if timed:
+            pair_of = timed[0]
+            faster = (1 / pair_of.ratio, 1 / pair_of.high, 1 / pair_of.low)
+            found.append((Change(now.candidate, name, *speeds, *faster, told, ""), pair_of.p))
+        elif own or other:
+            found.append((Change(now.candidate, name, *speeds, None, None, None, told, _why_not(now, then, name)), None))
+    return found
+
+
+def _why_not(now: Row, then: Row, workload: str) -> str:
+    """Why two latencies have no quotient."""
+    own, other = now.cells.get(workload), then.cells.get(workload)
+    if own is None or other is None:
+        return "not measured then" if other is None else "not measured now"
+    if own.holds is not True or other.holds is not True:
+        return "not compared: does not hold " + ("now" if own.holds is not True else "then")
+    return "not compared: another machine, baseline or inputs"

@@ -1,0 +1,53 @@
+"""The test rows as a person reads them: texts as they were given, images as small PNG files."""
+
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.data.encoded import check_split, read_split
+from temper.report.page.material import TestRows
+from temper.signature import Signature
+
+LARGEST_PX = 64
+MOST_PICTURES = 400
+
+
+def read_test_rows(folder: str | Path, rows: Iterable[int]) -> TestRows:
+    """The test split's texts, or the pictures of these rows.
+
+    Args:
+        folder: prepared data.
+        rows: numbers of those whose picture is wanted; of more than MOST_PICTURES the first.
+
+    Raises:
+        ArtifactError: the split is not the one that was prepared.
+    """
+    check_split(folder, "test")
+    signature = Signature.model_validate_json(Path(folder, "signature.json").read_text(encoding="utf-8"))
+    split = read_split(Path(folder, "test.parquet"), signature)
+    if signature.task != "image-classification":
+        return TestRows(texts=split.texts)
+    images = split.inputs[signature.inputs[0].name]
+    return TestRows(pictures={row: png(np.asarray(images[row])) for row in list(rows)[:MOST_PICTURES]})
+
+
+def png(image: npt.NDArray[np.float32]) -> bytes:
+    """A small PNG of an encoded image, float32 [channels, height, width]: its own range of values from black to white."""
+    step = max(1, -(-max(image.shape[1:]) // LARGEST_PX))
+    small = image[:, ::step, ::step]
+    low, high = float(small.min()), float(small.max())
+    levels = np.rint(255 * (small - low) / ((high - low) or 1.0)).astype(np.uint8)
+    colours = np.repeat(levels[:1], 3, axis=0) if len(levels) < 3 else levels[:3]
+    lines = colours.transpose(1, 2, 0)
+    height, width = lines.shape[:2]
+    raw = b"".join(b"\0" + line.tobytes() for line in lines)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )

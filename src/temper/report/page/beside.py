@@ -1,0 +1,95 @@
+"""What stands beside a study's measurements: load tests, searches for layers to keep in float, buckets of lengths."""
+
+from typing import Any
+
+from temper.load_test.record import LoadTestRecord
+from temper.report.load_tests import HEADER as LOAD_HEADER
+from temper.report.load_tests import load_test_rows
+from temper.report.page.charts import layer_bars, load_curve
+from temper.report.page.formats import figure, percent
+from temper.report.page.material import Json, Material
+from temper.report.page.names import anchor
+
+LAYERS = 24  # that a picture shows
+
+
+def load_tests(material: Material) -> dict[str, Any] | None:
+    """The table of load tests, and a curve for each search of a rate; None where there are none."""
+    if not material.load_tests:
+        return None
+    curves = [found for test in material.load_tests if (found := _curve(test))]
+    anchors = [anchor("load-test", test.load_test) for test in material.load_tests]
+    return {
+        "header": LOAD_HEADER,
+        "lines": list(zip(anchors, load_test_rows(material.load_tests), strict=True)),
+        "curves": curves,
+    }
+
+
+def _curve(test: LoadTestRecord) -> dict[str, Any] | None:
+    """Latency at the bound's percentile against the rate, of every run of a search; None for other scenarios."""
+    if test.row["scenario"] != "server" or test.result is None:
+        return None
+    wanted = f"{test.row['latency_percentile']:g}"
+    points = [
+        (float(run["rate_per_s"]), float(run["latency_percentiles_ms"][wanted]), bool(run["valid"]))
+        for run in test.result.get("runs", [])
+        if run.get("rate_per_s") and run.get("latency_percentiles_ms", {}).get(wanted)
+    ]
+    if not points:
+        return None
+    bound, rate = float(test.row["latency_bound_ms"]), test.result.get("rate_per_s")
+    label = f"Load test {test.load_test}: p{wanted} against the rate of arrivals, bound {bound:g} ms"
+    return {
+        "name": test.load_test,
+        "rate": None if rate is None else figure(float(rate)),
+        "bound": f"p{wanted} ≤ {bound:g} ms",
+        "picture": load_curve(points, bound_ms=bound, percentile=f"p{wanted}", label=label),
+    }
+
+
+def searches(material: Material) -> list[dict[str, Any]]:
+    """Of each search the picture of its layers, and its trials."""
+    return [_search(name, found) for name, found in material.searches.items()]
+
+
+def _search(name: str, found: Json) -> dict[str, Any]:
+    kept = set(found["keep_in_float"])
+    layers = [
+        {"name": each["layer"]["name"], "loss": each["loss"], "gain": each["gain"], "kept": each["layer"]["name"] in kept}
+        for each in found["layers"]
+    ]
+    rows = found["all_quantized"]["rows"]
+    trials = [
+        (
+            trial["why"],
+            ("within, chosen" if trial == found["chosen"] else "within") if trial["within"] else "beyond",
+            len(trial["kept"]),
+            percent(trial["float_share"]),
+            trial["distance"]["flips"],
+            figure(trial["distance"]["mean_logit_difference"]),
+        )
+        for trial in found["trials"]
+    ]
+    label = f"Layers of the search {name}: what quantising each alone loses, and what leaving it out gains"
+    return {
+        "name": name,
+        "rows": rows,
+        "layers": len(layers),
+        "shown": min(LAYERS, len(layers)),
+        "kept": len(kept),
+        "picture": layer_bars(layers, label=label, most=LAYERS),
+        "trials": trials,
+    }
+
+
+def bucket_tables(material: Material) -> list[dict[str, Any]]:
+    """Of each row of buckets the best lengths of every number of profiles."""
+    found = []
+    for name, buckets in material.buckets.items():
+        lines = [
+            (budget["profiles"], ", ".join(map(str, budget["limits"])), percent(budget["padding_share"]), figure(budget["relative_cost"]))
+            for budget in buckets["budgets"]
+        ]
+        found.append({"name": name, "lines": lines})
+    return found

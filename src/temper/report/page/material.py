@@ -1,0 +1,84 @@
+"""What a page is made from: records and what was concluded from them, and what lies beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from temper.load_test.record import LoadTestRecord
+from temper.measurement.record import Record
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TestRows:
+    """What the model was asked, by number of the test row from 0; a picture is the content of a PNG file."""
+
+    __test__ = False  # no test of pytest's
+    texts: Sequence[str] = ()
+    pictures: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A study's records, what comparing them says, and whatever else there is of it; what is not there has no part of the page.
+
+    study: its name.
+    records: of all candidates, in the order of params.yaml.
+    compared: comparison.json's content.
+    decision: decision.json's content.
+    rows: the test rows; None where they are not beside the records.
+    why_no_rows: why not, where not.
+    load_tests: by name, in order.
+    searches: search.json's content by row.
+    buckets: content of buckets' files by row.
+    manifests: manifests of artifacts by their place below artifacts/.
+    jobs: job records by name, as 'measure/ort-fp32'.
+    changes: what is another than in an earlier state, temper.comparison.changes.
+    withdrawn: notes on figures that were withdrawn.
+    beside: whether what lies beside the records was looked for; the report's rule does not.
+    """
+
+    study: str
+    records: Sequence[Record]
+    compared: Json
+    decision: Json
+    rows: TestRows | None = None
+    why_no_rows: str = ""
+    load_tests: Sequence[LoadTestRecord] = ()
+    searches: Mapping[str, Json] = field(default_factory=dict)
+    buckets: Mapping[str, Json] = field(default_factory=dict)
+    manifests: Mapping[str, Json] = field(default_factory=dict)
+    jobs: Mapping[str, Json] = field(default_factory=dict)
+    changes: Any = None
+    withdrawn: Sequence[str] = ()
+    beside: bool = False
+
+    @property
+    def baseline(self) -> str:
+        """The candidate that is the baseline itself."""
+        return str(self.compared["baseline"])
+
+    @property
+    def workloads(self) -> list[str]:
+        """Names of all workloads, in the order of the records."""
+        return list(dict.fromkeys(name for record in self.records for name in record.workloads))
+
+    def record(self, candidate: str) -> Record:
+        """The record of a candidate."""
+        return next(record for record in self.records if record.candidate == candidate)
+
+    def cell(self, candidate: str, workload: str) -> Json:
+        """What comparing says of a candidate's workload; {} where it does not run it."""
+        found: Json = self.compared["candidates"][candidate]["workloads"].get(workload, {})
+        return found
+
+    def paired(self, candidate: str) -> Json:
+        """What comparing says of a candidate's answers beside the baseline's; {} where there is nothing."""
+        accuracy: Json = self.compared["candidates"][candidate]["accuracy"]
+        found: Json = accuracy.get("against_baseline", {})
+        return found if found.get("status") == "measured" else {}
+
+    def predicts(self, record: Record) -> bool:
+        """Whether it is a candidate: the null backend answers nothing and shows what measuring costs."""
+        return record.backend["runner"] != "null"

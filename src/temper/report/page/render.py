@@ -1,0 +1,225 @@
+"""The page itself: what is made from records goes into templates, which escape all of it."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from temper.measurement.record import Workload
+from temper.report.choices import choices
+from temper.report.formats import ABSENT, centre
+from temper.report.notes import first_notes, notes
+from temper.report.observations import observe
+from temper.report.page import formats
+from temper.report.page.beside import bucket_tables, load_tests, searches
+from temper.report.page.candidates import candidates
+from temper.report.page.charts import Mark, figure_said, trade_off
+from temper.report.page.flips import flips
+from temper.report.page.glossary import GLOSSARY
+from temper.report.page.making import (
+    job_graph,
+    machine_facts,
+    machine_line,
+    measurement_facts,
+    not_measured,
+    notes_by_kind,
+    versions,
+)
+from temper.report.page.material import Material
+from temper.report.page.names import anchor
+from temper.report.page.precisions import colour_class, in_order, narrowest
+from temper.report.page.table import ACCURACY_WORDS, points_of, speed_of, table
+from temper.report.tables import Row, rows
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def templates_digest() -> str:
+    """SHA-256 over the templates, the style sheet and the script: the digest of the code does not see them."""
+    whole = hashlib.sha256()
+    for file in sorted(TEMPLATES.iterdir()):
+        whole.update(f"{file.name}\0".encode() + file.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+@cache
+def _environment() -> Environment:
+    """Templates that escape whatever is no Markup, and refuse a name that is not given."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        name: getattr(formats, name) for name in ("figure", "signed", "percent", "count", "mebibytes", "minus")
+    }
+    made.globals |= {"ABSENT": ABSENT, "anchor": anchor, "colour": colour_class}
+    return made
+
+
+def page(template: str, title: str, **content: Any) -> str:
+    """A page that needs nothing else: one of the templates, with the style sheet and the script in it.
+
+    Its policy allows that script by its digest, and nothing from anywhere: not even a script that data brought along.
+    """
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return _environment().get_template(template).render(
+        title=title,
+        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        **content,
+    )
+
+
+def report_page(material: Material) -> str:
+    """The report of a study as one HTML file; equal records give equal bytes."""
+    every = rows(material.records, material.compared)
+    found = notes(material.records, material.compared, material.decision)
+    workloads = [_workload(material, name, [row for row in every if row.workload == name]) for name in material.workloads]
+    return page(
+        "report.html.j2",
+        f"{material.study}: report",
+        study=material.study,
+        baseline=material.baseline,
+        machine=machine_line(material.records),
+        budget=material.compared["analysis"]["accuracy_budget_points"],
+        margin=material.compared["analysis"]["latency_margin"],
+        worth=material.compared["model"].get("sentence", ""),
+        workloads=workloads,
+        warnings=material.compared["model"].get("warnings", []),
+        first_notes=[note for note in first_notes(found) if note not in material.compared["model"].get("warnings", [])],
+        withdrawn=material.withdrawn,
+        tables=[table(material, name) for name in material.workloads],
+        candidates=candidates(material),
+        flips=flips(material),
+        why_no_rows=material.why_no_rows,
+        load_tests=load_tests(material),
+        searches=searches(material),
+        buckets=bucket_tables(material),
+        beside=material.beside,
+        changes=material.changes,
+        observations=observe(material.records, material.compared, material.decision),
+        notes=notes_by_kind(material),
+        machine_facts=machine_facts(material.records),
+        measurement=measurement_facts(material.records),
+        versions=versions(material.records),
+        not_measured=not_measured(material),
+        graph=job_graph(material),
+        glossary=GLOSSARY,
+    )
+
+
+def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, Any]:
+    """What the first screen shows of a workload: its choice with figures, its picture, its sizes."""
+    decided = material.decision["workloads"].get(name, {"chosen": None})
+    sentence = dict(zip(material.decision["workloads"], choices(material.decision), strict=True)).get(name, "")
+    marks = _marks(material, name, every)
+    told = material.compared["noise"].get(name, {}).get("smallest_difference_told", 0.0)
+    budget = float(material.compared["analysis"]["accuracy_budget_points"])
+    drawn: dict[str, Markup] = {}
+    if marks:
+        said = (
+            f"Speed against accuracy of {len(marks)} candidates on {name}: times as fast as {material.baseline} to the right, "
+            "accuracy in points upwards"
+        )
+        for key, width, height in (("wide", 960, 430), ("narrow", 380, 360)):
+            drawn[key] = trade_off(
+                marks, baseline=material.baseline, budget=budget, told=told, width=width, height=height, label=said
+            )
+    precisions = in_order({mark.precision: 1 for mark in marks if mark.precision})
+    return {
+        "name": name,
+        "anchor": anchor("workload", name),
+        "sizes": _sizes(material, name),
+        "sentence": sentence.removeprefix(f"{name}: "),
+        "chosen": _chosen(material, name, decided, every),
+        "pictures": drawn,
+        "legend": [(precision, colour_class(precision)) for precision, _ in precisions]
+        + ([("not told", "p-other")] if any(mark.precision is None for mark in marks) else []),
+        "told": told,
+        "without_place": _without_place(material, marks, every),
+    }
+
+
+def _sizes(material: Material, name: str) -> str:
+    """'batch 8, 32 tokens', from whichever record has it."""
+    own = next((w for r in material.records if isinstance(w := r.workloads.get(name), Workload)), None)
+    if own is None:
+        return "not measured"
+    length = f", {own.sequence_length} tokens" if own.sequence_length else ""
+    real = f", real lengths ({own.real_lengths})" if own.real_lengths else ""
+    return f"batch {own.batch_size}{length}{real}"
+
+
+def _chosen(material: Material, name: str, decided: Mapping[str, Any], every: Sequence[Row]) -> dict[str, Any] | None:
+    """Figures of the candidate that was chosen; None where none was."""
+    chosen = decided["chosen"]
+    if chosen is None:
+        return None
+    row = next(row for row in every if row.candidate == chosen)
+    speed, points = speed_of(row), points_of(row)
+    return {
+        "name": chosen,
+        "href": f"#{anchor('candidate', chosen)}",
+        "provisional": decided["provisional"] or bool(decided.get("left_open")),
+        "is_baseline": chosen == material.baseline,
+        "speed": "" if speed is None else formats.figure(speed[0]),
+        "interval": "" if speed is None else formats.spread(speed[1], speed[2]),
+        "latency": formats.figure(row.latency_mean_ms if row.real_lengths else row.latency_p50_ms),
+        "latency_name": "mean" if row.real_lengths else "p50",
+        "accuracy": "" if row.accuracy is None else f"{100 * row.accuracy:.2f} %",
+        "points": "" if points is None else f"{formats.signed(points[0])} points {formats.spread(points[1], points[2], 'signed')}",
+        "budget_word": ACCURACY_WORDS.get(row.accuracy_verdict or "", ""),
+        "verdict": row.accuracy_verdict,
+        "memory": formats.mebibytes(row.gpu_peak_mib if row.gpu_peak_mib is not None else row.peak_rss_mib),
+        "memory_name": "on the GPU" if row.gpu_peak_mib is not None else "on the host",
+    }
+
+
+def _marks(material: Material, workload: str, every: Sequence[Row]) -> list[Mark]:
+    decided = material.decision["workloads"].get(workload, {})
+    front = {each["candidate"] for each in decided.get("pareto_front", [])}
+    found = []
+    for row in every:
+        record, speed, points = material.record(row.candidate), speed_of(row), points_of(row)
+        if row.candidate == material.baseline or speed is None or points is None or not material.predicts(record):
+            continue
+        cell = material.cell(row.candidate, workload)
+        latency = formats.figure(centre({"latency_mean_ms": row.latency_mean_ms, "real_lengths": row.real_lengths, "latency_p50_ms": row.latency_p50_ms}))
+        said = [row.candidate, *figure_said(speed, points), f"{latency} ms, {row.executed_products or 'precision not told'}"]
+        said += [f"{row.latency_verdict}, {ACCURACY_WORDS.get(row.accuracy_verdict or '', '')}"]
+        said += ["chosen"] if decided.get("chosen") == row.candidate else []
+        said += [f"does not hold: {cell['why_not']}"] if not cell["holds"] else []
+        found.append(
+            Mark(
+                name=row.candidate,
+                href=f"#{anchor('candidate', row.candidate)}",
+                speed=speed,
+                points=points,
+                precision=narrowest(record, workload),
+                chosen=decided.get("chosen") == row.candidate,
+                front=row.candidate in front,
+                holds=bool(cell["holds"]),
+                said="\n".join(said),
+            )
+        )
+    return found
+
+
+def _without_place(material: Material, marks: Sequence[Mark], every: Sequence[Row]) -> list[tuple[str, str]]:
+    """Candidates that the picture cannot show, and why."""
+    shown = {mark.name for mark in marks} | {material.baseline}
+    return [
+        (row.candidate, str(row.reason or material.cell(row.candidate, row.workload).get("reason") or "no accuracy"))
+        for row in every
+        if row.candidate not in shown and material.predicts(material.record(row.candidate))
+    ]
