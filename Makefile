@@ -15,7 +15,7 @@ REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirem
 # where it is set (in many containers), every process compiles torch and transformers anew: 10 s each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library report browser test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -78,6 +78,9 @@ calibration-study: $(READY)  ## methods × sample counts as experiments (STUDY=n
 upgrade-check: $(READY) need-LIBRARY need-VERSION  ## plan, run and compare another version: make upgrade-check LIBRARY=tensorrt_rtx VERSION=1.5.0.114
 	@$(BIN)/temper upgrade $(IN) --cores $(CORES) $(LIBRARY) $(VERSION)
 
+report: $(READY)  ## the report as a page, in a browser (STUDY=name; AGAINST=experiment, commit or folder)
+	@$(BIN)/temper report $(IN) $(if $(AGAINST),--against $(AGAINST))
+
 results: $(READY) need-MACHINE  ## file this machine's records: make results MACHINE=cpu-2c (STUDY=name)
 	@$(BIN)/temper results $(IN) --machine $(MACHINE) $(if $(FORCE),--force)
 
@@ -86,6 +89,9 @@ library: $(READY) need-PACKAGE need-VERSION  ## another version of a library: ma
 
 test: $(TEST_READY)  ## the tests of every change; no GPU
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+browser:  ## Debian's Chromium, for the tests of pages (apt-get, as root; half a minute); without it they are skipped
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
 
 gpu-test: $(TEST_READY)  ## the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest tests/gpu

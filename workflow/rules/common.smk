@@ -18,6 +18,7 @@ from temper.onnx_rows import precision_options
 from temper.provenance import measuring_machine, wait_without_spinning
 from temper.quantization.options import SEARCH_FILES
 from temper.report.files import REPORT_NAMES
+from temper.report.page.templates import templates_digest
 from temper.signature import PREPROCESSOR_FILES
 from temper.source_digest import source_digest
 from temper.study import read_study

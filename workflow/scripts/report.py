@@ -14,4 +14,5 @@ with recorded(snakemake):
         remeasurements=snakemake.input.remeasurements,
         jobs=snakemake.input.jobs,
         folder=snakemake.params.folder,
+        data_folder=snakemake.params.data_folder,
     )

@@ -1,7 +1,7 @@
 """What is another than in an earlier state of a study: settings, candidates, choices; each figure changed or within noise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from temper.comparison.experiments import ABSENT, Experiment, changed_params
@@ -17,9 +17,9 @@ class Change:
     """A figure of a candidate, then and now.
 
     what: 'accuracy', or the latency of a workload.
-    then, now: in points of accuracy lost or gained between the two (then is 0), or times as fast as the baseline; None where
-        that state has none.
-    low, high: 95 % interval of the difference in points, or of how many times as fast it is now as then.
+    then, now: accuracy in per cent, or times as fast as the baseline; None where that state has none.
+    change: the difference in points, or how many times as fast it is now as then, with its 95 % interval; None where the two
+        cannot be compared.
     verdicts: against the baseline, then and now.
     said: 'better', 'worse', 'within noise', or why the two cannot be compared.
     """
@@ -28,9 +28,7 @@ class Change:
     what: str
     then: float | None
     now: float | None
-    change: float | None
-    low: float | None
-    high: float | None
+    change: tuple[float, float, float] | None
     verdicts: tuple[str | None, str | None]
     said: str
 
@@ -110,35 +108,34 @@ def _told(change: Change, corrected: float) -> Change:
     if corrected >= FAMILY_WISE:
         said = "within noise"
     else:
-        better = (change.change or 0) > (0 if change.what == "accuracy" else 1)
-        said = "better" if better else "worse"
-    return Change(**{**vars(change), "said": said})
+        assert change.change is not None
+        said = "better" if change.change[0] > (0 if change.what == "accuracy" else 1) else "worse"
+    return replace(change, said=said)
 
 
 def _of_candidate(now: Row, then: Row, margin: float) -> list[tuple[Change, float | None]]:
     """Its figures with their p-values; None for those that cannot be compared."""
     found: list[tuple[Change, float | None]] = []
-    verdicts = (then.accuracy_verdict, now.accuracy_verdict)
-    accuracies = tuple(None if row.accuracy is None else 100 * row.accuracy for row in (then, now))
+    name, verdicts = now.candidate, (then.accuracy_verdict, now.accuracy_verdict)
+    before, after = (None if row.accuracy is None else 100 * row.accuracy for row in (then, now))
     pairs = accuracy_pairs([now, then])
     if pairs:
-        pair = pairs[0]
-        figures = (pair.difference_points, pair.low_points, pair.high_points)
-        found.append((Change(now.candidate, "accuracy", *accuracies, *figures, verdicts, ""), pair.mcnemar_exact_p))
-    elif None not in accuracies:
+        points = (pairs[0].difference_points, pairs[0].low_points, pairs[0].high_points)
+        found.append((Change(name, "accuracy", before, after, points, verdicts, ""), pairs[0].mcnemar_exact_p))
+    elif before is not None and after is not None:
         reason = "not compared: other test rows"
-        found.append((Change(now.candidate, "accuracy", *accuracies, None, None, None, verdicts, reason), None))
-    for name in dict.fromkeys([*now.cells, *then.cells]):
-        own, other = now.cells.get(name), then.cells.get(name)
+        found.append((Change(name, "accuracy", before, after, None, verdicts, reason), None))
+    for workload in dict.fromkeys([*now.cells, *then.cells]):
+        own, other = now.cells.get(workload), then.cells.get(workload)
         told = (other.verdict if other else None, own.verdict if own else None)
-        speeds = tuple(None if cell is None else 1 / cell.ratio for cell in (other, own))
-        timed = latency_pairs([now, then], [name], margin) if own and other else []
+        slower, faster = (None if cell is None else 1 / cell.ratio for cell in (other, own))
+        timed = latency_pairs([now, then], [workload], margin) if own and other else []
         if timed:
-            pair_of = timed[0]
-            faster = (1 / pair_of.ratio, 1 / pair_of.high, 1 / pair_of.low)
-            found.append((Change(now.candidate, name, *speeds, *faster, told, ""), pair_of.p))
-        elif own or other:
-            found.append((Change(now.candidate, name, *speeds, None, None, None, told, _why_not(now, then, name)), None))
+            speeds = (1 / timed[0].ratio, 1 / timed[0].high, 1 / timed[0].low)
+            found.append((Change(name, workload, slower, faster, speeds, told, ""), timed[0].p))
+        else:
+            reason = _why_not(now, then, workload)
+            found.append((Change(name, workload, slower, faster, None, told, reason), None))
     return found
 
 

@@ -83,13 +83,16 @@ def _check_version(name: str, version: int | None) -> None:
         raise ArtifactError(
             asked=f"take the choice of {REPORT}/{name}.json",
             happened=f"its schema version is {version}, and this Temper's is {SCHEMA_VERSION}: other rules made the choice",
-            spoiled="nothing was predicted",
+            spoiled="nothing was written",
             fix=f"{run_command()}: makes the report anew; what is current is not measured again",
         )
 
 
-def read_finished() -> Finished:
+def read_finished(asked: str = "predict with the artifact that the study's decision chose") -> Finished:
     """Read the report of the study in the working directory.
+
+    Args:
+        asked: what it is read for, in an error's words.
 
     Raises:
         DataError: there is none.
@@ -97,7 +100,7 @@ def read_finished() -> Finished:
     """
     if not Path(REPORT, "decision.json").is_file():
         raise DataError(
-            asked="predict with the artifact that the study's decision chose",
+            asked=asked,
             happened=f"{REPORT}/decision.json does not exist: the study has not been run to its end",
             spoiled="nothing",
             fix="run it first: make reproduce, or make study STUDY=…; --directory names another study's folder",

@@ -8,6 +8,7 @@ REPORT_NAMES = (
     "comparison.json",
     "decision.json",
     "metrics.json",
+    "report.html",
 )
 
 # beside the records of a study of which a part is filed: each job without one ('measure NAME'), and why

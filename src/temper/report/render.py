@@ -17,6 +17,10 @@ from temper.report.decision import decide
 from temper.report.intact import check_jobs
 from temper.report.notes import first_notes, notes
 from temper.report.observations import observations_markdown
+from temper.report.page.asked_rows import read_asked_rows
+from temper.report.page.flips import flipped_rows
+from temper.report.page.material import Material
+from temper.report.page.render import report_page
 from temper.report.summary_markdown import markdown
 from temper.report.tables import Row, rows
 
@@ -127,6 +131,7 @@ def write_summary(
     remeasurements: str | None,
     jobs: Sequence[str],
     folder: str,
+    data_folder: str | None = None,
 ) -> None:
     """Write the report's files (temper/report/files.py).
 
@@ -139,6 +144,7 @@ def write_summary(
         remeasurements: path of the cells that were taken once more; None where no job took any.
         jobs: paths of the job records of the measurements, which hold the records' digests.
         folder: where the summary goes.
+        data_folder: prepared data: the page shows test rows whose label differs; None shows their numbers.
 
     Raises:
         ArtifactError: a record is not of this schema version, or was altered since it was measured.
@@ -149,7 +155,10 @@ def write_summary(
     compared = compare_records(study, read, baseline, analysis, engines)
     decision = decide(read, compared)
     shown = summary(read, compared, decision)
+    asked = None if data_folder is None else read_asked_rows(data_folder, flipped_rows(compared))
+    shown_page = report_page(Material(study, read, compared, decision, asked))
     with staged_folder(folder) as scratch:
+        write_text(scratch / "report.html", shown_page)
         write_text(scratch / "summary.md", markdown(read, compared, decision))
         write_text(scratch / "summary.csv", _csv(rows(read, compared)))
         write_text(scratch / "summary.json", json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -17,9 +17,10 @@ from temper.tracking.set_aside import listed
 TOPS = ("data/prepared", "artifacts", "logs")  # never data/raw
 MEMORY = ".snakemake"
 _ASKED = "remove what was made of this study"
-# what is written without a job record: kernels, comparisons of experiments and versions, DVC's lists for git
+# what is written without a job record: kernels, pages, comparisons of experiments and versions, DVC's lists for git
 _UNRECORDED = (
     "artifacts/runtime_cache/",
+    "artifacts/pages/",
     *(f"artifacts/comparison/{name}." for name in ("comparison", "upgrade", "calibration-study")),
 )
 

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.data.encoded import check_split, read_split
-from temper.report.page.material import TestRows
+from temper.report.page.material import AskedRows
 from temper.signature import Signature
 
 LARGEST_PX = 64
 MOST_PICTURES = 400
 
 
-def read_test_rows(folder: str | Path, rows: Iterable[int]) -> TestRows:
+def read_asked_rows(folder: str | Path, rows: Iterable[int]) -> AskedRows:
     """The test split's texts, or the pictures of these rows.
 
     Args:
@@ -30,9 +30,9 @@ def read_test_rows(folder: str | Path, rows: Iterable[int]) -> TestRows:
     signature = Signature.model_validate_json(Path(folder, "signature.json").read_text(encoding="utf-8"))
     split = read_split(Path(folder, "test.parquet"), signature)
     if signature.task != "image-classification":
-        return TestRows(texts=split.texts)
+        return AskedRows(texts=split.texts)
     images = split.inputs[signature.inputs[0].name]
-    return TestRows(pictures={row: png(np.asarray(images[row])) for row in list(rows)[:MOST_PICTURES]})
+    return AskedRows(pictures={row: png(np.asarray(images[row])) for row in list(rows)[:MOST_PICTURES]})
 
 
 def png(image: npt.NDArray[np.float32]) -> bytes:

@@ -1,5 +1,6 @@
 """What stands beside a study's measurements: load tests, searches for layers to keep in float, buckets of lengths."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temper.load_test.record import LoadTestRecord
@@ -7,22 +8,49 @@ from temper.report.load_tests import HEADER as LOAD_HEADER
 from temper.report.load_tests import load_test_rows
 from temper.report.page.charts import layer_bars, load_curve
 from temper.report.page.formats import figure, percent
-from temper.report.page.material import Json, Material
+from temper.report.page.material import Beside, Json
 from temper.report.page.names import anchor
 
 LAYERS = 24  # that a picture shows
 
 
-def load_tests(material: Material) -> dict[str, Any] | None:
-    """The table of load tests, and a curve for each search of a rate; None where there are none."""
-    if not material.load_tests:
-        return None
-    curves = [found for test in material.load_tests if (found := _curve(test))]
-    anchors = [anchor("load-test", test.load_test) for test in material.load_tests]
+def beside(
+    *,
+    load_tests: Sequence[LoadTestRecord],
+    searches: Mapping[str, Json],
+    buckets: Mapping[str, Json],
+    engines: Mapping[str, Json],
+    jobs: Mapping[str, Json],
+) -> Beside:
+    """What the page shows of records that lie beside a study's measurements.
+
+    Args:
+        load_tests: in the order of their names.
+        searches: search.json's content by row.
+        buckets: content of buckets' files by row.
+        engines: manifests by what a candidate loads.
+        jobs: job records by name.
+    """
+    tests_of: dict[tuple[str, str], list[str]] = {}
+    for test in load_tests:
+        tests_of.setdefault((str(test.row["backend"]), str(test.row["loads"])), []).append(test.load_test)
+    return Beside(
+        load_tests=_load_tests(load_tests) if load_tests else None,
+        tests_of=tests_of,
+        searches=[_search(name, found) for name, found in searches.items()],
+        buckets=[_buckets(name, found) for name, found in buckets.items()],
+        engines=engines,
+        jobs=jobs,
+    )
+
+
+def _load_tests(tests: Sequence[LoadTestRecord]) -> Json:
+    """The table of load tests, and a curve for each search of a rate."""
+    anchors = [anchor("load-test", test.load_test) for test in tests]
     return {
         "header": LOAD_HEADER,
-        "lines": list(zip(anchors, load_test_rows(material.load_tests), strict=True)),
-        "curves": curves,
+        "lines": list(zip(anchors, load_test_rows(tests), strict=True)),
+        "curves": [found for test in tests if (found := _curve(test))],
     }
 
 
@@ -48,15 +76,15 @@ def _curve(test: LoadTestRecord) -> dict[str, Any] | None:
     }
 
 
-def searches(material: Material) -> list[dict[str, Any]]:
-    """Of each search the picture of its layers, and its trials."""
-    return [_search(name, found) for name, found in material.searches.items()]
-
-
 def _search(name: str, found: Json) -> dict[str, Any]:
     kept = set(found["keep_in_float"])
     layers = [
-        {"name": each["layer"]["name"], "loss": each["loss"], "gain": each["gain"], "kept": each["layer"]["name"] in kept}
+        {
+            "name": each["layer"]["name"],
+            "loss": each["loss"],
+            "gain": each["gain"],
+            "kept": each["layer"]["name"] in kept,
+        }
         for each in found["layers"]
     ]
     rows = found["all_quantized"]["rows"]
@@ -83,13 +111,15 @@ def _search(name: str, found: Json) -> dict[str, Any]:
     }
 
 
-def bucket_tables(material: Material) -> list[dict[str, Any]]:
-    """Of each row of buckets the best lengths of every number of profiles."""
-    found = []
-    for name, buckets in material.buckets.items():
-        lines = [
-            (budget["profiles"], ", ".join(map(str, budget["limits"])), percent(budget["padding_share"]), figure(budget["relative_cost"]))
-            for budget in buckets["budgets"]
-        ]
-        found.append({"name": name, "lines": lines})
-    return found
+def _buckets(name: str, found: Json) -> Json:
+    """Of a row of buckets the best lengths of every number of profiles."""
+    lines = [
+        (
+            budget["profiles"],
+            ", ".join(map(str, budget["limits"])),
+            percent(budget["padding_share"]),
+            figure(budget["relative_cost"]),
+        )
+        for budget in found["budgets"]
+    ]
+    return {"name": name, "lines": lines}

@@ -12,7 +12,7 @@ from temper.measurement.record import NotMeasured, Record, Workload
 from temper.report.formats import ABSENT
 from temper.report.page.charts import calls_over_time, distribution, shares_bar
 from temper.report.page.formats import count, figure, mebibytes, percent, signed, spread
-from temper.report.page.material import Json, Material
+from temper.report.page.material import Beside, Json, Material
 from temper.report.page.names import anchor
 from temper.report.page.precisions import colour_class, in_order
 from temper.report.page.table import Cell, ran_in, speed_of
@@ -73,14 +73,17 @@ def candidates(material: Material) -> list[Candidate]:
     """All of them, in the order of the records; the null backend last, for it shows what measuring costs."""
     every = rows(material.records, material.compared)
     ordered = sorted(material.records, key=lambda record: not material.predicts(record))
-    return [_candidate(material, record, [row for row in every if row.candidate == record.candidate]) for record in ordered]
+    return [
+        _candidate(material, record, [row for row in every if row.candidate == record.candidate]) for record in ordered
+    ]
 
 
 def _candidate(material: Material, record: Record, own: Sequence[Row]) -> Candidate:
     paired = material.paired(record.candidate)
     name = record.candidate
     ran = dict.fromkeys(found for row in own if (found := ran_in(record, row.workload)[0]) != ABSENT)
-    engine = material.manifests.get(f"{record.artifact.loads}/engine.json") if record.artifact else None
+    beside = material.beside or Beside()
+    engine = beside.engines.get(record.artifact.loads) if record.artifact else None
     return Candidate(
         name=name,
         anchor=anchor("candidate", name),
@@ -97,11 +100,7 @@ def _candidate(material: Material, record: Record, own: Sequence[Row]) -> Candid
         engine=_engine(engine),
         commands=_commands(record, engine),
         provenance=_provenance(record),
-        load_tests=[
-            test.load_test
-            for test in material.load_tests
-            if (test.row["backend"], test.row["loads"]) == (record.backend["name"], own[0].loads)
-        ],
+        load_tests=beside.tests_of.get((record.backend["name"], own[0].loads), ()),
     )
 
 
@@ -140,7 +139,11 @@ def _shown(value: float | None, form: Any, reason: str) -> Cell:
 
 
 def _timed(material: Material, record: Record, row: Row) -> Timed:
-    own, cell, baseline = record.workloads[row.workload], material.cell(record.candidate, row.workload), material.baseline
+    own, cell, baseline = (
+        record.workloads[row.workload],
+        material.cell(record.candidate, row.workload),
+        material.baseline,
+    )
     if isinstance(own, NotMeasured):
         nothing = Markup("")
         return Timed(row.workload, own.reason, ABSENT, "", (), (), nothing, nothing, (), (), "")
@@ -201,7 +204,9 @@ def _figures(own: Workload, cell: Json) -> list[tuple[str, str, str, str]]:
         found.append((f"p{name}, ms", ABSENT, ABSENT, reason))
     mean = figure(sum(beside) / len(beside)) if beside else ABSENT
     found.append(("mean, ms", figure(own.latency_mean_ms), mean, ""))
-    found.append(("alone, median, ms", figure(own.alone_median_ms), ABSENT, f"{own.alone_calls:,} calls in a process of its own"))
+    found.append(
+        ("alone, median, ms", figure(own.alone_median_ms), ABSENT, f"{own.alone_calls:,} calls in a process of its own")
+    )
     if own.device_time_ms is not None:
         found.append(("on the device, ms", figure(own.device_time_ms), ABSENT, "by its own clock, without copies"))
     best = f"{cell['throughput_callers']} callers at once" if "throughput_callers" in cell else ""
@@ -247,7 +252,10 @@ def _engine(manifest: Json | None) -> Json | None:
     facts = [
         ("built by", f"{manifest.get('library')} {manifest.get('library_version')}"),
         ("took", f"{figure(manifest['build_seconds'])} s" if manifest.get("build_seconds") else ABSENT),
-        ("layers", ", ".join(f"{number} {name}" for name, number in (manifest.get("layers_by_precision") or {}).items())),
+        (
+            "layers",
+            ", ".join(f"{number} {name}" for name, number in (manifest.get("layers_by_precision") or {}).items()),
+        ),
         ("precisions confirmed", str(manifest.get("confirmation", ABSENT))),
     ]
     return {"profiles": profiles, "facts": facts}
@@ -269,9 +277,14 @@ def _commands(record: Record, engine: Json | None) -> list[tuple[str, str]]:
 
 def _provenance(record: Record) -> list[tuple[str, str]]:
     artifact = record.artifact
-    options = ", ".join(f"{key} {_plain(value)}" for key, value in sorted((record.backend.get("options") or {}).items()))
+    options = ", ".join(
+        f"{key} {_plain(value)}" for key, value in sorted((record.backend.get("options") or {}).items())
+    )
     found = [
-        ("backend", f"{record.backend['name']} (runner {record.backend['runner']}, {record.backend.get('library_version')})"),
+        (
+            "backend",
+            f"{record.backend['name']} (runner {record.backend['runner']}, {record.backend.get('library_version')})",
+        ),
         ("options", options or ABSENT),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
         ("seed", str(record.seed)),

@@ -17,7 +17,14 @@ from temper.report.page.svg import Scale, dots, drawing, path, tag, together
 NARROW = 560  # a drawing narrower than this has a phone's labels
 _LABEL_PX = 6.4  # of a letter, at the size of labels
 _BINS = 64
-_SIDES = ((11, -8, ""), (-11, -8, "end"), (11, 17, ""), (-11, 17, "end"), (0, -13, "middle"), (0, 22, "middle"))  # of a label
+_SIDES = (
+    (11, -8, ""),
+    (-11, -8, "end"),
+    (11, 17, ""),
+    (-11, 17, "end"),
+    (0, -13, "middle"),
+    (0, 22, "middle"),
+)  # of a label
 _FARTHER = tuple((dx, dy, side) for dy in (-28, 38, -44, 54, -60) for dx, side in ((0, "middle"), (6, "end"), (-6, "")))
 _DOTS = 260  # calls that are drawn of one side; of more each stands for the slowest of several
 
@@ -55,7 +62,9 @@ def trade_off(
     x, y = _speed_scale(marks, told, left, right), _points_scale(marks, budget, bottom, top)
     parts = [
         tag("rect", x=left, y=y(-budget), width=right - left, height=bottom - y(-budget), class_="beyond"),
-        tag("rect", x=x(1 - told), y=top, width=max(1.0, x(1 + told) - x(1 - told)), height=bottom - top, class_="noise"),
+        tag(
+            "rect", x=x(1 - told), y=top, width=max(1.0, x(1 + told) - x(1 - told)), height=bottom - top, class_="noise"
+        ),
         *_grid(x, y, left, right, top, bottom),
         tag("line", x1=left, x2=right, y1=y(-budget), y2=y(-budget), class_="budget"),
         tag("text", f"budget: −{budget:g} points", x=right - 4, y=y(-budget) + 13, class_="small end warn"),
@@ -119,7 +128,7 @@ def _drawn_mark(mark: Mark, x: Scale, y: Scale) -> Markup:
         tag("path", d=f"M{at[0]:.1f} {y(mark.points[1]):.1f}V{y(mark.points[2]):.1f}", class_="whisker"),
     ]
     if below:  # its place is farther down
-        shape = shape[:1] + [tag("path", d=f"M{at[0] - 6:.1f} {at[1] - 9:.1f}h12l-6 9z", class_="dot")]
+        shape = [shape[0], tag("path", d=f"M{at[0] - 6:.1f} {at[1] - 9:.1f}h12l-6 9z", class_="dot")]
     else:
         if mark.front:
             shape.append(tag("circle", cx=at[0], cy=at[1], r=9.0, class_="front"))
@@ -156,7 +165,11 @@ def _labels(
     places = {mark.name: (x(mark.speed[0]), y(mark.points[0])) for mark in marks} | {baseline: (x(1), y(0))}
     ordered = [mark.name for mark in sorted(marks, key=lambda mark: (not mark.chosen, not mark.front, -mark.speed[0]))]
     chosen = {mark.name for mark in marks if mark.chosen}
-    ordered = [*(name for name in ordered if name in chosen), baseline, *(name for name in ordered if name not in chosen)]
+    ordered = [
+        *(name for name in ordered if name in chosen),
+        baseline,
+        *(name for name in ordered if name not in chosen),
+    ]
     taken: list[Box] = [(px - 6, py - 6, px + 6, py + 6) for px, py in places.values()]
     found = []
     for name in ordered if every else ordered[: len(chosen) + 1]:
@@ -185,7 +198,11 @@ def ratio_bar(speed: tuple[float, float, float], scale: tuple[float, float]) -> 
     return tag(
         "svg",
         tag("rect", x=min(one, value), y=3.0, width=max(abs(value - one), 1.0), height=8.0, class_="bar"),
-        tag("path", d=f"M{x(speed[1]):.1f} 7H{x(speed[2]):.1f}M{x(speed[1]):.1f} 4v6M{x(speed[2]):.1f} 4v6", class_="whisker"),
+        tag(
+            "path",
+            d=f"M{x(speed[1]):.1f} 7H{x(speed[2]):.1f}M{x(speed[1]):.1f} 4v6M{x(speed[2]):.1f} 4v6",
+            class_="whisker",
+        ),
         tag("line", x1=one, x2=one, y1=0, y2=14, class_="one"),
         class_=f"ratio {'faster' if speed[0] >= 1 else 'slower'}",
         viewBox="0 0 120 14",
@@ -200,9 +217,7 @@ def _density(latencies: Sequence[float], x: Scale, base: float, height: float) -
     bins, ratio = [0] * _BINS, math.log(x.high / x.low)
     for value in latencies:
         bins[min(_BINS - 1, max(0, int(_BINS * math.log(value / x.low) / ratio)))] += 1
-    smooth = [
-        (bins[max(at - 1, 0)] + 2 * bins[at] + bins[min(at + 1, _BINS - 1)]) / 4 for at in range(_BINS)
-    ]
+    smooth = [(bins[max(at - 1, 0)] + 2 * bins[at] + bins[min(at + 1, _BINS - 1)]) / 4 for at in range(_BINS)]
     most, step = max(smooth), (x.end - x.start) / _BINS
     tops = [(x.start + step * (at + 0.5), base - height * value / most) for at, value in enumerate(smooth)]
     return path([(x.start, base), *tops, (x.end, base)], close=True)
@@ -221,10 +236,7 @@ def distribution(own: Workload, *, name: str, baseline: str, width: float = 460,
     base = height - 34
     parts = [
         *(tag("line", x1=x(value), x2=x(value), y1=8, y2=base, class_="grid") for value in x.ticks(6)),
-        *(
-            tag("text", _milliseconds(value), x=x(value), y=base + 15, class_="small middle")
-            for value in x.ticks(6)
-        ),
+        *(tag("text", _milliseconds(value), x=x(value), y=base + 15, class_="small middle") for value in x.ticks(6)),
         tag("text", "ms per call, logarithmic", x=width / 2, y=height - 4, class_="small middle"),
     ]
     for latencies, kind in ((others, "theirs"), (own.latencies_ms, "own")):
@@ -273,7 +285,9 @@ def calls_over_time(own: Workload, *, name: str, baseline: str, width: float = 4
         along = Scale(0, max(len(blocks) - 1, 1), 48.0, width - 14)
         line = path([(along(at), y(value)) for at, value in enumerate(blocks)])
         parts.append(tag("path", d=line, class_=f"turns {kind}"))
-    parts.append(tag("text", f"{len(own.latencies_ms):,} calls in turns →", x=width / 2, y=height - 4, class_="small middle"))
+    parts.append(
+        tag("text", f"{len(own.latencies_ms):,} calls in turns →", x=width / 2, y=height - 4, class_="small middle")
+    )
     parts.append(_turned("ms", 10.0, (height - 34) / 2 + 4))
     return drawing(width, height, *parts, label=f"Calls of {name} and {baseline} over time, in milliseconds")
 
@@ -289,11 +303,20 @@ def shares_bar(shares: Mapping[str, float], *, label: str) -> Markup:
     total, parts, x = sum(shares.values()), [], 0.0
     for name, value in in_order(shares):
         wide = 460 * value / total
-        inside = tag("text", f"{name}", x=x + wide / 2, y=15, class_="small middle on-bar") if wide > 9 * len(name) else Markup("")
+        inside = (
+            tag("text", f"{name}", x=x + wide / 2, y=15, class_="small middle on-bar")
+            if wide > 9 * len(name)
+            else Markup("")
+        )
         parts.append(
             tag(
                 "g",
-                tag("title", f"{name}: {figure(value)} of {figure(total)}" if total > 1.001 else f"{name}: {figure(100 * value)} %"),
+                tag(
+                    "title",
+                    f"{name}: {figure(value)} of {figure(total)}"
+                    if total > 1.001
+                    else f"{name}: {figure(100 * value)} %",
+                ),
                 tag("rect", x=x, y=1, width=max(wide - 1, 0.5), height=20, rx=2, class_=f"part {colour_class(name)}"),
                 inside,
             )
@@ -302,7 +325,9 @@ def shares_bar(shares: Mapping[str, float], *, label: str) -> Markup:
     return drawing(460, 22, *parts, label=label, class_="chart shares")
 
 
-def load_curve(points: Sequence[tuple[float, float, bool]], *, bound_ms: float | None, percentile: str, label: str) -> Markup:
+def load_curve(
+    points: Sequence[tuple[float, float, bool]], *, bound_ms: float | None, percentile: str, label: str
+) -> Markup:
     """Latency against the rate of arrivals, one mark for each run of the search: held the bound, or did not.
 
     Args:
@@ -335,7 +360,9 @@ def load_curve(points: Sequence[tuple[float, float, bool]], *, bound_ms: float |
         said = f"{figure(rate)} per s: {percentile} {figure(latency)} ms, {'VALID' if valid else 'INVALID'}"
         parts.append(
             tag(
-                "g", tag("title", said), tag("circle", cx=x(rate), cy=y(latency), r=4.0, class_=f"run {'valid' if valid else 'invalid'}")
+                "g",
+                tag("title", said),
+                tag("circle", cx=x(rate), cy=y(latency), r=4.0, class_=f"run {'valid' if valid else 'invalid'}"),
             )
         )
     parts.append(tag("text", "samples asked for per second →", x=width / 2, y=height - 4, class_="small middle"))
@@ -359,12 +386,24 @@ def layer_bars(layers: Sequence[Mapping[str, Any]], *, label: str, most: int = 2
         loss, gain = (minus(f"{each[key]:.4f}") for key in ("loss", "gain"))
         said = f"{each['name']}: quantised alone it loses {loss}, left out it gains {gain}"
         bars = [
-            tag("rect", x=min(x(0), x(each[key])), y=top + shift, width=max(abs(x(each[key]) - x(0)), 0.5), height=5, class_=kind)
+            tag(
+                "rect",
+                x=min(x(0), x(each[key])),
+                y=top + shift,
+                width=max(abs(x(each[key]) - x(0)), 0.5),
+                height=5,
+                class_=kind,
+            )
             for key, shift, kind in (("loss", 1, "density theirs"), ("gain", 7, "density own"))
         ]
         kept = " strong" if each["kept"] else ""
         parts.append(
-            tag("g", tag("title", said), *bars, tag("text", name, x=left - 8, y=top + 11, class_=f"small end mono{kept}"))
+            tag(
+                "g",
+                tag("title", said),
+                *bars,
+                tag("text", name, x=left - 8, y=top + 11, class_=f"small end mono{kept}"),
+            )
         )
     return drawing(width, height, together(parts), label=label)
 

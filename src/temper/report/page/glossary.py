@@ -5,7 +5,8 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
         "times as fast (×)",
         "The baseline's latency over the candidate's. Both take turns on the same inputs in one process, so that whatever slows "
         "the machine slows both. Above 1 is faster.",
-        "ratio of medians (of means where calls differ in size); bootstrap over blocks with expanded percentiles, Efron and Tibshirani 1993, Hesterberg 2015",
+        "ratio of medians (of means where calls differ in size); bootstrap over blocks with expanded percentiles, Efron and "
+        "Tibshirani 1993, Hesterberg 2015",
     ),
     ("95 % interval", "What the true figure lies in, 19 times out of 20, by the calls or rows that were measured.", ""),
     (
@@ -42,7 +43,11 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
     ),
     ("McNemar p", "How often as many flips in one direction come by chance.", "exact conditional test, McNemar 1947"),
     ("confidence", "The probability that the model gives its own answer.", "softmax of the logits"),
-    ("p50, p95, p99", "Of a hundred calls, so many took no longer. p50 is the median.", "nearest rank, Hyndman and Fan 1996, definition 1"),
+    (
+        "p50, p95, p99",
+        "Of a hundred calls, so many took no longer. p50 is the median.",
+        "nearest rank, Hyndman and Fan 1996, definition 1",
+    ),
     (
         "latency",
         "From arrays in the host's memory to logits in the host's memory, copies included.",

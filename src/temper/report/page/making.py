@@ -47,7 +47,10 @@ def machine_line(records: Sequence[Record]) -> str:
 def machine_facts(records: Sequence[Record]) -> Facts:
     """The machine and what was seen of it before and after each candidate."""
     first = records[0].machine
-    found = [("machine", machine_line(records)), ("system", f"{first.get('system', '')} {first.get('architecture', '')}")]
+    found = [
+        ("machine", machine_line(records)),
+        ("system", f"{first.get('system', '')} {first.get('architecture', '')}"),
+    ]
     drivers = dict.fromkeys(f"{gpu['name']}, driver {gpu['driver']}" for record in records for gpu in record.gpus)
     found += [("GPU", each) for each in drivers]
     loads = [
@@ -69,7 +72,9 @@ def machine_facts(records: Sequence[Record]) -> Facts:
     ]
     if watched:
         shares = [each.others_share for each in watched if each.others_share is not None]
-        found.append(("others on the machine", f"up to {percent(max(shares))} of its processors" if shares else "not known"))
+        found.append(
+            ("others on the machine", f"up to {percent(max(shares))} of its processors" if shares else "not known")
+        )
         found.append(("turns taken again", count(sum(each.dropped_turns for each in watched))))
         found.append(("waited for quiet", f"{figure(sum(each.waited_s for each in watched))} s"))
     return [(name, value) for name, value in found if value.strip()]
@@ -81,7 +86,13 @@ def measurement_facts(records: Sequence[Record]) -> Facts:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(map(_plain, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        ", ".join(map(_plain, value))
+        if isinstance(value, list)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def versions(records: Sequence[Record]) -> Facts:
@@ -137,7 +148,7 @@ def job_graph(material: Material) -> Markup:
     """Kinds of jobs from data to report with how many there are of each, and which reads what of which; '' without jobs."""
     by_rule: dict[str, list[Any]] = {}
     made_by: dict[str, str] = {}
-    for job in material.jobs.values():
+    for job in (material.beside.jobs if material.beside else {}).values():
         by_rule.setdefault(str(job["rule"]), []).append(job)
         made_by |= dict.fromkeys(job.get("outputs", {}), str(job["rule"]))
     if "report" not in by_rule or not any(job.get("inputs") for jobs in by_rule.values() for job in jobs):
@@ -154,9 +165,7 @@ def job_graph(material: Material) -> Markup:
     for rule, _ in shown:
         depth[rule] = max((depth[one] + 1 for one, other in edges if other == rule and one in depth), default=0)
     needed = {
-        (one, other)
-        for one, other in edges
-        if one in depth and other in depth and not _is_implied(one, other, edges)
+        (one, other) for one, other in edges if one in depth and other in depth and not _is_implied(one, other, edges)
     }
     columns: dict[int, list[str]] = {}
     for rule, _ in shown:
@@ -179,11 +188,29 @@ def job_graph(material: Material) -> Markup:
     for rule, (x, y) in at.items():
         parts += [
             tag("rect", x=x, y=y, width=wide, height=40, rx=7, class_="job"),
-            tag("text", titles[rule] if len(titles[rule]) < 17 else titles[rule][:15] + "…", x=x + wide / 2, y=y + 17, class_="small middle strong"),
-            tag("text", f"{len(by_rule[rule])} job{'s' if len(by_rule[rule]) > 1 else ''}", x=x + wide / 2, y=y + 32, class_="small middle"),
+            tag(
+                "text",
+                titles[rule] if len(titles[rule]) < 17 else titles[rule][:15] + "…",
+                x=x + wide / 2,
+                y=y + 17,
+                class_="small middle strong",
+            ),
+            tag(
+                "text",
+                f"{len(by_rule[rule])} job{'s' if len(by_rule[rule]) > 1 else ''}",
+                x=x + wide / 2,
+                y=y + 32,
+                class_="small middle",
+            ),
         ]
     said = "Jobs: " + ", ".join(f"{len(by_rule[rule])} {title}" for rule, title in shown)
-    return drawing(16 + width * len(columns) - (width - wide), 16 + tall * rows - (tall - 40), *parts, label=said, class_="chart graph")
+    return drawing(
+        16 + width * len(columns) - (width - wide),
+        16 + tall * rows - (tall - 40),
+        *parts,
+        label=said,
+        class_="chart graph",
+    )
 
 
 def _is_implied(one: str, other: str, edges: set[tuple[str, str]]) -> bool:

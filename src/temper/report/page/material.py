@@ -4,19 +4,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from temper.load_test.record import LoadTestRecord
 from temper.measurement.record import Record
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class TestRows:
+class AskedRows:
     """What the model was asked, by number of the test row from 0; a picture is the content of a PNG file."""
 
-    __test__ = False  # no test of pytest's
     texts: Sequence[str] = ()
     pictures: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside a study's measurements, as the page shows it (temper/report/page/beside.py).
+
+    load_tests: the table of load tests and their curves; None where there are none.
+    tests_of: names of load tests by backend and by what they load.
+    searches: of each search the picture of its layers, and its trials.
+    buckets: of each row of buckets its lengths.
+    engines: manifests of engines by what a candidate loads.
+    jobs: job records by name, as 'measure/ort-fp32'.
+    """
+
+    load_tests: Json | None = None
+    tests_of: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    searches: Sequence[Json] = ()
+    buckets: Sequence[Json] = ()
+    engines: Mapping[str, Json] = field(default_factory=dict)
+    jobs: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,30 +47,20 @@ class Material:
     decision: decision.json's content.
     rows: the test rows; None where they are not beside the records.
     why_no_rows: why not, where not.
-    load_tests: by name, in order.
-    searches: search.json's content by row.
-    buckets: content of buckets' files by row.
-    manifests: manifests of artifacts by their place below artifacts/.
-    jobs: job records by name, as 'measure/ort-fp32'.
     changes: what is another than in an earlier state, temper.comparison.changes.
     withdrawn: notes on figures that were withdrawn.
-    beside: whether what lies beside the records was looked for; the report's rule does not.
+    beside: what lies beside the records; None where it was not looked for, as by the report's rule.
     """
 
     study: str
     records: Sequence[Record]
     compared: Json
     decision: Json
-    rows: TestRows | None = None
+    rows: AskedRows | None = None
     why_no_rows: str = ""
-    load_tests: Sequence[LoadTestRecord] = ()
-    searches: Mapping[str, Json] = field(default_factory=dict)
-    buckets: Mapping[str, Json] = field(default_factory=dict)
-    manifests: Mapping[str, Json] = field(default_factory=dict)
-    jobs: Mapping[str, Json] = field(default_factory=dict)
     changes: Any = None
     withdrawn: Sequence[str] = ()
-    beside: bool = False
+    beside: Beside | None = None
 
     @property
     def baseline(self) -> str:
@@ -81,4 +89,4 @@ class Material:
 
     def predicts(self, record: Record) -> bool:
         """Whether it is a candidate: the null backend answers nothing and shows what measuring costs."""
-        return record.backend["runner"] != "null"
+        return str(record.backend["runner"]) != "null"

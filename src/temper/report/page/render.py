@@ -4,7 +4,6 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,7 +15,6 @@ from temper.report.formats import ABSENT, centre
 from temper.report.notes import first_notes, notes
 from temper.report.observations import observe
 from temper.report.page import formats
-from temper.report.page.beside import bucket_tables, load_tests, searches
 from temper.report.page.candidates import candidates
 from temper.report.page.charts import Mark, figure_said, trade_off
 from temper.report.page.flips import flips
@@ -30,21 +28,12 @@ from temper.report.page.making import (
     notes_by_kind,
     versions,
 )
-from temper.report.page.material import Material
+from temper.report.page.material import Beside, Material
 from temper.report.page.names import anchor
 from temper.report.page.precisions import colour_class, in_order, narrowest
 from temper.report.page.table import ACCURACY_WORDS, points_of, speed_of, table
+from temper.report.page.templates import TEMPLATES
 from temper.report.tables import Row, rows
-
-TEMPLATES = Path(__file__).parent / "templates"
-
-
-def templates_digest() -> str:
-    """SHA-256 over the templates, the style sheet and the script: the digest of the code does not see them."""
-    whole = hashlib.sha256()
-    for file in sorted(TEMPLATES.iterdir()):
-        whole.update(f"{file.name}\0".encode() + file.read_bytes())
-    return whole.hexdigest()[:16]
 
 
 @cache
@@ -71,12 +60,16 @@ def page(template: str, title: str, **content: Any) -> str:
     """
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return _environment().get_template(template).render(
-        title=title,
-        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-        **content,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            title=title,
+            style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+            script=Markup(script),
+            policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+            **content,
+        )
     )
 
 
@@ -84,7 +77,9 @@ def report_page(material: Material) -> str:
     """The report of a study as one HTML file; equal records give equal bytes."""
     every = rows(material.records, material.compared)
     found = notes(material.records, material.compared, material.decision)
-    workloads = [_workload(material, name, [row for row in every if row.workload == name]) for name in material.workloads]
+    workloads = [
+        _workload(material, name, [row for row in every if row.workload == name]) for name in material.workloads
+    ]
     return page(
         "report.html.j2",
         f"{material.study}: report",
@@ -102,10 +97,8 @@ def report_page(material: Material) -> str:
         candidates=candidates(material),
         flips=flips(material),
         why_no_rows=material.why_no_rows,
-        load_tests=load_tests(material),
-        searches=searches(material),
-        buckets=bucket_tables(material),
-        beside=material.beside,
+        beside=material.beside or Beside(),
+        looked_beside=material.beside is not None,
         changes=material.changes,
         observations=observe(material.records, material.compared, material.decision),
         notes=notes_by_kind(material),
@@ -177,7 +170,9 @@ def _chosen(material: Material, name: str, decided: Mapping[str, Any], every: Se
         "latency": formats.figure(row.latency_mean_ms if row.real_lengths else row.latency_p50_ms),
         "latency_name": "mean" if row.real_lengths else "p50",
         "accuracy": "" if row.accuracy is None else f"{100 * row.accuracy:.2f} %",
-        "points": "" if points is None else f"{formats.signed(points[0])} points {formats.spread(points[1], points[2], 'signed')}",
+        "points": ""
+        if points is None
+        else f"{formats.signed(points[0])} points {formats.spread(points[1], points[2], 'signed')}",
         "budget_word": ACCURACY_WORDS.get(row.accuracy_verdict or "", ""),
         "verdict": row.accuracy_verdict,
         "memory": formats.mebibytes(row.gpu_peak_mib if row.gpu_peak_mib is not None else row.peak_rss_mib),
@@ -194,8 +189,20 @@ def _marks(material: Material, workload: str, every: Sequence[Row]) -> list[Mark
         if row.candidate == material.baseline or speed is None or points is None or not material.predicts(record):
             continue
         cell = material.cell(row.candidate, workload)
-        latency = formats.figure(centre({"latency_mean_ms": row.latency_mean_ms, "real_lengths": row.real_lengths, "latency_p50_ms": row.latency_p50_ms}))
-        said = [row.candidate, *figure_said(speed, points), f"{latency} ms, {row.executed_products or 'precision not told'}"]
+        latency = formats.figure(
+            centre(
+                {
+                    "latency_mean_ms": row.latency_mean_ms,
+                    "real_lengths": row.real_lengths,
+                    "latency_p50_ms": row.latency_p50_ms,
+                }
+            )
+        )
+        said = [
+            row.candidate,
+            *figure_said(speed, points),
+            f"{latency} ms, {row.executed_products or 'precision not told'}",
+        ]
         said += [f"{row.latency_verdict}, {ACCURACY_WORDS.get(row.accuracy_verdict or '', '')}"]
         said += ["chosen"] if decided.get("chosen") == row.candidate else []
         said += [f"does not hold: {cell['why_not']}"] if not cell["holds"] else []

@@ -1,18 +1,26 @@
 """Where a page's material comes from: the files of the report's rule, a study's folder, a folder of filed records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from temper.buckets.record import read_buckets
+from temper.comparison.changes import Changes
 from temper.errors import ArtifactError
 from temper.load_test.record import LoadTestRecord, read_load_test
+from temper.measurement.record import Record
+from temper.measurement.remeasurements import read_remeasurements, settled
+from temper.prediction.finished import Finished, read_finished
 from temper.quantization.record import read_search
 from temper.report.decision import decide
 from temper.report.filed import read_filed_study
-from temper.report.page.material import Material
 from temper.report.packed import JOBS, MANIFESTS, Packed
+from temper.report.page.asked_rows import read_asked_rows
+from temper.report.page.beside import beside
+from temper.report.page.flips import flipped_rows
+from temper.report.page.material import Material
+from temper.tracking.job_record import FOLDER, read_job_record
 
 FILED_HAS_NO_ROWS = "The rows themselves are not filed with the records: numbers stand for them."
 Json = dict[str, Any]
@@ -33,12 +41,16 @@ def buckets_in(folder: Path) -> dict[str, Json]:
     return {path.stem: read_buckets(path) for path in sorted(folder.glob("*.json"))}
 
 
-def manifests_in(folder: Path) -> dict[str, Json]:
-    """Manifests of engines below artifacts/, by their place there."""
+def engines_in(folder: Path) -> dict[str, Json]:
+    """Manifests of engines by what a candidate loads, as 'engines/fp16'.
+
+    Args:
+        folder: artifacts/ of a study.
+    """
     found = {}
     for path in sorted(folder.glob("engines/*/engine.json")):
         try:
-            found[path.relative_to(folder).as_posix()] = json.loads(path.read_text(encoding="utf-8"))
+            found[f"engines/{path.parent.name}"] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ArtifactError(
                 asked=f"show how the engine {path.parent.name} was built",
@@ -49,11 +61,12 @@ def manifests_in(folder: Path) -> dict[str, Json]:
     return found
 
 
-def filed_material(folder: Path) -> Material:
+def filed_material(folder: Path, changes: Changes | None = None) -> Material:
     """A filed study: all of it but the test rows.
 
     Args:
         folder: results/<machine>/<study>/.
+        changes: what is another than in an earlier state.
 
     Raises:
         ArtifactError: as `read_filed_study`; or what lies beside the records was altered.
@@ -68,15 +81,55 @@ def filed_material(folder: Path) -> Material:
         compared=study.compared,
         decision=decide(study.records, study.compared),
         why_no_rows=FILED_HAS_NO_ROWS,
-        load_tests=load_tests_in(folder / "load_tests"),
-        searches=searches_in(folder / "searches"),
-        buckets=buckets_in(folder / "buckets"),
-        manifests=_manifests(packed),
-        jobs=packed.documents(JOBS),
+        changes=changes,
         withdrawn=noted,
-        beside=True,
+        beside=beside(
+            load_tests=load_tests_in(folder / "load_tests"),
+            searches=searches_in(folder / "searches"),
+            buckets=buckets_in(folder / "buckets"),
+            engines=_engines(packed),
+            jobs=packed.documents(JOBS),
+        ),
     )
 
 
-def _manifests(packed: Packed) -> Mapping[str, Json]:
-    return {name: found for name, found in packed.documents(MANIFESTS).items() if name.endswith("engine.json")}
+def _engines(packed: Packed) -> Mapping[str, Json]:
+    found = packed.documents(MANIFESTS)
+    return {name.removesuffix("/engine.json"): own for name, own in found.items() if name.endswith("/engine.json")}
+
+
+def study_material(changes: Callable[[Finished, list[Record]], Changes | None]) -> Material:
+    """The study in the working directory, as its last report has it, with its test rows and what lies beside.
+
+    Args:
+        changes: called with its report and records, what is another than in an earlier state.
+
+    Raises:
+        DataError: it has no report.
+        ArtifactError: its report or a record was altered since, or other rules than this version's made it.
+    """
+    finished = read_finished("show the report of this study as a page")
+    records = settled(
+        [finished.record(name) for name in finished.candidates], read_remeasurements("artifacts/remeasurements.json")
+    )
+    wanted = flipped_rows(finished.comparison)
+    has_rows = Path("data/prepared/test.parquet").is_file()
+    return Material(
+        study=finished.comparison["study"],
+        records=records,
+        compared=finished.comparison,
+        decision=finished.decision,
+        rows=read_asked_rows("data/prepared", wanted) if has_rows else None,
+        why_no_rows="" if has_rows else "data/prepared/test.parquet is not here: numbers stand for the rows.",
+        changes=changes(finished, records),
+        beside=beside(
+            load_tests=load_tests_in(Path("artifacts/load_tests")),
+            searches=searches_in(Path("artifacts/searches")),
+            buckets=buckets_in(Path("artifacts/buckets")),
+            engines=engines_in(Path("artifacts")),
+            jobs={
+                path.relative_to(FOLDER).with_suffix("").as_posix(): vars(read_job_record(path))
+                for path in sorted(Path(FOLDER).rglob("*.json"))
+            },
+        ),
+    )

@@ -16,6 +16,7 @@ from temper.report.page.precisions import colour_class, executed, in_order, narr
 from temper.report.tables import Row, rows
 
 Value = float | str | None
+NO_BAR = Markup("")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Cell:
     text: str
     value: Value
     said: str = ""
-    bar: Markup = Markup("")
+    bar: Markup = NO_BAR
     small: str = ""  # an interval behind the figure
     tone: str = ""  # class: good, bad, unsure
     href: str = ""
@@ -85,16 +86,32 @@ def columns(material: Material, workload: str, every: Sequence[Row]) -> list[Col
     budget = material.compared["analysis"]["accuracy_budget_points"]
     found = [
         Column("candidate", "candidate", "a row of candidates: what is loaded, and by which backend", True, True),
-        Column("ran", "ran in", "precisions in which matrix products and convolutions were executed, most first", True, True),
+        Column(
+            "ran",
+            "ran in",
+            "precisions in which matrix products and convolutions were executed, most first",
+            True,
+            True,
+        ),
         Column("speed", f"× {material.baseline}", "times as fast as the baseline, with a 95 % interval", True),
         Column(
             "latency",
             "mean, ms" if real else "p50, ms",
-            "mean latency: the calls differ in size" if real else "median latency of a call, host arrays to host logits",
+            "mean latency: the calls differ in size"
+            if real
+            else "median latency of a call, host arrays to host logits",
             True,
         ),
-        Column("points", "accuracy, points", "accuracy minus the baseline's on the same rows, with a 95 % interval", True),
-        Column("verdict", "verdict", f"of the latency, and of the accuracy against a budget of {budget:g} points", True, True),
+        Column(
+            "points", "accuracy, points", "accuracy minus the baseline's on the same rows, with a 95 % interval", True
+        ),
+        Column(
+            "verdict",
+            "verdict",
+            f"of the latency, and of the accuracy against a budget of {budget:g} points",
+            True,
+            True,
+        ),
         Column("flips", "flips", "test rows with another label than the baseline's"),
         Column("accuracy", "accuracy, %", "of the whole test split"),
         *(Column(f"p{p}", f"p{p}, ms", f"percentile {p} of the latency") for p in percentiles),
@@ -143,7 +160,7 @@ def _lines(material: Material, workload: str, every: Sequence[Row]) -> list[Line
     speeds = [found for row in every if material.predicts(material.record(row.candidate)) and (found := speed_of(row))]
     scale = (min([0.95, *(each[1] for each in speeds)]), max([1.05, *(each[2] for each in speeds)]))
     decided = material.decision["workloads"].get(workload, {})
-    found = [
+    lines = [
         Line(
             row.candidate,
             _cells(material, row, scale),
@@ -153,7 +170,7 @@ def _lines(material: Material, workload: str, every: Sequence[Row]) -> list[Line
         for row in every
         if material.predicts(material.record(row.candidate))
     ]
-    return sorted(found, key=lambda line: -(_float(line.cells["speed"].value) or 0.0))
+    return sorted(lines, key=lambda line: -(_float(line.cells["speed"].value) or 0.0))
 
 
 def _float(value: Value) -> float | None:

@@ -28,17 +28,19 @@
   const tip = document.getElementById("tip");
   all("[title]").forEach((each) => { each.dataset.tip = each.title; each.removeAttribute("title"); });
   all("svg title").forEach((each) => { each.parentElement.dataset.tip = each.textContent; each.remove(); });
+  let shown = null;
   const show = (on) => {
-    tip.textContent = on.dataset.tip; tip.hidden = false;
+    shown = on; tip.textContent = on.dataset.tip; tip.hidden = false;
     const box = on.getBoundingClientRect(), own = tip.getBoundingClientRect();
     const left = Math.min(Math.max(8, box.left + box.width / 2 - own.width / 2), innerWidth - own.width - 8);
     const above = box.top - own.height - 8;
     tip.style.left = `${left}px`; tip.style.top = `${above > 4 ? above : box.bottom + 8}px`;
   };
-  const hide = () => { tip.hidden = true; };
+  const hide = () => { tip.hidden = true; shown = null; };
   const over = (event) => { const on = event.target.closest && event.target.closest("[data-tip]"); if (on && on.dataset.tip) show(on); else hide(); };
   document.addEventListener("pointerover", over); document.addEventListener("focusin", over); document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { passive: true }); document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  // the keyboard's own step scrolls the page: its box goes along
+  document.addEventListener("scroll", () => { if (shown && shown.contains(document.activeElement)) show(shown); else hide(); }, { passive: true, capture: true }); document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // tables: sort, filter, columns, CSV
   const value = (row, key) => { const cell = row.querySelector(`[data-key="${key}"]`); return cell ? cell.dataset.value : ""; };

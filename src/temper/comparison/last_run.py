@@ -1,0 +1,113 @@
+"""An earlier state that a report is held against: an experiment, a commit, a folder; without a name the last committed run."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temper.comparison.changes import Changes, changes
+from temper.comparison.experiments import Experiment, read_experiment, read_experiments
+from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
+from temper.errors import ExperimentError
+from temper.measurement.record import Record, read_record
+from temper.params_file import load_params
+from temper.prediction.finished import REPORT, Finished
+from temper.report.decision import decide
+from temper.report.filed import read_filed_study
+
+MEASUREMENTS = "artifacts/measurements/"
+LOOKED_AT = 20  # commits of dvc.lock: where none of them has other records, there is no last run
+Json = Mapping[str, Any]
+State = tuple[Experiment, Json]  # a state of the study and its decision
+
+
+def _filed(folder: Path) -> State:
+    study = read_filed_study(folder)
+    records = {record.candidate: record for record in study.records}
+    name = "/".join(folder.resolve().parts[-2:])
+    return Experiment(name, study.params, records, study.compared, None), decide(study.records, study.compared)
+
+
+def _of_folder(folder: Path) -> State:
+    """A filed folder, or another study's with its artifacts."""
+    if (folder / "records.json").is_file():
+        return _filed(folder)
+    report = folder / REPORT
+    if not (folder / "params.yaml").is_file() or not (report / "comparison.json").is_file():
+        raise ExperimentError(
+            asked=f"hold this report against {folder}",
+            happened="it holds neither filed records (records.json) nor a study with a report",
+            spoiled="nothing was written",
+            fix="name results/<machine>/<study>, or a study's folder that was run to its end",
+        )
+    compared = json.loads((report / "comparison.json").read_text(encoding="utf-8"))
+    decision = json.loads((report / "decision.json").read_text(encoding="utf-8"))
+    records = {name: read_record(folder / MEASUREMENTS / f"{name}.json") for name in compared["candidates"]}
+    return Experiment(folder.name, load_params(folder / "params.yaml"), records, compared, None), decision
+
+
+def _of_name(name: str) -> State:
+    """An experiment or a commit."""
+    (found,) = read_experiments([name])
+    if found.error is not None:
+        raise ExperimentError(
+            asked=f"hold this report against {name}",
+            happened=found.error,
+            spoiled="nothing was written",
+            fix="dvc pull or dvc fetch brings what a remote has of it; temper experiments lists others",
+        )
+    (revision,) = revisions([name])
+    return found, _decision(revision, Store())
+
+
+def _decision(revision: Revision, store: Store) -> Json:
+    file = f"{REPORT}/decision.json"
+    content = store.file(revision, file, store.outputs(revision).get(file))
+    found: Json = {} if content is None else json.loads(content)
+    return found
+
+
+def _last_committed() -> State | None:
+    """The newest committed state of the study in the working directory whose measurements are not those that lie here."""
+    here = {
+        path.as_posix(): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        for path in Path(MEASUREMENTS).glob("*.json")
+    }
+    listed = git("log", f"-{LOOKED_AT}", "--format=%H", "--", LOCK) or ""
+    store = Store()
+    for commit in listed.split():
+        revision = Revision(f"commit {commit[:7]}", commit)
+        theirs = {path: md5 for path, md5 in store.outputs(revision).items() if path.startswith(MEASUREMENTS)}
+        if theirs and theirs != here:
+            found = read_experiment(revision, store, {})
+            return None if found.error is not None else (found, _decision(revision, store))
+    return None
+
+
+def _held(now: State, then: State) -> Changes:
+    margins = [float(state[0].compared.get("analysis", {}).get("latency_margin", 0.0)) for state in (now, then)]
+    return changes(now[0], then[0], (now[1], then[1]), max(margins))
+
+
+def changes_against(finished: Finished, records: Sequence[Record], against: Path | str | None) -> Changes | None:
+    """What is another in the study of the working directory than in an earlier state of it.
+
+    Args:
+        finished: its report.
+        records: of all candidates, cells that were taken again in place.
+        against: a folder, or a name of git's or DVC's; None: the last committed run, None where there is none.
+
+    Raises:
+        ExperimentError: there is no such state, or it has no results here.
+    """
+    then = _of_folder(against) if isinstance(against, Path) else _of_name(against) if against else _last_committed()
+    if then is None:
+        return None
+    own = Experiment("now", finished.params, {each.candidate: each for each in records}, finished.comparison, None)
+    return _held((own, finished.decision), then)
+
+
+def filed_changes(folder: Path, against: Path | str) -> Changes:
+    """The same of a filed study."""
+    return _held(_filed(folder), _of_folder(against) if isinstance(against, Path) else _of_name(against))
