@@ -10,7 +10,7 @@
 # artifacts/measurements/<candidate>.json
 # artifacts/remeasurements.json        cells that did not hold, taken once more
 # artifacts/load_tests/<row>.json      rows of `load_tests:`
-# artifacts/report/                    tables, observations, comparison, decision, metrics (src/temper/report/files.py)
+# artifacts/report/                    the page, tables, observations, comparison, decision, metrics (src/temper/report/files.py)
 # artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
 
 

@@ -1,5 +1,6 @@
 """The `temper` command on the real repository and on the finished study."""
 
+import json
 import re
 import shutil
 
@@ -36,6 +37,21 @@ def test_table_prints_every_candidate_and_says_what_was_not_measured(finished):
     assert "not measured: rtx-int8: no NVIDIA GPU" in done.stdout or nvidia_gpus()
     choice_and_table = done.stdout.partition("sequence lengths")[0]
     assert max(map(len, choice_and_table.splitlines())) <= 80
+
+
+def test_report_is_a_page_of_the_rule_and_one_with_what_lies_beside(study):
+    page = (study / "artifacts/report/report.html").read_text()
+    done = study.temper("report", "--directory", str(study.folder), "--no-browser")
+    assert done.returncode == 0, done.stderr
+    assert "artifacts/pages/report.html (" in done.stdout
+    whole = (study / "artifacts/pages/report.html").read_text()
+    for each in (page, whole):
+        assert "What to serve" in each
+        assert "://" not in each
+    assert study.planned() == []  # the page of its own is no artifact
+    data = json.loads(re.search(r'id="flip-data">(.*?)</script>', page, re.DOTALL)[1])
+    assert all(row["text"] for row in data["rows"].values())
+    assert ("Buckets" in page, "Buckets" in whole) == (False, True)
 
 
 def test_run_prints_a_screen_at_most_and_none_of_snakemakes_banners(study):

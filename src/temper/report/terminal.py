@@ -177,7 +177,7 @@ def _notes(content: Content, page: str, width: int, room: int) -> Iterator[str]:
         if number >= 3 and taken > room:
             break
         yield from lines
-    yield f"the rest: {page} ({len(content['notes'])} notes)"
+    yield f"the rest: {page} ({len(content['notes'])} notes); as a page: temper report"
 
 
 def _shown(path: Path) -> str:

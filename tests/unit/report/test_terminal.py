@@ -65,7 +65,7 @@ def test_the_choice_comes_first_then_the_table_then_the_notes_then_where_the_res
     table = next(at for at, line in enumerate(lines) if line.startswith("b1 "))
     first_note = next(at for at, line in enumerate(lines) if line.startswith("· "))
     assert 0 < table < first_note
-    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\)", lines[-1])
+    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\); as a page: temper report", lines[-1])
 
 
 def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(printed):

@@ -17,6 +17,7 @@ from temper.report.page.svg import Scale, dots, drawing, path, tag, together
 NARROW = 560  # a drawing narrower than this has a phone's labels
 _LABEL_PX = 6.4  # of a letter, at the size of labels
 _BINS = 64
+_TICK_PX = 40  # between the names of two ticks
 _SIDES = (
     (11, -8, ""),
     (-11, -8, "end"),
@@ -102,12 +103,12 @@ def _points_scale(marks: Sequence[Mark], budget: float, bottom: float, top: floa
 
 
 def _grid(x: Scale, y: Scale, left: float, right: float, top: float, bottom: float) -> list[Markup]:
-    parts = []
+    parts, last = [], -math.inf
     for value in x.ticks(8):
-        parts += [
-            tag("line", x1=x(value), x2=x(value), y1=top, y2=bottom, class_="grid"),
-            tag("text", f"{value:g} ×", x=x(value), y=bottom + 15, class_="small middle"),
-        ]
+        parts.append(tag("line", x1=x(value), x2=x(value), y1=top, y2=bottom, class_="grid"))
+        if x(value) - last >= _TICK_PX:
+            parts.append(tag("text", f"{value:g} ×", x=x(value), y=bottom + 15, class_="small middle"))
+            last = x(value)
     for value in y.ticks(6):
         parts += [
             tag("line", x1=left, x2=right, y1=y(value), y2=y(value), class_="grid"),

@@ -88,7 +88,7 @@ def filed_material(folder: Path, changes: Changes | None = None) -> Material:
             searches=searches_in(folder / "searches"),
             buckets=buckets_in(folder / "buckets"),
             engines=_engines(packed),
-            jobs=packed.documents(JOBS),
+            jobs={name: packed.document(JOBS, name) for name in packed.documents(JOBS)},
         ),
     )
 

@@ -190,7 +190,9 @@ def ran_in(record: Record, workload: str) -> tuple[str, str]:
         return ABSENT, ""
     counted = sorted(ran["products_by_precision"].items(), key=lambda item: (-item[1], item[0]))
     said = ", ".join(f"{number} {name}" for name, number in counted)
-    return "+".join(name for name, _ in counted) or "no products", f"products: {said or 'none'} ({ran['source']})"
+    return "+".join(name for name, _ in counted) or "no products", f"products: {said or 'none'}" + (
+        f" ({ran['source']})" if ran.get("source") else ""
+    )
 
 
 def _cells(material: Material, row: Row, scale: tuple[float, float]) -> dict[str, Cell]:

@@ -1,0 +1,96 @@
+import pytest
+
+from temper.comparison.changes import changes
+from temper.comparison.experiments import Experiment
+from temper.comparison.last_run import changes_against, filed_changes
+from temper.errors import ExperimentError
+from temper.prediction.finished import Finished
+from temper.report.decision import decide
+from tests.filed import file_study
+from tests.records import LABELS, compared, record, workload
+
+ROWS = 200
+
+
+def fast(ratio, *, wrong=0, name="fast"):
+    """A candidate whose latency has this ratio to the baseline's, and `wrong` wrong answers of ROWS."""
+    predictions = [1 - LABELS[0]] * wrong + [LABELS[0]] * (ROWS - wrong)
+    timed = workload([2.0 * ratio] * 9, ratio=(ratio, 0.99 * ratio, 1.01 * ratio))
+    return record(name, predictions=predictions, labels=[LABELS[0]] * ROWS, workloads={"b1": timed})
+
+
+def state(name, *records, **params):
+    against = compared(records, "base")
+    return Experiment(name, params, {each.candidate: each for each in records}, against, None), decide(records, against)
+
+
+BASE = fast(1.0, name="base")
+
+
+def held(now, then):
+    return changes(now[0], then[0], (now[1], then[1]), 0.05)
+
+
+def figure(found, candidate, what):
+    return next(each for each in found.figures if (each.candidate, each.what) == (candidate, what))
+
+
+def test_the_same_twice_is_within_noise_everywhere():
+    found = held(state("now", BASE, fast(0.5)), state("then", BASE, fast(0.51)))
+    assert {each.said for each in found.figures} == {"within noise"}
+    assert (found.choices, found.settings, found.appeared, found.gone) == ([], [], [], [])
+
+
+def test_what_was_shown_to_be_another_says_which_way():
+    found = held(state("now", BASE, fast(0.5)), state("then", BASE, fast(0.8, wrong=40)))
+    speed, accuracy = figure(found, "fast", "b1"), figure(found, "fast", "accuracy")
+    assert (speed.said, speed.then, speed.now) == ("better", pytest.approx(1.25), pytest.approx(2.0))
+    assert speed.change[0] == pytest.approx(1.6)
+    assert speed.change[1] < 1.6 < speed.change[2]
+    assert (accuracy.said, accuracy.then, accuracy.now) == ("better", 80.0, 100.0)
+    assert accuracy.change[0] == pytest.approx(20.0)
+    back = held(state("now", BASE, fast(0.8, wrong=40)), state("then", BASE, fast(0.5)))
+    assert {figure(back, "fast", what).said for what in ("b1", "accuracy")} == {"worse"}
+    assert figure(back, "base", "b1").said == "within noise"
+
+
+def test_settings_candidates_and_choices_that_differ_are_named():
+    now = state("now", BASE, fast(0.5), fast(0.9, name="new"), train={"epochs": 3})
+    found = held(now, state("then", BASE, fast(1.5), fast(1.2, name="old"), train={"epochs": 2}))
+    assert found.settings == [("train.epochs", "2", "3")]
+    assert (found.appeared, found.gone) == (["new"], ["old"])
+    assert found.choices == [("b1", "base", "fast")]
+
+
+def test_what_cannot_be_compared_says_why():
+    other_rows = record("fast", workloads={"b2": workload([1.0] * 9)})
+    found = held(state("now", BASE, fast(0.5)), state("then", BASE, other_rows))
+    assert figure(found, "fast", "accuracy").said == "not compared: other test rows"
+    assert figure(found, "fast", "b1").said == "not measured then"
+    assert figure(found, "fast", "b2").said == "not measured now"
+    machine = fast(0.5).model_copy(update={"machine": {"cpu": "Another", "cores_usable": 2}})
+    elsewhere = held(state("now", BASE, fast(0.5)), state("then", BASE, machine))
+    assert figure(elsewhere, "fast", "b1").said == "not compared: another machine, baseline or inputs"
+
+
+def test_a_filed_folder_is_held_against_another(tmp_path):
+    for name, ratio in (("now", 0.5), ("then", 0.8)):
+        file_study(tmp_path / "m" / name, [BASE, fast(ratio)])
+    found = filed_changes(tmp_path / "m/now", tmp_path / "m/then")
+    assert found.name == "m/then"
+    assert figure(found, "fast", "b1").said == "better"
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    now, decision = state("now", BASE, fast(0.5))
+    finished = Finished(decision, now.compared, {}, {}, None)
+    with pytest.raises(ExperimentError) as caught:
+        changes_against(finished, list(now.records.values()), tmp_path)
+    assert "neither filed records" in caught.value.happened
+    assert "results/<machine>/<study>" in caught.value.fix
+
+
+def test_where_nothing_was_committed_there_is_no_last_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    now, decision = state("now", BASE, fast(0.5))
+    assert changes_against(Finished(decision, now.compared, {}, {}, None), list(now.records.values()), None) is None
