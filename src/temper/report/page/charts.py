@@ -61,11 +61,10 @@ def trade_off(
     """
     left, right, top, bottom = 52.0, width - 16, 14.0, height - 46
     x, y = _speed_scale(marks, told, left, right), _points_scale(marks, budget, bottom, top)
+    band = x(1 + told) - x(1 / (1 + told))
     parts = [
         tag("rect", x=left, y=y(-budget), width=right - left, height=bottom - y(-budget), class_="beyond"),
-        tag(
-            "rect", x=x(1 - told), y=top, width=max(1.0, x(1 + told) - x(1 - told)), height=bottom - top, class_="noise"
-        ),
+        tag("rect", x=x(1 / (1 + told)), y=top, width=max(1.0, band), height=bottom - top, class_="noise"),
         *_grid(x, y, left, right, top, bottom),
         tag("line", x1=left, x2=right, y1=y(-budget), y2=y(-budget), class_="budget"),
         tag("text", f"budget: −{budget:g} points", x=right - 4, y=y(-budget) + 13, class_="small end warn"),
@@ -85,7 +84,7 @@ def trade_off(
 
 
 def _speed_scale(marks: Sequence[Mark], told: float, left: float, right: float) -> Scale:
-    low = min([1 - told, *(mark.speed[1] for mark in marks)])
+    low = min([1 / (1 + told), *(mark.speed[1] for mark in marks)])
     high = max([1 + told, *(mark.speed[2] for mark in marks)])
     room = max(1.06, (high / low) ** 0.05)
     return Scale(max(low / room, 1e-3), high * room, left, right, log=True)
@@ -98,7 +97,7 @@ def _points_scale(marks: Sequence[Mark], budget: float, bottom: float, top: floa
     if any(mark.points[0] < floor for mark in marks):
         low = min(low, floor / 2)
     high = max([0.8 * budget, *(min(mark.points[2], -2 * floor) for mark in marks)])
-    room = 0.06 * (high - low)
+    room = max(0.06 * (high - low), 0.05)
     return Scale(low - room, high + room, bottom, top)
 
 
@@ -217,7 +216,7 @@ def _density(latencies: Sequence[float], x: Scale, base: float, height: float) -
     """How the calls are spread, on the scale's own terms; the highest bin is as high as the drawing."""
     bins, ratio = [0] * _BINS, math.log(x.high / x.low)
     for value in latencies:
-        bins[min(_BINS - 1, max(0, int(_BINS * math.log(value / x.low) / ratio)))] += 1
+        bins[min(_BINS - 1, max(0, int(_BINS * math.log(max(value, x.low) / x.low) / ratio)))] += 1
     smooth = [(bins[max(at - 1, 0)] + 2 * bins[at] + bins[min(at + 1, _BINS - 1)]) / 4 for at in range(_BINS)]
     most, step = max(smooth), (x.end - x.start) / _BINS
     tops = [(x.start + step * (at + 0.5), base - height * value / most) for at, value in enumerate(smooth)]
