@@ -11,6 +11,7 @@ from temper.report.calibrations import Cell, cells
 from temper.report.filed import FiledStudy, read_filed_study
 
 DRAWN = "drawn"
+TRADE_OFF, DARK = "trade-off for ", ", dark"
 APART = 0.05  # of a sample count, between neighbouring methods: their intervals would cover each other
 # without a date and with fixed ids the file repeats; text stays text
 SETTINGS = {
@@ -124,6 +125,24 @@ def layers_svg(folder: Path) -> str:
         return _svg(figure)
 
 
+def trade_off_svg(folder: Path, workload: str, *, dark: bool) -> str:
+    """Speed against accuracy of a filed study's candidates on a workload: the picture of the report's page, by itself.
+
+    Args:
+        folder: results/<machine>/<study>/.
+        workload: its name.
+        dark: colours for a dark page; a picture that is linked does not know its page's.
+
+    Raises:
+        ArtifactError: no candidate of the folder has both figures there.
+    """
+    from temper.report.page.alone import trade_off_alone
+
+    return trade_off_alone(read_filed_study(folder), workload, dark=dark)
+
+
 def drawn(what: str, folder: Path) -> str:
-    """The plot that a page's mark names (temper/report/pages.py)."""
+    """The plot that a page's mark names (temper/report/pages.py): 'calibrations', 'layers', 'trade-off for b1, dark'."""
+    if what.startswith(TRADE_OFF):
+        return trade_off_svg(folder, what.removeprefix(TRADE_OFF).removesuffix(DARK), dark=what.endswith(DARK))
     return calibrations_svg(read_filed_study(folder)) if what == "calibrations" else layers_svg(folder)

@@ -12,6 +12,7 @@ from temper.errors import ArtifactError, ConfigError
 from temper.load_test.record import read_load_test
 from temper.report.calibrations import accuracy_table, seconds_table
 from temper.report.decision import decide
+from temper.report.figures import DARK, TRADE_OFF
 from temper.report.filed import FiledStudy, read_filed_study
 from temper.report.first_rows import first_rows_markdown
 from temper.report.load_tests import load_test_markdown
@@ -39,6 +40,11 @@ _START = (
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
 _FIGURE = re.compile(
     r"<!-- (?P<what>calibrations|layers) plot of (?P<folder>\S+) -->\n!\[[^\]]*\]\((?P<file>[^)\s]+)\)"
+)
+# a picture for light pages and one for dark ones, as a page's own HTML names them
+_TRADE_OFF = re.compile(
+    r"<!-- trade-off plot of (?P<folder>\S+) for (?P<workload>\S+) -->\n<picture>\s*"
+    r'<source [^>]*srcset="(?P<dark>[^"]+)"[^>]*>\s*<img [^>]*src="(?P<light>[^"]+)"[^>]*>\s*</picture>'
 )
 
 
@@ -106,9 +112,18 @@ def observations_of(study: FiledStudy) -> str:
     return observations_part(study.records, study.compared, decide(study.records, study.compared)) + "\n"
 
 
-def terminal_block(study: FiledStudy) -> str:
-    """What `temper run` prints of a study, from its records, as a block of text."""
+def terminal_block(study: FiledStudy, workload: str | None = None) -> str:
+    """What `temper run` prints of a study, from its records, as a block of text.
+
+    Args:
+        study: a filed study.
+        workload: only its choice and its table; all where it is None.
+    """
     content = summary(study.records, study.compared, decide(study.records, study.compared))
+    if workload is not None:
+        content["choices"] = [choice for choice in content["choices"] if choice.startswith(f"{workload}: ")]
+        for entry in content["candidates"].values():
+            entry["workloads"] = {name: own for name, own in entry["workloads"].items() if name == workload}
     return "\n".join(["```text", *report_lines(content, "artifacts/report/summary.md", TERMINAL_WIDTH), "```", ""])
 
 
@@ -190,6 +205,8 @@ def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path],
         return first_rows_markdown(read(folder), int(rows), candidates)
     if what == "speed-ups":
         return speed_ups_markdown(read(folder), read_reported(root / (mark["only"] or "reported.yaml")))
+    if what == "terminal":
+        return terminal_block(read(folder), mark["only"])
     if what in _OF_STUDIES:
         return _OF_STUDIES[what](read(folder))
     return _OF_FOLDERS[what](folder)
@@ -224,6 +241,7 @@ def filled(page: str, root: Path) -> str:
     WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibrations that differ (cells that share a letter
     are not told apart), calibration seconds, agreement, labels (a table without latencies), resources (sizes, memory,
     throughput), real lengths, buckets, summary (a table for each workload),
+    terminal (what a run prints; `<!-- terminal of FOLDER for WORKLOAD -->`: of one workload),
     observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
     against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
     fastest of these, and times faster than the one after 'over', or than the baseline), fastest (as peers, of the others
@@ -243,9 +261,14 @@ def filled(page: str, root: Path) -> str:
 def figures(page: str) -> list[tuple[str, Path, str]]:
     """The plots that a page shows: what of, the folder of its mark, and the file that it links.
 
-    `<!-- calibrations plot of FOLDER -->` or `<!-- layers plot of FOLDER -->` stands on the line before the image.
+    `<!-- calibrations plot of FOLDER -->` or `<!-- layers plot of FOLDER -->` stands on the line before the image, and
+    `<!-- trade-off plot of FOLDER for WORKLOAD -->` before a `<picture>` whose `<source>` is for dark pages.
     """
-    return [(mark["what"], Path(mark["folder"]), mark["file"]) for mark in _FIGURE.finditer(page)]
+    found = [(mark["what"], Path(mark["folder"]), mark["file"]) for mark in _FIGURE.finditer(page)]
+    for mark in _TRADE_OFF.finditer(page):
+        what = f"{TRADE_OFF}{mark['workload']}"
+        found += [(what, Path(mark["folder"]), mark["light"]), (what + DARK, Path(mark["folder"]), mark["dark"])]
+    return found
 
 
 _OF_STUDIES = {
@@ -258,7 +281,6 @@ _OF_STUDIES = {
     "resources": resources_table,
     "summary": lambda study: summary_tables(study.records, study.compared),
     "observations": observations_of,
-    "terminal": terminal_block,
 }
 _OF_FOLDERS = {
     "load tests": load_tests_table,

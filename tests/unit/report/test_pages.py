@@ -13,8 +13,24 @@ from temper.report.pages import figures, filled
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/first-study.md"])
+def test_what_a_run_printed_is_what_the_committed_records_say(name):
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert "<!-- terminal of " in page
+    assert filled(page, ROOT) == page, f"run `temper pages {name}`"
+
+
+def test_the_first_screen_is_short_and_every_link_of_it_leads_somewhere():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(page.splitlines()) <= 120
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/calibration-study.md", "docs/quantising.md", "docs/results.md", "docs/serving.md"]
+    "name",
+    ["docs/measured.md", "docs/calibration-study.md", "docs/quantising.md", "docs/results.md", "docs/serving.md"],
 )
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
@@ -50,6 +66,16 @@ def test_a_plot_is_an_image_with_its_mark_on_the_line_before():
     mark = "<!-- layers plot of results/x/searches/main -->\n![Each layer](figures/layers.svg)\n"
     assert figures(f"a\n{mark}b\n![no mark](other.svg)\n") == [
         ("layers", Path("results/x/searches/main"), "figures/layers.svg")
+    ]
+
+
+def test_a_trade_off_is_drawn_for_light_pages_and_for_dark_ones():
+    mark = "<!-- trade-off plot of results/x/y for b1 -->\n"
+    picture = '<picture>\n<source media="a" srcset="d.svg">\n<img alt="b" src="l.svg">\n</picture>\n'
+    folder = Path("results/x/y")
+    assert figures(mark + picture) == [
+        ("trade-off for b1", folder, "l.svg"),
+        ("trade-off for b1, dark", folder, "d.svg"),
     ]
 
 

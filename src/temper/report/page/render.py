@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from temper.measurement.record import Workload
 from temper.report.choices import choices
-from temper.report.formats import ABSENT, centre
+from temper.report.formats import ABSENT
 from temper.report.notes import first_notes, notes
 from temper.report.observations import observe
 from temper.report.page import formats
 from temper.report.page.candidates import candidates
-from temper.report.page.charts import Mark, figure_said, trade_off
+from temper.report.page.charts import Mark, trade_off
 from temper.report.page.flips import flips
 from temper.report.page.glossary import GLOSSARY
 from temper.report.page.making import (
@@ -28,9 +28,10 @@ from temper.report.page.making import (
     notes_by_kind,
     versions,
 )
+from temper.report.page.marks import marks
 from temper.report.page.material import Beside, Material
 from temper.report.page.names import anchor
-from temper.report.page.precisions import colour_class, in_order, narrowest
+from temper.report.page.precisions import colour_class, in_order
 from temper.report.page.table import ACCURACY_WORDS, points_of, speed_of, table
 from temper.report.page.templates import TEMPLATES
 from temper.report.tables import Row, rows
@@ -115,20 +116,20 @@ def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, 
     """What the first screen shows of a workload: its choice with figures, its picture, its sizes."""
     decided = material.decision["workloads"].get(name, {"chosen": None})
     sentence = dict(zip(material.decision["workloads"], choices(material.decision), strict=True)).get(name, "")
-    marks = _marks(material, name, every)
+    found = marks(material, name)
     told = material.compared["noise"].get(name, {}).get("smallest_difference_told", 0.0)
     budget = float(material.compared["analysis"]["accuracy_budget_points"])
     drawn: dict[str, Markup] = {}
-    if marks:
+    if found:
         said = (
-            f"Speed against accuracy of {len(marks)} candidates on {name}: times as fast as {material.baseline} to the right, "
+            f"Speed against accuracy of {len(found)} candidates on {name}: times as fast as {material.baseline} to the right, "
             "accuracy in points upwards"
         )
         for key, width, height in (("wide", 960, 430), ("narrow", 380, 360)):
             drawn[key] = trade_off(
-                marks, baseline=material.baseline, budget=budget, told=told, width=width, height=height, label=said
+                found, baseline=material.baseline, budget=budget, told=told, width=width, height=height, label=said
             )
-    precisions = in_order({mark.precision: 1 for mark in marks if mark.precision})
+    precisions = in_order({mark.precision: 1 for mark in found if mark.precision})
     return {
         "name": name,
         "anchor": anchor("workload", name),
@@ -137,9 +138,9 @@ def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, 
         "chosen": _chosen(material, name, decided, every),
         "pictures": drawn,
         "legend": [(precision, colour_class(precision)) for precision, _ in precisions]
-        + ([("not told", "p-other")] if any(mark.precision is None for mark in marks) else []),
+        + ([("not told", "p-other")] if any(mark.precision is None for mark in found) else []),
         "told": told,
-        "without_place": _without_place(material, marks, every),
+        "without_place": _without_place(material, found, every),
     }
 
 
@@ -180,51 +181,9 @@ def _chosen(material: Material, name: str, decided: Mapping[str, Any], every: Se
     }
 
 
-def _marks(material: Material, workload: str, every: Sequence[Row]) -> list[Mark]:
-    decided = material.decision["workloads"].get(workload, {})
-    front = {each["candidate"] for each in decided.get("pareto_front", [])}
-    found = []
-    for row in every:
-        record, speed, points = material.record(row.candidate), speed_of(row), points_of(row)
-        if row.candidate == material.baseline or speed is None or points is None or not material.predicts(record):
-            continue
-        cell = material.cell(row.candidate, workload)
-        latency = formats.figure(
-            centre(
-                {
-                    "latency_mean_ms": row.latency_mean_ms,
-                    "real_lengths": row.real_lengths,
-                    "latency_p50_ms": row.latency_p50_ms,
-                }
-            )
-        )
-        said = [
-            row.candidate,
-            *figure_said(speed, points),
-            f"{latency} ms, {row.executed_products or 'precision not told'}",
-        ]
-        said += [f"{row.latency_verdict}, {ACCURACY_WORDS.get(row.accuracy_verdict or '', '')}"]
-        said += ["chosen"] if decided.get("chosen") == row.candidate else []
-        said += [f"does not hold: {cell['why_not']}"] if not cell["holds"] else []
-        found.append(
-            Mark(
-                name=row.candidate,
-                href=f"#{anchor('candidate', row.candidate)}",
-                speed=speed,
-                points=points,
-                precision=narrowest(record, workload),
-                chosen=decided.get("chosen") == row.candidate,
-                front=row.candidate in front,
-                holds=bool(cell["holds"]),
-                said="\n".join(said),
-            )
-        )
-    return found
-
-
-def _without_place(material: Material, marks: Sequence[Mark], every: Sequence[Row]) -> list[tuple[str, str]]:
+def _without_place(material: Material, found: Sequence[Mark], every: Sequence[Row]) -> list[tuple[str, str]]:
     """Candidates that the picture cannot show, and why."""
-    shown = {mark.name for mark in marks} | {material.baseline}
+    shown = {mark.name for mark in found} | {material.baseline}
     return [
         (row.candidate, str(row.reason or material.cell(row.candidate, row.workload).get("reason") or "no accuracy"))
         for row in every

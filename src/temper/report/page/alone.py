@@ -1,0 +1,92 @@
+"""A picture of the page as an SVG file by itself, for pages that link it: the documentation's."""
+
+import re
+from pathlib import Path
+
+from markupsafe import Markup
+
+from temper.errors import ArtifactError
+from temper.report.decision import decide
+from temper.report.filed import FiledStudy
+from temper.report.page.charts import trade_off
+from temper.report.page.marks import marks
+from temper.report.page.material import Material
+from temper.report.page.precisions import colour_class, in_order
+from temper.report.page.svg import tag, together
+from temper.report.page.templates import TEMPLATES
+
+WIDTH, HEIGHT = 960, 430
+_LEGEND_PX, _LEFT_PX = 26, 14  # room below and to the left of what the page shows
+
+
+def _style(*, dark: bool) -> str:
+    """The style sheet's part for pictures, with the colours of one of its two sides."""
+    sheet = Path(TEMPLATES, "page.css").read_text(encoding="utf-8")
+    start = re.escape(':root[data-theme="dark"] {' if dark else ":root {")
+    colours = re.search(rf"^{start}(?P<inside>.*?)^}}", sheet, re.DOTALL | re.MULTILINE)
+    pictures = re.search(r"/\* pictures \*/(?P<inside>.*?)/\* end of pictures \*/", sheet, re.DOTALL)
+    assert colours is not None
+    assert pictures is not None
+    return f"svg {{{colours['inside']}}}\n.base-paper {{ fill: var(--paper); }}{pictures['inside']}"
+
+
+def _legend(precisions: dict[str, int], top: float) -> Markup:
+    parts, x = [], 52.0
+    for name, _ in in_order(precisions):
+        parts.append(tag("rect", x=x, y=top - 9, width=10, height=10, rx=2, class_=f"part {colour_class(name)}"))
+        parts.append(tag("text", name, x=x + 15, y=top, class_="small"))
+        x += 28 + 7.0 * len(name)
+    words = (("front", "on the front", 4.5), ("dot", "chosen", 5.0), ("dot", "does not hold", 4.5))
+    for (kind, text, radius), state in zip(words, ("", "chosen", "unsure"), strict=True):
+        parts.append(
+            tag("g", tag("circle", cx=x + 5, cy=top - 4, r=radius, class_=kind), class_=f"mark {state}".strip())
+        )
+        parts.append(tag("text", text, x=x + 15, y=top, class_="small"))
+        x += 28 + 6.2 * len(text)
+    return together(parts)
+
+
+def trade_off_alone(study: FiledStudy, workload: str, *, dark: bool) -> str:
+    """The trade-off of a workload as an SVG file; equal records give equal bytes.
+
+    Args:
+        study: a filed study.
+        workload: its name.
+        dark: the colours of a dark page.
+
+    Raises:
+        ArtifactError: no candidate has both a speed and an accuracy there.
+    """
+    decision = decide(study.records, study.compared)
+    material = Material(study.folder.name, study.records, study.compared, decision)
+    found = marks(material, workload) if workload in material.workloads else []
+    if not found:
+        raise ArtifactError(
+            asked=f"draw the trade-off of {study.folder} for {workload}",
+            happened=f"none of its candidates has a speed and an accuracy there; its workloads: {', '.join(material.workloads)}",
+            spoiled="the picture; it was not changed",
+            fix="name another workload in the mark: <!-- trade-off plot of FOLDER for WORKLOAD -->",
+        )
+    said = f"Speed against accuracy of {len(found)} candidates of {study.folder.name} on {workload}"
+    picture = trade_off(
+        found,
+        baseline=material.baseline,
+        budget=float(study.compared["analysis"]["accuracy_budget_points"]),
+        told=study.compared["noise"].get(workload, {}).get("smallest_difference_told", 0.0),
+        width=WIDTH,
+        height=HEIGHT,
+        label=said,
+    )
+    inside = str(picture).partition(">")[2].removesuffix("</svg>")
+    # a link inside a picture that is linked leads nowhere
+    inside = re.sub(r'<a href="[^"]*"', "<g", inside).replace("</a>", "</g>")
+    height = HEIGHT + _LEGEND_PX
+    paper = tag("rect", x=-_LEFT_PX, y=0, width=WIDTH + _LEFT_PX, height=height, rx=8, class_="base-paper")
+    legend = _legend({mark.precision: 1 for mark in found if mark.precision}, height - 10.0)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-{_LEFT_PX} 0 {WIDTH + _LEFT_PX} {height}" width="{WIDTH + _LEFT_PX}" '
+        f'height="{height}" '
+        f'class="chart trade-off" role="img" aria-label="{said}">'
+    )
+    lines = re.sub(r"(<(?:g|path|rect|line|text|circle)\b)", r"\n\1", f"{paper}{inside}{legend}")
+    return f"{head}\n<style>{_style(dark=dark)}</style>{lines}\n</svg>\n"
