@@ -7,7 +7,7 @@ from typing import Any
 
 from temper.artifact import canonical_json, write_text
 from temper.comparison.experiments import FOLDER, Experiment, not_compared, read_experiments
-from temper.comparison.figure import write_figure
+from temper.comparison.figure import write_page
 from temper.comparison.pairs import against_baseline
 from temper.comparison.revisions import of_earlier_commits
 from temper.comparison.rows import Row, rows
@@ -143,5 +143,5 @@ def compare(names: Sequence[str], costs: Mapping[str, Any] | None = None) -> Non
     own = {key: value for key, value in (costs or {}).items() if key != "notes"}
     write_text(f"{FOLDER}/comparison.json", canonical_json(content(compared, notes) | own))
     write_text(f"{FOLDER}/comparison.md", markdown(title, compared, notes))
-    write_figure(compared.rows, Path(FOLDER) / "comparison.html", title)
-    print(f"written: {FOLDER}/comparison.md, .json and .html (the plot; opens without a network)")
+    write_page(compared, notes, Path(FOLDER) / "comparison.html", title)
+    print(f"written: {FOLDER}/comparison.md, .json and .html (a page with its plot; opens without a network)")

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 
-from temper.data.encoded import check_split, read_split
+from temper.data.encoded import check_split
 from temper.report.page.material import AskedRows
 from temper.signature import Signature
 
 LARGEST_PX = 64
 MOST_PICTURES = 400
+_AT_ONCE = 32  # images
 
 
 def read_asked_rows(folder: str | Path, rows: Iterable[int]) -> AskedRows:
-    """The test split's texts, or the pictures of these rows.
+    """The test split's texts, or the pictures of these rows; never more than a few rows of images in memory.
 
     Args:
         folder: prepared data.
@@ -28,11 +30,17 @@ def read_asked_rows(folder: str | Path, rows: Iterable[int]) -> AskedRows:
     """
     check_split(folder, "test")
     signature = Signature.model_validate_json(Path(folder, "signature.json").read_text(encoding="utf-8"))
-    split = read_split(Path(folder, "test.parquet"), signature)
-    if signature.task != "image-classification":
-        return AskedRows(texts=split.texts)
-    images = split.inputs[signature.inputs[0].name]
-    return AskedRows(pictures={row: png(np.asarray(images[row])) for row in list(rows)[:MOST_PICTURES]})
+    with pq.ParquetFile(Path(folder, "test.parquet")) as file:
+        if signature.task != "image-classification":
+            return AskedRows(texts=file.read(columns=["text"]).column("text").to_pylist())
+        spec, wanted = signature.inputs[0], set(sorted(rows)[:MOST_PICTURES])
+        shape = tuple(int(size) for size in spec.axes[1:])
+        pictures: dict[int, bytes] = {}
+        for batch in file.iter_batches(batch_size=_AT_ONCE, columns=["row", spec.name]):
+            images = np.from_dlpack(batch.column(1).flatten()).reshape(len(batch), *shape)
+            numbers = batch.column(0).to_pylist()
+            pictures |= {number: png(images[at]) for at, number in enumerate(numbers) if number in wanted}
+        return AskedRows(pictures=pictures)
 
 
 def png(image: npt.NDArray[np.float32]) -> bytes:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from temper.comparison.figure import write_page
+from temper.comparison.rows import rows as rows_of
+from temper.comparison.tables import comparison_of
 from temper.report.page.material import AskedRows, Material
 from temper.report.page.render import report_page
 from temper.report.page.sources import filed_material
 from temper.report.page.table import points_of, speed_of
 from temper.report.tables import rows
 from tests.records import record, workload
+from tests.unit.comparison.experiments import experiment, wrong
 from tests.unit.report.page.test_report_page import HOSTILE, material
 
 STUDY = Path(__file__).resolve().parents[4] / "results/cpu-2c-epyc/embedded"
@@ -222,6 +226,15 @@ def test_hostile_names_and_texts_stay_text(opened, tmp_path):
     page.locator(".picture:visible a.mark").first.focus()
     assert page.locator("#tip").is_visible()
     assert page.locator("#tip *").count() == 0
+
+
+def test_a_comparisons_page_is_of_the_same_kind(opened, tmp_path):
+    found = rows_of([experiment("a", wrong(1)), experiment("b", wrong(2, 3), samples=64)])
+    write_page(comparison_of(found, 0.05), ["a note"], tmp_path / "comparison.html", "Experiments")
+    page = opened(tmp_path / "comparison.html", viewport=PHONE)
+    page.locator(".picture .mark circle").first.hover()
+    assert "labels differ from the baseline's" in page.locator("#tip").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_it_prints_on_a_few_sheets(opened, file):

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from temper.data.encoded import write_split, write_split_manifest
+from temper.data.source import Examples
+from temper.errors import ArtifactError
 from temper.measurement.record import write_record
 from temper.report.decision import decide
-from temper.report.page.asked_rows import png
+from temper.report.page.asked_rows import png, read_asked_rows
 from temper.report.page.flips import LONGEST, MOST, flips
 from temper.report.page.material import AskedRows, Material
 from temper.report.page.names import anchor
@@ -18,6 +21,7 @@ from temper.report.page.render import report_page
 from temper.report.page.table import table
 from temper.report.page.templates import TEMPLATES, templates_digest
 from temper.report.render import write_summary
+from temper.signature import Signature, TensorSpec
 from tests.records import ANALYSIS, compared, record, workload
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -149,6 +153,32 @@ def test_a_picture_is_a_small_png():
     width, height = (int.from_bytes(made[at : at + 4]) for at in (16, 20))
     assert (width, height) == (50, 56)
     assert png(np.zeros((1, 8, 8), dtype=np.float32))[16:24] == bytes([0, 0, 0, 8, 0, 0, 0, 8])
+
+
+@pytest.mark.parametrize("task", ["text-classification", "image-classification"])
+def test_the_rows_that_were_asked_come_from_the_prepared_test_split(tmp_path, task):
+    text = task == "text-classification"
+    spec = TensorSpec(
+        name="input_ids" if text else "pixel_values",
+        dtype="int64" if text else "float32",
+        axes=("batch_size", "sequence_length") if text else ("batch_size", 3, 8, 8),
+        pad_value=0,
+    )
+    signature = Signature(task=task, inputs=(spec,), label_names=("a", "b"), padding_side="right")
+    rows = [np.arange(3 * 8 * 8, dtype=spec.dtype) * (at + 1) for at in range(70)]
+    inputs = [row[: 3 + at % 5] for at, row in enumerate(rows)] if text else [row.reshape(3, 8, 8) for row in rows]
+    texts = [[f"row {at}"] for at in range(70)] if text else None
+    write_split(tmp_path / "test.parquet", Examples("here", [0] * 70, texts=texts), {spec.name: inputs}, signature)
+    (tmp_path / "signature.json").write_text(signature.as_json())
+    write_split_manifest(tmp_path, "test", max_tokens=8 if text else None)
+    found = read_asked_rows(tmp_path, [66, 3])
+    if text:
+        assert found.texts[66] == "row 66"
+    else:
+        assert found.pictures == {row: png(inputs[row]) for row in (3, 66)}
+    (tmp_path / "test.parquet").write_bytes(b"altered")
+    with pytest.raises(ArtifactError):
+        read_asked_rows(tmp_path, [3])
 
 
 def test_the_reports_rule_writes_the_page(tmp_path):
