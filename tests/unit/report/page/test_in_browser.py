@@ -143,12 +143,12 @@ def test_candidates_are_filtered_columns_switched_on_and_both_are_copied(page):
 def test_a_pointer_or_the_keyboard_on_a_mark_shows_its_record(page):
     tip = page.locator("#tip")
     page.locator(f".picture:visible a.mark[data-candidate='{CANDIDATE}'] circle.reach").hover()
-    assert tip.is_visible()
+    tip.wait_for()
     assert tip.inner_text().splitlines()[:2] == [CANDIDATE, "2.71 × [2.68, 2.75] as fast"]
     page.mouse.move(0, 0)
-    page.keyboard.press("Escape")
-    assert not tip.is_visible()
+    tip.wait_for(state="hidden")
     page.locator(".results:visible tr[data-candidate='rtx-fp32'] td[data-key='speed'] abbr").focus()
+    tip.wait_for()
     assert tip.inner_text() == "no NVIDIA GPU: the backend asks for 1, this machine has none"
 
 
@@ -224,7 +224,7 @@ def test_hostile_names_and_texts_stay_text(opened, tmp_path):
         page.select_option("#flip-candidate", name)
         assert page.locator("#flip-table tbody td").nth(1).inner_text() == HOSTILE
     page.locator(".picture:visible a.mark").first.focus()
-    assert page.locator("#tip").is_visible()
+    page.locator("#tip").wait_for()
     assert page.locator("#tip *").count() == 0
 
 
@@ -233,6 +233,7 @@ def test_a_comparisons_page_is_of_the_same_kind(opened, tmp_path):
     write_page(comparison_of(found, 0.05), ["a note"], tmp_path / "comparison.html", "Experiments")
     page = opened(tmp_path / "comparison.html", viewport=PHONE)
     page.locator(".picture .mark circle").first.hover()
+    page.locator("#tip").wait_for()
     assert "labels differ from the baseline's" in page.locator("#tip").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 

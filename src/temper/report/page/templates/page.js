@@ -39,8 +39,8 @@
   const hide = () => { tip.hidden = true; shown = null; };
   const over = (event) => { const on = event.target.closest && event.target.closest("[data-tip]"); if (on && on.dataset.tip) show(on); else hide(); };
   document.addEventListener("pointerover", over); document.addEventListener("focusin", over); document.addEventListener("focusout", hide);
-  // the keyboard's own step scrolls the page: its box goes along
-  document.addEventListener("scroll", () => { if (shown && shown.contains(document.activeElement)) show(shown); else hide(); }, { passive: true, capture: true }); document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  // the keyboard's own step scrolls the page, and a page may scroll below a pointer that rests: the box goes along
+  document.addEventListener("scroll", () => { if (shown && (shown.contains(document.activeElement) || shown.matches(":hover"))) show(shown); else hide(); }, { passive: true, capture: true }); document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // tables: sort, filter, columns, CSV
   const value = (row, key) => { const cell = row.querySelector(`[data-key="${key}"]`); return cell ? cell.dataset.value : ""; };
