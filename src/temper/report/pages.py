@@ -124,7 +124,9 @@ def terminal_block(study: FiledStudy, workload: str | None = None) -> str:
         content["choices"] = [choice for choice in content["choices"] if choice.startswith(f"{workload}: ")]
         for entry in content["candidates"].values():
             entry["workloads"] = {name: own for name, own in entry["workloads"].items() if name == workload}
-    return "\n".join(["```text", *report_lines(content, "artifacts/report/summary.md", TERMINAL_WIDTH), "```", ""])
+    return "\n".join(
+        ["```text", *report_lines(content, ("artifacts/report/summary.md", "make report"), TERMINAL_WIDTH), "```", ""]
+    )
 
 
 def load_tests_table(folder: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
+from temper.tracking.jobs import checkout_of
 
 WIDTH = 80  # where the output has no edge of its own
 HEIGHT = 35  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
@@ -27,17 +28,27 @@ def print_summary(folder: Path) -> None:
     """
     content: Content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     edge = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
-    print("\n".join(report_lines(content, _shown(folder / "summary.md"), edge, _beside(folder.parents[1]))))
+    study = folder.parents[1]
+    rest = (_shown(folder / "summary.md"), page_command(study))
+    print("\n".join(report_lines(content, rest, edge, _beside(study))))
+
+
+def page_command(study: Path) -> str:
+    """What shows a study's report as a page, as a person types it at the checkout's root, or in the study's own folder."""
+    here, checkout = study.resolve(), checkout_of(study)
+    if here == checkout:
+        return "make report"
+    return f"make report STUDY={here.name}" if here.parent == checkout / "studies" else "temper report"
 
 
 def report_lines(
-    content: Content, page: str, edge: int | None, beside: Iterable[tuple[str, list[list[str]]]] = ()
+    content: Content, rest: tuple[str, str], edge: int | None, beside: Iterable[tuple[str, list[list[str]]]] = ()
 ) -> list[str]:
     """The lines of a report.
 
     Args:
         content: artifacts/report/summary.json.
-        page: where the rest stands.
+        rest: where the rest stands, and the command that shows it as a page.
         edge: columns of the terminal; None where there is no edge: text is wrapped at `WIDTH` then, and tables are whole.
         beside: title and lines, the header first, of tables below those of the candidates.
     """
@@ -48,7 +59,7 @@ def report_lines(
     lines = [*lines[:-1], *_below(content, edge or WIDTH)]
     for title, other in beside:
         lines += ["", title, *_aligned(other, words=len(other[0]), edge=edge)]
-    return [*lines, "", *_notes(content, page, edge or WIDTH, HEIGHT - len(lines) - 1)]
+    return [*lines, "", *_notes(content, rest, edge or WIDTH, HEIGHT - len(lines) - 1)]
 
 
 def _wrapped(text: str, width: int, mark: str) -> list[str]:
@@ -168,7 +179,7 @@ def _not_measured(content: Content) -> dict[str, list[str]]:
     return found
 
 
-def _notes(content: Content, page: str, width: int, room: int) -> Iterator[str]:
+def _notes(content: Content, rest: tuple[str, str], width: int, room: int) -> Iterator[str]:
     """The first notes, as many as there is room for (three at least), and where all are."""
     taken = 1  # by the line that names the rest
     for number, note in enumerate(content["first_notes"]):
@@ -177,7 +188,7 @@ def _notes(content: Content, page: str, width: int, room: int) -> Iterator[str]:
         if number >= 3 and taken > room:
             break
         yield from lines
-    yield f"the rest: {page} ({len(content['notes'])} notes); as a page: temper report"
+    yield f"the rest: {rest[0]} ({len(content['notes'])} notes); as a page: {rest[1]}"
 
 
 def _shown(path: Path) -> str:

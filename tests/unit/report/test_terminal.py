@@ -1,14 +1,16 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from temper.artifact import write_manifest
 from temper.measurement.record import NotMeasured, write_record
 from temper.report.render import write_summary
-from temper.report.terminal import HEIGHT, print_summary
+from temper.report.terminal import HEIGHT, page_command, print_summary
 from tests.records import ANALYSIS, record, workload
 
+ROOT = Path(__file__).resolve().parents[3]
 FAST = workload([1.0, 1.0, 1.0], ratio=(0.5, 0.4, 0.8), executed={"products_by_precision": {"INT8": 10, "FP32": 8}})
 RECORDS = [
     record("harness", predictions=None),
@@ -17,6 +19,12 @@ RECORDS = [
     record("gpu", reason="no NVIDIA GPU: the backend asks for 1, this machine has none"),
     record("gpu-2", reason="no NVIDIA GPU: the backend asks for 2, this machine has none"),
 ]
+
+
+def test_the_command_for_the_page_is_the_one_that_is_typed_there(tmp_path):
+    assert page_command(ROOT) == "make report"
+    assert page_command(ROOT / "studies/sst2-minilm") == "make report STUDY=sst2-minilm"
+    assert page_command(tmp_path) == "temper report"
 
 
 @pytest.fixture
