@@ -238,6 +238,20 @@ def test_a_comparisons_page_is_of_the_same_kind(opened, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+def test_without_scripts_every_workload_is_there_under_its_name(chromium, file, study):
+    context = chromium.new_context(viewport=DESK, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    assert (
+        page.locator(".results:visible").count()
+        == page.locator(".picture.wide:visible").count()
+        == len(study.workloads)
+    )
+    assert page.locator(".results .workload-name:visible").all_inner_texts() == study.workloads
+    assert page.locator(".picker:visible").count() == 0
+    context.close()
+
+
 def test_it_prints_on_a_few_sheets(opened, file):
     printed = opened(file).pdf(format="A4")
     assert printed.startswith(b"%PDF")

@@ -16,7 +16,6 @@
 
   // one workload at a time, everywhere on the page
   const names = [...new Set(all(".of-workload").map((each) => each.dataset.workload))];
-  if (names.length > 1) root.classList.add("several");
   const pick = (name) => {
     all(".of-workload").forEach((each) => { each.hidden = each.dataset.workload !== name; });
     all(".picker button").forEach((each) => each.setAttribute("aria-pressed", String(each.dataset.pick === name)));
