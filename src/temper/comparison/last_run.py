@@ -3,18 +3,19 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from temper.comparison.changes import Changes, changes
 from temper.comparison.experiments import Experiment, read_experiment, read_experiments
 from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
-from temper.errors import ExperimentError
+from temper.errors import ExperimentError, PipelineError
 from temper.measurement.record import Record, read_record
-from temper.params_file import load_params
 from temper.prediction.finished import REPORT, Finished
 from temper.report.decision import decide
 from temper.report.filed import read_filed_study
+from temper.resolve import load_resolved, spelt_out
 
 MEASUREMENTS = "artifacts/measurements/"
 LOOKED_AT = 20  # commits of dvc.lock: where none of them has other records, there is no last run
@@ -44,7 +45,7 @@ def _of_folder(folder: Path) -> State:
     compared = json.loads((report / "comparison.json").read_text(encoding="utf-8"))
     decision = json.loads((report / "decision.json").read_text(encoding="utf-8"))
     records = {name: read_record(folder / MEASUREMENTS / f"{name}.json") for name in compared["candidates"]}
-    return Experiment(folder.name, load_params(folder / "params.yaml"), records, compared, None), decision
+    return Experiment(folder.name, load_resolved(folder / "params.yaml"), records, compared, None), decision
 
 
 def _of_name(name: str) -> State:
@@ -85,9 +86,17 @@ def _last_committed() -> State | None:
     return None
 
 
+def _spelt_out(state: Experiment) -> Experiment:
+    """With its settings in the words of studies; as they stand where they were written for other code."""
+    try:
+        return replace(state, params=spelt_out(state.params))
+    except (PipelineError, KeyError, TypeError, AttributeError):
+        return state
+
+
 def _held(now: State, then: State) -> Changes:
     margins = [float(state[0].compared.get("analysis", {}).get("latency_margin", 0.0)) for state in (now, then)]
-    return changes(now[0], then[0], (now[1], then[1]), max(margins))
+    return changes(_spelt_out(now[0]), _spelt_out(then[0]), (now[1], then[1]), max(margins))
 
 
 def changes_against(finished: Finished, records: Sequence[Record], against: Path | str | None) -> Changes | None:

@@ -1,14 +1,20 @@
+from pathlib import Path
+
 import pytest
 
+from temper.comparison import last_run
 from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment
 from temper.comparison.last_run import changes_against, filed_changes
 from temper.errors import ExperimentError
+from temper.params_file import load_params
 from temper.prediction.finished import Finished
 from temper.report.decision import decide
+from temper.resolve import load_resolved, spelt_out
 from tests.filed import file_study
 from tests.records import LABELS, compared, record, workload
 
+ROOT = Path(__file__).resolve().parents[3]
 ROWS = 200
 
 
@@ -94,3 +100,10 @@ def test_where_nothing_was_committed_there_is_no_last_run(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     now, decision = state("now", BASE, fast(0.5))
     assert changes_against(Finished(decision, now.compared, {}, {}, None), list(now.records.values()), None) is None
+
+
+def test_a_params_file_and_its_complete_form_are_the_same_settings():
+    now, decision = state("now", BASE, fast(0.5), **load_resolved(ROOT / "params.yaml"))
+    short = Experiment("then", spelt_out(load_params(ROOT / "params.yaml")), now.records, now.compared, None)
+    held_now = last_run._held((now, decision), (short, decision))
+    assert held_now.settings == []
