@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
 from temper.studies.new_data import Given, images_section, own_words, path_of, texts_section
 from temper.studies.questions import Questions, ignored, number, yes_or_no
-from temper.studies.sections import Section, Wanted
+from temper.studies.sections import ONE_TOKEN, Section, Wanted
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,10 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
         )
         title = f"{checkpoint.folder.name} ({checkpoint.model_type}) on {path.name}"
         content = create.write_params(folder, wanted, title)
-        create.check_model(folder, content, splits)
+        unread = create.check_model(folder, content, splits)
+        if unread is not None and ONE_TOKEN in content["candidates"]:
+            content = create.write_params(folder, replace(wanted, fixed_token=False), title)
+            lines.append(f"note:       {ONE_TOKEN} is left out: {unread}")
         lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines, *_too_few(len(splits.test), content)]
         raw = _raw_listing(checkpoint, copied, folder)
         about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}
