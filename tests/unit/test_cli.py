@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,11 @@ def test_a_reader_that_has_enough_ends_it_without_a_word():
         assert into(write) == (141, "")
     finally:
         os.close(write)
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    stated = tomllib.loads((PARAMS.parents[2] / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"temper {stated}\n"
