@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from temper.artifact import write_text
@@ -255,6 +256,7 @@ def _let_go_of_stdout() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors that a user can cause end in their four parts and exit code 1, Ctrl-C in 130."""
     parser = argparse.ArgumentParser(prog="temper", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"temper {version('temper')}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def add(name: str, function: object, text: str) -> argparse.ArgumentParser:

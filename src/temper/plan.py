@@ -112,15 +112,25 @@ def parse_dry_run(text: str) -> list[PlannedJob]:
     return [PlannedJob(job["rule"], job["row"] or "", _reasons(job["reason"])) for job in _JOB.finditer(text)]
 
 
+def _has_record(planned: PlannedJob) -> bool:
+    return Path(record_path(planned.rule, planned.row)).is_file()
+
+
 def in_words(planned: PlannedJob, job: Job | None) -> PlannedJob:
-    """A planned job whose changed settings are named, where its record is here."""
-    if job is None or SETTINGS_CHANGED not in planned.reasons:
+    """A planned job whose changed settings are named, where its record is here.
+
+    Snakemake gives no reason beyond the first that it finds: of a job that follows another, or whose file is not there, it does
+    not say that its settings changed as well.
+    """
+    if job is None or not _has_record(planned):
         return planned
     try:
         before = read_job_record(record_path(job.rule, job.row)).settings
     except ArtifactError:
         return planned
-    named = changed_settings(job.rule, before, job.settings) or [SETTINGS_CHANGED]
+    named = changed_settings(job.rule, before, job.settings)
+    if not named:
+        return planned
     others = [reason for reason in planned.reasons if reason != SETTINGS_CHANGED]
     return replace(planned, reasons=(*named, *others))
 
@@ -136,11 +146,11 @@ def plan() -> int:
     if not planned:
         print("Nothing to be done: every artifact is there and belongs to these settings.")
         return 0
-    changed = any(SETTINGS_CHANGED in job.reasons and Path(record_path(job.rule, job.row)).is_file() for job in planned)
-    every = {(job.rule, job.row): job for job in planned_jobs()} if changed else {}
+    every = {(job.rule, job.row): job for job in planned_jobs()} if any(map(_has_record, planned)) else {}
+    planned = [in_words(job, every.get((job.rule, job.row))) for job in planned]
     print(f"{len(planned)} jobs would run:")
     for job in planned:
-        print(f"  {in_words(job, every.get((job.rule, job.row)))}")
+        print(f"  {job}")
     may = sum(job.only_follows and bool(whole({job.rule: [job.row]})) for job in planned)
     if may:
         print(f"{may} of them only follow: where what one reads turns out the same, it adopts what it made last time.")

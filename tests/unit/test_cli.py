@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,11 @@ def test_names_that_no_disk_takes_are_errors_in_four_parts(tmp_path, capsys, arg
     error = capsys.readouterr().err
     assert words in error
     assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    stated = tomllib.loads((PARAMS.parents[2] / "pyproject.toml").read_text())["project"]["version"]
+    assert capsys.readouterr().out == f"temper {stated}\n"

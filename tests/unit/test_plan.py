@@ -2,7 +2,9 @@
 
 import pytest
 
-from temper.plan import SETTINGS_CHANGED, PlannedJob, changed_settings, parse_dry_run
+from temper.plan import SETTINGS_CHANGED, PlannedJob, changed_settings, in_words, parse_dry_run
+from temper.tracking.job_record import JobRecord, write_job_record
+from temper.tracking.jobs import Job
 
 UNION = "Params have changed since last execution: Union of exclusive params before and now across all output: "
 DRY_RUN = f"""Building DAG of jobs...
@@ -119,3 +121,27 @@ def test_changed_settings_are_named_with_both_values(rule, before, now, expected
 )
 def test_a_job_may_adopt_that_runs_for_others_sake_alone(reasons, only):
     assert PlannedJob("measure", "ort", tuple(reasons)).only_follows == only
+
+
+@pytest.mark.parametrize(
+    ("reasons", "margin", "expected"),
+    [
+        (("follows artifacts",), 0.06, ("analysis.latency_margin: 0.05 → 0.06", "follows artifacts")),
+        ((SETTINGS_CHANGED,), 0.06, ("analysis.latency_margin: 0.05 → 0.06",)),
+        (("not there: a",), 0.06, ("analysis.latency_margin: 0.05 → 0.06", "not there: a")),
+        (("follows artifacts",), 0.05, ("follows artifacts",)),
+        ((SETTINGS_CHANGED,), 0.05, (SETTINGS_CHANGED,)),  # something else that Snakemake saw
+    ],
+)
+def test_a_changed_setting_is_named_whatever_else_the_job_runs_for(tmp_path, monkeypatch, reasons, margin, expected):
+    monkeypatch.chdir(tmp_path)
+    write_job_record(JobRecord("report", "", {"analysis": {"latency_margin": 0.05}}, {}, {}))
+    job = Job("report", "", {"analysis": {"latency_margin": margin}}, (), (), ())
+    assert in_words(PlannedJob("report", "", reasons), job).reasons == expected
+
+
+def test_a_job_without_a_record_keeps_snakemakes_reasons(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = Job("report", "", {"analysis": {"latency_margin": 0.06}}, (), (), ())
+    planned = PlannedJob("report", "", ("follows artifacts",))
+    assert in_words(planned, job) == planned

@@ -40,4 +40,4 @@ def test_a_changed_default_reruns_what_reads_it_and_the_plan_names_it(repository
     lines = repository.run("temper", "plan").splitlines()
     assert lines[0] == "2 jobs would run:"
     assert lines[1].startswith("  remeasure: latency_margin: 0.05 → 0.06")
-    assert lines[2].startswith("  report: ")
+    assert lines[2].startswith("  report: analysis.latency_margin: 0.05 → 0.06; follows ")

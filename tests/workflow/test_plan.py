@@ -14,6 +14,10 @@ def test_a_changed_number_is_shown_with_its_old_value(study):
     assert "  calibrate main: calibration samples: 16 → 8" in lines
     (converted,) = [line for line in lines if line.startswith("  convert_precision int8: ")]
     assert converted == "  convert_precision int8: follows artifacts/calibration/main"
+    study.set(analysis__latency_margin=0.06)  # of a job that would run anyway
+    lines = study.temper("plan", "--directory", str(study.folder)).stdout.splitlines()
+    (report,) = [line for line in lines if line.startswith("  report: ")]
+    assert report.startswith("  report: analysis.latency_margin: 0.05 → 0.06; follows artifacts")
 
 
 def test_an_edited_module_is_named_as_code_and_not_as_a_setting(own_code):

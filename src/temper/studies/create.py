@@ -27,6 +27,7 @@ from temper.resolve import resolve
 from temper.schema import NAME_PATTERN
 from temper.studies.about import FILE as ABOUT
 from temper.studies.checkpoint import NOT_MADE, Checkpoint
+from temper.studies.fixed_token import why_not
 from temper.studies.sections import SEED, Section, Wanted, sections, text_of
 from temper.study import read_study
 from temper.training.model import initial_model
@@ -236,8 +237,11 @@ def rounded(length: int, most: int) -> int:
     return min(-(-length // MULTIPLE) * MULTIPLE, most)
 
 
-def check_model(folder: Path, content: Section, splits: Splits) -> None:
+def check_model(folder: Path, content: Section, splits: Splits) -> str | None:
     """Load the weights as a run would: a checkpoint without them, or with other labels, is refused here.
+
+    Returns:
+        Why the model of texts cannot have the recipe's row of one token (temper/studies/fixed_token.py); None where it can.
 
     Raises:
         ArtifactError: a run would stop at it.
@@ -249,7 +253,8 @@ def check_model(folder: Path, content: Section, splits: Splits) -> None:
         signature = preprocessor.signature(splits.label_names)
         longest = preprocessor.max_tokens(content["data"]["max_tokens"])
         trained = content["train"]["method"] == "fine_tune"
-        initial_model(options, signature, Path(scratch), longest=longest, fresh_head=trained)
+        network = initial_model(options, signature, Path(scratch), longest=longest, fresh_head=trained)
+        return why_not(network, signature) if options.task == "text-classification" else None
 
 
 def write_params(folder: Path, wanted: Wanted, title: str) -> Section:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from temper.statistics.paired_labels import against_budget
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
 from temper.studies.new_data import Given, images_section, own_words, path_of, texts_section
-from temper.studies.questions import Questions, ignored, number, yes_or_no
-from temper.studies.sections import Section, Wanted
+from temper.studies.questions import Questions, ignored, number
+from temper.studies.sections import ONE_TOKEN, Section, Wanted
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ def _max_tokens(questions: Questions, lengths: create.Lengths) -> int:
 def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint is trained; one without a classifier of one label for each row has to be."""
     if checkpoint.label_names is not None:
-        return questions.answer("fine-tune", "train the checkpoint on the data (else as it is)", yes_or_no, "no")
+        return questions.agree("fine-tune", "train the checkpoint on the data (else as it is)", "no")
     asked = f"make a study of {checkpoint.folder.name} as it is"
     unlike = checkpoint.head.unlike
     if checkpoint.head.task is not None and unlike is not None:
-        if not questions.answer("fine-tune", f"{unlike}: train a new classifier on the data", yes_or_no, "no"):
+        if not questions.agree("fine-tune", f"{unlike}: train a new classifier on the data", "no"):
             raise ConfigError(asked=asked, happened=unlike, spoiled=NOT_MADE, fix=fix_of("--fine-tune yes"))
         return True
-    agreed = questions.answer(
-        "fine-tune", "the checkpoint has no classifier of its own: train one on the data", yes_or_no
+    agreed = questions.agree(
+        "fine-tune", "the checkpoint has no classifier of its own: train one on the data", enter="yes"
     )
     if not agreed:
         raise ConfigError(
@@ -170,7 +170,7 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
             beyond = f"; {lengths.cut:,} are longer than the model takes" if lengths.cut else ""
             tokens = f"the longest text has {lengths.longest:,}{beyond}; max_tokens {section['max_tokens']}"
             lines += [f"tokens:     {tokens}", *(f"note:       {note}" for note in lengths.notes)]
-        gpu = questions.answer("gpu", "TensorRT engines for an NVIDIA GPU as well", yes_or_no, "no")
+        gpu = questions.agree("gpu", "TensorRT engines for an NVIDIA GPU as well", "no")
         wanted = Wanted(
             name=name,
             task=checkpoint.task,
@@ -184,7 +184,10 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
         )
         title = f"{checkpoint.folder.name} ({checkpoint.model_type}) on {path.name}"
         content = create.write_params(folder, wanted, title)
-        create.check_model(folder, content, splits)
+        unread = create.check_model(folder, content, splits)
+        if unread is not None and ONE_TOKEN in content["candidates"]:
+            content = create.write_params(folder, replace(wanted, fixed_token=False), title)
+            lines.append(f"note:       {ONE_TOKEN} is left out: {unread}")
         lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines, *_too_few(len(splits.test), content)]
         raw = _raw_listing(checkpoint, copied, folder)
         about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}

@@ -19,7 +19,7 @@ from temper.studies.data_file import (
     suggested_label,
     suggested_text,
 )
-from temper.studies.questions import Questions, number, one_of, yes_or_no
+from temper.studies.questions import Questions, number, one_of
 from temper.studies.sections import SEED, Section
 
 MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
@@ -112,11 +112,10 @@ def _new_head(questions: Questions, given: Given, checkpoint: Checkpoint, values
         return False  # which label is which output is known, or asked
     if len(wanted) > len(own) or (len(wanted) < len(own) and not numbers):
         return True
-    return questions.answer(
+    return questions.agree(
         "new-head",
         f"the checkpoint's labels are {', '.join(own[:12])}, the data's {', '.join(wanted[:12])}; train a new classifier for the "
         "data's (else --label-names says which of them each output is)",
-        yes_or_no,
         "no" if given.label_names else None,
     )
 

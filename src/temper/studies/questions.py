@@ -23,14 +23,23 @@ class Questions:
     ) -> None:
         self._given, self._silent, self._ask = given, suggested_without_asking, ask
 
-    def answer(self, flag: str, question: str, read: Callable[[str], Value], suggestion: str | None = None) -> Value:
+    def answer(
+        self,
+        flag: str,
+        question: str,
+        read: Callable[[str], Value],
+        suggestion: str | None = None,
+        *,
+        enter: str | None = None,
+    ) -> Value:
         """The value of a flag.
 
         Args:
             flag: its name without dashes.
             question: what is asked where it was not given.
             read: makes the value of an answer; ValueError says what is wrong with one that was typed.
-            suggestion: what an empty answer means; None where there is nothing to suggest.
+            suggestion: what an empty answer means, and no answer; None where there is nothing to suggest.
+            enter: what an empty answer means where no answer means nothing: somebody has to say it, if only by Enter.
 
         Raises:
             ConfigError: it was not given and cannot be asked, or what was given is wrong.
@@ -40,9 +49,10 @@ class Questions:
             return self._read(flag, str(given), read)
         if self._silent and suggestion is not None:
             return self._read(flag, suggestion, read)
+        default = suggestion if suggestion is not None else enter
         while True:
             try:
-                typed = self._ask(f"{question}{f' [{suggestion}]' if suggestion else ''}: ").strip()
+                typed = self._ask(f"{question}{f' [{default}]' if default else ''}: ").strip()
             except EOFError:
                 if suggestion is not None:
                     print(suggestion, file=sys.stderr)  # beside the question that nobody answered
@@ -55,9 +65,17 @@ class Questions:
                     fix=f"give --{flag}",
                 ) from None
             try:
-                return read(typed or suggestion or "")
+                return read(typed or default or "")
             except ValueError as error:
                 print(f"  {error}", file=sys.stderr)
+
+    def agree(self, flag: str, question: str, suggestion: str | None = None, *, enter: str | None = None) -> bool:
+        """The answer to a question of yes or no, as `answer`; Enter alone means yes or no in any case.
+
+        Raises:
+            ConfigError: as `answer`.
+        """
+        return self.answer(flag, f"{question} (yes/no)", yes_or_no, suggestion, enter=enter or "no")
 
     def refuse(self, flags: Iterable[str], why: str) -> None:
         """Refuse flags that would count for nothing.

@@ -10,6 +10,7 @@ from temper.resolve import DEFAULTS, defaults_version, resolve
 
 SEED = 17
 Section = dict[str, Any]
+ONE_TOKEN = "openvino-int8-fast"  # the recipe's candidate whose last layer is computed for the classifier's token alone
 COMMENTS = {
     "recipe": "cpu, gpu or everything: what is measured; rows of your own in candidates add to it, null leaves one out",
     "threads": "of the CPU backends; this machine's",
@@ -24,6 +25,7 @@ class Wanted:
     data: the `data:` section.
     checkpoint: folder of the checkpoint, from the study's.
     attends: whether the network has attention.
+    fixed_token: of texts, whether the recipe's row of one token can be made of it (temper/studies/fixed_token.py).
     sequence_length: tokens of a timed call; None for images.
     fine_tune: whether the checkpoint is trained on the data, or taken as it is.
     engine_version: of TensorRT-RTX, whose engines are built and run on an NVIDIA GPU; None: without them.
@@ -39,6 +41,7 @@ class Wanted:
     fine_tune: bool
     engine_version: str | None
     threads: int
+    fixed_token: bool = True
 
 
 def _train(wanted: Wanted) -> Section:
@@ -71,7 +74,7 @@ def _attention(wanted: Wanted) -> Section:
     return {
         "calibration_methods": {"nncf": {"model_type": "other", "smooth_quant_alpha": None}},
         "conversions": {"int8": {"quantize_bias": True}},
-        "candidates": {"ort-int8-dynamic": None, "openvino-int8-fast": None, **no_engine},
+        "candidates": {"ort-int8-dynamic": None, ONE_TOKEN: None, **no_engine},
     }
 
 
@@ -89,6 +92,8 @@ def sections(wanted: Wanted) -> Section:
         "workloads": _workloads(wanted),
         **_attention(wanted),
     }
+    if wanted.task == "text-classification" and not wanted.fixed_token:
+        study["candidates"] = {**study.get("candidates", {}), ONE_TOKEN: None}
     if wanted.engine_version:
         built = resolve(study)["engines"]
         study["engines"] = {name: {"version": wanted.engine_version} for name in built}

@@ -1,4 +1,5 @@
 from temper.cli import main
+from temper.tracking.pipeline import FORM
 
 
 def test_a_study_that_dvc_does_not_know_has_no_experiments(tmp_path, capsys, monkeypatch):
@@ -10,9 +11,9 @@ def test_a_study_that_dvc_does_not_know_has_no_experiments(tmp_path, capsys, mon
 
 def test_track_says_what_it_wrote_once(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the command stands in the study: put back afterwards
-    (tmp_path / "src/temper").mkdir(parents=True)
+    (tmp_path / FORM).parent.mkdir(parents=True)
     (tmp_path / "Snakefile").touch()
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / FORM).write_text("stages: {}\n")
     study = tmp_path / "studies/one"
     study.mkdir(parents=True)
     (study / "params.yaml").touch()

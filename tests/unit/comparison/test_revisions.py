@@ -106,8 +106,8 @@ def test_without_a_checkout_there_is_the_workspace_alone(tmp_path, monkeypatch):
 
 def test_settings_and_outputs_are_those_of_the_state_that_was_named(checkout):
     store, earlier = Store(), Revision("earlier", checkout["earlier"])
-    assert store.params(earlier) == {"study": "one"}
-    assert store.params(Revision("workspace", None)) == {"study": "two"}
+    assert store.params(earlier)["study"] == "one"
+    assert store.params(Revision("workspace", None))["study"] == "two"
     assert store.outputs(earlier) == {"artifacts/a.json": "abcd"}
     assert store.outputs(Revision("workspace", None)) == {}
 

@@ -11,6 +11,7 @@ from temper.studies.about import read_about
 from temper.studies.create import standing_in
 from temper.studies.new_data import Given
 from temper.study import read_study
+from tests import tiny_gpt2
 from tests.unit.studies.conftest import NONE, edit, left, params, refused
 from tests.user_checkpoint import POSITIONS, ROWS
 
@@ -217,6 +218,22 @@ def test_texts_longer_than_the_model_takes_are_counted(new, checkout, checkpoint
     made = new(name="mine", checkpoint=checkpoint, data=data)
     assert params(checkout)["data"]["max_tokens"] == POSITIONS
     assert any("1 are longer than the model takes" in line for line in made.lines)
+
+
+def test_a_model_that_reads_a_rows_last_token_has_no_row_of_one_token_and_that_is_said(
+    new, checkout, checkpoint, data, tmp_path
+):
+    other = tiny_gpt2.user_checkpoint(tmp_path / "gpt2", padding_side="right")
+    made = new(name="mine", checkpoint=other, data=data)
+    left_out = "note:       openvino-int8-fast is left out: its classifier does not read the token of one fixed place"
+    assert any(line.startswith(left_out) for line in made.lines)
+    content = params(checkout)
+    assert not {"openvino-int8-fast"} & content["candidates"].keys()
+    assert not {"one-token", "unguarded"} & content["precisions"].keys()
+    assert "openvino-int8-static" in content["candidates"]
+    written = yaml.safe_load((checkout / "studies/mine/params.yaml").read_text())
+    assert written["candidates"] == {"openvino-int8-fast": None}
+    assert not any("left out" in line for line in new(name="bert", checkpoint=checkpoint, data=data).lines)
 
 
 def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, data):

@@ -63,6 +63,18 @@ def test_every_suggestion_may_be_taken_without_asking():
     assert made.answer("y", "which", one_of(["a", "b"])) == "b"  # nothing was suggested
 
 
+def test_yes_or_no_shows_both_and_takes_enter(capsys):
+    made = questions("", "", "y", "")
+    assert [made.agree("x", "train", "yes"), made.agree("x", "train"), made.agree("x", "train")] == [True, False, True]
+    assert made.agree("x", "train", enter="yes") is True
+    assert made.asked == [f"train (yes/no) [{default}]: " for default in ("yes", "no", "no", "yes")]
+    with pytest.raises(ConfigError) as caught:
+        questions().agree("x", "train", enter="yes")  # nobody is there: that somebody would press Enter is no answer
+    assert caught.value.fix == "give --x"
+    with pytest.raises(ConfigError):
+        questions(silent=True).agree("x", "train")
+
+
 @pytest.mark.parametrize(("text", "value"), [("yes", True), ("Y", True), ("no", False), ("n", False)])
 def test_yes_and_no(text, value):
     assert yes_or_no(text) is value

@@ -108,7 +108,7 @@ def test_stages_of_other_code_are_refused_with_the_command_that_brings_them(chec
 def test_what_dvc_refuses_is_told_in_its_words(checkout):
     study = checkout / "studies/two"
     (study / "data/raw/train.tsv").write_text("text")
-    (checkout / "dvc.yaml").write_text(STAGES.replace("outs", "outputs"))
+    (checkout / FORM).write_text(STAGES.replace("outs", "outputs"))
     with pytest.raises(ExperimentError, match=r"dvc\.yaml' validation failed") as caught:
         track_raw_files(study)
     assert "dvc add data/raw" in caught.value.fix
