@@ -9,7 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from temper.artifact import write_text
-from temper.commands import clean, experiment, experiments, lint, new_study, predict, pull, raw, report, studies
+from temper.commands import (
+    clean,
+    experiment,
+    experiments,
+    lint,
+    new_study,
+    package,
+    predict,
+    pull,
+    raw,
+    report,
+    studies,
+)
 from temper.commands import run as run_study
 from temper.commands.study_folder import stand_in as _in
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
@@ -328,7 +340,20 @@ def main(argv: list[str] | None = None) -> int:
     )
     add("pages", _pages, "write the tables of these pages anew from results/").add_argument("files", nargs="+")
     add("figures", _figures, "draw the plots of these pages anew from results/").add_argument("files", nargs="+")
-    for own in (run_study, raw, pull, clean, experiment, experiments, studies, new_study, predict, report, lint):
+    for own in (
+        run_study,
+        raw,
+        pull,
+        clean,
+        experiment,
+        experiments,
+        studies,
+        new_study,
+        predict,
+        package,
+        report,
+        lint,
+    ):
         own.add_to(commands)
     try:
         _check_arguments(sys.argv[1:] if argv is None else argv)

@@ -32,10 +32,9 @@ def _predicted(arguments: argparse.Namespace, base: Path) -> "tuple[Predicted, b
     )
     choice = choose(finished, candidate=arguments.candidate, workload=arguments.workload, rows=len(asked.examples))
     files = check_artifact(choice)
+    how = prepared(files, len(finished.params["data"].get("text") or [""]))
     try:
-        answers = answer(
-            choice, files, prepared(files), asked.examples, batch_size=arguments.batch_size, strict=arguments.strict
-        )
+        answers = answer(choice, files, how, asked.examples, batch_size=arguments.batch_size, strict=arguments.strict)
     except Unavailable as lacking:
         raise BackendError(
             asked=f"predict with {choice.candidate} on {choice.record.backend['name']}",

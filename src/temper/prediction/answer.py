@@ -1,9 +1,10 @@
 """Inputs through the study's own preprocessing and the artifact on its backend: labels and probabilities."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,19 @@ from temper.measurement.isolated import memory_reason
 from temper.measurement.measure import MANIFESTS
 from temper.model_options import CheckpointModel
 from temper.prediction.choice import Choice
+from temper.prediction.tokens import light_tokenizer
 from temper.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature
 
 DATA_FOLDER = "data/prepared"
 NOTHING = "nothing was predicted"
+
+
+class Encodes(Protocol):
+    """Turns examples into model inputs."""
+
+    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
+        """As of `temper.data.preprocessing.Preprocessor`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,29 @@ class Prepared:
     """
 
     signature: Signature
-    preprocessor: Preprocessor
+    preprocessor: Encodes
     max_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The study's preprocessing, not yet loaded.
+
+    signature: of the padded rows.
+    folder: with the task's PREPROCESSOR_FILES.
+    max_tokens: longest row in tokens, None for images.
+    """
+
+    signature: Signature
+    folder: Path
+    max_tokens: int | None
+
+    def preprocessor(self) -> Preprocessor:
+        """Load it, as the study's data was prepared: with transformers."""
+        model = CheckpointModel(
+            task=self.signature.task, source="checkpoint", checkpoint=str(self.folder), revision=None
+        )
+        return build_preprocessor(model, Examples(origin=str(self.folder), labels=[]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +113,8 @@ def check_artifact(choice: Choice) -> dict[str, str]:
     return files
 
 
-def prepared(files: dict[str, str]) -> Prepared:
-    """The study's preprocessing, which is that of the artifact's files.
+def preprocessing(files: Mapping[str, str]) -> Preprocessing:
+    """The study's preprocessing, which is that of the artifact's files. Nothing of it is loaded.
 
     Args:
         files: SHA-256 of the artifact's files by name.
@@ -105,11 +136,24 @@ def prepared(files: dict[str, str]) -> Prepared:
             spoiled=NOTHING,
             fix="finish the study: its data was prepared anew after the artifact was made",
         )
-    model = CheckpointModel(
-        task=signature.task, source="checkpoint", checkpoint=str(folder / PREPROCESSOR_FOLDER), revision=None
-    )
-    preprocessor = build_preprocessor(model, Examples(origin=str(folder), labels=[]))
-    return Prepared(signature, preprocessor, card["max_tokens"])
+    return Preprocessing(signature, folder / PREPROCESSOR_FOLDER, card["max_tokens"])
+
+
+def prepared(files: Mapping[str, str], texts_per_row: int = 1) -> Prepared:
+    """The study's preprocessing, loaded: of texts without transformers, where that gives the tokens that it gave.
+
+    Args:
+        files: SHA-256 of the artifact's files by name.
+        texts_per_row: 1, or 2 for pairs.
+
+    Raises:
+        ArtifactError: as `preprocessing`.
+    """
+    how = preprocessing(files)
+    preprocessor: Encodes | None = None
+    if how.max_tokens is not None:
+        preprocessor = light_tokenizer(Path(DATA_FOLDER), how.signature, how.max_tokens, texts_per_row)
+    return Prepared(how.signature, preprocessor or how.preprocessor(), how.max_tokens)
 
 
 def _truncated(how: Prepared, examples: Examples, encoded: Encoded) -> list[int]:

@@ -1,0 +1,169 @@
+"""A Triton model repository: one model for texts or images by the package itself, one plain model for tensors."""
+
+import shutil
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temper.package.contents import Source
+from temper.signature import SEQUENCE_AXIS
+
+WRITTEN_FOR = "Triton Inference Server: `tritonserver --model-repository` with the folder of both models"
+MODEL = Path(__file__).parents[1] / "triton_model.py"
+VERSION = "1"
+_DATA_TYPES = {"int64": "TYPE_INT64", "int32": "TYPE_INT32", "float32": "TYPE_FP32"}
+WARM_UP = "warmup"  # Triton's folder for the data of model_warmup
+
+
+class Word(str):
+    """A name of an enumeration, which stands without quotes."""
+
+
+def as_pbtxt(content: Mapping[str, Any], indent: str = "") -> str:
+    """Protocol-buffer text of nested fields; a list repeats its field."""
+    lines = []
+    for key, value in content.items():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, Mapping):
+                lines.append(f"{indent}{key} {{\n{as_pbtxt(one, indent + '  ')}{indent}}}\n")
+            elif isinstance(one, bool):
+                lines.append(f"{indent}{key}: {str(one).lower()}\n")
+            elif isinstance(one, Word) or not isinstance(one, str):
+                lines.append(f"{indent}{key}: {one}\n")
+            else:
+                text = one.encode("unicode_escape").decode().replace('"', '\\"')
+                lines.append(f'{indent}{key}: "{text}"\n')
+    return "".join(lines)
+
+
+def _timed(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [own for own in facts["measured"]["workloads"].values() if own["status"] == "measured"]
+
+
+def batching(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """max_batch_size and dynamic_batching out of what was measured.
+
+    Preferred sizes are the batch sizes that were timed. A row waits at most as long as the shortest measured call takes: by
+    then it would have been answered alone.
+
+    Returns:
+        Fields of a model configuration.
+    """
+    timed = _timed(facts)
+    sizes = sorted({own["batch_size"] for own in timed} | {facts["calls"]["batch_size"]})
+    shortest_ms = min((own["latency_p50_ms"] for own in timed), default=1.0)
+    return {
+        "max_batch_size": sizes[-1],
+        "dynamic_batching": {
+            "preferred_batch_size": [size for size in sizes if size > 1] or sizes,
+            "max_queue_delay_microseconds": max(1, round(1000 * shortest_ms)),
+        },
+    }
+
+
+def _output(name: str, data_type: str, dims: Sequence[int], **more: Any) -> dict[str, Any]:
+    return {"name": name, "data_type": Word(data_type), "dims": list(dims), **more}
+
+
+def _texts_config(name: str, facts: Mapping[str, Any], is_text: bool, columns: int) -> dict[str, Any]:
+    tensor = "TEXT" if is_text else "IMAGE"
+    warm = {"data_type": Word("TYPE_STRING"), "dims": [columns], "input_data_file": "row"}
+    own = batching(facts)
+    sizes = [1, *own["dynamic_batching"]["preferred_batch_size"]]
+    return {
+        "name": name,
+        "backend": "python",
+        **own,
+        "input": _output(tensor, "TYPE_STRING", [columns]),
+        "output": [
+            _output("LABEL", "TYPE_STRING", [1]),
+            _output("CONFIDENCE", "TYPE_FP32", [1]),
+            _output("CONFIDENCES", "TYPE_FP32", [len(facts["labels"])], label_filename="labels.txt"),
+        ],
+        "instance_group": {"kind": Word("KIND_CPU"), "count": 1},  # as it was measured: one call at a time
+        "model_warmup": [
+            {"name": f"rows-{size}", "batch_size": size, "inputs": {"key": tensor, "value": warm}}
+            for size in dict.fromkeys(sizes)
+        ],
+    }
+
+
+def _tensors_config(name: str, source: Source, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain model on Triton's own backend for its runtime.
+
+    Packed rows and the batch are two axes of their own there, so that Triton cannot form batches of them.
+    """
+    signature, options = source.signature, facts["runner"]["options"]
+    packed = signature.row_tokens is not None
+    first = 0 if packed else 1
+    inputs = [
+        _output(
+            spec.name,
+            _DATA_TYPES[spec.dtype],
+            [size if isinstance(size, int) else -1 for size in spec.axes[first:]],
+            **({"allow_ragged_batch": False} if SEQUENCE_AXIS in spec.axes else {}),
+        )
+        for spec in signature.inputs
+    ]
+    labels = len(facts["labels"])
+    logits = _output("logits", "TYPE_FP32", [-1, labels] if packed else [labels], label_filename="labels.txt")
+    if facts["runner"]["name"] == "openvino":
+        runs = {"backend": "openvino", "default_model_filename": "model.onnx"}
+        parameters = {
+            "INFERENCE_NUM_THREADS": options["threads"],
+            "INFERENCE_PRECISION_HINT": options["inference_precision"],
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+    else:
+        runs = {"platform": "onnxruntime_onnx"}
+        parameters = {"intra_op_thread_count": options["intra_op_threads"]}
+    return {
+        "name": name,
+        **runs,
+        **({"max_batch_size": 0} if packed else batching(facts)),
+        "input": inputs,
+        "output": logits,
+        "instance_group": {"kind": Word("KIND_CPU"), "count": 1},
+        "parameters": [{"key": key, "value": {"string_value": str(value)}} for key, value in parameters.items()],
+    }
+
+
+def _warm_row(source: Source, base: Path, is_text: bool) -> bytes:
+    """A row for model_warmup as Triton reads BYTES: each element with its length in front."""
+    if is_text:
+        elements = [b"warm up"] * source.texts_per_row
+    else:
+        import io
+
+        from PIL import Image
+
+        picture = io.BytesIO()
+        Image.new("RGB", (32, 32)).save(picture, format="PNG")
+        elements = [picture.getvalue()]
+    return b"".join(struct.pack("<I", len(own)) + own for own in elements)
+
+
+def lay_out(source: Source, facts: dict[str, Any], base: Path, target: Path) -> list[str]:
+    """The repository: <study>/ by the Python backend, <study>-tensors/ plain."""
+    name, is_text = facts["study"]["name"], bool(source.texts_per_row)
+    texts, tensors = target / name, target / f"{name}-tensors"
+    for folder in (texts, tensors):
+        (folder / VERSION).mkdir(parents=True)
+        shutil.copyfile(base / "labels.txt", folder / "labels.txt")
+    shutil.copyfile(MODEL, texts / VERSION / "model.py")
+    (texts / WARM_UP).mkdir()
+    (texts / WARM_UP / "row").write_bytes(_warm_row(source, base, is_text))
+    for file in sorted((base / "model").glob("model.onnx*")):
+        shutil.copyfile(file, tensors / VERSION / file.name)
+    config = as_pbtxt(_texts_config(name, facts, is_text, max(1, source.texts_per_row)))
+    (texts / "config.pbtxt").write_text(config, "utf-8")
+    (tensors / "config.pbtxt").write_text(as_pbtxt(_tensors_config(tensors.name, source, facts)), "utf-8")
+    base.rename(texts / VERSION / "package")
+    own = batching(facts)["dynamic_batching"]
+    return [
+        f"batches:   sizes {', '.join(map(str, own['preferred_batch_size']))} preferred, a delay of at most "
+        f"{own['max_queue_delay_microseconds']:,} µs: from what was measured",
+        f"next:      tritonserver --model-repository {target.name}; its Python needs {name}/{VERSION}/package/requirements.txt",
+    ]

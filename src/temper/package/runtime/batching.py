@@ -1,0 +1,223 @@
+"""Rows of many requests in one call of the model: as many as its budget of tokens holds, none of them left waiting.
+
+A call is formed when the model is free. Rows that arrive meanwhile wait, so that a busy server has full calls and an idle one
+answers at once; `delay_s` lets an idle one wait for company, too.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .batches import Padding, collate
+from .packing import Tensors
+
+Call = Callable[[Tensors], Awaitable[npt.NDArray[np.float32]]]
+WINDOW = 256  # waiting rows that are looked through for ones that fit a call
+
+
+class TooMany(Exception):
+    """More rows wait than may; `retry_s` is about how long they take."""
+
+    def __init__(self, retry_s: float) -> None:
+        self.retry_s = retry_s
+        super().__init__(f"try again in {retry_s:.0f} s")
+
+
+@dataclass(eq=False)
+class _Request:
+    values: Mapping[str, Sequence[npt.NDArray[Any]]]
+    rows: list[npt.NDArray[np.float32] | None]
+    done: "asyncio.Future[npt.NDArray[np.float32]]"
+    missing: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Row:
+    request: _Request
+    number: int
+    length: int
+    came_s: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How large a call may be.
+
+    Attributes:
+        tokens: that are computed, padding included; of a packed model in all its rows.
+        rows: at most.
+        packed: whether rows are packed, so that padding to the longest costs nothing.
+    """
+
+    tokens: int
+    rows: int
+    packed: bool
+
+    def holds(self, rows: int, longest: int, total: int) -> bool:
+        """Whether a call of these rows is within it."""
+        return rows <= self.rows and (total if self.packed else rows * longest) <= self.tokens
+
+
+@dataclass
+class Counts:
+    """What was done so far.
+
+    Attributes:
+        calls, rows, tokens: of the model; tokens as they were computed.
+        call_s: seconds in calls.
+        sizes: rows of each call are told to it.
+    """
+
+    calls: int = 0
+    rows: int = 0
+    tokens: int = 0
+    call_s: float = 0.0
+    sizes: Callable[[int], None] = field(default=lambda rows: None)
+
+
+class Batcher:
+    """Forms the calls. All of it runs in one event loop."""
+
+    def __init__(self, call: Call, padding: Padding, budget: Budget, *, delay_s: float, most_waiting: int) -> None:
+        """Wait for rows.
+
+        Args:
+            call: answers one call's padded arrays with logits.
+            padding: of the package.
+            budget: of a call; one row always fits.
+            delay_s: the longest that the first row of a call waits for others while the model is free.
+            most_waiting: rows that may wait; beyond it `submit` raises TooMany.
+        """
+        self._call, self._padding, self._budget = call, padding, budget
+        self._delay_s, self.most_waiting = delay_s, most_waiting
+        self._waiting: deque[_Row] = deque()
+        self._arrived = asyncio.Event()
+        self._busy = False
+        self.counts = Counts()
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for a call."""
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is computed."""
+        return not self._waiting and not self._busy
+
+    async def submit(
+        self, values: Mapping[str, Sequence[npt.NDArray[Any]]], lengths: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        """Logits [rows, labels] of encoded rows.
+
+        Args:
+            values: by input name an array for each row, unpadded.
+            lengths: tokens of each row.
+
+        Raises:
+            TooMany: too many rows wait.
+            Exception: whatever the call raised.
+        """
+        if len(self._waiting) + len(lengths) > self.most_waiting:
+            raise TooMany(self._time_for(len(self._waiting)))
+        loop, now = asyncio.get_running_loop(), time.monotonic()
+        request = _Request(values, [None] * len(lengths), loop.create_future(), len(lengths))
+        self._waiting.extend(_Row(request, number, length, now) for number, length in enumerate(lengths))
+        self._arrived.set()
+        try:
+            return await request.done
+        finally:
+            if not request.done.done() or request.done.cancelled():  # whoever asked has gone: nobody waits for these
+                self._waiting = deque(row for row in self._waiting if row.request is not request)
+
+    def _time_for(self, rows: int) -> float:
+        """Seconds that so many rows take, by what was computed so far."""
+        return max(1.0, rows * self.counts.call_s / self.counts.rows) if self.counts.rows else 1.0
+
+    async def run(self) -> None:
+        """Form calls and answer them, for ever."""
+        while True:
+            await self._arrived.wait()
+            await self._wait_for_company()
+            rows = self._take()
+            if not self._waiting:
+                self._arrived.clear()
+            if rows:
+                self._busy = True
+                try:
+                    await self._answer(rows)
+                finally:
+                    self._busy = False
+
+    async def _wait_for_company(self) -> None:
+        """While there is room in the next call, until its first row has waited its time."""
+        while self._delay_s and self._waiting:
+            left_s = self._waiting[0].came_s + self._delay_s - time.monotonic()
+            longest, total = max(row.length for row in self._waiting), sum(row.length for row in self._waiting)
+            if left_s <= 0 or not self._budget.holds(len(self._waiting) + 1, longest, total + 1):
+                return
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), left_s)
+            except TimeoutError:
+                self._arrived.set()
+                return
+
+    def _take(self) -> list[_Row]:
+        """The rows of the next call: the one that waits longest, and those behind it that fit beside it.
+
+        Where rows are padded to the longest, those of its length or shorter are looked for first: they cost no padding more.
+        """
+        if not self._waiting:
+            return []
+        window = [self._waiting.popleft() for _ in range(min(WINDOW, len(self._waiting)))]
+        chosen, longest, total = [window[0]], self._length(window[0].length), window[0].length
+        left: list[_Row] = []
+        for row in window[1:]:
+            with_it = max(longest, self._length(row.length))
+            if self._budget.holds(len(chosen) + 1, with_it, total + row.length):
+                chosen.append(row)
+                longest, total = with_it, total + row.length
+            else:
+                left.append(row)
+        self._waiting.extendleft(reversed(left))
+        return chosen
+
+    def _length(self, tokens: int) -> int:
+        return tokens if self._budget.packed else self._padding.length(tokens)
+
+    async def _answer(self, rows: list[_Row]) -> None:
+        values = {name: [row.request.values[name][row.number] for row in rows] for name in rows[0].request.values}
+        inputs = collate(values, range(len(rows)), self._padding)
+        began = time.perf_counter()
+        try:
+            logits = await self._call(inputs)
+        except Exception as error:
+            for request in {row.request for row in rows}:
+                if not request.done.done():
+                    request.done.set_exception(error)
+            self._waiting = deque(row for row in self._waiting if not row.request.done.done())
+            return
+        counts = self.counts
+        counts.calls += 1
+        counts.rows += len(rows)
+        counts.tokens += sum(row.length for row in rows) if self._budget.packed else _computed(inputs)
+        counts.call_s += time.perf_counter() - began
+        counts.sizes(len(rows))
+        for row, own in zip(rows, logits, strict=False):
+            request = row.request
+            request.rows[row.number] = own
+            request.missing -= 1
+            if not request.missing and not request.done.done():
+                request.done.set_result(np.stack([found for found in request.rows if found is not None]))
+
+
+def _computed(inputs: Tensors) -> int:
+    shape: tuple[int, ...] = next(iter(inputs.values())).shape
+    return shape[0] * (shape[1] if len(shape) == 2 else 1)

@@ -1,0 +1,222 @@
+"""`python -m package_runtime serve`: the package over HTTP, on this machine alone unless it is told otherwise."""
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from .batching import Batcher, Budget
+from .engine import Engine, Lost
+from .errors import PackageError
+from .http import Limits, Service, application, log
+from .model import FOLDER, Package
+
+KEY = "PACKAGE_API_KEY"  # of the environment
+MIB = 2**20
+DRAIN_S = 30
+
+
+def default_budget(package: Package) -> tuple[int, int]:
+    """Tokens and rows of a call that the measurements speak for.
+
+    The timed workload with the most tokens: larger calls were not measured. Where none was timed, or rows keep their own
+    lengths, the rows of the largest at the most tokens.
+    """
+    calls, longest = package.manifest["calls"], package.padding.max_tokens or 1
+    timed = [own for own in package.manifest["measured"]["workloads"].values() if own["status"] == "measured"]
+    sizes = [(own["batch_size"], own["sequence_length"] or longest) for own in timed] or [
+        (calls["batch_size"], longest)
+    ]
+    rows, tokens = max(rows for rows, _ in sizes), max(rows * tokens for rows, tokens in sizes)
+    return max(tokens, longest), rows
+
+
+def warm_shapes(package: Package, budget: Budget) -> list[tuple[int, int]]:
+    """Rows and tokens of the calls that warm the model up: the smallest and the largest, and one between."""
+    longest = package.padding.max_tokens or 1
+    rows = max(1, min(budget.rows, budget.tokens // longest))
+    return list(dict.fromkeys([(1, min(8, longest)), (1, longest), (rows, longest)]))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _key(arguments: argparse.Namespace) -> str | None:
+    if arguments.api_key_file is None:
+        return os.environ.get(KEY) or None
+    try:
+        key = Path(arguments.api_key_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackageError(
+            asked=f"read the API key from {arguments.api_key_file}",
+            happened=f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}",
+            affected="the server; it was not started",
+            fix="name a file that holds the key alone",
+        ) from None
+    if not key:
+        raise PackageError(
+            asked=f"read the API key from {arguments.api_key_file}",
+            happened="it is empty",
+            affected="the server; it was not started",
+            fix="put the key into it, or leave out --api-key-file",
+        )
+    return key
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    """A socket that listens, so that an address that cannot be had is known before the model is loaded."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        own = socket.socket(found[0], socket.SOCK_STREAM)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind(found[4])
+    except OSError as error:
+        raise PackageError(
+            asked=f"listen on {host}:{port}",
+            happened=f"{error.strerror or error}",
+            affected="the server; it was not started",
+            fix="name another with --host and --port",
+        ) from None
+    return own
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m package_runtime serve", description=__doc__)
+    parser.add_argument("--folder", default=str(FOLDER), help="the package's (default: the one this lies in)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=8080, help="(default: 8080; 0 takes a free one)")
+    parser.add_argument("--max-batch-tokens", type=int, help="tokens of one call of the model (default: as measured)")
+    parser.add_argument("--max-batch-rows", type=int, help="rows of one call of the model (default: as measured)")
+    parser.add_argument(
+        "--max-delay-ms", type=float, default=0.0, help="an idle server waits so long for company (default: 0)"
+    )
+    parser.add_argument("--max-waiting", type=int, default=2048, help="rows that wait; beyond it 429 (default: 2048)")
+    parser.add_argument("--max-rows", type=int, default=1024, help="rows of one request (default: 1024)")
+    parser.add_argument("--max-body-mib", type=float, default=8.0, help="of one request (default: 8)")
+    parser.add_argument("--timeout-s", type=float, default=10.0, help="for a body, and for an answer (default: 10)")
+    parser.add_argument(
+        "--api-key-file", help=f"a file with the key that callers have to send (default: ${KEY}, or none is asked)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    return parser
+
+
+def _positive(arguments: argparse.Namespace) -> None:
+    for name in ("max_batch_tokens", "max_batch_rows", "max_waiting", "max_rows", "max_body_mib", "timeout_s"):
+        value = getattr(arguments, name)
+        if value is not None and not value > 0:
+            raise PackageError(
+                asked=f"serve with --{name.replace('_', '-')} {value}",
+                happened="it is not above 0",
+                affected="the server; it was not started",
+                fix="give a number above 0, or leave it out",
+            )
+
+
+def serve_command(argv: Sequence[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C; then answer what was accepted, and end.
+
+    Raises:
+        PackageError: the package cannot be loaded, or the address cannot be had.
+    """
+    arguments = _parser().parse_args(argv)
+    _positive(arguments)
+    key, folder = _key(arguments), Path(arguments.folder)
+    package = Package(folder, verify_model=False)  # the model's process verifies what it loads
+    tokens, rows = default_budget(package)
+    budget = Budget(
+        arguments.max_batch_tokens or tokens, arguments.max_batch_rows or rows, package.signature.row_tokens is not None
+    )
+    with contextlib.closing(_socket(arguments.host, arguments.port)) as listening:
+        host, port = listening.getsockname()[:2]
+        engine = Engine(folder, warm_shapes(package, budget), log, lambda: None)
+        try:
+            engine.start()
+        except Lost:
+            raise PackageError(
+                asked=f"load the package in {folder}",
+                happened="the model's process ended before it was ready",
+                affected="the server; it was not started",
+                fix="run python -m package_runtime with a text: it loads the same model in this process",
+            ) from None
+        try:
+            _said(package, host, port, key, budget)
+            limits = Limits(int(arguments.max_body_mib * MIB), arguments.max_rows, arguments.timeout_s)
+            _run(package, engine, budget, limits, arguments, key, listening)
+        finally:
+            engine.stop()
+    log("ended")
+    return 0
+
+
+def _said(package: Package, host: str, port: int, key: str | None, budget: Budget) -> None:
+    who = "callers send the key" if key else "none: whoever reaches this address is answered"
+    if not key and not _is_loopback(host):
+        log("warning", why=f"{host} is not this machine alone, and no API key is asked: --api-key-file, or ${KEY}")
+    log(
+        "serving",
+        model=package.name,
+        candidate=package.manifest["candidate"],
+        artifact=package.manifest["artifact"]["digest"],
+        url=f"http://{host}:{port}",
+        api_key=who,
+        tls="none: a proxy's work",
+        batch={"tokens": budget.tokens, "rows": budget.rows, "packed": budget.packed},
+    )
+
+
+def _run(
+    package: Package,
+    engine: Engine,
+    budget: Budget,
+    limits: Limits,
+    arguments: argparse.Namespace,
+    key: str | None,
+    listening: socket.socket,
+) -> None:
+    calling = ThreadPoolExecutor(1, "model")
+
+    async def call(inputs: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(calling, engine.call, inputs)
+
+    batcher = Batcher(
+        call,
+        package.padding,
+        budget,
+        delay_s=arguments.max_delay_ms / 1000,
+        most_waiting=max(arguments.max_waiting, limits.rows),
+    )
+    service = Service(package, engine, batcher, limits, key=key, say=not arguments.quiet)
+    app = application(service)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        forming = asyncio.create_task(batcher.run())
+        yield
+        forming.cancel()
+
+    app.router.lifespan_context = lifespan
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=30,
+        backlog=1024,
+    )
+    uvicorn.Server(config).run(sockets=[listening])

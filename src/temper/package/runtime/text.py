@@ -1,0 +1,72 @@
+"""Texts as the rows of tokens that the model was trained and measured on, by the tokenizers library alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError
+
+Rows = Mapping[str, Sequence[npt.NDArray[np.int64]]]
+FILES = ("tokenizer.json", "tokenizer_config.json")
+# what a tokenizer gives beside its ids, by the names that transformers has for a model's inputs
+_PARTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+
+
+class TextEncoder:
+    """A tokenizer that cuts rows at the model's length and pads nothing.
+
+    Attributes:
+        max_tokens: longest row.
+        texts_per_row: 1, or 2 for pairs.
+    """
+
+    def __init__(self, folder: Path, *, max_tokens: int, texts_per_row: int) -> None:
+        """Load it.
+
+        Args:
+            folder: holds FILES.
+            max_tokens: longest row in tokens, special tokens included; longer ones are cut.
+            texts_per_row: 1, or 2 for pairs.
+
+        Raises:
+            InputError: its settings name an input that no tokenizer gives.
+        """
+        from tokenizers import Tokenizer
+
+        settings = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
+        self.max_tokens, self.texts_per_row = max_tokens, texts_per_row
+        self.names: tuple[str, ...] = tuple(settings.get("model_input_names", ("input_ids", "attention_mask")))
+        unknown = [name for name in self.names if name not in _PARTS]
+        if unknown:
+            raise InputError(
+                asked=f"tokenise as {folder / FILES[1]} says",
+                happened=f"it names the inputs {', '.join(unknown)}, of which the tokenizers library knows nothing",
+                affected="every text",
+                fix="use a model whose inputs are among " + ", ".join(_PARTS),
+            )
+        self._tokenizer: Any = Tokenizer.from_file(str(folder / FILES[0]))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(
+            max_tokens, strategy="longest_first", direction=settings.get("truncation_side", "right")
+        )
+
+    def encode(self, rows: Sequence[Sequence[str]]) -> tuple[Rows, list[int]]:
+        """Tokens of each row.
+
+        Args:
+            rows: `texts_per_row` texts each.
+
+        Returns:
+            By input name an int64 array [tokens] for each row; and the rows, from 0, that were cut.
+        """
+        given = [tuple(row) if self.texts_per_row == 2 else row[0] for row in rows]
+        encodings = self._tokenizer.encode_batch(given)
+        values = {
+            name: [np.asarray(getattr(encoding, _PARTS[name]), np.int64) for encoding in encodings]
+            for name in self.names
+        }
+        return values, [number for number, encoding in enumerate(encodings) if encoding.overflowing]

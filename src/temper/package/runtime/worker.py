@@ -1,0 +1,64 @@
+"""The process that holds the model while it is served: the one that serves may lose it, and start another.
+
+It takes calls from a pipe, one after the other, and answers each with its logits or with what went wrong.
+"""
+
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from .batches import collate
+from .errors import PackageError
+from .model import Model, load
+
+READY, FAILED = "ready", "failed"
+
+
+def _warm_up(model: Model, shapes: list[tuple[int, int]]) -> None:
+    """Call each shape once: memory is taken, and kernels are made, in the first call of a shape."""
+    for rows, tokens in shapes:
+        values: dict[str, list[Any]] = {}
+        for name, dtype in model.padding.dtypes.items():
+            if model.is_text:
+                values[name] = [np.ones(tokens, dtype)] * rows
+            else:
+                axes = next(spec.axes for spec in model.signature.inputs if spec.name == name)
+                values[name] = [np.zeros([int(size) for size in axes[1:]], dtype)] * rows
+        model.infer(collate(values, range(rows), model.padding))
+
+
+def main(descriptor: int, folder: str, shapes: list[tuple[int, int]]) -> None:
+    """Serve calls until the pipe ends.
+
+    Args:
+        descriptor: of the pipe's end.
+        folder: of the package.
+        shapes: rows and tokens of the calls that warm it up.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that serves: it drains first
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pipe = Connection(descriptor)
+    try:
+        model = load(folder)
+        _warm_up(model, shapes)
+    except PackageError as error:
+        pipe.send((FAILED, (error.asked, error.happened, error.affected, error.fix)))
+        return
+    with model:
+        pipe.send((READY, None))
+        while True:
+            try:
+                inputs = pipe.recv()
+            except EOFError:
+                return
+            try:
+                pipe.send((READY, model.infer(inputs)))
+            except Exception as error:  # the next call may well succeed
+                pipe.send((FAILED, ("answer a batch", f"{type(error).__name__}: {error}", "this batch", "see the log")))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], [(int(pair.split("x")[0]), int(pair.split("x")[1])) for pair in sys.argv[3:]])

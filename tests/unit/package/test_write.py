@@ -1,0 +1,255 @@
+"""`temper package` on real tiny artifacts: what is written, what it answers in a process of its own, what is refused."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from temper.artifact import canonical_json, seal
+from temper.cli import main
+from temper.measurement.record import read_record
+from temper.package.contents import RUNTIME
+from temper.package.replay_worker import FOREIGN
+from temper.prediction.finished import record_file
+from tests.unit.package.conftest import PARAMS, write_report
+
+TEXTS = ["a charming film", "the plot is dull and the cast is tired"]
+
+
+@pytest.fixture
+def package(finished_study, tmp_path, capfd):
+    """Runs the command; returns the folder, and what it printed."""
+
+    def run(*arguments: str, to: str = "package", code: int = 0) -> tuple[Path, str]:
+        capfd.readouterr()
+        assert main(["package", "--to", str(tmp_path / to), *arguments]) == code
+        out, said = capfd.readouterr()
+        return tmp_path / to, out + said
+
+    return run
+
+
+def in_a_process_of_its_own(folder: Path, *arguments: str, program: str | None = None, code: int = 0):
+    """`python -m package_runtime` in the package's folder, without any path of this checkout."""
+    # -s -E: no user's packages, no PYTHONPATH; the working folder stays on the path, as -m needs it
+    asked = ["-m", "package_runtime", *arguments] if program is None else ["-c", program]
+    done = subprocess.run([sys.executable, "-s", "-E", "-B", *asked], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_the_choice_is_written_and_answers_by_itself(package):
+    folder, said = package()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "labels.txt",
+        "manifest.json",
+        "model",
+        "package_runtime",
+        "preprocessing",
+        "requirements-serve.txt",
+        "requirements.txt",
+    ]
+    assert "replayed:  21 test rows, every label as measured" in said
+    assert not list(folder.rglob("__pycache__"))
+    program = (
+        "import json, sys\n"
+        "from package_runtime import load\n"
+        "with load() as model:\n"
+        f"    answers = model.answer({TEXTS!r})\n"
+        f"foreign = [name for name in {FOREIGN!r} if name in sys.modules]\n"
+        "print(json.dumps([[answer.label for answer in answers], foreign]))"
+    )
+    labels, foreign = json.loads(in_a_process_of_its_own(folder, program=program).stdout)
+    assert foreign == []
+    typed = in_a_process_of_its_own(folder, *TEXTS).stdout.splitlines()
+    assert [line.split("\t")[0] for line in typed] == labels
+    assert [line.split("\t")[2] for line in typed] == TEXTS
+
+
+def test_every_test_row_answers_as_the_record_has_it(package, finished_study):
+    folder, _ = package("--candidate", "static")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["replayed"]["rows"] == 21
+    assert manifest["replayed"]["largest_logit_difference"] < 1e-3
+    assert (manifest["calls"]["pad_to_multiple_of"], manifest["calls"]["batch_sizes"]) == (8, [1, 8])
+    assert manifest["artifact"]["files_sha256"] == read_record(record_file("static")).artifact.files_sha256
+
+
+def test_the_runtime_is_the_repositorys_own_word_for_word(package):
+    folder, _ = package()
+    copied = {path.name: path.read_text() for path in (folder / "package_runtime").iterdir()}
+    assert copied == {path.name: path.read_text() for path in RUNTIME.glob("*.py")}
+
+
+def test_the_requirements_are_pinned_and_small(package):
+    folder, _ = package()
+    lines = (folder / "requirements.txt").read_text().splitlines()
+    names = {line.partition("==")[0] for line in lines}
+    assert all("==" in line for line in lines)
+    assert {"numpy", "tokenizers", "onnxruntime"} <= names
+    assert not names & {"torch", "transformers", "snakemake", "dvc", "pydantic", "openvino", "onnx"}
+    openvino, _ = package("--candidate", "other", to="openvino")
+    assert "openvino==" in (openvino / "requirements.txt").read_text()
+    assert "onnxruntime==" not in (openvino / "requirements.txt").read_text()
+
+
+def test_the_card_has_the_hubs_header_the_verdict_and_the_figures(package):
+    folder, _ = package()
+    _, header, text = (folder / "README.md").read_text().split("---\n", 2)
+    content = yaml.safe_load(header)
+    assert content["pipeline_tag"] == "text-classification"
+    assert content["model-index"][0]["results"][0]["metrics"][0]["type"] == "accuracy"
+    assert "the decision's choice for b1" in text
+    assert "| b8 | 2.00 | 3.33 [3.23, 3.45] |" in text
+    assert "21 test rows were replayed" in text
+
+
+def test_an_altered_file_is_refused_by_the_package(package):
+    folder, _ = package()
+    model = folder / "model/model.onnx"
+    model.write_bytes(model.read_bytes() + b" ")
+    said = in_a_process_of_its_own(folder, "a text", code=1).stderr
+    assert "model.onnx is not the file that was packaged" in said
+    assert "Traceback" not in said
+
+
+def test_another_version_of_a_library_is_refused_by_the_package(package):
+    folder, _ = package()
+    content = json.loads((folder / "manifest.json").read_text())
+    content["libraries"]["onnxruntime"] = "0.1"
+    (folder / "manifest.json").write_text(canonical_json({**content, "manifest_sha256": seal(content)}))
+    said = in_a_process_of_its_own(folder, "a text", code=1).stderr
+    assert "measured with 0.1" in said
+    assert "fix:      pip install -r requirements.txt" in said
+
+
+def test_what_is_no_text_is_refused_in_words(package):
+    folder, _ = package()
+    assert "its text is empty" in in_a_process_of_its_own(folder, "a text", " ", code=1).stderr
+
+
+def nothing_written(tmp_path: Path) -> bool:
+    """Neither the folder nor anything half beside it."""
+    return [path.name for path in tmp_path.iterdir()] == ["study"]
+
+
+def test_a_folder_that_is_there_is_left_alone(package, tmp_path):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/mine.txt").write_text("mine")
+    _, said = package(code=1)
+    assert "it is there already" in said
+    assert [path.name for path in (tmp_path / "package").iterdir()] == ["mine.txt"]
+
+
+@pytest.fixture
+def with_record(tiny_study, finished_study):
+    """Writes the study's report anew, with a candidate's record changed."""
+
+    def write(name, change, **analysis):
+        records = [read_record(record_file(each)) for each in ("base", "quick", "other", "static")]
+        write_report([change(each) if each.candidate == name else each for each in records], PARAMS, **analysis)
+
+    return write
+
+
+def answers_of(record, **update):
+    """The record with other answers."""
+    stated = record.accuracy.stated
+    own = record.accuracy.answers.model_copy(update=update)
+    accuracy = record.accuracy.model_copy(update={"by_batch_size": {stated: own}})
+    return record.model_copy(update={"accuracy": accuracy})
+
+
+def test_a_logit_that_differs_from_the_record_refuses_the_package(package, with_record, tmp_path):
+    def change(record):
+        logits = np.asarray(record.accuracy.answers.logits)
+        logits[3] += 0.01  # both, so that the label stays
+        return answers_of(record, logits=logits.tolist())
+
+    with_record("quick", change)
+    _, said = package(code=1)
+    assert "a logit differs by 0.01" in said
+    assert nothing_written(tmp_path)
+
+
+def test_a_label_that_differs_from_the_record_refuses_the_package(package, with_record, tmp_path):
+    with_record(
+        "quick", lambda record: answers_of(record, predictions=[1 - x for x in record.accuracy.answers.predictions])
+    )
+    _, said = package("--candidate", "quick", "--anyway", code=1)
+    assert "21 of 21 labels differ, the first in row 1" in said
+    assert nothing_written(tmp_path)
+
+
+def test_other_tokens_than_measured_refuse_the_package(package, finished_study, tmp_path, monkeypatch):
+    from temper.package import contents
+
+    split = contents.Source.test_rows
+
+    def other(source):
+        found = split(source)
+        rows = [row + (number == 4) for number, row in enumerate(found.inputs["input_ids"])]
+        return replace(found, inputs={**found.inputs, "input_ids": rows})
+
+    monkeypatch.setattr(contents.Source, "test_rows", other)
+    _, said = package(code=1)
+    assert "test row 5 has other input_ids than when it was measured" in said
+    assert nothing_written(tmp_path)
+
+
+def test_beyond_the_budget_needs_anyway(package, with_record, tmp_path):
+    def change(record):  # every row wrong
+        return answers_of(record, predictions=[1 - label for label in record.accuracy.labels], accuracy=0.0)
+
+    with_record("other", change, accuracy_budget_points=0.5)
+    _, said = package("--candidate", "other", code=1)
+    assert "beyond the budget of 0.5 points" in said
+    assert "--anyway packages it all the same" in said
+    assert nothing_written(tmp_path)
+
+
+def test_a_disturbed_latency_needs_anyway_and_the_card_says_so(package, with_record, tmp_path):
+    def change(record):
+        workloads = {
+            name: own.model_copy(update={"baseline_latencies_ms": [9.0]}) for name, own in record.workloads.items()
+        }
+        return record.model_copy(update={"workloads": workloads})
+
+    with_record("other", change)
+    _, said = package("--candidate", "other", code=1)
+    assert "its latency is disturbed" in said
+    assert nothing_written(tmp_path)
+    folder, said = package("--candidate", "other", "--anyway")
+    assert "warning:   its latency is disturbed" in said
+    assert "**Against it**: its latency is disturbed" in (folder / "README.md").read_text()
+
+
+def test_a_runner_that_packages_do_not_have_is_refused_by_name(package, with_record, tmp_path):
+    def change(record):
+        return record.model_copy(update={"backend": {**record.backend, "runner": "pytorch", "options": {}}})
+
+    with_record("quick", change)
+    _, said = package("--candidate", "quick", code=1)
+    assert "its runner is pytorch" in said
+    assert nothing_written(tmp_path)
+
+
+def test_different_choices_for_different_workloads_have_to_be_told_apart(package, with_record):
+    def change(record):
+        workloads = dict(record.workloads)
+        ratio = workloads["b8"].ratio.model_copy(update={"ratio": 0.1, "low": 0.09, "high": 0.11})
+        return record.model_copy(
+            update={"workloads": {**workloads, "b8": workloads["b8"].model_copy(update={"ratio": ratio})}}
+        )
+
+    with_record("other", change)
+    _, said = package(code=1)
+    assert "it chose quick for b1; other for b8" in said
+    folder, _ = package("--workload", "b8")
+    assert json.loads((folder / "manifest.json").read_text())["candidate"] == "other"
