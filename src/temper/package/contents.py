@@ -20,7 +20,7 @@ from temper.signature import PREPROCESSOR_FILES, Signature
 
 RUNTIME = Path(__file__).with_name("runtime")
 MODULE = "package_runtime"
-SERVING = ("starlette", "uvicorn", "prometheus-client")
+SERVING = ("starlette", "uvicorn", "prometheus-client", "httptools", "uvloop")
 _WITHOUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 

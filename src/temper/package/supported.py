@@ -11,6 +11,7 @@ from temper.library import Library, installed_version, public_version
 from temper.measurement.record import Record, Workload
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
 from temper.package.select import CPU, NOTHING_WRITTEN
+from temper.prediction.finished import Finished
 
 RUNNERS: dict[str, Library] = {"onnxruntime": ONNX_RUNTIME, "openvino": OPENVINO}
 
@@ -46,8 +47,29 @@ def _unsupported(backend: Mapping[str, Any]) -> str | None:
     return None
 
 
-def runtime_of(record: Record) -> Runtime:
+def _other(finished: Finished, workload: str) -> str:
+    """What to do where a candidate cannot be packaged: the fastest within the budget that can be, by its name."""
+    excluded = finished.decision["workloads"][workload]["excluded"]
+    able = {
+        name: finished.comparison["candidates"][name]["workloads"][workload]["ratio"]
+        for name in finished.candidates
+        if name not in excluded and _unsupported(finished.record(name).backend) is None
+    }
+    if able:
+        return f"--candidate {min(able, key=lambda name: able[name])}: the fastest within the budget that a package can run"
+    return (
+        "name a candidate on OpenVINO or on ONNX Runtime's CPU provider with --candidate; where its verdict speaks against "
+        "it, --anyway packages it all the same"
+    )
+
+
+def runtime_of(finished: Finished, record: Record, workload: str) -> Runtime:
     """How a candidate runs in a package.
+
+    Args:
+        finished: the study's report.
+        record: of the candidate.
+        workload: whose other candidates are named where it cannot be packaged.
 
     Raises:
         ConfigError: it runs in a way that the runtime of a package does not know.
@@ -60,8 +82,7 @@ def runtime_of(record: Record) -> Runtime:
             asked=f"package {name}",
             happened=lacking,
             spoiled=NOTHING_WRITTEN,
-            fix="name a candidate on OpenVINO or on ONNX Runtime's CPU provider with --candidate; temper predict answers with "
-            "any",
+            fix=_other(finished, workload),
         )
     library = RUNNERS[backend["runner"]]
     assert record.ran is not None  # of a candidate whose accuracy was measured

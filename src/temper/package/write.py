@@ -48,7 +48,7 @@ def read_source(*, workload: str | None, candidate: str | None, anyway: bool) ->
     """
     finished = read_finished()
     selected = select(finished, workload=workload, candidate=candidate, anyway=anyway)
-    runtime = runtime_of(selected.choice.record)
+    runtime = runtime_of(finished, selected.choice.record, selected.choice.workload)
     files = check_artifact(selected.choice)
     return Source(finished, selected, runtime, files, preprocessing(files))
 

@@ -237,6 +237,7 @@ def test_a_runner_that_packages_do_not_have_is_refused_by_name(package, with_rec
     with_record("quick", change)
     _, said = package("--candidate", "quick", code=1)
     assert "its runner is pytorch" in said
+    assert "--candidate other: the fastest within the budget that a package can run" in said
     assert nothing_written(tmp_path)
 
 

@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import os
+import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,25 @@ from .model import FOLDER, Package
 KEY = "PACKAGE_API_KEY"  # of the environment
 MIB = 2**20
 DRAIN_S = 30
+BACKLOG = 1024  # connections that wait to be accepted
+
+
+class _Lines(logging.Handler):
+    """What the HTTP library says, in this server's own form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log("http", level=record.levelname.lower(), why=record.getMessage())
+
+
+class _Server(uvicorn.Server):
+    """Ends by itself after a signal, once it has answered: the library's own raises the signal anew then."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def default_budget(package: Package) -> tuple[int, int]:
@@ -153,6 +174,7 @@ def serve_command(argv: Sequence[str]) -> int:
                 affected="the server; it was not started",
                 fix="run python -m package_runtime with a text: it loads the same model in this process",
             ) from None
+        listening.listen(BACKLOG)
         try:
             _said(package, host, port, key, budget)
             limits = Limits(int(arguments.max_body_mib * MIB), arguments.max_rows, arguments.timeout_s)
@@ -210,13 +232,15 @@ def _run(
         forming.cancel()
 
     app.router.lifespan_context = lifespan
+    said = logging.getLogger("uvicorn")
+    said.handlers, said.propagate = [_Lines(logging.WARNING)], False
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=30,
-        backlog=1024,
+        backlog=BACKLOG,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config).run(sockets=[listening])

@@ -1,0 +1,355 @@
+"""`python -m package_runtime serve`: a real server in a process of its own, asked over its socket."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from temper.cli import main
+
+TEXTS = ["a charming film", "the plot is dull"]
+BODY_MIB, MOST_ROWS = 0.05, 16
+
+
+class Server:
+    """A server's process; `ask` sends it a request."""
+
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "serve", "--port", "0", *arguments]
+        environment = {key: value for key, value in os.environ.items() if key != "PACKAGE_API_KEY"} | (env or {})
+        self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        self.events: list[dict] = []
+        for line in self.process.stderr:
+            self.events.append(json.loads(line))
+            if self.events[-1]["event"] == "serving":
+                break
+        self.port = int(self.events[-1]["url"].rpartition(":")[2])
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        for line in self.process.stderr:
+            self.events.append(json.loads(line))
+
+    def ask(self, method: str, path: str, body: bytes | str | None = None, **headers: str):
+        """Status, headers and content of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, dict(answer.getheaders()), content
+
+    def said(self, event: str) -> list[dict]:
+        """Events of this kind in its log."""
+        return [own for own in self.events if own["event"] == event]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self._reading.join(5)
+        return code
+
+
+@pytest.fixture(scope="module")
+def package(made, tmp_path_factory) -> Path:
+    """The tiny study's choice, packaged."""
+    folder = tmp_path_factory.mktemp("packages") / "package"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        assert main(["package", "--to", str(folder), "--candidate", "quick"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(package):
+    own = Server(package, "--timeout-s", "1", "--max-body-mib", str(BODY_MIB), "--max-rows", str(MOST_ROWS))
+    yield own
+    own.stop()
+
+
+def answers_of(package: Path, texts: list[str]) -> list[dict]:
+    """What the package answers without a server."""
+    command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "--json", *texts]
+    lines = subprocess.run(command, cwd=package, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_predict_answers_as_the_package_does(server, package):
+    status, headers, content = server.ask("POST", "/predict", json.dumps({"texts": TEXTS}), X_Request_ID="mine-1")
+    found = json.loads(content)
+    assert (status, headers["x-request-id"], found["model"]) == (200, "mine-1", "tiny")
+    wanted = answers_of(package, TEXTS)
+    assert [answer["label"] for answer in found["answers"]] == [answer["label"] for answer in wanted]
+    for mine, theirs in zip(found["answers"], wanted, strict=True):
+        assert mine["confidence"] == pytest.approx(theirs["confidence"], abs=1e-5)
+    assert any(event.get("id") == "mine-1" for event in server.said("request"))
+
+
+def infer(**update):
+    tensor = {"name": "TEXT", "shape": [2, 1], "datatype": "BYTES", "data": TEXTS, **update}
+    return json.dumps({"id": "7", "inputs": [tensor]})
+
+
+def test_the_open_inference_protocol_is_spoken(server, package):
+    status, _, content = server.ask("GET", "/v2/models/tiny")
+    assert (status, json.loads(content)["inputs"]) == (200, [{"name": "TEXT", "datatype": "BYTES", "shape": [-1, 1]}])
+    for path in (
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/tiny/ready",
+        "/v2/models/tiny/versions/1/ready",
+    ):
+        assert server.ask("GET", path)[0] == 200
+    status, _, content = server.ask("POST", "/v2/models/tiny/infer", infer())
+    found = json.loads(content)
+    assert (status, found["id"], found["model_name"]) == (200, "7", "tiny")
+    labels = {output["name"]: output["data"] for output in found["outputs"]}["LABEL"]
+    assert labels == [answer["label"] for answer in answers_of(package, TEXTS)]
+
+
+def test_tensors_may_stand_behind_the_json_in_bytes(server):
+    packed = b"".join(struct.pack("<I", len(text)) + text.encode() for text in TEXTS)
+    tensor = {"name": "TEXT", "shape": [2, 1], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
+    wanted = [{"name": "CONFIDENCES", "parameters": {"binary_data": True}}, {"name": "LABEL"}]
+    head = json.dumps({"inputs": [tensor], "outputs": wanted}).encode()
+    status, headers, content = server.ask(
+        "POST", "/v2/models/tiny/infer", head + packed, Inference_Header_Content_Length=str(len(head))
+    )
+    size = int(headers["inference-header-content-length"])
+    first, second = json.loads(content[:size])["outputs"]
+    assert (status, first["parameters"]["binary_data_size"], len(content) - size) == (200, 16, 16)
+    values = struct.unpack("<4f", content[size:])
+    assert values[0] + values[1] == pytest.approx(1)
+    assert len(second["data"]) == 2
+
+
+def test_metrics_and_the_page_that_says_how_it_is_asked(server):
+    server.ask("POST", "/predict", json.dumps({"texts": TEXTS}))
+    status, _, content = server.ask("GET", "/metrics")
+    assert status == 200
+    assert b'package_requests_total{route="/predict",status="200"}' in content
+    assert b"package_ready 1.0" in content
+    _, _, content = server.ask("GET", "/openapi.json")
+    paths = json.loads(content)["paths"]
+    example = paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert server.ask("POST", "/predict", json.dumps(example))[0] == 200
+    example = paths["/v2/models/tiny/infer"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert server.ask("POST", "/v2/models/tiny/infer", json.dumps(example))[0] == 200
+    status, _, content = server.ask("GET", "/docs")
+    assert status == 200
+    assert b"http" not in content.replace(b"<!doctype html>", b"").lower()  # it loads nothing from elsewhere
+
+
+MANY = ["a text"] * (MOST_ROWS + 1)
+HOSTILE = {
+    "no JSON": ("POST", "/predict", b"x", 400),
+    "nothing": ("POST", "/predict", b"", 400),
+    "no UTF-8": ("POST", "/predict", b'{"texts": ["\xff\xfe"]}', 400),
+    "half a surrogate": ("POST", "/predict", b'{"texts": ["\\ud800"]}', 400),
+    "nested too deep": ("POST", "/predict", b"[" * 20000, 400),
+    "no object": ("POST", "/predict", b"[1]", 400),
+    "a number": ("POST", "/predict", b'{"texts": [1]}', 400),
+    "null": ("POST", "/predict", b'{"texts": [null]}', 400),
+    "a pair": ("POST", "/predict", b'{"texts": [["a", "b"]]}', 400),
+    "an empty text": ("POST", "/predict", b'{"texts": [" "]}', 400),
+    "a NUL": ("POST", "/predict", b'{"texts": ["a\\u0000"]}', 400),
+    "no rows": ("POST", "/predict", b'{"texts": []}', 400),
+    "texts as a text": ("POST", "/predict", b'{"texts": "a"}', 400),
+    "another key": ("POST", "/predict", b'{"text": ["a"]}', 400),
+    "not a number": ("POST", "/predict", b'{"texts": [NaN]}', 400),
+    "an endless number": ("POST", "/predict", b'{"texts": [' + b"9" * 6000 + b"]}", 400),
+    "too many rows": ("POST", "/predict", json.dumps({"texts": MANY}), 413),
+    "too large": ("POST", "/predict", json.dumps({"texts": ["a" * 60000]}), 413),
+    "another method": ("GET", "/predict", None, 405),
+    "a deletion": ("DELETE", "/v2/models/tiny", None, 405),
+    "another path": ("GET", "/../../etc/passwd", None, 404),
+    "another model": ("POST", "/v2/models/other/infer", infer(), 404),
+    "another version": ("POST", "/v2/models/tiny/versions/2/infer", infer(), 404),
+    "a model's name that is none": ("GET", "/v2/models/%ff%00", None, 404),
+    "another tensor": ("POST", "/v2/models/tiny/infer", infer(name="INPUT"), 400),
+    "another type": ("POST", "/v2/models/tiny/infer", infer(datatype="INT64"), 400),
+    "another shape": ("POST", "/v2/models/tiny/infer", infer(shape=[3, 1]), 400),
+    "a shape below 0": ("POST", "/v2/models/tiny/infer", infer(shape=[-2, -1]), 400),
+    "a shape of true": ("POST", "/v2/models/tiny/infer", infer(shape=[True, 1]), 400),
+    "a shape of three": ("POST", "/v2/models/tiny/infer", infer(shape=[1, 2, 1]), 400),
+    "an endless shape": ("POST", "/v2/models/tiny/infer", infer(shape=[10**15, 1]), 400),
+    "data of numbers": ("POST", "/v2/models/tiny/infer", infer(data=[1, 2]), 400),
+    "no data": ("POST", "/v2/models/tiny/infer", infer(data=None), 400),
+    "bytes that were not sent": ("POST", "/v2/models/tiny/infer", infer(parameters={"binary_data_size": 8}), 400),
+    "no tensors": ("POST", "/v2/models/tiny/infer", b'{"inputs": []}', 400),
+    "two tensors": ("POST", "/v2/models/tiny/infer", b'{"inputs": [{}, {}]}', 400),
+    "inputs of numbers": ("POST", "/v2/models/tiny/infer", b'{"inputs": [1]}', 400),
+    "another output": (
+        "POST",
+        "/v2/models/tiny/infer",
+        json.dumps({**json.loads(infer()), "outputs": [{"name": "x"}]}),
+        400,
+    ),
+    "outputs of a number": ("POST", "/v2/models/tiny/infer", json.dumps({**json.loads(infer()), "outputs": 3}), 400),
+    "an id that is none": ("POST", "/v2/models/tiny/infer", json.dumps({**json.loads(infer()), "id": 3}), 400),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_request_gets_a_sentence_and_the_server_goes_on(server, name):
+    method, path, body, wanted = HOSTILE[name]
+    status, _, content = server.ask(method, path, body)
+    assert status == wanted, content
+    assert json.loads(content)["error"].count(" ") > 3
+    assert server.ask("GET", "/v2/health/ready")[0] == 200
+
+
+def exchange(server: Server, *parts: bytes, pause_s: float = 0.0) -> bytes:
+    """Bytes as they are, on a connection of their own; the answer until it is closed."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause_s)
+        connection.shutdown(socket.SHUT_WR)
+        found = b""
+        while part := connection.recv(65536):
+            found += part
+    return found
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted"),
+    [
+        (b"\x16\x03\x01 this is no HTTP\r\n\r\n", b"400"),
+        (HEAD + b"Content-Length: nine\r\n\r\n", b"400"),
+        (HEAD + b"Content-Length: 99999999999\r\n\r\n", b"413"),
+        (HEAD + b"Content-Length: 5\r\nInference-Header-Content-Length: 9\r\n\r\n{}   ", b"400"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"1000\r\n" + b" " * 4096 + b"\r\n") * 20, b"413"),
+    ],
+)
+def test_bytes_that_are_no_request_are_refused(server, sent, wanted):
+    assert exchange(server, sent).split(b" ")[1] == wanted
+    assert server.ask("GET", "/v2/health/ready")[0] == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(HEAD + b"Content-Length: 50\r\n\r\n{")
+        assert connection.recv(4096).split(b" ")[1] == b"408"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(HEAD + b"Content-Length: 50\r\n\r\n{")  # and is gone
+    assert server.ask("POST", "/predict", json.dumps({"texts": TEXTS}))[0] == 200
+
+
+def test_none_of_it_was_a_fault_of_the_servers(server):
+    server.ask("GET", "/v2/health/live")
+    assert server.said("fault") == []
+    assert [event for event in server.said("request") if event["status"] >= 500] == []
+
+
+def test_a_key_is_asked_where_there_is_one(package, tmp_path):
+    (tmp_path / "key").write_text("secret\n")
+    own = Server(package, "--api-key-file", str(tmp_path / "key"))
+    try:
+        body = json.dumps({"texts": TEXTS})
+        assert own.events[-1]["api_key"] == "callers send the key"
+        status, headers, content = own.ask("POST", "/predict", body)
+        assert (status, headers["www-authenticate"]) == (401, "Bearer")
+        assert "no API key" in json.loads(content)["error"]
+        assert own.ask("POST", "/predict", body, X_API_Key="other")[0] == 401
+        assert own.ask("GET", "/metrics")[0] == 401
+        assert own.ask("GET", "/v2/health/ready")[0] == 200
+        assert own.ask("POST", "/predict", body, X_API_Key="secret")[0] == 200
+        assert own.ask("POST", "/predict", body, Authorization="Bearer secret")[0] == 200
+    finally:
+        assert own.stop() == 0
+
+
+def test_a_model_that_is_lost_is_503_and_then_back_and_sigterm_answers_what_was_accepted(package):
+    own = Server(package)
+    body = json.dumps({"texts": TEXTS})
+    try:
+        os.kill(own.said("model ready")[0]["process"], signal.SIGKILL)
+        seen = []
+        until = time.monotonic() + 60
+        while time.monotonic() < until and (200 not in seen or 503 not in seen):
+            status, headers, content = own.ask("POST", "/predict", body)
+            seen.append(status)
+            if status == 503:
+                assert headers["retry-after"] == "1"
+                assert "another one is being started" in json.loads(content)["error"] or "started again" in str(content)
+        assert set(seen) == {200, 503}
+        assert seen[-1] == 200
+        assert len(own.said("model lost")) == 1
+        statuses: list[int] = []
+        sent = threading.Barrier(9)
+
+        def call() -> None:
+            with socket.create_connection(("127.0.0.1", own.port), timeout=30) as connection:
+                texts = json.dumps({"texts": ["a long text " * 40] * 200}).encode()
+                connection.sendall(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(texts) + texts)
+                sent.wait()
+                first = connection.recv(12)
+                statuses.append(int(first.split(b" ")[1]))
+
+        callers = [threading.Thread(target=call) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        sent.wait()
+        time.sleep(0.05)  # accepted, and not yet answered
+    finally:
+        code = own.stop()
+    for caller in callers:
+        caller.join(30)
+    assert (code, statuses) == (0, [200] * 8)
+    assert len(own.said("ended")) == 1
+
+
+def test_what_cannot_be_served_is_refused_before_it_listens(package, tmp_path):
+    def refused(*arguments: str) -> str:
+        command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "serve", *arguments]
+        done = subprocess.run(command, cwd=package, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "fix:      name another with --host and --port" in refused("--port", str(taken.getsockname()[1]))
+    assert "it is not above 0" in refused("--max-rows", "0")
+    (tmp_path / "empty").touch()
+    assert "it is empty" in refused("--api-key-file", str(tmp_path / "empty"))
+
+
+def test_an_altered_artifact_is_not_served(package, tmp_path):
+    import shutil
+
+    folder = tmp_path / "altered"
+    shutil.copytree(package, folder)
+    model = folder / "model/model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "serve", "--port", "0"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "model.onnx is not the file that was packaged" in done.stderr
+
+
+def test_base64_is_used():  # of images, whose bytes JSON cannot hold
+    from temper.package.runtime.errors import InputError
+    from temper.package.runtime.protocol import unbase64
+
+    assert unbase64(base64.b64encode(b"\x89PNG").decode()) == b"\x89PNG"
+    with pytest.raises(InputError, match="no base64"):
+        unbase64("?")
