@@ -20,6 +20,7 @@ from temper.commands import (
     pull,
     raw,
     report,
+    serve,
     studies,
 )
 from temper.commands import run as run_study
@@ -351,6 +352,7 @@ def main(argv: list[str] | None = None) -> int:
         new_study,
         predict,
         package,
+        serve,
         report,
         lint,
     ):

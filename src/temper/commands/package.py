@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from temper.commands.ending import cleaning_up
+
 FORMS = ("folder", "triton", "docker", "openvino", "hub")
 
 
@@ -17,7 +19,7 @@ def package(arguments: argparse.Namespace) -> int:
 
     target = Path(os.path.abspath(arguments.to))
     stand_in(arguments.directory)
-    with contextlib.redirect_stdout(sys.stderr):  # what libraries say is no result
+    with cleaning_up(), contextlib.redirect_stdout(sys.stderr):  # what libraries say is no result
         lines = write_package(
             target,
             form=arguments.form,

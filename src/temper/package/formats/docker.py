@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from temper.package.contents import Source
+from temper.package.runtime.options import KEY
 
 WRITTEN_FOR = "a container: `docker compose up --build` (the image was not built where this was written)"
 
@@ -38,7 +39,7 @@ def _compose(facts: dict[str, Any]) -> str:
     service = {
         "build": ".",
         "ports": [f"127.0.0.1:{PORT}:{PORT}"],  # this machine alone; TLS and other machines are a proxy's
-        "environment": {"PACKAGE_API_KEY": "${PACKAGE_API_KEY:-}"},
+        "environment": {KEY: f"${{{KEY}:-}}"},
         "read_only": True,
         "restart": "unless-stopped",
         "stop_grace_period": "35s",

@@ -1,5 +1,6 @@
 """A Triton model repository: one model for texts or images by the package itself, one plain model for tensors."""
 
+import io
 import shutil
 import struct
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,8 @@ from temper.signature import SEQUENCE_AXIS
 WRITTEN_FOR = "Triton Inference Server: `tritonserver --model-repository` with the folder of both models"
 MODEL = Path(__file__).parents[1] / "triton_model.py"
 VERSION = "1"
+WARM_FOLDER, WARM_ROW = "warmup", "row"  # Triton's folder for the data of model_warmup, and a file of ours in it
 _DATA_TYPES = {"int64": "TYPE_INT64", "int32": "TYPE_INT32", "float32": "TYPE_FP32"}
-WARM_UP = "warmup"  # Triton's folder for the data of model_warmup
 
 
 class Word(str):
@@ -68,9 +69,8 @@ def _output(name: str, data_type: str, dims: Sequence[int], **more: Any) -> dict
 
 def _texts_config(name: str, facts: Mapping[str, Any], is_text: bool, columns: int) -> dict[str, Any]:
     tensor = "TEXT" if is_text else "IMAGE"
-    warm = {"data_type": Word("TYPE_STRING"), "dims": [columns], "input_data_file": "row"}
+    warm = {"data_type": Word("TYPE_STRING"), "dims": [columns], "input_data_file": WARM_ROW}
     own = batching(facts)
-    sizes = [1, *own["dynamic_batching"]["preferred_batch_size"]]
     return {
         "name": name,
         "backend": "python",
@@ -84,7 +84,7 @@ def _texts_config(name: str, facts: Mapping[str, Any], is_text: bool, columns: i
         "instance_group": {"kind": Word("KIND_CPU"), "count": 1},  # as it was measured: one call at a time
         "model_warmup": [
             {"name": f"rows-{size}", "batch_size": size, "inputs": {"key": tensor, "value": warm}}
-            for size in dict.fromkeys(sizes)
+            for size in dict.fromkeys([1, own["max_batch_size"]])
         ],
     }
 
@@ -107,6 +107,17 @@ def _tensors_config(name: str, source: Source, facts: Mapping[str, Any]) -> dict
         for spec in signature.inputs
     ]
     labels = len(facts["labels"])
+    warm = [
+        {
+            "key": spec["name"],
+            "value": {
+                "data_type": spec["data_type"],
+                "dims": [size if size > 0 else 8 for size in spec["dims"]],
+                "zero_data": True,
+            },
+        }
+        for spec in inputs
+    ]
     logits = _output("logits", "TYPE_FP32", [-1, labels] if packed else [labels], label_filename="labels.txt")
     if facts["runner"]["name"] == "openvino":
         runs = {"backend": "openvino", "default_model_filename": "model.onnx"}
@@ -126,17 +137,16 @@ def _tensors_config(name: str, source: Source, facts: Mapping[str, Any]) -> dict
         "input": inputs,
         "output": logits,
         "instance_group": {"kind": Word("KIND_CPU"), "count": 1},
+        "model_warmup": {"name": "one-call", "batch_size": 0 if packed else 1, "inputs": warm},
         "parameters": [{"key": key, "value": {"string_value": str(value)}} for key, value in parameters.items()],
     }
 
 
-def _warm_row(source: Source, base: Path, is_text: bool) -> bytes:
+def _warm_row(source: Source, is_text: bool) -> bytes:
     """A row for model_warmup as Triton reads BYTES: each element with its length in front."""
     if is_text:
-        elements = [b"warm up"] * source.texts_per_row
+        elements = [b"a sentence of some words"] * source.texts_per_row
     else:
-        import io
-
         from PIL import Image
 
         picture = io.BytesIO()
@@ -153,8 +163,8 @@ def lay_out(source: Source, facts: dict[str, Any], base: Path, target: Path) -> 
         (folder / VERSION).mkdir(parents=True)
         shutil.copyfile(base / "labels.txt", folder / "labels.txt")
     shutil.copyfile(MODEL, texts / VERSION / "model.py")
-    (texts / WARM_UP).mkdir()
-    (texts / WARM_UP / "row").write_bytes(_warm_row(source, base, is_text))
+    (texts / WARM_FOLDER).mkdir()
+    (texts / WARM_FOLDER / WARM_ROW).write_bytes(_warm_row(source, is_text))
     for file in sorted((base / "model").glob("model.onnx*")):
         shutil.copyfile(file, tensors / VERSION / file.name)
     config = as_pbtxt(_texts_config(name, facts, is_text, max(1, source.texts_per_row)))
@@ -165,5 +175,6 @@ def lay_out(source: Source, facts: dict[str, Any], base: Path, target: Path) -> 
     return [
         f"batches:   sizes {', '.join(map(str, own['preferred_batch_size']))} preferred, a delay of at most "
         f"{own['max_queue_delay_microseconds']:,} µs: from what was measured",
-        f"next:      tritonserver --model-repository {target.name}; its Python needs {name}/{VERSION}/package/requirements.txt",
+        f"next:      {name}/{VERSION}/package/requirements.txt into Triton's Python, with numpy<2 where Triton is of 2024; then "
+        "tritonserver --model-repository with that folder",
     ]

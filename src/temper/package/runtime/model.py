@@ -139,6 +139,18 @@ class Package:
         values, cut = self._text.encode([_texts(row, number, self.texts_per_row) for number, row in enumerate(rows)])
         return Encoded(values, [len(row) for row in next(iter(values.values()))], frozenset(cut))
 
+    def warm_values(self, rows: int, tokens: int) -> Values:
+        """Made-up rows that a first call may take its memory with.
+
+        Args:
+            rows: how many.
+            tokens: of each; images have their size.
+        """
+        if self.is_text:
+            return {name: [np.ones(tokens, dtype)] * rows for name, dtype in self.padding.dtypes.items()}
+        shapes = {spec.name: [int(size) for size in spec.axes[1:]] for spec in self.signature.inputs}
+        return {name: [np.zeros(shapes[name], dtype)] * rows for name, dtype in self.padding.dtypes.items()}
+
     def answers(self, logits: npt.NDArray[np.float32], cut: frozenset[int] = frozenset()) -> list[Answer]:
         """Labels and confidences of logits [rows, labels].
 
@@ -213,6 +225,16 @@ class Model(Package):
             inputs = pack(inputs, row_tokens, self.signature.dtypes)
         with self._lock:
             return self._runner.infer(inputs)
+
+    def warm_up(self, rows: int, tokens: int | None = None) -> None:
+        """One call of made-up rows: memory is taken, and kernels are made, in the first call of a shape.
+
+        Args:
+            rows: of the call.
+            tokens: of each; None: the longest there may be.
+        """
+        values = self.warm_values(rows, tokens or self.padding.max_tokens or 1)
+        self.infer(collate(values, range(rows), self.padding))
 
     def answer(self, rows: Sequence[Any], batch_size: int | None = None) -> list[Answer]:
         """Labels of texts (or pairs, or the bytes of image files), in their order.

@@ -20,8 +20,8 @@ from .engine import Engine, Lost
 from .errors import PackageError
 from .http import Limits, Service, application, log
 from .model import FOLDER, Package
+from .options import KEY, add_options
 
-KEY = "PACKAGE_API_KEY"  # of the environment
 MIB = 2**20
 DRAIN_S = 30
 BACKLOG = 1024  # connections that wait to be accepted
@@ -118,21 +118,7 @@ def _socket(host: str, port: int) -> socket.socket:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m package_runtime serve", description=__doc__)
     parser.add_argument("--folder", default=str(FOLDER), help="the package's (default: the one this lies in)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
-    parser.add_argument("--port", type=int, default=8080, help="(default: 8080; 0 takes a free one)")
-    parser.add_argument("--max-batch-tokens", type=int, help="tokens of one call of the model (default: as measured)")
-    parser.add_argument("--max-batch-rows", type=int, help="rows of one call of the model (default: as measured)")
-    parser.add_argument(
-        "--max-delay-ms", type=float, default=0.0, help="an idle server waits so long for company (default: 0)"
-    )
-    parser.add_argument("--max-waiting", type=int, default=2048, help="rows that wait; beyond it 429 (default: 2048)")
-    parser.add_argument("--max-rows", type=int, default=1024, help="rows of one request (default: 1024)")
-    parser.add_argument("--max-body-mib", type=float, default=8.0, help="of one request (default: 8)")
-    parser.add_argument("--timeout-s", type=float, default=10.0, help="for a body, and for an answer (default: 10)")
-    parser.add_argument(
-        "--api-key-file", help=f"a file with the key that callers have to send (default: ${KEY}, or none is asked)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    add_options(parser)
     return parser
 
 

@@ -6,28 +6,11 @@ It takes calls from a pipe, one after the other, and answers each with its logit
 import signal
 import sys
 from multiprocessing.connection import Connection
-from typing import Any
 
-import numpy as np
-
-from .batches import collate
 from .errors import PackageError
-from .model import Model, load
+from .model import load
 
 READY, FAILED = "ready", "failed"
-
-
-def _warm_up(model: Model, shapes: list[tuple[int, int]]) -> None:
-    """Call each shape once: memory is taken, and kernels are made, in the first call of a shape."""
-    for rows, tokens in shapes:
-        values: dict[str, list[Any]] = {}
-        for name, dtype in model.padding.dtypes.items():
-            if model.is_text:
-                values[name] = [np.ones(tokens, dtype)] * rows
-            else:
-                axes = next(spec.axes for spec in model.signature.inputs if spec.name == name)
-                values[name] = [np.zeros([int(size) for size in axes[1:]], dtype)] * rows
-        model.infer(collate(values, range(rows), model.padding))
 
 
 def main(descriptor: int, folder: str, shapes: list[tuple[int, int]]) -> None:
@@ -43,7 +26,8 @@ def main(descriptor: int, folder: str, shapes: list[tuple[int, int]]) -> None:
     pipe = Connection(descriptor)
     try:
         model = load(folder)
-        _warm_up(model, shapes)
+        for rows, tokens in shapes:
+            model.warm_up(rows, tokens)
     except PackageError as error:
         pipe.send((FAILED, (error.asked, error.happened, error.affected, error.fix)))
         return
