@@ -106,7 +106,7 @@ def test_a_file_of_a_thousand_rows_gives_a_file_of_labels_and_the_time(predict, 
     out, said = predict(rows.name, "--text-column", "sentence", "--output", "labels.csv")
     assert out == ""
     lines = (tmp_path / "labels.csv").read_text().splitlines()
-    assert lines[0] == "row,label,confidence"
+    assert lines[0] == "row,label,confidence,sentence"
     assert len(lines) == 1001
     assert lines[1].split(",")[1:] == lines[1 + len(texts)].split(",")[1:]  # the same text
     assert "1,000 rows in " in said
@@ -116,7 +116,7 @@ def test_a_file_of_a_thousand_rows_gives_a_file_of_labels_and_the_time(predict, 
 
 def test_without_an_output_labels_of_a_file_go_to_standard_output(predict, rows):
     out, said = predict(rows.name, "--text-column", "sentence")
-    assert out.splitlines()[0] == "row\tlabel\tconfidence"
+    assert out.splitlines()[0] == "row\tlabel\tconfidence\tsentence"
     assert len(out.splitlines()) == 61
     assert said.startswith("artifact: ") or "\nartifact: " in said
 

@@ -27,7 +27,7 @@ def _predicted(arguments: argparse.Namespace, base: Path) -> "tuple[Predicted, b
         base=base,
         task=finished.params["model"]["task"],
         data=finished.params["data"],
-        how=RowsFile(arguments.text_column, arguments.columns, arguments.quoting),
+        how=RowsFile(arguments.text_column, arguments.columns, arguments.quoting, arguments.id_column),
         as_text=arguments.text,
     )
     choice = choose(finished, candidate=arguments.candidate, workload=arguments.workload, rows=len(asked.examples))
@@ -42,7 +42,7 @@ def _predicted(arguments: argparse.Namespace, base: Path) -> "tuple[Predicted, b
             spoiled="nothing: it was not run on another device",
             fix=instead(finished, choice.workload, choice.candidate),
         ) from None
-    return Predicted(finished.comparison["study"], choice, files, asked.shown, answers), asked.from_file
+    return Predicted(finished.comparison["study"], choice, files, asked.shown, answers, asked.columns), asked.from_file
 
 
 def predict(arguments: argparse.Namespace) -> int:
@@ -92,7 +92,10 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser("predict", help=text, description=text)
     command.set_defaults(function=predict)
     command.add_argument(
-        "inputs", nargs="+", help="texts; or paths of images; or one file of rows (.tsv, .csv, .jsonl, .parquet)"
+        "inputs",
+        nargs="+",
+        help="texts; or paths of images; or one file of rows (.tsv, .csv, .jsonl, .parquet, .txt); or - "
+        "for a text a line from standard input",
     )
     command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
     command.add_argument("--candidate", help="a row of candidates (default: the decision's choice)")
@@ -106,6 +109,9 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("--text", action="store_true", help="every input is a text, also where it looks like a path")
     command.add_argument("--text-column", nargs="+", help="of a file of rows (default: the study's)")
+    command.add_argument(
+        "--id-column", help="that names the rows of a file, in its answers (default: id, where there is one)"
+    )
     command.add_argument("--columns", nargs="+", help="names of the columns of a TSV or CSV file without a header")
     command.add_argument(
         "--quoting",
@@ -114,4 +120,4 @@ def add_to(commands: Any) -> None:
     )
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything as one JSON object on standard output")
-    form.add_argument("--output", help="write row, label and confidence to this file: .tsv, .csv or .jsonl")
+    form.add_argument("--output", help="write row, label, confidence, id and texts to this file: .tsv, .csv or .jsonl")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from temper import plugins
-from temper.artifact import read_manifest
+from temper.artifact import MANIFESTS, read_manifest
 from temper.backends.runner import depends_on_batch
 from temper.data.encoded import check_split, read_split
 from temper.devices import gpu_indices, nvidia_gpus
@@ -33,7 +33,6 @@ from temper.measurement.workload import workload_of
 from temper.provenance import machine, versions
 from temper.signature import BATCH_AXIS, Signature
 
-MANIFESTS = {"checkpoint": "checkpoint.json", "onnx": "onnx.json", "engines": "engine.json"}
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from temper.artifact import read_manifest
+from temper.artifact import MANIFESTS, read_manifest
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner, TakesSomeSizes
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
@@ -18,7 +18,6 @@ from temper.data.source import Examples, list_rows
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.measurement.accuracy import predict
 from temper.measurement.isolated import memory_reason
-from temper.measurement.measure import MANIFESTS
 from temper.model_options import CheckpointModel
 from temper.prediction.choice import Choice
 from temper.prediction.tokens import light_tokenizer

@@ -1,17 +1,20 @@
 """What is to be answered: texts or images from the command line, or a file of rows."""
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from temper.data.files import read_columns
 from temper.data.images import ENDINGS, ImageFiles
 from temper.data.prepare import check_examples
-from temper.data.source import Examples, texts_of
+from temper.data.source import Examples, list_rows, texts_of
 from temper.errors import ConfigError, DataError, restated
 
-FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "txt"}
+STANDARD_INPUT = "-"
+ID = "id"  # the column that names a file's rows where no other is named
 NOTHING = "nothing was predicted"
 _WORDS = {
     "set data.quoting: false": "give --no-quoting",
@@ -27,11 +30,13 @@ class RowsFile:
     text: one column, or two for pairs.
     columns: names of the columns of TSV or CSV without a header.
     quoting: whether fields of TSV or CSV may stand in double quotes.
+    id: the column that names the rows.
     """
 
     text: list[str] | None
     columns: list[str] | None
     quoting: bool | None
+    id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +45,14 @@ class Asked:
 
     examples: texts or images; their labels mean nothing.
     shown: what stands for each row in a table: the text, or the image's path.
-    from_file: whether they are the rows of one file.
+    from_file: whether they are the rows of one file, or the lines of standard input.
+    columns: of a file what says which row is which, by name: its id, where it has one, and its texts.
     """
 
     examples: Examples
     shown: list[str]
     from_file: bool
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 def _refused(happened: str, fix: str, *, asked: str = "predict what the command line names") -> ConfigError:
@@ -94,10 +101,45 @@ def _rows(path: str, how: RowsFile, data: Mapping[str, Any]) -> Asked:
     if quoting is None and format in ("tsv", "csv"):
         same = data.get("format") == format and data.get("quoting") is not None
         quoting = bool(data["quoting"]) if same else format == "csv"  # as both formats are usually written
-    table = read_columns(path, format=format, quoting=quoting, columns=how.columns, wanted=columns)
+    table = read_columns(path, format=format, quoting=quoting, columns=how.columns, wanted=None)
     texts = texts_of(table, columns)
     examples = Examples(origin=path, labels=[0] * len(texts), texts=texts)
-    return Asked(examples, ["\t".join(row) for row in texts], from_file=True)
+    beside: dict[str, Sequence[Any]] = {}
+    if how.id is not None and how.id not in table.values:
+        raise _refused(
+            f"it has no column {how.id!r}; it has {', '.join(map(repr, table.values))}",
+            "name one of these with --id-column",
+            asked=f"predict the rows of {path}",
+        )
+    if (how.id or ID) in table.values:
+        beside[how.id or ID] = table.values[how.id or ID]
+    beside |= dict(zip(columns, zip(*texts, strict=True), strict=False))
+    return Asked(examples, ["\t".join(row) for row in texts], from_file=True, columns=beside)
+
+
+def _lines(name: str, content: bytes, texts_per_row: int, columns: Sequence[str]) -> Asked:
+    """A text a line; of pairs both, with a tab between them."""
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            asked=f"predict the lines of {name}",
+            happened=f"it is not UTF-8: {error.reason} at byte {error.start}",
+            spoiled=NOTHING,
+            fix="convert it to UTF-8",
+        ) from None
+    texts = [tuple(line.split("\t")) if texts_per_row > 1 else (line,) for line in lines]
+    other = [number for number, row in enumerate(texts) if len(row) != texts_per_row]
+    if other:
+        raise DataError(
+            asked=f"predict the lines of {name}",
+            happened=f"this study's rows are pairs, and {list_rows(other)} have no tab, or several",
+            spoiled=NOTHING,
+            fix="put one tab between the two texts of each line",
+        )
+    examples = Examples(origin=name, labels=[0] * len(texts), texts=texts)
+    named = dict(zip(columns, zip(*texts, strict=True), strict=False))
+    return Asked(examples, ["\t".join(row) for row in texts], from_file=True, columns=named)
 
 
 def _texts(arguments: Sequence[str], count: int) -> Asked:
@@ -111,13 +153,20 @@ def _texts(arguments: Sequence[str], count: int) -> Asked:
     return Asked(examples, [" | ".join(row) for row in rows], from_file=False)
 
 
+def _file(path: Path, how: RowsFile, data: Mapping[str, Any]) -> Asked:
+    if path.suffix.lower() != ".txt":
+        return _rows(str(path), how, data)
+    columns = data.get("text") or ["text"]
+    return _lines(str(path), path.read_bytes(), len(columns), columns)
+
+
 def read_inputs(
     arguments: Sequence[str], *, base: Path, task: str, data: Mapping[str, Any], how: RowsFile, as_text: bool
 ) -> Asked:
     """Texts, images or the rows of a file, checked as those of a study are.
 
     Args:
-        arguments: texts, paths of images, or the path of one file of rows.
+        arguments: texts, paths of images, or the path of one file of rows; '-' alone: the lines of standard input.
         base: the folder that paths start at.
         task: of the study's model.
         data: the `data:` section of the study.
@@ -131,6 +180,11 @@ def read_inputs(
     with restated(NOTHING, _WORDS):
         if task == "image-classification":
             asked = _images(arguments, base)
+            check_examples(asked.examples, task)
+            return asked
+        if list(arguments) == [STANDARD_INPUT] and not as_text:
+            count = len(data.get("text") or [""])
+            asked = _lines("standard input", sys.stdin.buffer.read(), count, data.get("text") or ["text"])
             check_examples(asked.examples, task)
             return asked
         pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS, base)]
@@ -161,6 +215,6 @@ def read_inputs(
                 fix="correct its path; or --text, where it is a text",
             )
         else:
-            asked = _rows(str(base / files[0]), how, data)
+            asked = _file(base / files[0], how, data)
         check_examples(asked.examples, task)
         return asked

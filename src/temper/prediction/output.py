@@ -5,8 +5,8 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,13 @@ from temper.report.render import artifact_digest
 
 DIGITS = 4  # of confidences; JSON has them all
 SHOWN_LETTERS = 100  # of a text in a table
+OWN_COLUMNS = (
+    "row",
+    "label",
+    "confidence",
+    "confidences",
+    "cut",
+)  # of the answers: a file's of these names are renamed
 FORMATS = {".tsv": "\t", ".csv": ",", ".jsonl": None}
 
 
@@ -27,6 +34,7 @@ class Predicted:
 
     files: SHA-256 of the artifact's files by name.
     shown: what stands for each row.
+    columns: what a file's answers say beside them, by name: its id and its texts.
     """
 
     study: str
@@ -34,6 +42,7 @@ class Predicted:
     files: dict[str, str]
     shown: list[str]
     answers: Answers
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Number (from 1), label, its confidence, every label's, and whether the row was cut; in the rows' order."""
@@ -116,14 +125,25 @@ def as_json(found: Predicted) -> str:
 
 
 def as_lines(found: Predicted, delimiter: str | None) -> str:
-    """Row, label and confidence of each row: with a delimiter and a header, or as JSON lines with every confidence."""
+    """Row, label and confidence of each row, then its id and its texts: with a delimiter and a header, or as JSON lines
+    with every confidence."""
+    beside = {f"input_{name}" if name in OWN_COLUMNS else name: values for name, values in found.columns.items()}
     if delimiter is None:
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows())
+        return "".join(
+            json.dumps({**row, **{name: values[number] for name, values in beside.items()}}, ensure_ascii=False) + "\n"
+            for number, row in enumerate(found.rows())
+        )
     lines = io.StringIO()
     writer = csv.writer(lines, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(["row", "label", "confidence"])
+    writer.writerow(["row", "label", "confidence", *map(for_a_spreadsheet, beside)])
     writer.writerows(
-        [row["row"], for_a_spreadsheet(row["label"]), f"{row['confidence']:.{DIGITS}f}"] for row in found.rows()
+        [
+            row["row"],
+            for_a_spreadsheet(row["label"]),
+            f"{row['confidence']:.{DIGITS}f}",
+            *(for_a_spreadsheet(str(values[number])) for values in beside.values()),
+        ]
+        for number, row in enumerate(found.rows())
     )
     return lines.getvalue()
 

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Collection, Sequence
 
-from scipy import special
-
 from temper.statistics.ratio import Estimated
 
 FAMILY_WISE = 0.05  # of one table: the chance of any false 'differs' in it
@@ -41,6 +39,8 @@ def ratio_p(log_ratio: float, log_half_width: float, log_margin: float) -> float
         log_half_width: distance from it to the interval's end on the side of 0, above 0.
         log_margin: logarithm of the margin on that side, 0 or more.
     """
+    from scipy import special  # here: answering imports this module, and scipy takes half a second
+
     z = float(special.ndtri(0.975))
     beyond = (abs(log_ratio) - log_margin) / (log_half_width / z) if log_half_width > 0 else float("inf")
     return min(1.0, 2 * float(special.ndtr(-beyond)))

@@ -6,7 +6,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 Latencies = npt.NDArray[np.float64]
 Statistic = Literal["median", "mean"]
@@ -117,6 +116,8 @@ def _tail(groups: int) -> float:
     """Share left out at each end. Percentile intervals of few draws are too narrow; this widens them to a t interval's
     width (Hesterberg 2015, 'What Teachers Should Know About the Bootstrap', section 3.3: expanded percentiles)."""
     # the functions behind scipy.stats' t and norm: importing those costs each worker of a measurement half a second
+    from scipy import special  # here: answering imports this module, and scipy takes half a second
+
     quantile = special.stdtrit(groups - 1, (1 - CONFIDENCE) / 2) * math.sqrt(groups / (groups - 1))
     return float(special.ndtr(quantile))
 

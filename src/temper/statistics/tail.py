@@ -2,8 +2,6 @@
 
 from functools import cache
 
-from scipy import special
-
 CONFIDENCE = 0.99
 
 
@@ -19,6 +17,8 @@ def calls_needed(percentile: float) -> int:
     Args:
         percentile: between 0 and 100.
     """
+    from scipy import special  # here: answering imports this module, and scipy takes half a second
+
     beyond = 1 - percentile / 100
     low, high = 1, 2
     while special.bdtr(1, high, beyond) > 1 - CONFIDENCE:

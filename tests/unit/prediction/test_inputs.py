@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -93,9 +94,9 @@ def test_what_looks_like_a_path_is_one_unless_it_is_said_to_be_a_text(tmp_path):
 def test_what_is_there_is_a_path_whatever_it_is_called(tmp_path):
     write(tmp_path / "my rows.tsv", ["good"])
     assert read("my rows.tsv", base=tmp_path).from_file
-    (tmp_path / "rows.txt").write_text("good\n")
-    with pytest.raises(ConfigError, match=r"rows\.txt is there, as a file of another kind"):
-        read("rows.txt", base=tmp_path)
+    (tmp_path / "rows.doc").write_text("good\n")
+    with pytest.raises(ConfigError, match=r"rows\.doc is there, as a file of another kind"):
+        read("rows.doc", base=tmp_path)
     (tmp_path / "good").mkdir()
     with pytest.raises(ConfigError, match="good is there, as a folder"):
         read("good", base=tmp_path)
@@ -145,3 +146,33 @@ def test_what_is_wrong_with_a_file_is_told_as_a_prediction(tmp_path):
         assert caught.value.spoiled == "nothing was predicted"
         assert "params.yaml" not in caught.value.fix
         assert "data.quoting" not in caught.value.fix
+
+
+def test_a_text_file_has_a_text_a_line(tmp_path):
+    (tmp_path / "rows.txt").write_text("a good one\nbad, really\n")
+    asked = read("rows.txt", base=tmp_path)
+    assert (asked.shown, asked.from_file) == (["a good one", "bad, really"], True)
+    (tmp_path / "rows.txt").write_bytes(b"a good one\n\xff\n")
+    with pytest.raises(DataError, match="not UTF-8: invalid start byte at byte 11"):
+        read("rows.txt", base=tmp_path)
+
+
+def test_a_dash_is_standard_input(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("één\nzwei\n".encode()), encoding="ascii"))
+    assert read("-", base=tmp_path).shown == ["één", "zwei"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\n\nthree\n")))
+    with pytest.raises(DataError, match="the text is empty in 1 row"):
+        read("-", base=tmp_path)
+
+
+def test_a_file_keeps_what_says_which_row_is_which(tmp_path):
+    (tmp_path / "rows.csv").write_text("id,sentence,label,other\n7,good,1,x\n8,bad,0,y\n")
+    how = RowsFile(["sentence"], None, None)
+    assert {name: list(values) for name, values in read("rows.csv", base=tmp_path, how=how).columns.items()} == {
+        "id": ["7", "8"],
+        "sentence": ["good", "bad"],
+    }
+    how = RowsFile(["sentence"], None, None, "other")
+    assert list(read("rows.csv", base=tmp_path, how=how).columns) == ["other", "sentence"]
+    with pytest.raises(ConfigError, match=r"no column 'nope'; it has 'id', 'sentence', 'label', 'other'"):
+        read("rows.csv", base=tmp_path, how=RowsFile(["sentence"], None, None, "nope"))

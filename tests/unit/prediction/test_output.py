@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +162,11 @@ def test_a_text_gives_a_terminal_no_orders(text, shown):
 )
 def test_a_label_is_no_formula_in_a_spreadsheet(label, written):
     assert for_a_spreadsheet(label) == written
+
+
+def test_a_files_answers_say_which_row_is_which(found):
+    found = replace(found, columns={"id": [7, 8], "label": ["a\ttab", "two"]})
+    assert as_lines(found, "\t") == (
+        'row\tlabel\tconfidence\tid\tinput_label\n1\tbad, really\t0.7000\t7\t"a\ttab"\n2\tgood\t0.6000\t8\ttwo\n'
+    )
+    assert [json.loads(line)["input_label"] for line in as_lines(found, None).splitlines()] == ["a\ttab", "two"]
