@@ -18,7 +18,11 @@ from temper.scratch import scratch_file, scratch_folder
 
 FORMAT_VERSION = 1
 SEAL = "manifest_sha256"
-MANIFESTS = {"checkpoint": "checkpoint.json", "onnx": "onnx.json", "engines": "engine.json"}  # by what a candidate loads
+MANIFESTS = {
+    "checkpoint": "checkpoint.json",
+    "onnx": "onnx.json",
+    "engines": "engine.json",
+}  # by what a candidate loads
 
 
 def sha256(path: str | Path) -> str:

@@ -111,7 +111,7 @@ def test_new_study_and_predict(tmp_path):
     assert "the decision's choice for b1-s" in texts
     assert f"{len(ROWS)} rows in " in rows
     labels = (made / "labels.tsv").read_text().splitlines()
-    assert labels[0] == "row\tlabel\tconfidence"
+    assert labels[0] == "row\tlabel\tconfidence\treview"
     assert len(labels) == 1 + len(ROWS)
     assert {line.split("\t")[1] for line in labels[1:]} <= {"negative", "positive"}
     assert '"candidate": "ort-fp32"' in everything

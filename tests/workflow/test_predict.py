@@ -1,8 +1,12 @@
 """`temper predict` on the finished tiny studies: real artifacts, chosen by the real decision."""
 
 import json
+import os
+import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ from temper.cli import main
 from temper.data.digits import Options, load
 from temper.devices import nvidia_gpus
 from temper.report.render import artifact_digest
-from tests.workflow.conftest import StudyFolder, happened, jobs_in
+from tests.workflow.conftest import ROOT, StudyFolder, happened, jobs_in
 
 
 def decision(study: StudyFolder) -> dict[str, Any]:
@@ -208,3 +212,51 @@ def test_an_image_goes_through_the_studys_own_preprocessing(finished_images, pre
     _, said = predict("0.png", "broken.png", "--candidate", "ort-int8", study=finished_images, code=1)
     assert "asked:    read the image" in said
     assert "broken.png" in said
+
+
+def test_what_was_chosen_is_packaged_and_answers_by_itself(decided, tmp_path):
+    """docs/how-to/deploy.md as a reader types it, and the images' study."""
+    page = (ROOT / "docs/how-to/deploy.md").read_text()
+    blocks = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    study = tmp_path / "study"
+    shutil.copytree(decided.folder, study, symlinks=True)
+    choice = decision(decided)["workloads"]["b2-s16"]["chosen"]
+    environment = {**os.environ, "PYTHONPATH": str(decided.code / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PATH"] = (
+        f"{tmp_path / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    )
+    (tmp_path / "bin").mkdir()
+    named = "" if choice.startswith(("ort", "openvino")) else " --candidate ort-int8 --anyway"
+    (tmp_path / "bin/temper").write_text(f'#!/bin/sh\nexec {sys.executable} -m temper.cli "$@"{named}\n')
+    (tmp_path / "bin/temper").chmod(0o755)
+    outputs = []
+    for block in blocks:
+        folder = tmp_path / "package" if "package_runtime serve" in block else study
+        done = subprocess.run(["bash", "-e", "-c", block], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        outputs.append(done.stdout)
+    written, answered, served, forms = outputs
+    assert "replayed:  60 test rows, every label as measured" in written
+    assert "Answer(label=" in answered
+    assert '"answers": [{"label"' in served
+    assert "package_rows_total 2.0" in served
+    assert forms.count("replayed:  60 test rows") == 4
+
+
+def test_images_are_packaged_with_their_own_pixels(finished_images, tmp_path):
+    folder = tmp_path / "package"
+    arguments = ("--directory", str(finished_images.folder), "--to", str(folder), "--candidate", "ort-int8", "--anyway")
+    done = finished_images.temper("package", *arguments)
+    assert done.returncode == 0, done.stderr
+    options = Options(source="digits", validation_rows=50, calibration_rows=16, max_tokens=None, test_rows=1500)
+    test = load(options, 17).test
+    assert test.images is not None
+    for row, pixels in enumerate(list(test.images)[:3]):
+        Image.fromarray(pixels).save(folder / f"{row}.png")
+    command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "0.png", "1.png", "2.png"]
+    answered = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert answered.returncode == 0, answered.stderr
+    record = json.loads((finished_images / "artifacts/measurements/ort-int8.json").read_text())
+    measured = record["accuracy"]["by_batch_size"][record["accuracy"]["stated"]]
+    labels = [line.split("\t")[0] for line in answered.stdout.splitlines()]
+    assert labels == [str(label) for label in measured["predictions"][:3]]
