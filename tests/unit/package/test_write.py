@@ -15,8 +15,10 @@ from temper.cli import main
 from temper.measurement.record import read_record
 from temper.package.contents import RUNTIME
 from temper.package.replay_worker import FOREIGN
+from temper.precisions.convert import convert_precision
 from temper.prediction.finished import record_file
-from tests.unit.package.conftest import PARAMS, write_report
+from tests.tiny_study import MAX_TOKENS
+from tests.unit.package.conftest import PARAMS, measured, write_report
 
 TEXTS = ["a charming film", "the plot is dull and the cast is tired"]
 
@@ -254,3 +256,32 @@ def test_different_choices_for_different_workloads_have_to_be_told_apart(package
     assert "it chose quick for b1; other for b8" in said
     folder, _ = package("--workload", "b8")
     assert json.loads((folder / "manifest.json").read_text())["candidate"] == "other"
+
+
+@pytest.fixture
+def packed(tiny_study, finished_study):
+    """The study with a candidate on packed rows, which is fastest."""
+    folder = Path("artifacts/onnx/packed")
+    convert_precision(
+        onnx_folder=str(tiny_study.fp32),
+        calibration_folder=None,
+        search_folder=None,
+        folder=str(folder),
+        step="pack_rows",
+        options={"row_tokens": MAX_TOKENS},
+        external_data=False,
+    )
+    records = [read_record(record_file(each)) for each in ("base", "quick", "other", "static")]
+    write_report([*records, measured(tiny_study, "packed", "ort", "onnx/packed", ratio=0.1)], PARAMS)
+
+
+def test_packed_rows_work_as_they_were_timed(package, packed):
+    folder, said = package()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["candidate"] == "packed"
+    assert "replayed:  21 test rows" in said
+    assert json.loads((folder / "model/signature.json").read_text())["row_tokens"] == MAX_TOKENS
+    assert [spec["name"] for spec in manifest["calls"]["inputs"]] == ["input_ids", "attention_mask"]
+    assert len(in_a_process_of_its_own(folder, *TEXTS).stdout.splitlines()) == 2
+    repository, _ = package("--for", "triton", to="triton")
+    assert "max_batch_size: 0" in (repository / "tiny-tensors/config.pbtxt").read_text()

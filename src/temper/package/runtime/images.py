@@ -99,7 +99,11 @@ class ImageEncoder:
         """
         has = self.settings
         if has.get("do_resize"):
-            pixels = _resized(pixels, has["size"], int(has.get("resample", 2)))
+            resample, crop_pct = int(has.get("resample", 2)), has.get("crop_pct")
+            if crop_pct is None:
+                pixels = _resized(pixels, has["size"], resample)
+            else:
+                pixels = _resized_and_cropped(pixels, has["size"]["shortest_edge"], crop_pct, resample)
         if has.get("do_center_crop"):
             pixels = _cropped(pixels, has["crop_size"])
         values = pixels.transpose(2, 0, 1).astype(np.float32)
@@ -126,6 +130,16 @@ def _resized(pixels: npt.NDArray[np.uint8], size: Mapping[str, int], resample: i
         raise _refused(f"its size is {dict(size)}", "give height and width, or shortest_edge")
     image = Image.fromarray(pixels).resize((wanted[1], wanted[0]), resample=Image.Resampling(resample))
     return np.array(image, dtype=np.uint8)
+
+
+def _resized_and_cropped(
+    pixels: npt.NDArray[np.uint8], edge: int, share: float, resample: int
+) -> npt.NDArray[np.uint8]:
+    """ConvNeXT's way: resized so far that the middle is this share of it; from 384 pixels on the whole, warped."""
+    if edge >= 384:
+        return _resized(pixels, {"height": edge, "width": edge}, resample)
+    resized = _resized(pixels, {"shortest_edge": int(edge / share)}, resample)
+    return _cropped(resized, {"height": edge, "width": edge})
 
 
 def _cropped(pixels: npt.NDArray[np.uint8], size: Mapping[str, int]) -> npt.NDArray[np.uint8]:
