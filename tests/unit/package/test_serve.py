@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from temper.cli import main
@@ -353,3 +354,46 @@ def test_base64_is_used():  # of images, whose bytes JSON cannot hold
     assert unbase64(base64.b64encode(b"\x89PNG").decode()) == b"\x89PNG"
     with pytest.raises(InputError, match="no base64"):
         unbase64("?")
+
+
+@pytest.mark.long  # the requests of each kind once are in every run
+def test_a_thousand_hostile_requests_and_twenty_thousand_good_ones_leave_the_server_as_it_was(package):
+    own = Server(package, "--quiet", "--timeout-s", "10", "--max-body-mib", str(BODY_MIB), "--max-rows", str(MOST_ROWS))
+    try:
+        statuses: list[int] = []
+        body = json.dumps({"texts": TEXTS})
+
+        def call(count: int) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=60)
+            for _ in range(count):
+                connection.request("POST", "/predict", body)
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+            connection.close()
+
+        def at_once(count: int) -> None:
+            callers = [threading.Thread(target=call, args=(count,)) for _ in range(8)]
+            for caller in callers:
+                caller.start()
+            for caller in callers:
+                caller.join()
+
+        def memory() -> int:
+            processes = [psutil.Process(own.process.pid), *psutil.Process(own.process.pid).children()]
+            return sum(process.memory_info().rss for process in processes)
+
+        at_once(250)  # what is taken once and kept
+        for _ in range(25):
+            for method, path, content, wanted in HOSTILE.values():
+                status, _, answered = own.ask(method, path, content)
+                assert status == wanted, answered
+        before = memory()
+        at_once(2500)
+        after = memory()
+        print(f"{len(statuses):,} requests: {before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB after")
+        assert set(statuses) == {200}
+        assert after < 1.02 * before
+        assert own.said("fault") == []
+    finally:
+        assert own.stop() == 0
