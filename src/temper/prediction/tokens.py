@@ -47,12 +47,10 @@ def light_tokenizer(data: Path, signature: Signature, max_tokens: int, texts_per
         max_tokens: longest row.
         texts_per_row: 1, or 2 for pairs.
     """
-    try:
-        made = TextEncoder(data / PREPROCESSOR_FOLDER, max_tokens=max_tokens, texts_per_row=texts_per_row)
-    except PackageError:
-        return None
     names = [spec.name for spec in signature.inputs]
-    if list(made.names) != names:
+    try:
+        made = TextEncoder(data / PREPROCESSOR_FOLDER, names, max_tokens=max_tokens, texts_per_row=texts_per_row)
+    except PackageError:
         return None
     if not (data / "test.parquet").is_file():
         return None

@@ -33,7 +33,7 @@ def tokenizer(tmp_path_factory):
 def test_tokens_are_those_of_transformers(tokenizer, rows, max_tokens):
     preprocessor, folder = tokenizer
     wanted = preprocessor.encode(Examples(origin="here", labels=[0] * len(rows), texts=rows), max_tokens)
-    made = TextEncoder(folder, max_tokens=max_tokens, texts_per_row=len(rows[0]))
+    made = TextEncoder(folder, list(wanted.inputs), max_tokens=max_tokens, texts_per_row=len(rows[0]))
     found, cut = made.encode(rows)
     assert list(found) == list(wanted.inputs)
     for name, values in wanted.inputs.items():
@@ -41,14 +41,28 @@ def test_tokens_are_those_of_transformers(tokenizer, rows, max_tokens):
     assert len(cut) == wanted.truncated_rows
 
 
-def test_an_input_that_no_tokenizer_gives_is_refused_by_its_name(tokenizer, tmp_path):
+def test_token_types_are_given_where_the_model_takes_them(tmp_path):
+    """Of BERT: which inputs there are, its tokenizer_config.json does not say."""
+    from transformers import BertTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "one", "two", "three", "end"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    preprocessor = TextPreprocessor(BertTokenizerFast(vocab=str(tmp_path / "vocab.txt")), None)
+    preprocessor.save(tmp_path / "saved")
+    wanted = preprocessor.encode(Examples(origin="here", labels=[0] * 3, texts=PAIRS), 7).inputs
+    names = list(wanted)
+    assert set(names) == {"input_ids", "token_type_ids", "attention_mask"}
+    found, _ = TextEncoder(tmp_path / "saved", names, max_tokens=7, texts_per_row=2).encode(PAIRS)
+    assert {name: [row.tolist() for row in rows] for name, rows in found.items()} == {
+        name: [row.tolist() for row in rows] for name, rows in wanted.items()
+    }
+    assert any(1 in row for row in found["token_type_ids"])
+
+
+def test_an_input_that_no_tokenizer_gives_is_refused_by_its_name(tokenizer):
     _, folder = tokenizer
-    settings = json.loads((folder / "tokenizer_config.json").read_text())
-    (tmp_path / "tokenizer_config.json").write_text(
-        json.dumps({**settings, "model_input_names": ["input_ids", "bbox"]})
-    )
-    with pytest.raises(InputError, match="bbox"):
-        TextEncoder(tmp_path, max_tokens=8, texts_per_row=1)
+    with pytest.raises(InputError, match="gives no bbox"):
+        TextEncoder(folder, ["input_ids", "bbox"], max_tokens=8, texts_per_row=1)
 
 
 def processors():

@@ -98,12 +98,15 @@ class Package:
         _check_versions(self.manifest)
         self._text, self._image = None, None
         if self.is_text:
+            names = [
+                spec["name"] for spec in facts["inputs"]
+            ]  # of the padded rows; a packed model's own inputs are others
             self._text = TextEncoder(
-                folder / "preprocessing", max_tokens=facts["max_tokens"], texts_per_row=facts["texts_per_row"]
+                folder / "preprocessing", names, max_tokens=facts["max_tokens"], texts_per_row=facts["texts_per_row"]
             )
         else:
             self._image = ImageEncoder(folder / "preprocessing")
-        given = facts["inputs"]  # of the padded rows; a packed model's own inputs are others
+        given = facts["inputs"]
         self.padding = Padding(
             side=self.signature.padding_side,
             values={spec["name"]: spec["pad_value"] for spec in given},

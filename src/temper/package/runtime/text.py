@@ -24,27 +24,28 @@ class TextEncoder:
         texts_per_row: 1, or 2 for pairs.
     """
 
-    def __init__(self, folder: Path, *, max_tokens: int, texts_per_row: int) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], *, max_tokens: int, texts_per_row: int) -> None:
         """Load it.
 
         Args:
             folder: holds FILES.
+            names: of the model's inputs, in order.
             max_tokens: longest row in tokens, special tokens included; longer ones are cut.
             texts_per_row: 1, or 2 for pairs.
 
         Raises:
-            InputError: its settings name an input that no tokenizer gives.
+            InputError: the model takes an input that no tokenizer gives.
         """
         from tokenizers import Tokenizer
 
         settings = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
         self.max_tokens, self.texts_per_row = max_tokens, texts_per_row
-        self.names: tuple[str, ...] = tuple(settings.get("model_input_names", ("input_ids", "attention_mask")))
+        self.names = tuple(names)
         unknown = [name for name in self.names if name not in _PARTS]
         if unknown:
             raise InputError(
-                asked=f"tokenise as {folder / FILES[1]} says",
-                happened=f"it names the inputs {', '.join(unknown)}, of which the tokenizers library knows nothing",
+                asked=f"make the inputs {', '.join(names)} of texts",
+                happened=f"the tokenizers library gives no {', '.join(unknown)}",
                 affected="every text",
                 fix="use a model whose inputs are among " + ", ".join(_PARTS),
             )
