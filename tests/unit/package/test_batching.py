@@ -88,6 +88,18 @@ def test_a_call_holds_its_tokens_padding_included_and_passes_over_what_does_not_
     assert run(scenario, Budget(32, 8, packed=False)) == [(1, 1), (3, 4), (1, 30)]
 
 
+def test_where_more_wait_than_a_call_holds_those_of_like_length_go_together():
+    async def scenario(model, batcher):
+        first = await busy(model, batcher)
+        others = await waiting(batcher, (4,), (30,), (5,), (29,), (4,), (31,))
+        model.go.set()
+        found = await asyncio.gather(first, *others)
+        return model.calls, [own.item() for own in found]
+
+    calls, found = run(scenario, Budget(640, 3, packed=False))
+    assert (calls, found) == ([(1, 1), (3, 5), (3, 31)], [1, 4, 30, 5, 29, 4, 31])
+
+
 def test_packed_rows_cost_their_own_tokens_alone():
     async def scenario(model, batcher):
         first = await busy(model, batcher)

@@ -18,7 +18,7 @@ from .batches import Padding, collate
 from .packing import Tensors
 
 Call = Callable[[Tensors], Awaitable[npt.NDArray[np.float32]]]
-WINDOW = 256  # waiting rows that are looked through for ones that fit a call
+WINDOW = 4  # times the rows of a call: waiting rows that are looked through for ones that fit it
 
 
 class TooMany(Exception):
@@ -170,24 +170,26 @@ class Batcher:
                 return
 
     def _take(self) -> list[_Row]:
-        """The rows of the next call: the one that waits longest, and those behind it that fit beside it.
+        """The rows of the next call: the one that waits longest, and of those behind it the ones that fit beside it.
 
-        Where rows are padded to the longest, those of its length or shorter are looked for first: they cost no padding more.
+        Where rows are padded to the longest, those nearest to its length are looked at first: they cost the least padding. No
+        row is passed over for ever, as the first of the queue always goes.
         """
         if not self._waiting:
             return []
-        window = [self._waiting.popleft() for _ in range(min(WINDOW, len(self._waiting)))]
-        chosen, longest, total = [window[0]], self._length(window[0].length), window[0].length
-        left: list[_Row] = []
-        for row in window[1:]:
+        window = [self._waiting.popleft() for _ in range(min(WINDOW * self._budget.rows, len(self._waiting)))]
+        first = window[0]
+        chosen, longest, total = {first}, self._length(first.length), first.length
+        behind = window[1:]
+        if not self._budget.packed and len(behind) >= self._budget.rows:  # else all of them may go
+            behind = sorted(behind, key=lambda row: abs(row.length - first.length))  # stable: of equals the oldest
+        for row in behind:
             with_it = max(longest, self._length(row.length))
             if self._budget.holds(len(chosen) + 1, with_it, total + row.length):
-                chosen.append(row)
+                chosen.add(row)
                 longest, total = with_it, total + row.length
-            else:
-                left.append(row)
-        self._waiting.extendleft(reversed(left))
-        return chosen
+        self._waiting.extendleft(row for row in reversed(window) if row not in chosen)
+        return [row for row in window if row in chosen]
 
     def _length(self, tokens: int) -> int:
         return tokens if self._budget.packed else self._padding.length(tokens)
