@@ -100,6 +100,19 @@ def test_where_more_wait_than_a_call_holds_those_of_like_length_go_together():
     assert (calls, found) == ([(1, 1), (3, 5), (3, 31)], [1, 4, 30, 5, 29, 4, 31])
 
 
+def test_a_full_call_is_handed_over_while_the_model_works_on_another():
+    async def scenario(model, batcher):
+        first = await busy(model, batcher)
+        others = await waiting(batcher, (4,), (4,), (4,), (4,), (4,))
+        handed_over = list(model.calls)  # the model has answered none yet
+        model.go.set()
+        await asyncio.gather(first, *others)
+        return handed_over, model.calls
+
+    found = run(scenario, Budget(640, 3, packed=False))
+    assert found == ([(1, 1), (3, 4)], [(1, 1), (3, 4), (2, 4)])
+
+
 def test_packed_rows_cost_their_own_tokens_alone():
     async def scenario(model, batcher):
         first = await busy(model, batcher)

@@ -18,6 +18,7 @@ from .batches import Padding, collate
 from .packing import Tensors
 
 Call = Callable[[Tensors], Awaitable[npt.NDArray[np.float32]]]
+AHEAD = 2  # calls that the model has at a time: the one it works on, and the next
 WINDOW = 4  # times the rows of a call: waiting rows that are looked through for ones that fit it
 
 
@@ -97,8 +98,8 @@ class Batcher:
         self._call, self._padding, self._budget = call, padding, budget
         self._delay_s, self.most_waiting = delay_s, most_waiting
         self._waiting: deque[_Row] = deque()
-        self._arrived = asyncio.Event()
-        self._busy = False
+        self._changed = asyncio.Event()  # rows came, or a call ended
+        self._running: set[asyncio.Task[None]] = set()
         self.counts = Counts()
 
     @property
@@ -109,7 +110,7 @@ class Batcher:
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is computed."""
-        return not self._waiting and not self._busy
+        return not self._waiting and not self._running
 
     async def submit(
         self, values: Mapping[str, Sequence[npt.NDArray[Any]]], lengths: Sequence[int]
@@ -129,7 +130,7 @@ class Batcher:
         loop, now = asyncio.get_running_loop(), time.monotonic()
         request = _Request(values, [None] * len(lengths), loop.create_future(), len(lengths))
         self._waiting.extend(_Row(request, number, length, now) for number, length in enumerate(lengths))
-        self._arrived.set()
+        self._changed.set()
         try:
             return await request.done
         finally:
@@ -141,33 +142,39 @@ class Batcher:
         return max(1.0, rows * self.counts.call_s / self.counts.rows) if self.counts.rows else 1.0
 
     async def run(self) -> None:
-        """Form calls and answer them, for ever."""
+        """Form calls and answer them, for ever.
+
+        While the model works on one, the next is handed over as soon as it is full: the model need not wait for it then.
+        """
         while True:
-            await self._arrived.wait()
+            await self._changed.wait()
+            self._changed.clear()
             await self._wait_for_company()
-            rows = self._take()
-            if not self._waiting:
-                self._arrived.clear()
-            if rows:
-                self._busy = True
-                try:
-                    await self._answer(rows)
-                finally:
-                    self._busy = False
+            while self._waiting and (not self._running or (len(self._running) < AHEAD and self._is_full())):
+                task = asyncio.create_task(self._answer(self._take()))
+                self._running.add(task)
+                task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._changed.set()
+
+    def _is_full(self) -> bool:
+        """Whether the rows that wait are more than one call holds."""
+        longest, total = max(row.length for row in self._waiting), sum(row.length for row in self._waiting)
+        return not self._budget.holds(len(self._waiting) + 1, longest, total + 1)
 
     async def _wait_for_company(self) -> None:
-        """While there is room in the next call, until its first row has waited its time."""
-        while self._delay_s and self._waiting:
+        """While there is room in the next call and the model is free, until its first row has waited its time."""
+        while self._delay_s and self._waiting and not self._running and not self._is_full():
             left_s = self._waiting[0].came_s + self._delay_s - time.monotonic()
-            longest, total = max(row.length for row in self._waiting), sum(row.length for row in self._waiting)
-            if left_s <= 0 or not self._budget.holds(len(self._waiting) + 1, longest, total + 1):
+            if left_s <= 0:
                 return
-            self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), left_s)
+                await asyncio.wait_for(self._changed.wait(), left_s)
             except TimeoutError:
-                self._arrived.set()
                 return
+            self._changed.clear()
 
     def _take(self) -> list[_Row]:
         """The rows of the next call: the one that waits longest, and of those behind it the ones that fit beside it.

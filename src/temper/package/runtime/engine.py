@@ -24,7 +24,7 @@ class Lost(Exception):
 
 
 class Engine:
-    """One process with the model in it. `call` is for one thread at a time.
+    """One process with the model in it. Threads may call it at the same time: their calls are answered in their order.
 
     Attributes:
         ready: whether it takes calls.
@@ -47,6 +47,7 @@ class Engine:
         self.ready, self.starts = False, 0
         self.failure: str | None = None
         self._stopping = threading.Event()
+        self._sending, self._receiving, self._losing = threading.Lock(), threading.Lock(), threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
 
@@ -68,15 +69,14 @@ class Engine:
         theirs.close()
         self._pipe = own
         self.starts += 1
-        self._receive()
+        self._receive(own)
         self.ready = True
         self._say("model ready", process=self._process.pid, starts=self.starts)
         self._started()
 
-    def _receive(self) -> Any:
-        assert self._pipe is not None
+    def _receive(self, pipe: "Connection[Any, Any]") -> Any:
         try:
-            state, value = self._pipe.recv()
+            state, value = pipe.recv()
         except (EOFError, OSError):
             raise Lost from None
         if state != READY:
@@ -91,18 +91,35 @@ class Engine:
             Lost: its process ended; another one is being started.
             PackageError: the call failed.
         """
-        if not self.ready or self._pipe is None:
-            raise Lost
+        self._sending.acquire()
         try:
-            self._pipe.send(inputs)
-            found: npt.NDArray[np.float32] = self._receive()
-        except (Lost, OSError):
-            self._lose()
-            raise Lost from None
+            pipe = self._pipe
+            if not self.ready or pipe is None:
+                raise Lost
+            try:
+                pipe.send(inputs)
+            except OSError:
+                self._lose(pipe)
+                raise Lost from None
+            self._receiving.acquire()  # while sending is still held: answers are taken in the order of the calls
+        finally:
+            self._sending.release()
+        try:
+            found: npt.NDArray[np.float32] = self._receive(pipe)
+        except Lost:
+            self._lose(pipe)
+            raise
+        finally:
+            self._receiving.release()
         return found
 
-    def _lose(self) -> None:
-        self.ready = False
+    def _lose(self, pipe: "Connection[Any, Any]") -> None:
+        """Begin to start another process, unless another call's thread has."""
+        with self._losing:
+            if pipe is not self._pipe:
+                return
+            self.ready, self._pipe = False, None
+        pipe.close()
         code = self._end()
         if not self._stopping.is_set():
             self._say("model lost", code=code)

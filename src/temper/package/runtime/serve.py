@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 
-from .batching import Batcher, Budget
+from .batching import AHEAD, Batcher, Budget
 from .engine import Engine, Lost
 from .errors import PackageError
 from .http import Limits, Service, application, log
@@ -196,7 +196,7 @@ def _run(
     key: str | None,
     listening: socket.socket,
 ) -> None:
-    calling = ThreadPoolExecutor(1, "model")
+    calling = ThreadPoolExecutor(AHEAD, "model")
 
     async def call(inputs: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(calling, engine.call, inputs)
