@@ -12,6 +12,7 @@ import time
 import pytest
 import yaml
 
+from temper.tracking.pipeline import FORM
 from tests.workflow.repository import Repository
 
 
@@ -51,7 +52,8 @@ def leave_the_decision_to_snakemake(made: Repository) -> None:
     for stage in stages["stages"].values():
         body = stage.get("do", stage)
         body["outs"] = [out if isinstance(out, dict) else {out: {"persist": True}} for out in body["outs"]]
-    (made / "dvc.yaml").write_text(yaml.safe_dump(stages))
+    for file in ("dvc.yaml", FORM):  # the form too: else the edit is refused
+        (made / file).write_text(yaml.safe_dump(stages))
 
 
 def change_the_method_after_applying_an_experiment(made: Repository) -> bool:

@@ -10,6 +10,7 @@ from temper.resolve import DEFAULTS, defaults_version, resolve
 
 SEED = 17
 Section = dict[str, Any]
+SCHEMA = "../../src/temper/params.schema.json"  # from a study's folder: what editors check params.yaml with while it is typed
 ONE_TOKEN = "openvino-int8-fast"  # the recipe's candidate whose last layer is computed for the classifier's token alone
 COMMENTS = {
     "recipe": "cpu, gpu or everything: what is measured; rows of your own in candidates add to it, null leaves one out",
@@ -141,6 +142,7 @@ def text_of(content: Mapping[str, Any], title: str) -> str:
         title: a line for the head of the file.
     """
     head = (
+        f"# yaml-language-server: $schema={SCHEMA}\n"
         f"# {title}. Every key is in docs/params.md;\n"
         "# `temper check --resolved params.yaml` prints what these lines stand for, with every value.\n"
     )
