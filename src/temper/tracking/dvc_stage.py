@@ -64,7 +64,7 @@ def _check_asked(rule: str, row: str) -> None:
         ConfigError: the study has no such job, or cannot be planned.
     """
     check_free(f"run {rule} {row}".rstrip())
-    names = [job.name for job in planned_jobs()]
+    names = sorted(job.name for job in planned_jobs())
     if f"{rule} {row}".strip() not in names:
         raise ConfigError(
             asked=f"run the job {rule} {row}".rstrip(),
