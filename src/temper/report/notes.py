@@ -25,17 +25,18 @@ class Kind(IntEnum):
     CHOICE = 1  # the model or the choice is worth less than it seems
     DISTURBED = 2  # a latency does not hold: the machine was not quiet, or its baseline moved
     UNDECIDED = 3  # more test rows would decide whether a candidate may be chosen
-    IN_NAME_ONLY = 4  # a row says INT8 or FP8 and ran in something else
-    BATCH = 5  # labels depend on the batch size
-    NOISE = 6  # differences that this machine cannot tell
-    CUT = 7  # test rows were cut to the length that a candidate accepts
-    SLOWER = 8  # a lower precision that is not faster, and why
-    PADDING = 9
-    BESIDE = 10  # beside the baseline it has another latency than alone
-    APART = 11  # not timed in turns
-    NULL_BACKEND = 12  # what disturbed the backend that computes nothing
-    NOT_MEASURED = 13  # the table says so already
-    READING = 14  # how the columns are to be read
+    OTHER_LOGITS = 4  # labels may agree, but the answers are not those of the model
+    IN_NAME_ONLY = 5  # a row says INT8 or FP8 and ran in something else
+    BATCH = 6  # labels depend on the batch size
+    NOISE = 7  # differences that this machine cannot tell
+    CUT = 8  # test rows were cut to the length that a candidate accepts
+    SLOWER = 9  # a lower precision that is not faster, and why
+    PADDING = 10
+    BESIDE = 11  # beside the baseline it has another latency than alone
+    APART = 12  # not timed in turns
+    NULL_BACKEND = 13  # what disturbed the backend that computes nothing
+    NOT_MEASURED = 14  # the table says so already
+    READING = 15  # how the columns are to be read
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ _TOGETHER = {
     Kind.CHOICE: "",
     Kind.DISTURBED: "latencies that do not hold: ",
     Kind.UNDECIDED: "accuracy undecided (test rows that would decide): ",
+    Kind.OTHER_LOGITS: "logits unlike the baseline's (largest difference): ",
     Kind.IN_NAME_ONLY: "in name only: ",
     Kind.BATCH: "other labels in other batches (rows): ",
     Kind.NOISE: "below this it is a tie on this machine: ",
@@ -153,7 +155,15 @@ def _of_accuracy(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
         text = f"{record.candidate}: in batches of {size} it answers {told} otherwise than in those the table counts"
         # a record of a file whose answers do not depend on the batch holds a 0: no news on a terminal
         yield Note(Kind.BATCH if differing else Kind.READING, text, record.candidate, f"{differing:,}")
-    needed = compared["accuracy"].get("against_baseline", {}).get("rows_that_would_decide")
+    paired = compared["accuracy"].get("against_baseline", {})
+    if paired.get("largest_logit_difference", 0.0) > paired.get("baseline_logit_span", float("inf")):
+        largest = f"{paired['largest_logit_difference']:.3g}"
+        text = (
+            f"{record.candidate}: its logits differ from the baseline's by up to {largest}, more than all of the baseline's lie "
+            f"apart ({paired['baseline_logit_span']:.3g}): where labels agree it is by chance, and its confidences mean nothing"
+        )
+        yield Note(Kind.OTHER_LOGITS, text, record.candidate, largest)
+    needed = paired.get("rows_that_would_decide")
     if needed:
         text = f"{record.candidate}: accuracy undecided; about {needed:,} test rows would decide"
         yield Note(Kind.UNDECIDED, text, record.candidate, f"{needed:,}")

@@ -100,7 +100,8 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     low, high = (0.0, 0.0) if same else paired_difference_interval(gained, lost, counted.rows)
     budget = against_budget(gained, lost, counted.rows, budget_points=budget_points)
     bound = 100 * flip_rate_bound(counted.differing, counted.rows)
-    distance = np.abs(logits - np.asarray(other.answers.logits))
+    reference = np.asarray(other.answers.logits)
+    distance = np.abs(logits - reference)
     found["against_baseline"] = {
         "status": "measured",
         **{key: getattr(counted, key) for key in counted.__dataclass_fields__},
@@ -115,6 +116,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
         "rows_that_would_decide": None if same else budget.rows_that_would_decide,
         "largest_logit_difference": float(distance.max()),
         "mean_logit_difference": float(distance.mean()),
+        "baseline_logit_span": float(reference.max() - reference.min()),
         "flipped": _flipped(own, other),
     }
     return found

@@ -28,6 +28,16 @@ def test_they_say_what_the_table_cannot_show():
     assert "base's, both timed in turns" in said[-2]
 
 
+def test_logits_that_are_not_the_models_are_named_also_where_all_labels_agree():
+    far = record("far")
+    answers = far.accuracy.by_batch_size["2"]
+    logits = [[3e8 * each for each in row] for row in answers.logits]
+    scaled = far.accuracy.model_copy(update={"by_batch_size": {"2": answers.model_copy(update={"logits": logits})}})
+    said = texts([record("base"), record("near"), far.model_copy(update={"accuracy": scaled})])
+    assert [note.partition(":")[0] for note in said if "confidences mean nothing" in note] == ["far"]
+    assert any("up to 3e+08, more than all of the baseline's lie apart (1)" in note for note in said)
+
+
 def test_a_workload_that_was_lost_is_a_note():
     both = {"b1": workload([1.0, 2.0, 3.0]), "b256": workload([1.0, 2.0, 30.0])}
     lost = {**both, "b256": NotMeasured(reason="out of memory: CUDA")}
