@@ -207,6 +207,8 @@ def remeasure(
         return list(taken.records.values())
 
     def take(wanted: Mapping[str, Mapping[str, str]]) -> None:
+        if wanted:  # one line on the terminal; the log has the figures
+            say_passing(f"taken once more, because they do not hold: {', '.join(wanted)}")
         for candidate, why in wanted.items():
             if {key: taken.records[candidate].machine.get(key) for key in here} != here:
                 raise ArtifactError(
@@ -215,7 +217,7 @@ def remeasure(
                     spoiled="nothing: no cell was taken",
                     fix="run it on that machine, or measure all candidates here: snakemake --cores 1 --forcerun measure",
                 )
-            say_passing(f"{candidate}: taken once more: {', '.join(why)}: {next(iter(why.values()))}")
+            print(f"{candidate}: taken once more: {', '.join(why)}: {next(iter(why.values()))}", flush=True)
             taken.take(candidate, why)
 
     references = {name: reference_does_not_hold(now(), baseline, name, latency_margin) for name in workloads}

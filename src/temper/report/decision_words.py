@@ -112,9 +112,9 @@ def disturbed(comparison: Compared, workload: str, why: Mapping[str, str | None]
 
 
 def left_open_in_words(names: Sequence[str]) -> str:
-    """What a choice leaves open, and what to do: 'Left open: a, b may be faster (the machine was busy); make remeasure …'."""
+    """What a choice leaves open, and what to do: 'Left open: a, b may be faster (the figures do not hold); make remeasure …'."""
     return (
-        f"Left open: {_names(names)} may be faster (the machine was busy); {remeasure_command()} takes them once more"
+        f"Left open: {_names(names)} may be faster (the figures do not hold); {remeasure_command()} takes them once more"
     )
 
 

@@ -98,7 +98,7 @@ def test_what_is_disturbed_is_not_served_and_says_so_where_it_is_named(finish):
     finished = finish(BASE, with_baseline_of(candidate("fast", 0.1), 3.0), candidate("second", 0.4))
     assert chosen(finished).candidate == "second"
     (left,) = chosen(finished).notes
-    assert left.startswith("the choice is provisional. Left open: fast may be faster (the machine was busy); ")
+    assert left.startswith("the choice is provisional. Left open: fast may be faster (the figures do not hold); ")
     (note,) = chosen(finished, name="fast").notes
     assert note.startswith("its latency at b1 is disturbed: the baseline beside it was 50 % slower than beside itself")
 
