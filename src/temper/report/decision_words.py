@@ -113,9 +113,7 @@ def disturbed(comparison: Compared, workload: str, why: Mapping[str, str | None]
 
 def left_open_in_words(names: Sequence[str]) -> str:
     """What a choice leaves open, and what to do: 'Left open: a, b may be faster (the figures do not hold); make remeasure …'."""
-    return (
-        f"Left open: {_names(names)} may be faster (the figures do not hold); {remeasure_command()} takes them once more"
-    )
+    return f"Left open: {_names(names)} may be faster (the figures do not hold); {remeasure_command()} takes them once more"
 
 
 def choice_sentence(

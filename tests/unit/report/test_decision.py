@@ -269,7 +269,9 @@ def test_memory_of_the_gpu_counts_where_all_equals_have_one():
 def test_what_was_disturbed_and_may_be_faster_is_left_open_and_the_choice_says_so(left, open_):
     found = decided(BASE, candidate("calm", 0.6), left)
     assert (found["chosen"], found["left_open"]) == ("calm", open_)
-    assert ("Left open: open may be faster (the figures do not hold); make remeasure" in found["sentence"]) is bool(open_)
+    assert ("Left open: open may be faster (the figures do not hold); make remeasure" in found["sentence"]) is bool(
+        open_
+    )
     assert found["sentence"].startswith(f"b1: {'provisionally ' if open_ else ''}calm, ")
 
 
