@@ -1,4 +1,4 @@
-"""Every figure of the page in a sentence, with its formula's name and source."""
+"""Every figure of the page in a sentence, with its formula's name and source; and the words of the documentation."""
 
 GLOSSARY: tuple[tuple[str, str, str], ...] = (
     (
@@ -78,3 +78,51 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
         "Holm 1979",
     ),
 )
+
+WORDS: tuple[tuple[str, str], ...] = (
+    ("study", "A folder with a params.yaml: one model, one data set, and what is to be made and measured of them."),
+    ("candidate", "A row of the table: an artifact on a backend. The baseline is one of them."),
+    (
+        "baseline",
+        "What every candidate takes turns with, and is compared with: PyTorch in FP32 where a study says nothing else.",
+    ),
+    (
+        "workload",
+        "The shape of a call: rows in a batch and tokens, such as b12-s64; or real lengths, in the order of the test split.",
+    ),
+    (
+        "artifact",
+        "A file that was made and is loaded: checkpoint, ONNX file, calibration cache, engine. Its manifest has its digests.",
+    ),
+    ("backend", "What runs an artifact: a library on a device with its options."),
+    ("recipe", "Rows that belong together and have a name, so that a study can ask for all of them in one word."),
+    ("calibration", "Reading sample rows to find the ranges that INT8 rounds to."),
+    ("Q/DQ", "QuantizeLinear and DequantizeLinear: ONNX nodes that say where a network is rounded to eight bits."),
+    ("engine", "A network compiled by TensorRT or TensorRT-RTX for its shapes."),
+    ("profile", "The shapes that an engine takes: smallest, most frequent, largest."),
+    ("bucket", "A length that rows are padded to, so that an engine with few shapes takes all of them."),
+    (
+        "accuracy budget",
+        "How many points of accuracy a study allows a candidate to lose (analysis.accuracy_budget_points).",
+    ),
+    ("margin", "The smallest difference in latency that a study calls a difference (analysis.latency_margin)."),
+    (
+        "choice",
+        "The fastest candidate whose latency holds and whose accuracy is within the budget; of equals the smallest.",
+    ),
+    ("provisional", "A choice whose accuracy the test rows cannot decide: it comes with what it may lose at most."),
+    ("record", "What one measurement found, as JSON: latencies, labels, logits, products, versions, machine."),
+    (
+        "filed",
+        "Records kept under results/ for others to read, with digests; everything written in these pages is made from them.",
+    ),
+    ("withdrawn", "Measured, and shown nowhere any more, with the reason."),
+)
+
+
+def glossary_markdown() -> str:
+    """Both as tables for the documentation, in the order of the alphabet."""
+    words = [f"**{word}** | {meaning}" for word, meaning in WORDS]
+    figures = [f"**{name}** | {meaning}{f' *{source}*' if source else ''}" for name, meaning, source in GLOSSARY]
+    lines = sorted([*words, *figures], key=lambda line: line.strip("*").lower())
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {line} |" for line in lines), ""])
