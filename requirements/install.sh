@@ -40,7 +40,7 @@ by_uv >> "$log" 2>&1 || by_pip >> "$log" 2>&1 || refuse
 unset PYTHONDONTWRITEBYTECODE
 compiled() { "$bin/python" requirements/import_once.py "$@" >> "$log" 2>&1 || true; }
 compiled torch transformers transformers.models.distilbert.modeling_distilbert &
-compiled snakemake.cli pandas scipy.stats onnx onnxruntime.quantization openvino nncf datasets dvc.cli dvc.commands.repro plotly.io
+compiled snakemake.cli pandas scipy.stats onnx onnxruntime.quantization openvino nncf datasets dvc.cli dvc.commands.repro
 for runtime in onnxruntime openvino tensorrt_rtx; do
     [ ! -d "$packages/$runtime" ] || "$bin/python" -m compileall -q "$packages/$runtime" >> "$log" 2>&1 || true
 done

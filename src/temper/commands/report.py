@@ -16,7 +16,8 @@ def report(arguments: argparse.Namespace) -> int:
     from temper.artifact import write_text
     from temper.comparison.last_run import changes_against, filed_changes
     from temper.report.page.render import report_page
-    from temper.report.page.sources import filed_material, study_material
+    from temper.report.page.search_page import search_page
+    from temper.report.page.sources import filed_material, searches_in, study_material
 
     against = None if arguments.against is None else _folder_or_name(arguments.against)
     if arguments.filed is not None:
@@ -30,6 +31,7 @@ def report(arguments: argparse.Namespace) -> int:
             )
         changes = None if against is None else filed_changes(folder, against)
         page, name = report_page(filed_material(folder, changes)), "-".join(folder.resolve().parts[-2:])
+        searches, before = searches_in(folder / "searches"), f"{name}-"
     else:
         from temper.commands.study_folder import stand_in
 
@@ -38,13 +40,22 @@ def report(arguments: argparse.Namespace) -> int:
             report_page(study_material(lambda finished, records: changes_against(finished, records, against))),
             "report",
         )
+        searches, before = searches_in(Path("artifacts/searches")), ""
     target = Path(FOLDER) / f"{name}.html"
     write_text(target, page)
-    shown = os.path.relpath(target.resolve(), arguments.started_in)
-    print(f"{shown} ({len(page.encode()) / 1e6:.1f} MB)")
+    _say(target, page, arguments.started_in)
+    for search, found in searches.items():
+        other = Path(FOLDER) / f"{before}search-{search}.html"
+        write_text(other, search_page(search, found))
+        _say(other, other.read_text(encoding="utf-8"), arguments.started_in)
     if not arguments.no_browser and not _opened(target):
         print("no browser here opens a page: open the file with one", file=sys.stderr)
     return 0
+
+
+def _say(target: Path, page: str, started_in: str) -> None:
+    """Where a page lies, from where the command was given, and how large it is."""
+    print(f"{os.path.relpath(target.resolve(), started_in)} ({len(page.encode()) / 1e6:.1f} MB)")
 
 
 def _folder_or_name(against: str) -> Path | str:

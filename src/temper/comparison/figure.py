@@ -12,8 +12,8 @@ from temper.comparison.pairs import against_baseline, same_baseline
 from temper.comparison.rows import Row
 from temper.comparison.tables import Comparison, accuracy_table, latency_table, pairs_table
 from temper.report.page.formats import minus, signed, spread
-from temper.report.page.render import page
 from temper.report.page.svg import Scale, drawing, path, tag
+from temper.report.page.tables_page import tables_page
 
 Estimate = tuple[float, float, float]
 BESIDE = 1.04  # lines stand beside each other on the axis of samples, so that their intervals do
@@ -191,16 +191,14 @@ def write_page(found: Comparison, notes: Sequence[str], target: Path, title: str
             ("Latency", latency_table(found)),
             ("Pairs, by accuracy", pairs_table(found)),
         )
-        if lines
     ]
-    written = page(
-        "compare.html.j2",
+    written = tables_page(
         title,
-        heading=title,
-        plot=plot,
+        said=plot.title,
         picture=drawn(plot),
         series=[(line.name, f"s{number % SERIES}") for number, line in enumerate(plot.lines)] if plot.samples else [],
         tables=tables,
         notes=notes,
+        nothing="No row has an accuracy and a baseline's beside it.",
     )
     write_text(target, written)

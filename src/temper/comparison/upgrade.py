@@ -13,22 +13,24 @@ from temper import plugins
 from temper.artifact import canonical_json, write_text
 from temper.comparison.experiments import FOLDER
 from temper.comparison.side_by_side import SideFailed, centre_ms, time_side_by_side
+from temper.comparison.upgrade_page import upgrade_page
 from temper.comparison.versions import (
     EngineRow,
     LabelRow,
     Snapshot,
     Timed,
     TimedRow,
+    as_markdown,
     engine_rows,
-    engines_markdown,
     engines_of,
+    engines_table,
     label_rows,
-    labels_markdown,
+    labels_table,
     pairs_of,
     snapshot,
     timed_apart,
-    timed_markdown,
     timed_rows,
+    timed_table,
 )
 from temper.errors import ConfigError, ExperimentError
 from temper.library import Library, folder_of, installed_version, public_version
@@ -206,7 +208,7 @@ def markdown(
     notes: Sequence[str],
 ) -> str:
     """The tables as a Markdown page."""
-    parts = [engines_markdown(engines) if engines else "", timed_markdown(timed), labels_markdown(labels)]
+    parts = [as_markdown(table) for table in (engines_table(engines), timed_table(timed), labels_table(labels))]
     return "\n".join([f"# {title}", "", *filter(None, parts), *(f"- {note}" for note in notes), ""])
 
 
@@ -236,8 +238,10 @@ def _compare(study: Mapping[str, Any], library: str, title: str, before: Snapsho
         notes.append(
             "Nothing to compare: what was here was made and measured with this version already, or not at all."
         )
-    page = markdown(title.format(" or ".join(versions) or "nothing"), engines, labels, timed, notes)
+    title = title.format(" or ".join(versions) or "nothing")
+    page = markdown(title, engines, labels, timed, notes)
     write_text(f"{FOLDER}/upgrade.md", page)
+    write_text(f"{FOLDER}/upgrade.html", upgrade_page(title, engines, labels, timed, notes, margin))
     content = {
         "library": library,
         "engines": [asdict(row) for row in engines],
@@ -247,7 +251,7 @@ def _compare(study: Mapping[str, Any], library: str, title: str, before: Snapsho
     }
     write_text(f"{FOLDER}/upgrade.json", canonical_json(content))
     print(page)
-    print(f"written: {FOLDER}/upgrade.md and .json")
+    print(f"written: {FOLDER}/upgrade.md, .json and .html (a page with its plot; opens without a network)")
 
 
 def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:

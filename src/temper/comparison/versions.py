@@ -19,6 +19,7 @@ from temper.statistics.ratio import Ratio, quotient, verdict
 
 ABSENT = "–"
 Faster = Literal["faster", "slower", "equal", "not told apart"]
+Table = tuple[Sequence[str], Sequence[Sequence[str]], int]  # header, cells, how many columns from the left hold words
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _layers(side: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {precision}" for precision, count in sorted(side.items())) or ABSENT
 
 
-def engines_markdown(engines: Sequence[EngineRow]) -> str:
+def engines_table(engines: Sequence[EngineRow]) -> Table:
     """Versions, layers by precision and sizes."""
     lines = [
         [
@@ -249,10 +250,10 @@ def engines_markdown(engines: Sequence[EngineRow]) -> str:
         ]
         for row in engines
     ]
-    return markdown_table(("engine", "version", "layers by precision", "size MiB"), lines, 3)
+    return ("engine", "version", "layers by precision", "size MiB"), lines, 3
 
 
-def labels_markdown(labels: Sequence[LabelRow]) -> str:
+def labels_table(labels: Sequence[LabelRow]) -> Table:
     """What both versions answered, for the candidates of which both did."""
     lines = []
     for row in labels:
@@ -262,11 +263,10 @@ def labels_markdown(labels: Sequence[LabelRow]) -> str:
         points = f"{signed(row.difference_points)} [{signed(row.low_points)}, {signed(row.high_points)}]"
         said = "differs" if row.differs else "not told apart"
         lines.append([row.candidate, _pair(accuracies, ".2f"), str(row.labels_changed), points, said])
-    header = ("candidate", "accuracy %", "labels changed", "points [95 %]", "accuracy")
-    return markdown_table(header, lines, 1) if lines else ""
+    return ("candidate", "accuracy %", "labels changed", "points [95 %]", "accuracy"), lines, 1
 
 
-def timed_markdown(timed: Sequence[TimedRow]) -> str:
+def timed_table(timed: Sequence[TimedRow]) -> Table:
     """Latencies of the second version over the first's."""
     lines = [
         [
@@ -278,4 +278,10 @@ def timed_markdown(timed: Sequence[TimedRow]) -> str:
         ]
         for row in timed
     ]
-    return markdown_table(("candidate", "workload", "ms", "× [95 %]", "new version"), lines, 2) if lines else ""
+    return ("candidate", "workload", "ms", "× [95 %]", "new version"), lines, 2
+
+
+def as_markdown(table: Table) -> str:
+    """A table as Markdown; '' where it has no lines."""
+    header, lines, words = table
+    return markdown_table(header, lines, words) if lines else ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-SEARCH_FILES = ("search.json", "sensitivity.html")
+SEARCH_FILES = ("search.json",)
 
 
 class SearchRow(BaseModel):

@@ -14,13 +14,11 @@ from temper.errors import ArtifactError, DataError
 from temper.onnx_file import MANIFEST, load
 from temper.provenance import versions
 from temper.quantization.distance import Distance, Judge, batches, multiplications
-from temper.quantization.figure import write_figure
 from temper.quantization.layers import Layer, give_back, layers, quantized_layers
-from temper.quantization.options import SEARCH_FILES, SearchRow
+from temper.quantization.options import SearchRow
 from temper.quantization.record import SEARCH_FILE
 from temper.signature import Signature
 
-FIGURE_FILE = SEARCH_FILES[1]
 LIBRARIES = ("onnx", "onnxruntime")
 PER_LAYER, AT_LEAST = 2, 8  # evaluations that the sensitivities take, and that must be left for the search
 
@@ -183,7 +181,7 @@ def search_layers(
         quantized_folder: the quantised ONNX artifact.
         reference_folder: the float one that it was made from.
         data_folder: prepared data; only its validation split is read.
-        folder: gets search.json (table, trials, choice) and sensitivity.html (the plot).
+        folder: gets search.json: table, trials, choice; `temper report` makes a page of it.
         row: a `SearchRow`.
 
     Raises:
@@ -230,7 +228,6 @@ def search_layers(
         ) from None
     made = choice(trials)
     with staged_folder(folder) as scratch:
-        write_figure(found, scratch / FIGURE_FILE)
         write_manifest(
             scratch / SEARCH_FILE,
             kind="search",

@@ -1,5 +1,6 @@
 """A search's record as tables: the layers that cost most, and every trial."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,39 +8,45 @@ from temper.quantization.record import read_search
 from temper.report.markdown_table import markdown_table
 
 SHOWN = 10  # layers
+LAYERS_HEADER = ("layer", "chosen", "multiplications, %", "quantised alone: loss", "left out: gain")
+TRIALS_HEADER = (
+    "no.",
+    "tried",
+    "budget",
+    "layers in float",
+    "multiplications in float, %",
+    "flips",
+    "mean logit difference",
+)
 
 
 def _signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
 
 
-def layers_table(folder: Path) -> str:
-    """The layers with the largest gain: their share of all multiplications, loss and gain, and what the search chose.
+def layers_lines(search: Mapping[str, Any], most: int | None = None) -> list[list[str]]:
+    """Of each layer the share of all multiplications, loss and gain, and what the search chose; the largest gain first.
 
     Args:
-        folder: holds search.json.
+        search: search.json's content.
+        most: only so many.
     """
-    search = read_search(folder)
     total = sum(each["multiplications"] for each in search["layers"])
-    most = sorted(search["layers"], key=lambda each: (-each["gain"], each["layer"]["name"]))[:SHOWN]
-    lines = [
+    ordered = sorted(search["layers"], key=lambda each: (-each["gain"], each["layer"]["name"]))[:most]
+    return [
         [
-            f"`{each['layer']['name']}`",
+            each["layer"]["name"],
             "in float" if each["layer"]["name"] in search["keep_in_float"] else "quantised",
             f"{100 * each['multiplications'] / total:.2f}",
             _signed(each["loss"]),
             _signed(each["gain"]),
         ]
-        for each in most
+        for each in ordered
     ]
-    return markdown_table(
-        ("layer", "chosen", "multiplications, %", "quantised alone: loss", "left out: gain"), lines, 2
-    )
 
 
-def trials_table(folder: Path) -> str:
+def trials_lines(search: Mapping[str, Any]) -> list[list[str]]:
     """Every trial in its order: what was tried, and whether it is within the budget."""
-    search = read_search(folder)
     lines: list[list[str]] = []
     for number, trial in enumerate(search["trials"], 1):
         distance: dict[str, Any] = trial["distance"]
@@ -54,13 +61,19 @@ def trials_table(folder: Path) -> str:
                 f"{distance['mean_logit_difference']:.4f}",
             ]
         )
-    header = (
-        "no.",
-        "tried",
-        "budget",
-        "layers in float",
-        "multiplications in float, %",
-        "flips",
-        "mean logit difference",
-    )
-    return markdown_table(header, lines, 3)
+    return lines
+
+
+def layers_table(folder: Path) -> str:
+    """The Markdown table of the layers with the largest gain.
+
+    Args:
+        folder: holds search.json.
+    """
+    lines = [[f"`{name}`", *others] for name, *others in layers_lines(read_search(folder), SHOWN)]
+    return markdown_table(LAYERS_HEADER, lines, 2)
+
+
+def trials_table(folder: Path) -> str:
+    """The Markdown table of every trial."""
+    return markdown_table(TRIALS_HEADER, trials_lines(read_search(folder)), 3)

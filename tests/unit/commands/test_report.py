@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -5,6 +7,8 @@ import pytest
 from temper.cli import main
 from tests.filed import file_study
 from tests.records import record
+
+SEARCH = Path(__file__).resolve().parents[3] / "results/cpu-2c/sst2-minilm-full/searches/main/search.json"
 
 
 @pytest.fixture
@@ -21,6 +25,19 @@ def test_a_filed_study_is_written_as_a_page(filed, capsys):
     page = Path("artifacts/pages/desk-tiny.html").read_text()
     assert "not filed with the records" in page
     assert list(filed.iterdir()) == [path for path in filed.iterdir() if path.suffix != ".html"]
+
+
+def test_each_search_for_layers_gets_a_page_of_its_own(filed, capsys):
+    folder = filed / "searches/main"
+    folder.mkdir(parents=True)
+    shutil.copy(SEARCH, folder)
+    assert main(["report", "--filed", str(filed), "--no-browser"]) == 0
+    assert "artifacts/pages/desk-tiny-search-main.html (0." in capsys.readouterr().out
+    page = Path("artifacts/pages/desk-tiny-search-main.html").read_text()
+    search = json.loads(SEARCH.read_text())
+    assert all(f"<td>{each['layer']['name']}</td>" in page for each in search["layers"])
+    assert page.count('class="density own"') == len(search["layers"])
+    assert f"Kept in float: {len(search['keep_in_float'])} of {len(search['layers'])} layers" in page
 
 
 def test_two_filed_studies_are_held_against_each_other(filed):

@@ -108,6 +108,10 @@ def test_both_versions_are_timed_in_turns_and_the_page_has_ratio_labels_and_verd
     page = Path("artifacts/comparison/upgrade.md").read_text()
     assert f"# ONNX Runtime {installed}+old → new" in page
     assert "| fast | 100.00 → 75.00 | 1 |" in page
+    shown = Path("artifacts/comparison/upgrade.html").read_text()
+    assert f'<h1 id="title">ONNX Runtime {installed}+old → new</h1>' in shown
+    assert shown.count('class="dot"') == 1
+    assert "<td>fast</td>" in shown
     content = json.loads(Path("artifacts/comparison/upgrade.json").read_text())
     (row,) = content["latency"]
     assert row["taken"] == "in turns"
@@ -134,6 +138,7 @@ def test_without_a_gpu_the_page_says_that_no_more_can_be_said_than_of_builds(stu
     assert "- fast: not compared: 1.6: no NVIDIA GPU" in page
     assert "Nothing ran these files here" in page
     assert "|" not in page
+    assert "No latency was taken with both versions here." in Path("artifacts/comparison/upgrade.html").read_text()
 
 
 def test_the_same_version_again_has_nothing_to_compare(study):

@@ -5,14 +5,15 @@ import pytest
 from temper.comparison.versions import (
     Snapshot,
     Timed,
+    as_markdown,
     engine_rows,
-    engines_markdown,
+    engines_table,
     label_rows,
-    labels_markdown,
+    labels_table,
     pairs_of,
     timed_apart,
-    timed_markdown,
     timed_rows,
+    timed_table,
 )
 from temper.statistics.ratio import Ratio
 from tests.records import record, workload
@@ -42,13 +43,13 @@ def test_engines_of_both_versions_stand_side_by_side_without_the_time_of_a_singl
     after = Snapshot({"fp32": engine("1.6", 2 * 1024**2, {"FP32": 2, "FP16": 1}), "new": engine("1.6", 1, {})}, {})
     (row,) = engine_rows(before, after)
     assert (row.versions, row.size_mib) == (("1.5", "1.6"), (1.0, 2.0))
-    page = engines_markdown([row])
+    page = as_markdown(engines_table([row]))
     assert "| fp32 | 1.5 → 1.6 | 3 FP32 → 1 FP16, 2 FP32 | 1.00 → 2.00 |" in page
     assert "build" not in page
     same = engine_rows(
         Snapshot({"a": engine("1.5", 1, {"FP32": 3})}, {}), Snapshot({"a": engine("1.6", 1, {"FP32": 3})}, {})
     )
-    assert "as before: 3 FP32" in engines_markdown(same)
+    assert "as before: 3 FP32" in as_markdown(engines_table(same))
 
 
 def test_what_one_version_made_twice_is_no_upgrade():
@@ -63,8 +64,8 @@ def test_labels_are_compared_between_the_versions_and_not_with_the_baseline():
     (row,) = label_rows(*snapshots(old, new))
     assert (row.labels_changed, row.accuracy, row.difference_points) == (2, (0.995, 0.995), 0.0)
     assert (row.differs, row.holm_p) == (False, 1.0)
-    assert "| rtx | 99.50 → 99.50 | 2 | 0.00 [−2.32" in labels_markdown([row])
-    assert labels_markdown([row]).rstrip().endswith("not told apart |")
+    assert "| rtx | 99.50 → 99.50 | 2 | 0.00 [−2.32" in as_markdown(labels_table([row]))
+    assert as_markdown(labels_table([row])).rstrip().endswith("not told apart |")
 
 
 def test_a_version_that_loses_accuracy_is_told_from_the_one_before():
@@ -76,7 +77,7 @@ def test_a_version_that_loses_accuracy_is_told_from_the_one_before():
     assert row.differs
     assert row.difference_points == -10
     assert row.high_points < 0
-    assert "differs |" in labels_markdown([row])
+    assert "differs |" in as_markdown(labels_table([row]))
 
 
 def test_what_was_not_measured_has_its_reason_and_no_line_in_the_table():
@@ -84,7 +85,7 @@ def test_what_was_not_measured_has_its_reason_and_no_line_in_the_table():
     (row,) = label_rows(*both)
     assert row.reason == "1.6: no NVIDIA GPU"
     assert row.differs is None
-    assert labels_markdown([row]) == ""
+    assert as_markdown(labels_table([row])) == ""
     assert timed_apart("rtx", both[0].records["rtx"], both[1].records["rtx"]) == []
 
 
@@ -116,8 +117,8 @@ def test_verdicts_are_corrected_for_how_many_ratios_there_are():
 
 
 def test_latencies_are_shown_with_intervals_and_those_apart_without_milliseconds():
-    page = timed_markdown(timed_rows([timed("rtx", 0.5, 0.49, 0.51)], 0.05))
+    page = as_markdown(timed_table(timed_rows([timed("rtx", 0.5, 0.49, 0.51)], 0.05)))
     assert "| rtx | b1 | 2.000 → 1.000 | 0.500 [0.490, 0.510] | faster |" in page
     apart = Timed("rtx", ("1.5", "1.6"), "b1", Ratio(0.5, 0.49, 0.51), "apart")
-    assert "| rtx | b1 | – | 0.500 [0.490, 0.510] | faster |" in timed_markdown(timed_rows([apart], 0.05))
-    assert timed_markdown([]) == ""
+    assert "| rtx | b1 | – | 0.500 [0.490, 0.510] | faster |" in as_markdown(timed_table(timed_rows([apart], 0.05)))
+    assert as_markdown(timed_table([])) == ""

@@ -11,6 +11,7 @@ from temper.quantization.distance import Distance
 from temper.quantization.layers import Layer, layers
 from temper.quantization.record import read_search
 from temper.quantization.search import BudgetNotMet, choice, search, search_layers, sensitivities
+from temper.report.page.search_page import search_page
 
 
 def distance(flips, mean=0.0, rows=100):
@@ -114,15 +115,14 @@ def test_a_real_file_is_searched_and_the_record_lists_every_trial(tiny_study, ar
     assert found["none_quantized"]["mean_logit_difference"] < found["all_quantized"]["mean_logit_difference"]
     assert all(each["multiplications"] > 0 for each in found["layers"])
     assert found["keep_in_float"] == []  # at 99 % everything is within
-    page = (tmp_path / "search/sensitivity.html").read_text()
+    page = search_page("main", found)
     assert all(name in page for name in names)
 
 
 def test_equal_searches_give_equal_bytes(arguments, tmp_path):
     search_layers(**arguments)
     search_layers(**{**arguments, "folder": str(tmp_path / "again")})
-    for name in ("search.json", "sensitivity.html"):
-        assert (tmp_path / "search" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert (tmp_path / "search/search.json").read_bytes() == (tmp_path / "again/search.json").read_bytes()
 
 
 def test_only_validation_rows_are_read(arguments, copy_of, tiny_study, tmp_path):

@@ -370,10 +370,20 @@ def load_curve(
     return drawing(width, height, *parts, label=label)
 
 
-def layer_bars(layers: Sequence[Mapping[str, Any]], *, label: str, most: int = 24) -> Markup:
-    """For each layer what quantising it alone loses and what leaving it out gains, the largest gain first."""
+def layer_bars(
+    layers: Sequence[Mapping[str, Any]], *, label: str, most: int = 24, width: float = 460.0, left: float = 236.0
+) -> Markup:
+    """For each layer what quantising it alone loses and what leaving it out gains, the largest gain first.
+
+    Args:
+        layers: name, loss, gain and whether it is kept in float.
+        label: what the picture shows.
+        most: how many of them it shows.
+        width: of the picture.
+        left: of it, what the names take.
+    """
     shown = sorted(layers, key=lambda each: (-each["gain"], each["name"]))[:most]
-    width, line, left = 460.0, 17.0, 236.0
+    line, letters = 17.0, int((left - 8) / 6)
     height = 26 + line * len(shown)
     values = [0.0, *(each[key] for each in shown for key in ("gain", "loss"))]
     x = Scale(min(values), max(max(values), 1e-9) * 1.04, left, width - 8)
@@ -382,7 +392,7 @@ def layer_bars(layers: Sequence[Mapping[str, Any]], *, label: str, most: int = 2
         parts.append(tag("text", minus(f"{value:g}"), x=x(value), y=height - 5, class_="small middle"))
     for number, each in enumerate(shown):
         top = 4 + line * number
-        name = each["name"] if len(each["name"]) <= 38 else "…" + each["name"][-37:]
+        name = each["name"] if len(each["name"]) <= letters else "…" + each["name"][1 - letters :]
         loss, gain = (minus(f"{each[key]:.4f}") for key in ("loss", "gain"))
         said = f"{each['name']}: quantised alone it loses {loss}, left out it gains {gain}"
         bars = [
