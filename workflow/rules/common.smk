@@ -17,7 +17,7 @@ from temper.library import resolve_version
 from temper.onnx_rows import precision_options
 from temper.provenance import measuring_machine, wait_without_spinning
 from temper.quantization.options import SEARCH_FILES
-from temper.report.files import REPORT_NAMES
+from temper.report.files import CAPTIONS, REPORT_NAMES
 from temper.report.page.templates import templates_digest
 from temper.signature import PREPROCESSOR_FILES
 from temper.source_digest import source_digest
@@ -62,7 +62,12 @@ CHECKPOINT_FILES = expand(
 ONNX_FILES = ("model.onnx", "onnx.json", "signature.json", *EXTERNAL_DATA, *PREPROCESSOR)
 CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
-REPORT_FILES = expand("artifacts/report/{file}", file=REPORT_NAMES)
+REPORT_FILES = [
+    report(f"artifacts/report/{name}", caption=f"../report/{CAPTIONS[name][0]}", category=CAPTIONS[name][1])
+    if name in CAPTIONS
+    else f"artifacts/report/{name}"
+    for name in REPORT_NAMES
+]
 JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
 
 

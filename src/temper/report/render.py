@@ -17,6 +17,7 @@ from temper.report.decision import decide
 from temper.report.intact import check_jobs
 from temper.report.notes import first_notes, notes
 from temper.report.observations import observations_markdown
+from temper.report.page.alone import trade_offs
 from temper.report.page.asked_rows import read_asked_rows
 from temper.report.page.flips import flipped_rows
 from temper.report.page.material import Material
@@ -156,9 +157,11 @@ def write_summary(
     decision = decide(read, compared)
     shown = summary(read, compared, decision)
     asked = None if data_folder is None else read_asked_rows(data_folder, flipped_rows(compared))
-    shown_page = report_page(Material(study, read, compared, decision, asked))
+    material = Material(study, read, compared, decision, asked)
+    shown_page, pictures = report_page(material), trade_offs(material)
     with staged_folder(folder) as scratch:
         write_text(scratch / "report.html", shown_page)
+        write_text(scratch / "trade_off.svg", pictures)
         write_text(scratch / "summary.md", markdown(read, compared, decision))
         write_text(scratch / "summary.csv", _csv(rows(read, compared)))
         write_text(scratch / "summary.json", json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

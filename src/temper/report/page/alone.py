@@ -1,14 +1,15 @@
-"""A picture of the page as an SVG file by itself, for pages that link it: the documentation's."""
+"""A picture of the page as an SVG file by itself, for pages that link it: the documentation's, DVC's and Snakemake's."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from temper.errors import ArtifactError
 from temper.report.decision import decide
 from temper.report.filed import FiledStudy
-from temper.report.page.charts import trade_off
+from temper.report.page.charts import Mark, trade_off
 from temper.report.page.marks import marks
 from temper.report.page.material import Material
 from temper.report.page.precisions import colour_class, in_order
@@ -17,6 +18,7 @@ from temper.report.page.templates import TEMPLATES
 
 WIDTH, HEIGHT = 960, 430
 _LEGEND_PX, _LEFT_PX = 26, 14  # room below and to the left of what the page shows
+_HEAD_PX = 30  # for the name of a workload
 
 
 def _style(*, dark: bool) -> str:
@@ -46,6 +48,30 @@ def _legend(precisions: dict[str, int], top: float) -> Markup:
     return together(parts)
 
 
+def _drawn(material: Material, workload: str, found: Sequence[Mark], said: str) -> str:
+    """What stands inside the page's picture of a workload: a link inside a picture that is linked leads nowhere."""
+    picture = trade_off(
+        found,
+        baseline=material.baseline,
+        budget=float(material.compared["analysis"]["accuracy_budget_points"]),
+        told=material.compared["noise"].get(workload, {}).get("smallest_difference_told", 0.0),
+        width=WIDTH,
+        height=HEIGHT,
+        label=said,
+    )
+    inside = str(picture).partition(">")[2].removesuffix("</svg>")
+    return re.sub(r'<a href="[^"]*"', "<g", inside).replace("</a>", "</g>")
+
+
+def _file(inside: str, height: float, said: str, *, dark: bool) -> str:
+    """An SVG file on paper of its own, an element a line."""
+    size = f'viewBox="-{_LEFT_PX} 0 {WIDTH + _LEFT_PX} {height:g}" width="{WIDTH + _LEFT_PX}" height="{height:g}"'
+    paper = tag("rect", x=-_LEFT_PX, y=0, width=WIDTH + _LEFT_PX, height=height, rx=8, class_="base-paper")
+    lines = re.sub(r"(<(?:g|path|rect|line|text|circle)\b)", r"\n\1", f"{paper}{inside}")
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} class="chart trade-off" role="img" aria-label="{escape(said)}">'
+    return f"{head}\n<style>{_style(dark=dark)}</style>{lines}\n</svg>\n"
+
+
 def trade_off_alone(study: FiledStudy, workload: str, *, dark: bool) -> str:
     """The trade-off of a workload as an SVG file; equal records give equal bytes.
 
@@ -68,25 +94,24 @@ def trade_off_alone(study: FiledStudy, workload: str, *, dark: bool) -> str:
             fix="name another workload in the mark: <!-- trade-off plot of FOLDER for WORKLOAD -->",
         )
     said = f"Speed against accuracy of {len(found)} candidates of {study.folder.name} on {workload}"
-    picture = trade_off(
-        found,
-        baseline=material.baseline,
-        budget=float(study.compared["analysis"]["accuracy_budget_points"]),
-        told=study.compared["noise"].get(workload, {}).get("smallest_difference_told", 0.0),
-        width=WIDTH,
-        height=HEIGHT,
-        label=said,
-    )
-    inside = str(picture).partition(">")[2].removesuffix("</svg>")
-    # a link inside a picture that is linked leads nowhere
-    inside = re.sub(r'<a href="[^"]*"', "<g", inside).replace("</a>", "</g>")
     height = HEIGHT + _LEGEND_PX
-    paper = tag("rect", x=-_LEFT_PX, y=0, width=WIDTH + _LEFT_PX, height=height, rx=8, class_="base-paper")
     legend = _legend({mark.precision: 1 for mark in found if mark.precision}, height - 10.0)
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-{_LEFT_PX} 0 {WIDTH + _LEFT_PX} {height}" width="{WIDTH + _LEFT_PX}" '
-        f'height="{height}" '
-        f'class="chart trade-off" role="img" aria-label="{said}">'
-    )
-    lines = re.sub(r"(<(?:g|path|rect|line|text|circle)\b)", r"\n\1", f"{paper}{inside}{legend}")
-    return f"{head}\n<style>{_style(dark=dark)}</style>{lines}\n</svg>\n"
+    return _file(f"{_drawn(material, workload, found, said)}{legend}", height, said, dark=dark)
+
+
+def trade_offs(material: Material) -> str:
+    """The trade-off of every workload below one another as an SVG file; of one without marks a sentence."""
+    parts, top, precisions = [], 0.0, {}
+    for name in material.workloads:
+        found = marks(material, name)
+        said = name if found else f"{name}: no candidate has both a latency and an accuracy"
+        parts.append(str(tag("text", said, x=0, y=top + 22, class_="strong")))
+        top += _HEAD_PX
+        if found:
+            inside = _drawn(material, name, found, said)
+            parts.append(f'<g transform="translate(0 {top:g})">{inside}</g>')
+            precisions |= {mark.precision: 1 for mark in found if mark.precision}
+            top += HEIGHT
+    height = top + _LEGEND_PX
+    said = f"Speed against accuracy of the candidates of {material.study}, a picture for each workload"
+    return _file("".join(parts) + str(_legend(precisions, height - 10.0)), height, said, dark=False)
