@@ -23,6 +23,7 @@ from temper.report.reported import read_reported, speed_ups_markdown
 from temper.report.resources import resources_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
+from temper.report.short_tables import choices_list, claims_table, short_table, speed_words
 from temper.report.summary_markdown import agreement_markdown, results_markdown
 from temper.report.summary_table import summary_tables
 from temper.report.tables import Row, rows
@@ -32,7 +33,8 @@ from temper.report.terminal import report_lines
 _END = "<!-- end of table -->"
 _HEADER_LINES = 2  # of a Markdown table
 _START = (
-    r"<!-- (?P<what>table|load tests|calibration study|calibrations that differ|calibrations|calibration seconds|agreement"
+    r"<!-- (?P<what>table|short table|claims|choices|load tests|calibration study|calibrations that differ|calibrations"
+    r"|calibration seconds|agreement"
     r"|labels|layers|trials|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|terminal"
     r"|observations|speed-ups)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
@@ -40,6 +42,10 @@ _START = (
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
 _FIGURE = re.compile(
     r"<!-- (?P<what>calibrations|layers) plot of (?P<folder>\S+) -->\n!\[[^\]]*\]\((?P<file>[^)\s]+)\)"
+)
+# one figure inside a sentence
+_INLINE = re.compile(
+    r"(?P<start><!-- speed of (?P<folder>\S+) for (?P<candidate>\S+) at (?P<workload>\S+) -->)[^<]*(?P<end><!-- end -->)"
 )
 # a picture for light pages and one for dark ones, as a page's own HTML names them
 _TRADE_OFF = re.compile(
@@ -207,6 +213,11 @@ def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path],
         return first_rows_markdown(read(folder), int(rows), candidates)
     if what == "speed-ups":
         return speed_ups_markdown(read(folder), read_reported(root / (mark["only"] or "reported.yaml")))
+    if what == "claims":
+        return claims_table(read(folder), read_reported(root / (mark["only"] or "reported.yaml")))
+    if what == "short table":
+        workload, *candidates = (mark["only"] or "no workload").split()
+        return short_table(read(folder), workload, candidates)
     if what == "terminal":
         return terminal_block(read(folder), mark["only"])
     if what in _OF_STUDIES:
@@ -239,17 +250,25 @@ def _written(mark: re.Match[str], root: Path, read: Callable[[Path], FiledStudy]
 def filled(page: str, root: Path) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
 
-    A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is table (also `<!-- table of FOLDER for
-    WORKLOAD WORKLOAD -->`), load tests, calibration study, calibrations, calibrations that differ (cells that share a letter
-    are not told apart), calibration seconds, agreement, labels (a table without latencies), resources (sizes, memory,
-    throughput), real lengths, buckets, summary (a table for each workload),
-    terminal (what a run prints; `<!-- terminal of FOLDER for WORKLOAD -->`: of one workload),
-    observations, speed-ups (`<!-- speed-ups of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
-    against these records), peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the
-    fastest of these, and times faster than the one after 'over', or than the baseline), fastest (as peers, of the others
-    only the fastest), pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency over the second's) or
-    first rows (`<!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000
-    rows beside all) of a folder of results/, and layers or trials of a folder with search.json.
+    A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is
+
+    - table (also `<!-- table of FOLDER for WORKLOAD WORKLOAD -->`), labels (a table without latencies), resources (sizes,
+      memory, throughput), real lengths, buckets, load tests, agreement, summary (a table for each workload), observations;
+    - short table (`<!-- short table of FOLDER for WORKLOAD CANDIDATE CANDIDATE -->`: six columns, the fastest first),
+      choices (a line for each workload), terminal (what a run prints; `<!-- terminal of FOLDER for WORKLOAD -->`: of one
+      workload);
+    - claims and speed-ups (`<!-- claims of FOLDER for studies/STUDY/reported.yaml -->`: what a write-up reports, held
+      against these records, a line for each claim or for each workload);
+    - peers (`<!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->`: the others against the fastest of these, and
+      times faster than the one after 'over', or than the baseline), fastest (as peers, of the others only the fastest),
+      pairs (`<!-- pairs of FOLDER for CANDIDATE/CANDIDATE -->`: the first's latency over the second's), first rows (`<!--
+      first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->`: their accuracy on the test split's first 1,000 rows beside
+      all);
+    - calibration study, calibrations, calibrations that differ (cells that share a letter are not told apart), calibration
+      seconds;
+    - layers or trials of a folder with search.json.
+
+    Inside a sentence stands `<!-- speed of FOLDER for CANDIDATE at WORKLOAD -->3.55 × [3.48, 3.61]<!-- end -->`.
 
     Raises:
         ConfigError: a mark is unknown or has no end.
@@ -257,6 +276,12 @@ def filled(page: str, root: Path) -> str:
     """
     _check_marks(page)
     read = cache(read_filed_study)  # a page has several tables of one folder
+    page = _INLINE.sub(
+        lambda mark: (
+            mark["start"] + speed_words(read(root / mark["folder"]), mark["candidate"], mark["workload"]) + mark["end"]
+        ),
+        page,
+    )
     return _MARKED.sub(lambda mark: mark[1] + _written(mark, root, read) + mark["end"], page)
 
 
@@ -283,6 +308,7 @@ _OF_STUDIES = {
     "resources": resources_table,
     "summary": lambda study: summary_tables(study.records, study.compared),
     "observations": observations_of,
+    "choices": choices_list,
 }
 _OF_FOLDERS = {
     "load tests": load_tests_table,

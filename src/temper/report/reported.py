@@ -78,10 +78,19 @@ def _verdict(low: float, high: float, claim: ReportedSpeedUp) -> str:
     return "refuted" if high < claim.at_least else "undecided"
 
 
-def _claimed(claim: ReportedSpeedUp) -> str:
-    """The claim as a column's name: 'TensorRT over torch-fp32: 5–8 ×'."""
-    span = f"{claim.at_least:g}" + (f"–{claim.at_most:g}" if claim.at_most != claim.at_least else "")
-    return f"{claim.title}: {span} ×"
+def claim_of(claim: ReportedSpeedUp) -> str:
+    """What is claimed: '5–8 ×'."""
+    return f"{claim.at_least:g}" + (f"–{claim.at_most:g}" if claim.at_most != claim.at_least else "") + " ×"
+
+
+def held_against(study: FiledStudy, claim: ReportedSpeedUp) -> dict[str, tuple[float, float, float, str] | str]:
+    """By workload, the speed-up with its 95 % interval and the verdict, or why it cannot be said; '–' where it was not asked."""
+    records = {record.candidate: record for record in study.records}
+    cells: dict[str, tuple[float, float, float, str] | str] = {}
+    for name in in_order(name for record in study.records for name in record.workloads):
+        found = _interval(study, records.get(claim.candidate), records.get(claim.over), name)
+        cells[name] = found if isinstance(found, str) else (*found, _verdict(found[1], found[2], claim))
+    return cells
 
 
 def speed_ups_markdown(study: FiledStudy, reported: Reported) -> str:
@@ -89,16 +98,14 @@ def speed_ups_markdown(study: FiledStudy, reported: Reported) -> str:
 
     Candidates of which the folder holds no record (a study of which a part was measured) are shown as that.
     """
-    records = {record.candidate: record for record in study.records}
+    columns = [held_against(study, claim) for claim in reported.speed_ups]
+    header = [f"{claim.title}: {claim_of(claim)}" for claim in reported.speed_ups]
     lines = []
-    for name in in_order(name for record in study.records for name in record.workloads):
-        cells = [name]
-        for claim in reported.speed_ups:
-            found = _interval(study, records.get(claim.candidate), records.get(claim.over), name)
-            if isinstance(found, str):
-                cells.append(found)
-            else:
-                own, low, high = found
-                cells.append(f"{own:.2f} [{low:.2f}, {high:.2f}] {_verdict(low, high, claim)}")
-        lines.append(cells)
-    return markdown_table(("workload", *map(_claimed, reported.speed_ups)), lines, words=1)
+    for name in columns[0]:
+        found = (column[name] for column in columns)
+        said = (
+            cell if isinstance(cell, str) else f"{cell[0]:.2f} [{cell[1]:.2f}, {cell[2]:.2f}] {cell[3]}"
+            for cell in found
+        )
+        lines.append([name, *said])
+    return markdown_table(("workload", *header), lines, words=1)
