@@ -62,10 +62,10 @@ CHECKPOINT_FILES = expand(
 ONNX_FILES = ("model.onnx", "onnx.json", "signature.json", *EXTERNAL_DATA, *PREPROCESSOR)
 CALIBRATION_FILES = ("cache.json", "quantized.onnx")
 ENGINE_FILES = ("model.engine", "engine.json", "signature.json", *PREPROCESSOR)
-REPORT_FILES = [
-    report(f"artifacts/report/{name}", caption=f"../report/{CAPTIONS[name][0]}", category=CAPTIONS[name][1])
-    if name in CAPTIONS
-    else f"artifacts/report/{name}"
+REPORT_FILES = [  # a line that begins with the word report is a directive to Snakemake
+    f"artifacts/report/{name}" if name not in CAPTIONS else report(
+        f"artifacts/report/{name}", caption=f"../report/{CAPTIONS[name][0]}", category=CAPTIONS[name][1]
+    )
     for name in REPORT_NAMES
 ]
 JOB_RECORDS = [record_path(rule, row) for rule, rows in STUDY.jobs.items() for row in rows]
