@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 _TASKS, _PRESSURE = Path("/proc/self/task"), Path("/proc/pressure/cpu")
+_LOOP = range(6000)  # about 0.1 ms: shorter is lost in the clock, longer in the turns
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,20 @@ def _involuntary() -> int | None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     except ImportError:  # Windows
         return None
+
+
+def fixed_loop_us() -> float:
+    """Time that a fixed piece of arithmetic takes this processor now, in µs: the faster of two, so that a switch does not count.
+
+    It needs no memory and no other processor. It takes longer where the clock is lower, and where another machine of the same
+    host computes on the same core: that stands in no counter of this system, steal included.
+    """
+    took_ns = []
+    for _ in range(2):
+        start = time.perf_counter_ns()
+        sum(_LOOP)
+        took_ns.append(time.perf_counter_ns() - start)
+    return min(took_ns) / 1e3
 
 
 def read_counters() -> Reading:

@@ -16,6 +16,14 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FixedLoop(_Closed):
+    """What the processor took for the same loop between the turns that were kept, in µs: its speed, whoever slowed it."""
+
+    p10: float
+    median: float
+    p90: float
+
+
 class Contention(_Closed):
     """How much of the machine others took beside the turns that were kept, and how many turns were dropped for it."""
 
@@ -27,6 +35,7 @@ class Contention(_Closed):
         float | None
     )  # of the time in which some task of the machine waited for a processor, own ones included
     involuntary_switches: int | None  # of this process, over the windows of which turns were kept
+    fixed_loop_us: FixedLoop | None = None  # None in records of before, and where no turn was kept
     dropped_turns: int  # blocks that were taken again
     waited_s: float  # for a quiet machine, before and between turns
     busiest: str | None  # name and share of the process that took most, as last seen

@@ -11,6 +11,7 @@ from temper.measurement.contention import (
     Reading,
     Span,
     between,
+    fixed_loop_us,
     read_counters,
     threads_waited,
     waited_between,
@@ -68,6 +69,7 @@ class _Totals:
     waited_s: float | None = None
     pressure_s: float | None = None
     involuntary: int | None = None
+    fixed_loops_us: list[float] = field(default_factory=list)
 
     def add(self, span: Span, others_s: float, clock_s: float, waited_s: float | None) -> None:
         self.clock_s += clock_s
@@ -83,10 +85,19 @@ class _Totals:
                 setattr(self, name, (getattr(self, name) or 0) + value)
 
 
+def _spread(taken_us: list[float]) -> dict[str, float] | None:
+    """Of a fixed loop, in µs, to a hundredth; None where no turn was kept."""
+    if not taken_us:
+        return None
+    cuts = statistics.quantiles(taken_us, n=10, method="inclusive") if len(taken_us) > 1 else taken_us * 9
+    return {name: round(cuts[place], 2) for name, place in (("p10", 0), ("median", 4), ("p90", 8))}
+
+
 @dataclass
 class _Block:
     clock_s: float
     waited_s: float | None
+    fixed_loop_us: float
 
 
 @dataclass
@@ -100,6 +111,7 @@ class Watch:
         sleep: waits so many seconds.
         say: tells the person at the terminal.
         busiest: names who takes most.
+        fixed_loop: what this processor takes for a fixed loop now, in µs, read after each block.
         gpu: watches the GPUs; None without one.
     """
 
@@ -109,6 +121,7 @@ class Watch:
     sleep: Callable[[float], None] = time.sleep
     say: Callable[[str], None] = print
     busiest: Callable[[], str | None] = field(default_factory=lambda: Processes().look)
+    fixed_loop: Callable[[], float] = fixed_loop_us
     gpu: GpuLook | None = None
     waited_for_quiet_s: float = 0.0
     _totals: _Totals = field(default_factory=_Totals)
@@ -137,7 +150,7 @@ class Watch:
             clock_s: how long it took, its untimed calls included.
         """
         now = self.waited()
-        self._blocks.append(_Block(clock_s, waited_between(self._waited_before, now)))
+        self._blocks.append(_Block(clock_s, waited_between(self._waited_before, now), self.fixed_loop()))
         self._waited_before = now
 
     def settle(self) -> list[bool]:
@@ -169,6 +182,9 @@ class Watch:
             self._who = disturber or self._who
         else:
             self._totals.add(span, left_s, clock_s, waited_s)
+            self._totals.fixed_loops_us += [
+                block.fixed_loop_us for block, fine in zip(blocks, kept, strict=True) if fine
+            ]
         dropped = kept.count(False)
         self._dropped += dropped
         self._lost_s += sum(each.clock_s for each, fine in zip(blocks, kept, strict=True) if not fine)
@@ -250,6 +266,7 @@ class Watch:
             "steal_share": share(totals.steal_s, totals.processors_s),
             "pressure_share": share(totals.pressure_s, totals.clock_s),
             "involuntary_switches": totals.involuntary,
+            "fixed_loop_us": _spread(totals.fixed_loops_us),
             "dropped_turns": self._dropped,
             "waited_s": round(self.waited_for_quiet_s, 2),
             "busiest": self._who,

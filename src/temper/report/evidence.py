@@ -12,6 +12,7 @@ BUSY = "busy"  # the cause of a cell that was not measured for want of a quiet m
 DISTURBED = "disturbed"  # the verdict of a ratio that was measured and does not hold
 # of a machine's time: the system counts it in hundredths of a second, and turns that the watch kept may lie so far beyond
 TICKS_SHARE = 0.02
+_SPEED = 0.05  # by which a fixed loop's time differs before it explains anything
 
 
 def _workload(record: Record | None, name: str) -> Workload | None:
@@ -44,6 +45,23 @@ def _busy(record: Record, workload: Workload) -> str | None:
     by = f"; most by {seen.busiest}" if seen.busiest else ""
     return (
         f"others took {_percent(seen.others_share)} of the machine while it was timed ({_percent(allowed)} may be{by})"
+    )
+
+
+def _processor(workload: Workload | None, reference: Workload | None, moved: float) -> str:
+    """That the processor itself ran at another speed than beside the baseline alone, where that goes with the baseline's move."""
+    loops = [
+        None if each is None or each.contention is None else each.contention.fixed_loop_us
+        for each in (workload, reference)
+    ]
+    if loops[0] is None or loops[1] is None:
+        return ""
+    slower = loops[0].median / loops[1].median
+    if abs(slower - 1) < _SPEED or (slower > 1) != (moved > 0):
+        return ""
+    return (
+        f"; a fixed loop took {slower:.2f} × as long as then: the processor itself was {'slower' if slower > 1 else 'faster'} "
+        "(its clock, or a neighbour on the same host)"
     )
 
 
@@ -92,6 +110,7 @@ def why_not(record: Record, name: str, reference: Record | None, margin: float) 
         return (
             f"the baseline beside it was {_percent(abs(moved))} {'slower' if moved > 0 else 'faster'} than beside itself: "
             "the ratio is to another baseline than the others'"
+            + _processor(workload, _workload(reference, name), moved)
         )
     return _busy(record, workload) or ""
 

@@ -67,3 +67,9 @@ def test_this_machines_counters_see_another_process_and_name_it():
             assert f"process {other.pid})" not in (processes.look() or "")
         finally:
             other.kill()
+
+
+def test_a_fixed_loop_takes_as_long_as_the_faster_of_two(monkeypatch):
+    clock = iter([0, 500_000, 500_000, 600_000])
+    monkeypatch.setattr(contention.time, "perf_counter_ns", lambda: next(clock))
+    assert contention.fixed_loop_us() == 100.0

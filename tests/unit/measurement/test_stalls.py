@@ -70,6 +70,7 @@ def compared(ratio, machine, seed, *, watched=True, fine=True):
         sleep=machine.sleep,
         say=lambda line: None,
         busiest=lambda: None,
+        fixed_loop=lambda: 100.0,
     )
     try:
         return time_in_turns(

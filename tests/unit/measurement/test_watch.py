@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from temper.measurement.contention import Reading
@@ -33,8 +35,9 @@ def counters():
 def watch_with(counters):
     """A watch over the counters; while it sleeps, others take `asleep` processors, by turns."""
 
-    def watch_with(*, asleep=(0.0,), wait_s=10.0, lost_s=5.0, busy_share=0.05, said=None, gpu=None):
+    def watch_with(*, asleep=(0.0,), wait_s=10.0, lost_s=5.0, busy_share=0.05, said=None, gpu=None, loops_us=None):
         plan = iter(asleep)
+        loops_us = itertools.repeat(100.0) if loops_us is None else iter(loops_us)
         last = [0.0]
 
         def sleep(seconds):
@@ -48,6 +51,7 @@ def watch_with(counters):
             sleep=sleep,
             say=lambda line: None if said is None else said.append(line),
             busiest=lambda: "python (process 7) takes 97 % of a processor",
+            fixed_loop=lambda: next(loops_us),
             gpu=gpu,
         )
 
@@ -79,6 +83,14 @@ def test_a_turn_whose_threads_waited_for_another_process_is_dropped_and_the_rest
     assert found["dropped_turns"] == 1
     assert found["others_share"] == 0.0  # beside the turns that were kept
     assert found["waited_share"] == 0.0
+
+
+def test_a_fixed_loop_shows_the_speed_of_the_processor_beside_the_turns_that_were_kept(watch_with, counters):
+    watch = watch_with(loops_us=[100.0, 999.0, 120.0, 110.0])
+    blocks(watch, counters, {}, {"others": 0.4, "waited": 0.04}, {}, {})
+    assert watch.found()["fixed_loop_us"] == {"p10": 102.0, "median": 110.0, "p90": 118.0}
+    watch.next_workload()
+    assert watch.found()["fixed_loop_us"] is None
 
 
 def test_a_process_that_waits_for_its_own_threads_is_disturbed_by_nobody(watch_with, counters):

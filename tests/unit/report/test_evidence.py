@@ -2,6 +2,7 @@
 
 import pytest
 
+from temper.measurement.record import Contention
 from temper.report.evidence import relative_latency, smallest_difference_told, told_apart
 from tests.records import compared, record, workload
 
@@ -51,6 +52,33 @@ def test_what_lies_within_the_noise_floor_is_not_told_apart():
 def test_a_baseline_may_move_by_the_margin(level_ms, holds):
     found = compared([timed("base", 1.0), timed("a", 0.5, level_ms)], "base")
     assert found["candidates"]["a"]["workloads"]["b1"]["holds"] is holds
+
+
+def beside_loops(each, median_us):
+    """The record, with the processor taking so long for a fixed loop meanwhile."""
+    loop = None if median_us is None else {"p10": median_us, "median": median_us, "p90": median_us}
+    seen = Contention.model_validate(
+        {name: None for name in Contention.model_fields}
+        | {"sources": ["cpu_times"], "dropped_turns": 0, "waited_s": 0.0, "fixed_loop_us": loop}
+    )
+    timed_with = each.workloads["b1"].model_copy(update={"contention": seen})
+    return each.model_copy(update={"workloads": {"b1": timed_with}})
+
+
+@pytest.mark.parametrize(
+    ("loop_us", "level_ms", "said"),
+    [
+        (152.0, 3.0, "a fixed loop took 1.52 × as long as then: the processor itself was slower"),
+        (70.0, 1.4, "a fixed loop took 0.70 × as long as then: the processor itself was faster"),
+        (102.0, 3.0, None),  # as fast as then: something else slowed the baseline
+        (70.0, 3.0, None),  # a faster processor explains no slower baseline
+        (None, 3.0, None),  # a record of before
+    ],
+)
+def test_a_processor_of_another_speed_is_named_where_it_explains_the_baselines_move(loop_us, level_ms, said):
+    records = [beside_loops(timed("base", 1.0), 100.0), beside_loops(timed("a", 0.5, level_ms), loop_us)]
+    why = compared(records, "base")["candidates"]["a"]["workloads"]["b1"]["why_not"]
+    assert said in why if said else "fixed loop" not in why
 
 
 def test_a_candidate_that_was_timed_without_the_baseline_has_no_level():

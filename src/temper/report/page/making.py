@@ -75,6 +75,9 @@ def machine_facts(records: Sequence[Record]) -> Facts:
         found.append(
             ("others on the machine", f"up to {percent(max(shares))} of its processors" if shares else "not known")
         )
+        loops = [each.fixed_loop_us.median for each in watched if each.fixed_loop_us is not None]
+        if loops:
+            found.append(("a fixed loop took the processor", f"{figure(min(loops))} to {figure(max(loops))} µs"))
         found.append(("turns taken again", count(sum(each.dropped_turns for each in watched))))
         found.append(("waited for quiet", f"{figure(sum(each.waited_s for each in watched))} s"))
     return [(name, value) for name, value in found if value.strip()]
