@@ -32,9 +32,9 @@ THEIRS: dict[str, dict[str, Any]] = {
 
 
 def calls_of(arguments: argparse.Namespace, together: bool) -> Any:
-    from temper.calibration.rows import Calls, choose
+    from temper.artifacts.signature import Signature
     from temper.data.encoded import read_split
-    from temper.signature import Signature
+    from temper.quantization.calibration.rows import Calls, choose
 
     signature = Signature.model_validate_json((arguments.onnx / "signature.json").read_text(encoding="utf-8"))
     split = read_split(arguments.data / "calibration.parquet", signature)
@@ -53,8 +53,8 @@ def forward(arguments: argparse.Namespace, together: bool) -> None:
 
 
 def ours(arguments: argparse.Namespace, method: str) -> None:
-    from temper import plugins
-    from temper.onnx_file import load
+    from temper.artifacts.onnx_file import load
+    from temper.environment import plugins
 
     module = plugins.load("calibration", method)
     calls = calls_of(arguments, module.ROWS_SHARE_CALLS)
@@ -67,7 +67,7 @@ def theirs(arguments: argparse.Namespace, method: str) -> None:
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
 
-    from temper.onnx_file import QUANTIZABLE
+    from temper.artifacts.onnx_file import QUANTIZABLE
 
     class Reader:
         def __init__(self, call: Any) -> None:

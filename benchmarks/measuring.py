@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from temper.measurement.isolated import run_isolated
-from temper.params_file import load_params
 from temper.statistics.ratio import Ratio, verdict
-from temper.study import read_study
+from temper.study.params_file import load_params
+from temper.study.study import read_study
 
 FIXED_CALLS = 1000
 # the library, the model and the same number of calls: no harness. Prints the peak resident set in MiB.

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from temper import plugins
+from temper.artifacts.signature import Signature
 from temper.data.encoded import read_split
+from temper.environment import plugins
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.timed_inputs import timed_inputs
-from temper.params_file import load_params
-from temper.signature import Signature
 from temper.statistics.paired_labels import flips
-from temper.study import read_study
+from temper.study.params_file import load_params
+from temper.study.study import read_study
 
 QUANTISE = """
 import sys

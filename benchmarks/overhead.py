@@ -4,7 +4,7 @@
 
 Every figure is a ratio or a time taken in this one run on this machine; nothing here is a test. A job's own work is the
 wall time of a fresh Python process that imports what the rule's function needs and calls it, as the rule does, without
-Snakemake; it is taken from each job's log, in which `temper.script_log` notes it.
+Snakemake; it is taken from each job's log, in which `temper.logs.script_log` notes it.
 """
 
 import argparse

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from temper.artifacts.signature import Signature
 from temper.engines.profile import Profiles
-from temper.signature import Signature
 
 OUT_OF_MEMORY, ILLEGAL_ADDRESS = 2, 700
 _NAMES = {

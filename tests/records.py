@@ -14,7 +14,7 @@ from temper.measurement.record import (
     Record,
     Workload,
 )
-from temper.report.comparison import compare_records
+from temper.report.decide.comparison import compare_records
 
 LABELS = [0, 1, 1, 0]
 MIB = 1024 * 1024

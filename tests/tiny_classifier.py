@@ -5,7 +5,7 @@ from typing import Any
 
 from temper.data import synthetic
 from temper.data.preprocessing import train_tokenizer
-from temper.model_options import TokenizerOptions
+from temper.study.sections.model import TokenizerOptions
 from tests.tiny_study import DATA, SEED
 
 POSITIONS = 64

@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from temper.artifact import write_manifest
-from temper.signature import Signature, TensorSpec
+from temper.artifacts.manifest import write_manifest
+from temper.artifacts.signature import Signature, TensorSpec
 
 Precision = Literal["fp32", "fp16", "int8"]
 FEATURES, HIDDEN, LABELS = 8, 16, 2

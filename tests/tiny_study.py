@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from temper.calibration.calibrate import calibrate
+from temper.artifacts.signature import Signature
 from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
 from temper.export.to_onnx import export_onnx
-from temper.precisions.convert import convert_precision
-from temper.signature import Signature
+from temper.quantization.calibration.calibrate import calibrate
 from temper.training.checkpoint import make_checkpoint
+from temper.transforms.convert import convert_precision
 
 SEED, TEST_ROWS, MAX_TOKENS = 3, 21, 24
 DATA: dict[str, Any] = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from temper.data.preprocessing import train_tokenizer
 from temper.data.source import Examples
-from temper.model_options import TokenizerOptions
+from temper.study.sections.model import TokenizerOptions
 
 ROWS = [(f"a charming film {number}", "positive") for number in range(30)] + [
     (f"the plot is dull and the cat number {number} is not in it", "negative") for number in range(30)

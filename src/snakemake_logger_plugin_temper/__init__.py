@@ -1,5 +1,5 @@
-"""Snakemake finds its logger plugins by this name: `snakemake --logger temper` (temper/job_lines.py)."""
+"""Snakemake finds its logger plugins by this name: `snakemake --logger temper` (temper/logs/job_lines.py)."""
 
-from temper.job_lines import LogHandler
+from temper.logs.job_lines import LogHandler
 
 __all__ = ["LogHandler"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from temper.artifact import write_text
+from temper.artifacts.manifest import write_text
 from temper.commands import (
     clean,
     experiment,
@@ -25,8 +25,8 @@ from temper.commands import (
 )
 from temper.commands import run as run_study
 from temper.commands.study_folder import stand_in as _in
+from temper.environment.own_process import environment, python_command, settle
 from temper.errors import ConfigError, DataError, PipelineError, StorageError
-from temper.own_process import environment, python_command, settle
 
 
 def _table(arguments: argparse.Namespace) -> int:
@@ -50,14 +50,14 @@ def _table(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from temper.plan import plan
+    from temper.orchestration.plan import plan
 
     _in(arguments.directory)
     return plan()
 
 
 def _sync(arguments: argparse.Namespace) -> int:
-    from temper.tracking.sync import sync
+    from temper.orchestration.sync import sync
 
     _in(arguments.directory)
     for line in sync(keep=arguments.keep, force=arguments.force) or ["every artifact is what Snakemake left here"]:
@@ -66,7 +66,7 @@ def _sync(arguments: argparse.Namespace) -> int:
 
 
 def _forget(arguments: argparse.Namespace) -> int:
-    from temper.tracking.sync import forget_kept_versions
+    from temper.orchestration.sync import forget_kept_versions
 
     _in(arguments.directory)
     print("the installed versions count again" if forget_kept_versions() else "no versions were kept")
@@ -74,7 +74,7 @@ def _forget(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> int:
-    from temper.tracking.dvc_stage import write_settings
+    from temper.orchestration.dvc_stage import write_settings
 
     _in(arguments.directory)
     write_settings()
@@ -82,21 +82,21 @@ def _settings(arguments: argparse.Namespace) -> int:
 
 
 def _job(arguments: argparse.Namespace) -> int:
-    from temper.tracking.dvc_stage import run_job
+    from temper.orchestration.dvc_stage import run_job
 
     _in(arguments.directory)
     return run_job(arguments.rule, arguments.row, arguments.cores)
 
 
 def _commit(arguments: argparse.Namespace) -> int:
-    from temper.tracking.dvc_stage import commit
+    from temper.orchestration.dvc_stage import commit
 
     _in(arguments.directory)
     return commit()
 
 
 def _verify_remote(arguments: argparse.Namespace) -> int:
-    from temper.tracking.remote import verify_remote
+    from temper.orchestration.remote import verify_remote
 
     _in(arguments.directory)
     for line in verify_remote(arguments.remote):
@@ -143,10 +143,10 @@ def _results(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from temper.params_file import load_params
-    from temper.params_text import as_yaml
-    from temper.resolve import spelt_out
-    from temper.study import read_study
+    from temper.study.params_file import load_params
+    from temper.study.params_text import as_yaml
+    from temper.study.resolve import spelt_out
+    from temper.study.study import read_study
 
     for file in arguments.files:
         if not Path(file).is_file():
@@ -183,8 +183,8 @@ def _page(file: str) -> str:
 
 
 def _pages(arguments: argparse.Namespace) -> int:
-    from temper.report.pages import filled
-    from temper.tracking.jobs import checkout_of
+    from temper.orchestration.jobs import checkout_of
+    from temper.publish.pages import filled
 
     failed, root = 0, Path(os.path.relpath(checkout_of()))
     for file in arguments.files:
@@ -202,9 +202,9 @@ def _pages(arguments: argparse.Namespace) -> int:
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from temper.report.figures import drawn
-    from temper.report.pages import figures
-    from temper.tracking.jobs import checkout_of
+    from temper.orchestration.jobs import checkout_of
+    from temper.publish.figures import drawn
+    from temper.publish.pages import figures
 
     root = Path(os.path.relpath(checkout_of()))
     for file in arguments.files:
@@ -220,8 +220,8 @@ def _use_code_of_this_checkout(argv: list[str]) -> None:
 
     DVC runs an experiment in a temporary checkout, and finds this command on the path all the same.
     """
-    from temper.provenance import SOURCE_ROOT
-    from temper.tracking.jobs import checkout_of
+    from temper.environment.machine import SOURCE_ROOT
+    from temper.orchestration.jobs import checkout_of
 
     own = checkout_of() / "src"
     if own.resolve() != SOURCE_ROOT:

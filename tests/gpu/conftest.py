@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from tests.tiny_onnx import TEXT, TOKENS, save_onnx_folder, text_inputs
 
 
@@ -38,7 +38,7 @@ def assert_same_answers(found: np.ndarray, expected: np.ndarray, tolerance: floa
 def small_bert(tmp_path_factory) -> SmallBert:
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     from temper.export.to_onnx import _export
-    from temper.precisions import fp16
+    from temper.quantization import fp16
 
     root = tmp_path_factory.mktemp("small_bert")
     torch.manual_seed(3)

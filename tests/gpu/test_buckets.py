@@ -4,12 +4,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.backends.runner import computed_tokens
 from temper.backends.tensorrt_rtx import open_runner
-from temper.buckets.record import KIND
-from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
+from temper.environment.devices import nvidia_gpus
+from temper.lengths.buckets.record import KIND
 from tests.tiny_onnx import TEXT, save_onnx_folder, summing_text_model, text_inputs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU")]

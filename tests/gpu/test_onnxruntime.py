@@ -8,7 +8,7 @@ import pytest
 
 from temper.backends.onnxruntime import open_runner, trace
 from temper.backends.runner import warmup_calls
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
 from temper.errors import Unavailable
 from tests.gpu.conftest import assert_same_answers
 from tests.tiny_onnx import text_inputs

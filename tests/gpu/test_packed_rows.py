@@ -2,11 +2,12 @@
 
 import pytest
 
+from temper.artifacts.onnx_file import load
 from temper.backends.opening import open_artifact
-from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
-from temper.onnx_file import load
-from temper.precisions import fp16, fuse_qkv, gelu_tanh, pack_rows
+from temper.environment.devices import nvidia_gpus
+from temper.quantization import fp16
+from temper.transforms import fuse_qkv, gelu_tanh, pack_rows
 from tests.gpu.conftest import assert_same_answers
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
 from temper.backends.tensorrt_rtx import open_runner, trace
-from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
+from temper.environment.devices import nvidia_gpus
 from temper.errors import BackendError
 from temper.measurement import alone
 from tests.tiny_onnx import TEXT, save_onnx_folder, summing_text_model, text_inputs

@@ -6,10 +6,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
 from temper.backends.tensorrt_rtx import open_runner
-from temper.devices import nvidia_gpus
 from temper.engines.build import build_engine
+from temper.environment.devices import nvidia_gpus
 from temper.errors import BackendError, Unavailable
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_inputs, text_model
 

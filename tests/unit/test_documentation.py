@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from temper import model_options, plugins, schema
-from temper.buckets.options import BucketsRow, TransformerCost
-from temper.load_test.options import LoadTestRow
-from temper.quantization.aware_options import QuantizationAwareRow
+from temper.environment import plugins
+from temper.study import schema
+from temper.study.sections import model as model_options
+from temper.study.sections.buckets import BucketsRow, TransformerCost
+from temper.study.sections.load_tests import LoadTestRow
+from temper.study.sections.quantization_aware import QuantizationAwareRow
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/params.md").read_text(encoding="utf-8")
 SECTIONS = (

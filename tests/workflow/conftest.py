@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from temper.artifact import sha256
-from temper.plan import parse_dry_run
+from temper.artifacts.manifest import sha256
+from temper.orchestration.plan import parse_dry_run
 from tests.workflow.warm import WARM
 
 if TYPE_CHECKING:

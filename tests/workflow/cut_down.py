@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from temper.devices import nvidia_gpus
-from temper.load_test.options import SINGLE_STREAM_QUERIES, queries_needed
-from temper.resolve import load_resolved
+from temper.environment.devices import nvidia_gpus
+from temper.study.resolve import load_resolved
+from temper.study.sections.load_tests import SINGLE_STREAM_QUERIES, queries_needed
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from temper.tracking.jobs import Job
-from temper.tracking.pipeline import pipeline_text
+from temper.orchestration.jobs import Job
+from temper.orchestration.pipeline import pipeline_text
 from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder
 from tests.workflow.warm import MODULES, WARM
 
@@ -64,7 +64,7 @@ class Repository(StudyFolder):
     def jobs(self) -> list[Job]:
         """All jobs of the study, as its own Snakefile plans them."""
         program = (
-            "import dataclasses, json, temper.tracking.jobs as tracking;"
+            "import dataclasses, json, temper.orchestration.jobs as tracking;"
             "print(json.dumps([dataclasses.asdict(job) for job in tracking.planned_jobs()]))"
         )
         found = json.loads(self.run("python", "-c", program).splitlines()[-1])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from temper.artifact import sha256
-from temper.tracking.made_files import FOLDER
+from temper.artifacts.manifest import sha256
+from temper.orchestration.made_files import FOLDER
 from tests.workflow.conftest import StudyFolder, adopted_in, copy_code_of, jobs_in
 from tests.workflow.test_exactness import AFTER_CALIBRATION, CALIBRATE, flip_one_byte
 
@@ -24,7 +24,7 @@ def adopting(finished, tmp_path):
 
 def edit(study: StudyFolder, number: int) -> None:
     """Other code for calibrating that gives the same bytes."""
-    with open(study.code / "src/temper/calibration/nncf.py", "a") as module:
+    with open(study.code / "src/temper/quantization/calibration/nncf.py", "a") as module:
         module.write(f"EDITED = {number}\n")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from temper.artifact import SEAL, seal
-from temper.devices import nvidia_gpus
+from temper.artifacts.manifest import SEAL, seal
+from temper.environment.devices import nvidia_gpus
 from tests.workflow.conftest import ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
 
 CHECKPOINT = "artifacts/checkpoint/checkpoint.json"

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
 from tests.workflow.conftest import HERE, ROOT, from_files, happened, tsv
 
 

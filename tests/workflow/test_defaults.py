@@ -36,7 +36,7 @@ def test_a_study_that_leaves_out_the_defaults_is_the_same_study_and_its_experime
 
 def test_a_changed_default_reruns_what_reads_it_and_the_plan_names_it(repository):
     (repository / "params.yaml").write_text((HERE / "params.short.yaml").read_text())
-    edit(repository, "src/temper/defaults.yaml", "latency_margin: 0.05", "latency_margin: 0.06")
+    edit(repository, "src/temper/study/defaults.yaml", "latency_margin: 0.05", "latency_margin: 0.06")
     lines = repository.run("temper", "plan").splitlines()
     assert lines[0] == "2 jobs would run:"
     assert lines[1].startswith("  remeasure: latency_margin: 0.05 → 0.06")

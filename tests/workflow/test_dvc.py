@@ -10,9 +10,9 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from temper.plan import SETTINGS_CHANGED, parse_dry_run
-from temper.tracking.pipeline import pipeline_text
-from temper.tracking.settings_file import settings_json
+from temper.orchestration.pipeline import pipeline_text
+from temper.orchestration.plan import SETTINGS_CHANGED, parse_dry_run
+from temper.orchestration.settings_file import settings_json
 from tests.workflow.conftest import HERE, ROOT, other_version
 from tests.workflow.repository import Repository, dvc_jobs, make_repository
 from tests.workflow.test_exactness import (
@@ -286,7 +286,7 @@ TRIGGERS = {
         ),
         [*ENGINES, "measure rtx-int8"],
     ),
-    "an edited module": (lambda made: edit(made, "src/temper/calibration/nncf.py"), CALIBRATE),
+    "an edited module": (lambda made: edit(made, "src/temper/quantization/calibration/nncf.py"), CALIBRATE),
     "an edited script": (lambda made: edit(made, "workflow/scripts/measure.py"), MEASURED),
     "an edited rule": (
         lambda made: edit(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from temper.engines.tensorrt_rtx import LIBRARY
-from temper.library import folder_of
+from temper.environment.library import folder_of
 from temper.report.filed import read_filed_study
 from temper.report.json_text import exact_json
 from temper.report.packed import Packed

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from temper.artifacts.onnx_file import load
 from temper.data.prepare import prepare_data
 from temper.export.to_onnx import export_onnx
-from temper.onnx_file import load
-from temper.onnx_rows import precision_options
-from temper.precisions.convert import convert_precision
-from temper.study import read_study
+from temper.study.onnx_rows import precision_options
+from temper.study.study import read_study
 from temper.training.checkpoint import make_checkpoint
+from temper.transforms.convert import convert_precision
 from tests.workflow.conftest import ROOT
 from tests.workflow.cut_down import cut_down, params_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from temper.tracking.job_record import record_path
+from temper.orchestration.job_record import record_path
 from tests.workflow.conftest import StudyFolder, happened, jobs_in
 
 LIGHT = record_path("choose_buckets", "main")  # the job that takes least

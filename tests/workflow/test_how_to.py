@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from temper.engines.tensorrt_rtx import LIBRARY
-from temper.library import folder_of
+from temper.environment.library import folder_of
 from tests.user_checkpoint import ROWS, save_checkpoint, save_rows
 from tests.workflow.conftest import HERE, ROOT
 from tests.workflow.repository import checkout_of, make_repository

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 from tests.workflow.conftest import PARTS, ROOT
 from tests.workflow.repository import Repository, copy_repository
 

@@ -38,7 +38,7 @@ def test_a_lost_file_is_named(study):
 
 def test_a_changed_setting_and_edited_code_are_two_reasons(own_code):
     own_code.set(calibrations__main__samples=8)
-    with open(own_code.code / "src/temper/calibration/nncf.py", "a") as module:
+    with open(own_code.code / "src/temper/quantization/calibration/nncf.py", "a") as module:
         module.write("EDITED = 1\n")
     lines = own_code.temper("plan", "--directory", str(own_code.folder)).stdout.splitlines()
     assert "  calibrate main: calibration samples: 16 → 8; its code changed" in lines

@@ -18,7 +18,7 @@ from PIL import Image
 
 from temper.cli import main
 from temper.data.digits import Options, load
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
 from temper.report.render import artifact_digest
 from tests.workflow.conftest import ROOT, StudyFolder, happened, jobs_in
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from temper.tracking.stored import md5
+from temper.orchestration.stored import md5
 from tests.workflow.repository import Repository, dvc_jobs
 
 BUCKET = "studies"

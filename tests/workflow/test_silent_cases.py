@@ -12,7 +12,7 @@ import time
 import pytest
 import yaml
 
-from temper.tracking.pipeline import FORM
+from temper.orchestration.pipeline import FORM
 from tests.workflow.repository import Repository
 
 
@@ -48,8 +48,8 @@ def leave_the_decision_to_snakemake(made: Repository) -> None:
     forced = '"--quiet", "all", "--force", record, "--allowed-rules", rule'
     # but the experiment itself is made in any case: by its times a restored cache could look as if it were made already
     asked = f"*(({forced}) if 'FORCED' in __import__('os').environ else (record, '--quiet', 'all'))"
-    replace(made, "src/temper/tracking/dvc_stage.py", forced, asked)
-    replace(made, "src/temper/tracking/dvc_stage.py", "if not is_listed(rule, row, made.settings):", "if False:")
+    replace(made, "src/temper/orchestration/dvc_stage.py", forced, asked)
+    replace(made, "src/temper/orchestration/dvc_stage.py", "if not is_listed(rule, row, made.settings):", "if False:")
     stages = yaml.safe_load((made / "dvc.yaml").read_text())
     for stage in stages["stages"].values():
         body = stage.get("do", stage)
@@ -93,7 +93,7 @@ def lose_an_intermediate(made: Repository) -> bool:
 
 def look_away(made: Repository) -> None:
     """Planning without the check that the artifacts are Snakemake's own."""
-    replace(made, "src/temper/preflight.py", "    check_origin(jobs)\n", "")
+    replace(made, "src/temper/orchestration/preflight.py", "    check_origin(jobs)\n", "")
 
 
 def run_snakemake_after_dvc_restored(made: Repository) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from temper.report.reported import read_reported
-from temper.study import read_study
+from temper.study.study import read_study
 from tests.workflow.conftest import ROOT
 from tests.workflow.cut_down import check_records, cut_down, params_of, run_cut_down
 

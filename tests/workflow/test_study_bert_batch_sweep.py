@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from temper.onnx_file import load
-from temper.resolve import load_resolved
+from temper.artifacts.onnx_file import load
+from temper.study.resolve import load_resolved
 from tests.workflow.conftest import ROOT, StudyFolder
 from tests.workflow.cut_down import check_records, run_variants
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
 from temper.measurement.record import NotMeasured, Record, read_record
-from temper.resolve import load_resolved
+from temper.study.resolve import load_resolved
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
 from tests.workflow.cut_down import light_baseline
 from tests.workflow.cut_lengths import cut_lengths

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from temper.devices import nvidia_gpus
-from temper.resolve import load_resolved
+from temper.environment.devices import nvidia_gpus
+from temper.study.resolve import load_resolved
 from tests.workflow.conftest import ROOT, StudyFolder, happened
 from tests.workflow.cut_down import check_records, run_variants
 
@@ -96,7 +96,7 @@ def test_the_observations_say_what_the_records_say(run):
 
 @pytest.mark.long
 def test_a_record_that_was_altered_changes_no_observation_in_silence(run, tmp_path):
-    """The rule refuses it; what the rules make of a changed record is in tests/unit/report/test_observations.py."""
+    """The rule refuses it; what the rules make of a changed record is in tests/unit/report/observe/test_observations.py."""
     folder = tmp_path / "study"
     shutil.copytree(run.folder, folder, symlinks=True)
     study = StudyFolder(folder, run.code)

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from onnx import numpy_helper
 
-from temper.devices import nvidia_gpus
-from temper.resolve import load_resolved
-from temper.study import read_study
+from temper.environment.devices import nvidia_gpus
+from temper.study.resolve import load_resolved
+from temper.study.study import read_study
 from tests.workflow.conftest import ROOT, StudyFolder, happened
 from tests.workflow.cut_down import cut_down, light_baseline
 

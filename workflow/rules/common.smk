@@ -10,20 +10,23 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from temper import checkpoint_head, devices, own_process, params_file, plugins, preflight, raw_files
+from temper.environment import devices, own_process, plugins
+from temper.orchestration import preflight
+from temper.study import params_file, raw_files
+from temper.training import checkpoint_head
 from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
 from temper.errors import PipelineError
-from temper.library import resolve_version
-from temper.onnx_rows import precision_options
-from temper.provenance import measuring_machine, wait_without_spinning
-from temper.quantization.options import SEARCH_FILES
+from temper.environment.library import resolve_version
+from temper.study.onnx_rows import precision_options
+from temper.environment.machine import measuring_machine, wait_without_spinning
+from temper.study.sections.searches import SEARCH_FILES
 from temper.report.files import CAPTIONS, REPORT_NAMES
 from temper.report.page.templates import templates_digest
-from temper.signature import PREPROCESSOR_FILES
-from temper.source_digest import source_digest
-from temper.study import read_study
-from temper.tracking import holder, kept_versions, made_files
-from temper.tracking.job_record import record_path
+from temper.artifacts.signature import PREPROCESSOR_FILES
+from temper.environment.source_digest import source_digest
+from temper.study.study import read_study
+from temper.orchestration import run_lock as holder, kept_versions, made_files
+from temper.orchestration.job_record import record_path
 
 wait_without_spinning()
 own_process.settle()  # what jobs start inherits it, also where `snakemake` was called by itself

@@ -1,4 +1,4 @@
-from temper.library import INSTALLED
+from temper.environment.library import INSTALLED
 from temper.load_test.generator import LIBRARY as LOADGEN
 
 

@@ -1,6 +1,6 @@
 """Rule `build_engine`: an ONNX file in, an engine out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.engines.build import build_engine

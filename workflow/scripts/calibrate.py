@@ -1,9 +1,9 @@
 """Rule `calibrate`: ONNX file and calibration rows in, calibration cache out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
-    from temper.calibration.calibrate import calibrate
+    from temper.quantization.calibration.calibrate import calibrate
 
     calibrate(
         onnx_folder=snakemake.params.onnx_folder,

@@ -1,9 +1,9 @@
 """Rule `choose_buckets`: a prepared split in, sequence lengths to build for out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
-    from temper.buckets.choose import choose_buckets
+    from temper.lengths.buckets.choose import choose_buckets
 
     choose_buckets(
         data_folder=snakemake.params.data_folder,

@@ -1,9 +1,9 @@
 """Rule `convert_precision`: ONNX file in, ONNX file out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
-    from temper.precisions.convert import convert_precision
+    from temper.transforms.convert import convert_precision
 
     convert_precision(
         onnx_folder=snakemake.params.onnx_folder,

@@ -1,6 +1,6 @@
 """Rule `export_onnx`: checkpoint in, FP32 ONNX file out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.export.to_onnx import export_onnx

@@ -1,6 +1,6 @@
 """Rule `fine_tune`: prepared data in, checkpoint out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.training.checkpoint import make_checkpoint

@@ -1,6 +1,6 @@
 """Rule `load_test`: one artifact on one backend under MLPerf LoadGen's traffic."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.load_test.record import load_test

@@ -1,6 +1,6 @@
 """Rule `measure`: one artifact on one backend in, one record out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.measurement.measure import measure

@@ -1,6 +1,6 @@
 """Rule `prepare_data`: a data source in, fixed and encoded splits out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.data.prepare import prepare_data

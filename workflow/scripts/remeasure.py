@@ -1,6 +1,6 @@
 """Rule `remeasure`: records in, the cells that did not hold taken once more."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.measurement.remeasure import remeasure

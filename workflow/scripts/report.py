@@ -1,6 +1,6 @@
 """Rule `report`: records in, summary out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.report.render import write_summary

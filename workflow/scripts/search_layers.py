@@ -1,6 +1,6 @@
 """Rule `search_layers`: a quantised ONNX file and validation rows in, the layers to keep in float out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.quantization.search import search_layers

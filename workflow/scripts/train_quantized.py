@@ -1,6 +1,6 @@
 """Rule `train_quantized`: checkpoint, its export and ranges in, INT8 ONNX file out."""
 
-from temper.tracking.job_record import recorded
+from temper.orchestration.job_record import recorded
 
 with recorded(snakemake):
     from temper.quantization.aware import train_quantized

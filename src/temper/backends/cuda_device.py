@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.backends.staging import Staging
-from temper.cuda_runtime import Device, check_driver, import_runtime
+from temper.environment.cuda import Device, check_driver, import_runtime
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -5,10 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, model_validator
 
-from temper.devices import nvidia_gpus
+from temper.artifacts.signature import Signature
+from temper.environment.devices import nvidia_gpus
+from temper.environment.library import Library, import_library, installed_version
 from temper.errors import BackendError, ProviderNotActive, Unavailable
-from temper.library import Library, import_library, installed_version
-from temper.signature import Signature
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 TENSORRT, RTX = "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from temper.artifacts.signature import Signature, Tensors
 from temper.backends.cuda_device import CudaDevice
 from temper.backends.runner import Logits
 from temper.errors import BackendError
-from temper.signature import Signature, Tensors
 
 LOGITS = "logits"
 _MOST_SHAPES = 64  # bindings kept at a time, the oldest go first: each holds buffers, and a CUDA graph where there are

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from temper.artifacts.signature import Signature, Tensors
 from temper.backends.runner import Logits, Runner
-from temper.evidence.trace import Execution
-from temper.signature import Signature, Tensors
+from temper.backends.trace import Execution
 
 LIBRARY = None
 ACCEPTS = ("checkpoint", "onnx", "engines")

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.signature import Signature, Tensors
 from temper.backends.cuda_device import CudaDevice
 from temper.backends.execution_providers import (
     CPU,
@@ -26,12 +27,11 @@ from temper.backends.execution_providers import (
 from temper.backends.execution_providers import Options as Options
 from temper.backends.io_binding import BoundSession, check_outputs
 from temper.backends.runner import Logits, Runner
-from temper.cuda_runtime import forget_last_error
-from temper.devices import gpus_used
+from temper.backends.trace import FLOATING_OR_QUANTIZED, ExecutedLayer, Execution, precision_name
+from temper.environment.cuda import forget_last_error
+from temper.environment.devices import gpus_used
+from temper.environment.library import Library, import_library, installed_version
 from temper.errors import BackendError
-from temper.evidence.trace import FLOATING_OR_QUANTIZED, ExecutedLayer, Execution, precision_name
-from temper.library import Library, import_library, installed_version
-from temper.signature import Signature, Tensors
 
 LIBRARY = Library("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "ONNX Runtime")
 ACCEPTS = ("onnx",)

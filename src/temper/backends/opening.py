@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from temper import plugins
+from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors
 from temper.backends.runner import Logits, Runner
-from temper.evidence.trace import Execution
-from temper.packing import FIRST_TOKENS, SEGMENT_IDS, pack
-from temper.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors
+from temper.backends.trace import Execution
+from temper.environment import plugins
+from temper.lengths.packing import FIRST_TOKENS, SEGMENT_IDS, pack
 
 
 class PackedRunner:

@@ -9,12 +9,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Logits, Runner
+from temper.backends.trace import ExecutedLayer, Execution, precision_name
+from temper.environment.library import Library, import_library
 from temper.errors import BackendError, PrecisionNotActive
-from temper.evidence.trace import ExecutedLayer, Execution, precision_name
-from temper.library import Library, import_library
-from temper.signature import Tensors
 
 LIBRARY = Library("openvino", ("openvino",), "OpenVINO")
 ACCEPTS = ("onnx",)

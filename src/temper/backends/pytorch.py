@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.signature import Signature, Tensors
 from temper.backends.pytorch_modes import (
     MODES_OF_COMPILE,
     Compiled,
@@ -21,10 +22,9 @@ from temper.backends.pytorch_modes import (
 )
 from temper.backends.pytorch_trace import named_kernels, profiled, record_modules
 from temper.backends.runner import Logits, Runner
+from temper.backends.trace import ExecutedLayer, Execution
+from temper.environment.library import Library, import_library
 from temper.errors import BackendError, PrecisionNotActive, Unavailable
-from temper.evidence.trace import ExecutedLayer, Execution
-from temper.library import Library, import_library
-from temper.signature import Signature, Tensors
 
 LIBRARY = Library("torch", ("torch",), "PyTorch")
 ACCEPTS = ("checkpoint",)

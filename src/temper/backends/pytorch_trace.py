@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.signature import Tensors
 from temper.backends.pytorch_modes import is_quantized
-from temper.evidence.trace import ExecutedLayer, Execution, precision_name
-from temper.signature import Tensors
+from temper.backends.trace import ExecutedLayer, Execution, precision_name
 
 CALL = "temper: one call"  # a range in the profile; the call waits for its answer, so its kernels lie inside
 NOT_LISTED = "not listed"  # the precision of what does not say

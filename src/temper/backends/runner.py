@@ -24,7 +24,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from temper.signature import Tensors
+from temper.artifacts.signature import Tensors
 
 Logits = npt.NDArray[np.float32]
 

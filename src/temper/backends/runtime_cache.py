@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from temper.scratch import scratch_file
+from temper.artifacts.scratch import scratch_file
 
 FOLDER = "runtime_cache"
 _DIGEST_BYTES = hashlib.sha256().digest_size

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from temper.cuda_runtime import Device
-from temper.signature import SEQUENCE_AXIS, TensorSpec
+from temper.artifacts.signature import SEQUENCE_AXIS, TensorSpec
+from temper.environment.cuda import Device
 
 ALIGNMENT = 256  # bytes: what cudaMalloc gives, and TensorRT asks of a tensor's address
 LOGITS = "logits"

@@ -5,14 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Runner
 from temper.backends.tensorrt_engine import Settings
 from temper.backends.tensorrt_runner import TensorRTRunner
 from temper.backends.tensorrt_trace import trace_with, traces_with
+from temper.backends.trace import Execution
 from temper.engines.tensorrt import API
 from temper.engines.tensorrt import LIBRARY as LIBRARY
-from temper.evidence.trace import Execution
-from temper.signature import Tensors
 
 ACCEPTS = ("engines",)
 PREDICTS = True

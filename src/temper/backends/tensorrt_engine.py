@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.signature import Signature
 from temper.backends.runtime_cache import RuntimeCache, cache_file
 from temper.backends.staging import LOGITS, Layout, Staging
 from temper.backends.tensorrt_shapes import BoundShape, OpenProfile, capture
-from temper.cuda_runtime import Device, check_driver, import_runtime
-from temper.devices import nvidia_gpus
 from temper.engines.hardware import dotted, need_hardware, need_same_capability
 from temper.engines.layers import count_by_precision
 from temper.engines.profile import Profiles
 from temper.engines.tensorrt_api import Api, collect_messages
 from temper.engines.tensorrt_build import inspect_engine
+from temper.environment.cuda import Device, check_driver, import_runtime
+from temper.environment.devices import nvidia_gpus
+from temper.environment.library import import_library, loaded_version, public_version
 from temper.errors import BackendError, Unavailable
-from temper.library import import_library, loaded_version, public_version
-from temper.signature import Signature
 
 if TYPE_CHECKING:
     import tensorrt

@@ -13,18 +13,18 @@ from typing import Any, Self
 
 import numpy as np
 
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Logits
 from temper.backends.staging import Padded
 from temper.backends.tensorrt_engine import SPOILED, LoadedEngine, Settings
 from temper.backends.tensorrt_shapes import BoundShape, Call
-from temper.devices import nvidia_gpus
 from temper.engines.engine import Inspection
 from temper.engines.hardware import dotted
 from temper.engines.tensorrt_api import Api
+from temper.environment.devices import nvidia_gpus
 from temper.errors import BackendError
-from temper.packing import ATTENTION_MASK
-from temper.signature import Tensors
-from temper.trimming import trimmed
+from temper.lengths.packing import ATTENTION_MASK
+from temper.lengths.trimming import trimmed
 
 GRAPH_TOLERANCE = 1e-3  # of logits, relative and absolute: the same kernels on the same inputs
 SHAPES_KEPT = 64  # of a dynamic profile, each with its graph; and input shapes that are padded to a static one

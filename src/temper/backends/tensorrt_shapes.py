@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from temper.backends.staging import LOGITS, Layout, Padded, Staging
-from temper.cuda_runtime import Device
+from temper.environment.cuda import Device
 
 if TYPE_CHECKING:
     import tensorrt

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from temper.artifacts.signature import Tensors
 from temper.backends.tensorrt_engine import Settings
 from temper.backends.tensorrt_runner import TensorRTRunner
+from temper.backends.trace import ExecutedLayer, Execution
 from temper.engines.engine import Inspection
 from temper.engines.tensorrt_api import Api
-from temper.evidence.trace import ExecutedLayer, Execution
-from temper.signature import Tensors
 
 # TensorRT's graph compiler numbers its kernels: '__myl_FcAddRelu_myl0_24' is the kernel '__myl_FcAddRelu'.
 _NUMBER = re.compile(r"_myl\d+_\d+$")

@@ -9,7 +9,7 @@ def clean(arguments: argparse.Namespace) -> int:
     """Say what would go and ask; remove it where a person agrees."""
     from temper.commands.study_folder import stand_in
     from temper.errors import ConfigError
-    from temper.tracking.clean import clean as clean_study
+    from temper.orchestration.clean import clean as clean_study
 
     stand_in(arguments.directory)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 def experiment(arguments: argparse.Namespace) -> int:
     """Look, then run it."""
     from temper.commands.study_folder import stand_in
-    from temper.tracking.experiment import run_experiment
+    from temper.orchestration.experiment import run_experiment
 
     stand_in(arguments.directory)
     return run_experiment(arguments.name, arguments.changes)

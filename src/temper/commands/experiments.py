@@ -10,7 +10,7 @@ def experiments(arguments: argparse.Namespace) -> int:
 
     stand_in(arguments.directory)
     if arguments.all:
-        from temper.tracking.dvc import dvc
+        from temper.orchestration.dvc import dvc
 
         return dvc("exp", "show").returncode
     from temper.comparison.overview import print_experiments
@@ -22,7 +22,7 @@ def experiments(arguments: argparse.Namespace) -> int:
 def track(arguments: argparse.Namespace) -> int:
     """Give a study what DVC needs and it has not."""
     from temper.commands.study_folder import stand_in
-    from temper.tracking.study_repository import make_ready
+    from temper.orchestration.study_repository import make_ready
 
     stand_in(arguments.directory)
     written = make_ready()

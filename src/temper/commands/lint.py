@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from temper.own_process import environment, python_command
+from temper.environment.own_process import environment, python_command
 
 NOT_OURS = "Specify a conda environment or container for each rule."
 # Snakemake 9.27.1 takes `--lint json` and prints text all the same

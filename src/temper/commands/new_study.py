@@ -29,10 +29,10 @@ def _ask(question: str) -> str:
 def new_study(arguments: argparse.Namespace) -> int:
     """Make studies/<name>/ and print what was found, and the command that runs it."""
     from temper.commands.raw import track_raw_files
+    from temper.orchestration.jobs import checkout_of
     from temper.studies.new import make_study
     from temper.studies.new_data import Given
     from temper.studies.questions import Questions
-    from temper.tracking.jobs import checkout_of
 
     checkout = checkout_of()
     given = {name: getattr(arguments, name) for name in ASKED}

@@ -17,9 +17,9 @@ def _predicted(arguments: argparse.Namespace, base: Path) -> "tuple[Predicted, b
     """The answers of the study in the working directory, and whether they are for the rows of a file."""
     from temper.prediction.answer import answer, check_artifact, prepared
     from temper.prediction.choice import choose, instead
-    from temper.prediction.finished import read_finished
     from temper.prediction.inputs import RowsFile, read_inputs
     from temper.prediction.output import Predicted
+    from temper.report.finished import read_finished
 
     finished = read_finished()
     asked = read_inputs(

@@ -7,7 +7,7 @@ from typing import Any
 def pull(arguments: argparse.Namespace) -> int:
     """Pull the study, or touch nothing and say why."""
     from temper.commands.study_folder import stand_in
-    from temper.tracking.pull import pull as pull_study
+    from temper.orchestration.pull import pull as pull_study
 
     stand_in(arguments.directory)
     for line in pull_study(remote=arguments.remote, force=arguments.force):

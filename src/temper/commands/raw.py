@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.inside import why_not_below, why_not_inside
+from temper.artifacts.scratch import scratch_file
 from temper.errors import ConfigError, DataError
-from temper.inside import why_not_below, why_not_inside
-from temper.params_file import load_params
-from temper.scratch import scratch_file
+from temper.study.params_file import load_params
 
 LISTING, RAW = "raw.yaml", "data/raw"
 
@@ -89,7 +89,7 @@ def raw(arguments: argparse.Namespace) -> int:
         DataError: nothing is listed, a source is missing or leads elsewhere, or another file is in a target's place. Nothing
             was copied.
     """
-    from temper.tracking.set_aside import listed as first
+    from temper.orchestration.set_aside import listed as first
 
     study, outside = Path(arguments.directory), Path(arguments.source)
     wanted = _read_listing(arguments)
@@ -123,8 +123,8 @@ def raw(arguments: argparse.Namespace) -> int:
 
 def track_raw_files(study: Path) -> None:
     """Let DVC version data/raw: experiments in temporary folders bring only what git or DVC tracks."""
-    from temper.tracking.dvc import ask_dvc
-    from temper.tracking.study_repository import make_ready
+    from temper.orchestration.dvc import ask_dvc
+    from temper.orchestration.study_repository import make_ready
 
     if not any((place / ".dvc").is_dir() for place in (study.resolve(), *study.resolve().parents)):
         return

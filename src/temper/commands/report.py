@@ -13,7 +13,7 @@ FOLDER = "artifacts/pages"
 
 def report(arguments: argparse.Namespace) -> int:
     """Write the page from records, print where it lies and open it."""
-    from temper.artifact import write_text
+    from temper.artifacts.manifest import write_text
     from temper.comparison.last_run import changes_against, filed_changes
     from temper.report.page.render import report_page
     from temper.report.page.search_page import search_page

@@ -13,14 +13,14 @@ MEASURING = ("measure", "load_test")  # what an entry's name means where it name
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a study's jobs with a line for each as it works (temper/job_lines.py), then print the choice and the table.
+    """Run a study's jobs with a line for each as it works (temper/logs/job_lines.py), then print the choice and the table.
 
     Snakemake runs in this process: a run with nothing to do is over in the time that Snakemake takes to find that out.
     """
     from snakemake.cli import args_to_api, parse_args, print_exception
 
+    from temper.orchestration.jobs import snakemake_options
     from temper.report.terminal import print_summary
-    from temper.tracking.jobs import snakemake_options
 
     folder = Path(arguments.directory).resolve()
     if not (folder / "params.yaml").is_file():
@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _forced(folder: Path, names: Sequence[str]) -> list[str]:
     """What Snakemake is told to make again: rules, and the job records of entries."""
-    from temper.params_file import load_params
-    from temper.study import read_study
+    from temper.study.params_file import load_params
+    from temper.study.study import read_study
 
     return forced(read_study(load_params(folder / "params.yaml") or {}).jobs, names)
 
@@ -68,7 +68,7 @@ def forced(jobs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]
     Raises:
         ConfigError: there is no rule and no entry of that name.
     """
-    from temper.tracking.job_record import record_path
+    from temper.orchestration.job_record import record_path
 
     found: list[str] = []
     for name in names:

@@ -6,8 +6,8 @@ from typing import Any
 
 def studies(arguments: argparse.Namespace) -> int:
     """Print what each study shows, what it needs, and what was last measured where."""
+    from temper.orchestration.jobs import checkout_of
     from temper.studies.listing import listed, table
-    from temper.tracking.jobs import checkout_of
 
     for line in table(listed(checkout_of())):
         print(line)

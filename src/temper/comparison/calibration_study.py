@@ -12,12 +12,12 @@ from typing import Any
 from temper.comparison.compare import compare
 from temper.comparison.experiments import FOLDER, read_experiments
 from temper.comparison.revisions import Store, experiments_of_this_commit, revisions
+from temper.environment.own_process import python_command
 from temper.errors import ExperimentError
-from temper.own_process import python_command
-from temper.tracking.dvc import ask_dvc, environment
-from temper.tracking.dvc_stage import commit
-from temper.tracking.job_record import record_path
-from temper.tracking.jobs import planned_jobs
+from temper.orchestration.dvc import ask_dvc, environment
+from temper.orchestration.dvc_stage import commit
+from temper.orchestration.job_record import record_path
+from temper.orchestration.jobs import planned_jobs
 
 _JOB = "> temper job "  # how DVC shows the command of a stage that it runs
 _TOOK = re.compile(r"^calibrating took (?P<took_s>\d+\.\d+) s: (?P<digest>[0-9a-f]{64})$")  # what its job says
@@ -152,7 +152,7 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
 
     Args:
         calibration: the row whose method and samples are varied.
-        methods: files of temper/calibration/ that have a row in `calibration_methods:`.
+        methods: files of temper/quantization/calibration/ that have a row in `calibration_methods:`.
         samples: numbers of calibration samples, at most `data.calibration_rows`.
         force: remove experiments of this commit that have the names of those that are asked for.
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import canonical_json, write_text
+from temper.artifacts.manifest import canonical_json, write_text
 from temper.comparison.experiments import FOLDER, Experiment, not_compared, read_experiments
 from temper.comparison.figure import write_page
 from temper.comparison.pairs import against_baseline

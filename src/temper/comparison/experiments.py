@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from temper import plugins
 from temper.comparison.revisions import Revision, Store, revisions
+from temper.environment import plugins
 from temper.measurement.record import Accuracy, Record, Workload
 
 COMPARED = "artifacts/report/comparison.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from temper.artifact import write_text
+from temper.artifacts.manifest import write_text
 from temper.comparison.pairs import against_baseline, same_baseline
 from temper.comparison.rows import Row
 from temper.comparison.tables import Comparison, accuracy_table, latency_table, pairs_table

@@ -12,10 +12,10 @@ from temper.comparison.experiments import Experiment, read_experiment, read_expe
 from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
 from temper.errors import ExperimentError, PipelineError
 from temper.measurement.record import Record, read_record
-from temper.prediction.finished import REPORT, Finished
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
-from temper.resolve import load_resolved, spelt_out
+from temper.report.finished import REPORT, Finished
+from temper.study.resolve import load_resolved, spelt_out
 
 MEASUREMENTS = "artifacts/measurements/"
 LOOKED_AT = 20  # commits of dvc.lock: where none of them has other records, there is no last run

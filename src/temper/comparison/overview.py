@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from temper.errors import ExperimentError
+from temper.orchestration.dvc import ask_dvc
 from temper.report.formats import significant
 from temper.report.markdown_table import markdown_table
-from temper.tracking.dvc import ask_dvc
 
 PARAMS, METRICS = "params.yaml", "artifacts/report/metrics.json"
 HEADER = (

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from temper.errors import ExperimentError, PipelineError
-from temper.params_file import parse_params
-from temper.resolve import spelt_out
-from temper.tracking.dvc import dvc
+from temper.orchestration.dvc import dvc
+from temper.study.params_file import parse_params
+from temper.study.resolve import spelt_out
 
 PARAMS, LOCK = "params.yaml", "dvc.lock"
 WORKSPACE = "workspace"

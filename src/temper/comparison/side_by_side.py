@@ -15,12 +15,12 @@ from typing import IO, Any, Self
 import numpy as np
 import psutil
 
+from temper.environment.machine import SOURCE_ROOT, timed_environment
+from temper.environment.own_process import ENVIRONMENT, python_command
 from temper.measurement.alternation import Stopping, Turns, time_in_turns
 from temper.measurement.contention import Reading, read_counters
 from temper.measurement.timed_inputs import has_real_lengths
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
-from temper.own_process import ENVIRONMENT, python_command
-from temper.provenance import SOURCE_ROOT, timed_environment
 
 WORKER = "temper.comparison.side_worker"
 

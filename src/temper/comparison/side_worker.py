@@ -16,13 +16,13 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Runner
 from temper.errors import PipelineError, Unavailable
 from temper.measurement.garbage import no_garbage_collection
 from temper.measurement.latency import time_call
 from temper.measurement.task import each_workload, open_side, read_data
 from temper.measurement.timed_inputs import warm_shapes
-from temper.signature import Tensors
 
 
 class Answers:

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from temper import plugins
-from temper.artifact import canonical_json, write_text
+from temper.artifacts.manifest import canonical_json, write_text
 from temper.comparison.experiments import FOLDER
 from temper.comparison.side_by_side import SideFailed, centre_ms, time_side_by_side
 from temper.comparison.upgrade_page import upgrade_page
@@ -32,15 +31,16 @@ from temper.comparison.versions import (
     timed_rows,
     timed_table,
 )
+from temper.environment import plugins
+from temper.environment.library import Library, folder_of, installed_version, public_version
 from temper.errors import ConfigError, ExperimentError
-from temper.library import Library, folder_of, installed_version, public_version
 from temper.measurement.record import Record
-from temper.params_file import edited, parse_params
-from temper.plan import plan
-from temper.resolve import resolve, spelt_out
-from temper.tracking.dvc import environment
-from temper.tracking.holder import check_free, hold, release
-from temper.tracking.jobs import snakemake_command
+from temper.orchestration.dvc import environment
+from temper.orchestration.jobs import snakemake_command
+from temper.orchestration.plan import plan
+from temper.orchestration.run_lock import check_free, hold, release
+from temper.study.params_file import edited, parse_params
+from temper.study.resolve import resolve, spelt_out
 
 PARAMS = "params.yaml"
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from temper.artifact import read_manifest, write_manifest
+from temper.artifacts.manifest import read_manifest, write_manifest
+from temper.artifacts.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
 from temper.data.source import Examples
 from temper.errors import ArtifactError
-from temper.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
 
 Rows = Sequence[int] | npt.NDArray[np.int64]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 from temper.data.source import NOTHING_WRITTEN, Columns, SourceOptions, Splits, splits_from_columns
 from temper.errors import DataError
 

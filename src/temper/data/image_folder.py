@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 from temper.data.images import ENDINGS, ImageFiles, read_pixels
 from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits
 from temper.errors import DataError

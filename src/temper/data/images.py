@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from temper.artifacts.signature import PREPROCESSOR_FILES
 from temper.data.source import Examples
 from temper.errors import ArtifactError, DataError
-from temper.signature import PREPROCESSOR_FILES
 
 if TYPE_CHECKING:
     from temper.data.preprocessing import ImagePreprocessor
@@ -117,7 +117,7 @@ def load_image_preprocessor(folder: str | Path) -> "ImagePreprocessor":
         ArtifactError: the file is absent or broken.
     """
     from temper.data.preprocessing import ImagePreprocessor, build_preprocessor
-    from temper.model_options import CheckpointModel
+    from temper.study.sections.model import CheckpointModel
 
     (name,) = PREPROCESSOR_FILES["image-classification"]
     if not (Path(folder) / name).is_file():

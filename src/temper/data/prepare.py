@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from temper.artifact import staged_folder, write_manifest, write_text
+from temper.artifacts.manifest import staged_folder, write_manifest, write_text
 from temper.data.encoded import PREPROCESSOR_FOLDER, write_split, write_split_manifest
 from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
 from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits, list_rows
 from temper.errors import DataError
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 
 LIBRARIES = ("pyarrow", "tokenizers", "transformers")  # beside those of the source
 SPLITS = ("train", "validation", "test", "calibration")

@@ -10,17 +10,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from temper.artifact import canonical_json, copy_files
+from temper.artifacts.manifest import canonical_json, copy_files
+from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, TensorSpec
 from temper.data.source import NOTHING_WRITTEN, Examples, Images
 from temper.errors import ArtifactError, ConfigError, DataError
-from temper.model_options import (
+from temper.study.sections.model import (
     ArchitectureModel,
     CheckpointModel,
     ImageProcessorOptions,
     ModelOptions,
     TokenizerOptions,
 )
-from temper.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, TensorSpec
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 PROBE_TIMEOUT_S = 10.0

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from temper import plugins
-from temper.artifact import copy_files, read_manifest, staged_folder, write_manifest
-from temper.buckets.record import shapes_of
-from temper.devices import nvidia_gpus
+from temper.artifacts.census import census
+from temper.artifacts.claims import check_engine
+from temper.artifacts.manifest import copy_files, read_manifest, staged_folder, write_manifest
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import count_by_precision
 from temper.engines.profile import Profiles
+from temper.environment import plugins
+from temper.environment.devices import nvidia_gpus
 from temper.errors import Unavailable
-from temper.evidence.census import census
-from temper.evidence.claims import check_engine
-from temper.signature import PREPROCESSOR_FILES, Signature
+from temper.lengths.buckets.record import shapes_of
 
 
 def build_engine(

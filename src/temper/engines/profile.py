@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from temper.artifacts.signature import TensorSpec
 from temper.errors import ConfigError
-from temper.signature import TensorSpec
 
 Shape = tuple[int, ...]
 SPOILED = "this engine only; nothing was built"

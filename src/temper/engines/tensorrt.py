@@ -5,12 +5,12 @@ It shares all its code with TensorRT-RTX, which is tested for real; this library
 
 from pathlib import Path
 
+from temper.artifacts.signature import Signature
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.profile import Profiles
 from temper.engines.tensorrt_api import Api
 from temper.engines.tensorrt_build import build_with, inspect_with
-from temper.library import Library
-from temper.signature import Signature
+from temper.environment.library import Library
 
 LIBRARY = Library("tensorrt", ("tensorrt-cu13", "tensorrt-cu12", "tensorrt"), "TensorRT")
 _LOWEST_CAPABILITY = (7, 5)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from temper.environment.library import Library, installed_version
 from temper.errors import BackendError, Unavailable
-from temper.library import Library, installed_version
 
 
 @dataclass(frozen=True)

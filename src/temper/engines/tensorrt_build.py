@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.cuda_runtime import current_capability
-from temper.devices import nvidia_gpus
+from temper.artifacts.signature import Signature
 from temper.engines.commands import equivalent_commands, shape_list
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import layers_of_inspector, layers_of_listing
 from temper.engines.profile import Profiles
 from temper.engines.tensorrt_api import Api, collect_messages
+from temper.environment.cuda import current_capability
+from temper.environment.devices import nvidia_gpus
+from temper.environment.library import import_library, loaded_version
 from temper.errors import BackendError, Unavailable
-from temper.library import import_library, loaded_version
-from temper.signature import Signature
 
 if TYPE_CHECKING:
     import tensorrt

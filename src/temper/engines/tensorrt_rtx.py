@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from temper.artifacts.signature import Signature
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.profile import Profiles
 from temper.engines.tensorrt_api import Api
 from temper.engines.tensorrt_build import build_with, inspect_with
-from temper.library import Library
-from temper.signature import Signature
+from temper.environment.library import Library
 
 LIBRARY = Library("tensorrt_rtx", ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12"), "TensorRT-RTX")
 _LOWEST_CAPABILITY = (7, 5)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from temper.artifact import read_manifest, sha256
+from temper.artifacts.manifest import read_manifest, sha256
+from temper.artifacts.onnx_file import write_onnx_artifact
+from temper.artifacts.signature import Signature, Tensors
 from temper.data.encoded import Split, check_split, collate, read_split
 from temper.errors import ArtifactError, ParityError
-from temper.onnx_file import write_onnx_artifact
-from temper.signature import Signature, Tensors
 from temper.training.model import load_checkpoint
 
 LIBRARIES = ("torch", "transformers", "onnx", "onnxscript")

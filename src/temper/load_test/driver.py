@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.signature import Signature, Tensors
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner, warmup_calls
 from temper.data.encoded import check_split, read_split
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
+from temper.environment.library import installed_version
 from temper.errors import LoadTestError, PipelineError, Unavailable
-from temper.library import installed_version
 from temper.load_test.generator import LIBRARY, LoadTest
-from temper.load_test.options import LoadTestRow
 from temper.load_test.search import check_time, expected_rate, highest_rate
 from temper.load_test.summary import SPOILED
 from temper.measurement.isolated import answer_request
@@ -23,7 +23,7 @@ from temper.measurement.latency import time_inference
 from temper.measurement.task import watch_of
 from temper.measurement.timed_inputs import TimedInputs, check_length, timed_inputs, warm_shapes
 from temper.measurement.watch import Busy
-from temper.signature import Signature, Tensors
+from temper.study.sections.load_tests import LoadTestRow
 
 CALIBRATION_S = 0.3  # of timed calls, from which the first expected rate comes
 CALIBRATION_MIN_CALLS, CALIBRATION_MAX_CALLS = 5, 5000

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Runner
+from temper.environment.library import Library, installed_version
 from temper.errors import LibraryError
-from temper.library import Library, installed_version
-from temper.load_test.options import LoadTestRow
 from temper.load_test.summary import RunSummary, logged_errors, parse_summary
 from temper.measurement.garbage import no_garbage_collection
 from temper.measurement.watch import Watch
-from temper.signature import Tensors
+from temper.study.sections.load_tests import LoadTestRow
 
 LIBRARY = Library("mlperf_loadgen", ("mlcommons-loadgen",), "MLPerf LoadGen")
 TEST_SCENARIOS = {"single_stream": "SingleStream", "offline": "Offline", "server": "Server"}  # LoadGen's names

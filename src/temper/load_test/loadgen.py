@@ -4,14 +4,14 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from temper.devices import gpu_indices
+from temper.environment.devices import gpu_indices
 from temper.errors import LoadTestError, Unavailable
 from temper.load_test import driver
-from temper.load_test.options import LoadTestRow, check_workload
 from temper.load_test.summary import SPOILED
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.measurement.patience import note_waited, wait_left_s
 from temper.measurement.watch import Busy
+from temper.study.sections.load_tests import LoadTestRow, check_workload
 
 WAITING_SHARE = 0.25  # of the timeout that may be waited for a quiet machine: the runs need the rest
 

@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from temper import plugins
-from temper.artifact import canonical_json, write_text
-from temper.devices import gpu_indices, nvidia_gpus
+from temper.artifacts.census import census
+from temper.artifacts.claims import check_claim
+from temper.artifacts.manifest import canonical_json, write_text
+from temper.environment import plugins
+from temper.environment.devices import gpu_indices, nvidia_gpus
+from temper.environment.machine import machine, versions
 from temper.errors import ArtifactError, Unavailable
-from temper.evidence.census import census
-from temper.evidence.claims import check_claim
 from temper.load_test.loadgen import run_load_test
 from temper.measurement.conditions import conditions
-from temper.provenance import machine, versions
 
 SCHEMA_VERSION = 1
 

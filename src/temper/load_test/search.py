@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from temper.errors import LoadTestError
 from temper.load_test.generator import LoadTest, Run
-from temper.load_test.options import LoadTestRow
 from temper.load_test.summary import SPOILED
+from temper.study.sections.load_tests import LoadTestRow
 
 EXPECTED_RATE_MARGIN = 1.1  # too low an expected rate makes a run too short, and so INVALID; too high only lengthens it
 MAX_ATTEMPTS = 3  # runs until one lasts long enough

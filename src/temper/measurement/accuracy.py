@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 from temper.backends.runner import Logits, Runner, TakesSomeSizes, compiles_shapes
 from temper.data.encoded import Split, collate, row_lengths
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
-from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from temper import plugins
 from temper.backends.opening import trace_artifact
 from temper.backends.runner import Runner
+from temper.environment import plugins
+from temper.environment.library import import_library
 from temper.errors import PipelineError
-from temper.library import import_library
 from temper.measurement.contention import between, read_counters
 from temper.measurement.latency import time_call, time_inference
 from temper.measurement.task import Lost, Request, each_workload, open_side, read_data, watch_of

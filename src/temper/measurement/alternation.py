@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Runner
 from temper.measurement.garbage import no_garbage_collection
 from temper.measurement.latency import ClockNs
 from temper.measurement.watch import WINDOW_S, Watch
-from temper.signature import Tensors
 from temper.statistics.ratio import Latencies, Ratio, Statistic, ratio_interval
 
 Stopped = Literal["precise enough", "max_calls", "max_duration_s"]

@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, NoReturn
 
 from temper import errors
+from temper.environment.machine import SOURCE_ROOT, timed_environment
+from temper.environment.own_process import ENVIRONMENT, python_command
 from temper.errors import PipelineError, Unavailable
+from temper.logs.script_log import TERMINAL, terminal_number
 from temper.measurement.memory_kills import memory_kills
 from temper.measurement.watch import Busy
-from temper.own_process import ENVIRONMENT, python_command
-from temper.provenance import SOURCE_ROOT, timed_environment
-from temper.script_log import TERMINAL, terminal_number
 
 WORKER = "temper.measurement.worker"
 _LAST_LINES = 5

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
+from temper.artifacts.signature import Tensors
 from temper.backends.runner import Runner
 from temper.measurement.garbage import no_garbage_collection
-from temper.signature import Tensors
 
 Result = TypeVar("Result")
 ClockNs = Callable[[], int]  # monotonic, in nanoseconds

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from temper import plugins
-from temper.artifact import MANIFESTS, read_manifest
+from temper.artifacts.census import census
+from temper.artifacts.claims import check_claim
+from temper.artifacts.manifest import MANIFESTS, read_manifest
+from temper.artifacts.signature import BATCH_AXIS, Signature
 from temper.backends.runner import depends_on_batch
 from temper.data.encoded import check_split, read_split
-from temper.devices import gpu_indices, nvidia_gpus
+from temper.environment import plugins
+from temper.environment.devices import gpu_indices, nvidia_gpus
+from temper.environment.machine import machine, versions
 from temper.errors import Unavailable
-from temper.evidence.census import census
-from temper.evidence.claims import check_claim
 from temper.measurement.accuracy import accuracy
 from temper.measurement.conditions import around_timing, conditions, warnings
 from temper.measurement.isolated import OutOfMemory
@@ -30,8 +32,6 @@ from temper.measurement.record import (
 )
 from temper.measurement.timed_inputs import check_length
 from temper.measurement.workload import workload_of
-from temper.provenance import machine, versions
-from temper.signature import BATCH_AXIS, Signature
 
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
 

@@ -4,9 +4,9 @@ import json
 import os
 from pathlib import Path
 
-from temper.artifact import canonical_json, write_text
+from temper.artifacts.manifest import canonical_json, write_text
 
-RUN = "TEMPER_RUN"  # names the run of Snakemake that a job belongs to; temper/tracking/holder.py sets it
+RUN = "TEMPER_RUN"  # names the run of Snakemake that a job belongs to; temper/orchestration/run_lock.py sets it
 NOTE = Path(".snakemake/temper/waited.json")
 
 

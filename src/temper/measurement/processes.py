@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from temper import plugins
+from temper.artifacts.signature import BATCH_AXIS
+from temper.environment import plugins
+from temper.environment.library import installed_version, public_version
 from temper.errors import BackendError, Unavailable
-from temper.library import installed_version, public_version
 from temper.measurement import worker
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.measurement.patience import note_waited, wait_left_s
 from temper.measurement.task import watch_of
 from temper.measurement.watch import Busy
-from temper.signature import BATCH_AXIS
 from temper.statistics.ratio import ratio_interval
 
-assert worker.TASKS  # imported so that a change of it counts as a change of this module (temper/provenance.py)
+assert worker.TASKS  # imported so that a change of it counts as a change of this module (temper/environment/machine.py)
 Json = dict[str, Any]
 NO_ANSWERS = "the backend computes no logits: its time is what the calling costs, and nothing is compared with it"
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from temper.artifact import canonical_json, write_text
+from temper.artifacts.manifest import canonical_json, write_text
 from temper.errors import ArtifactError
 
 SCHEMA_VERSION = 2  # 1 had no baseline beside the candidate; it is refused by its number

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from temper import plugins
-from temper.artifact import canonical_json, write_text
-from temper.devices import gpu_indices
+from temper.artifacts.manifest import canonical_json, write_text
+from temper.environment import plugins
+from temper.environment.devices import gpu_indices
+from temper.environment.machine import measuring_machine
 from temper.errors import ArtifactError, Unavailable
+from temper.logs.script_log import say_passing
 from temper.measurement.isolated import OutOfMemory
 from temper.measurement.measure import describe_artifact
 from temper.measurement.processes import Json, Processes
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload, read_record
 from temper.measurement.remeasurements import SCHEMA_VERSION, Remeasured, Remeasurements, baseline_level_ms
 from temper.measurement.workload import alone_of, workload_of
-from temper.provenance import measuring_machine
-from temper.script_log import say_passing
 
 
 def _levels(records: Sequence[Record], name: str) -> dict[str, float]:

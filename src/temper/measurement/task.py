@@ -5,15 +5,15 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.signature import Signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
+from temper.logs.script_log import say_passing
 from temper.measurement.gpu_watch import watch_gpus
 from temper.measurement.isolated import memory_reason
 from temper.measurement.timed_inputs import TimedInputs, timed_inputs
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
-from temper.script_log import say_passing
-from temper.signature import Signature
 
 Request = Mapping[str, Any]
 

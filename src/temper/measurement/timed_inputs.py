@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
 from temper.backends.runner import Runner, computed_tokens, warmup_calls
 from temper.data.encoded import Split, collate, padding_share, row_lengths
 from temper.errors import DataError
-from temper.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
 
 REAL_LENGTHS = "real_lengths"  # the key of a workload whose batches keep the rows' own lengths
 PAD_TO_MULTIPLE_OF = 8  # tokens; no runtime has fast kernels for every odd length

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from temper import plugins
+from temper.artifacts.signature import Signature
 from temper.backends.runner import Runner
 from temper.data.encoded import Split
+from temper.environment import plugins
 from temper.errors import Unavailable
 from temper.measurement.accuracy import predict
 from temper.measurement.alone import alone
@@ -28,7 +29,6 @@ from temper.measurement.latency import time_inference
 from temper.measurement.task import Lost, each_workload, open_side, read_data, watch_of
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
 from temper.measurement.watch import Watch
-from temper.signature import Signature
 
 
 def _predictions(

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS
 from temper.measurement.latency import Timing
 from temper.measurement.processes import Json
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
 from temper.measurement.timed_inputs import REAL_LENGTHS
-from temper.signature import BATCH_AXIS, SEQUENCE_AXIS
 from temper.statistics.tail import calls_needed
 
 _OF_ALONE = (

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.data.encoded import Split, read_split
+from temper.environment.machine import versions
 from temper.measurement.record import Accuracy, Workload
 from temper.package.requirements import pinned
 from temper.package.select import Selected
 from temper.package.supported import Runtime
 from temper.prediction.answer import DATA_FOLDER, Preprocessing
-from temper.prediction.finished import Finished
-from temper.provenance import versions
+from temper.report.finished import Finished
 from temper.report.render import artifact_digest
-from temper.signature import PREPROCESSOR_FILES, Signature
 
 RUNTIME = Path(__file__).with_name("runtime")
 MODULE = "package_runtime"

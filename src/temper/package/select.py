@@ -5,7 +5,7 @@ from typing import Any
 
 from temper.errors import ConfigError, restated
 from temper.prediction.choice import Choice, choose
-from temper.prediction.finished import Finished
+from temper.report.finished import Finished
 
 NOTHING_WRITTEN = "nothing was written"
 CPU = "CPUExecutionProvider"

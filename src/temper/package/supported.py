@@ -6,12 +6,12 @@ from typing import Any
 
 from temper.backends.onnxruntime import LIBRARY as ONNX_RUNTIME
 from temper.backends.openvino import LIBRARY as OPENVINO
+from temper.environment.library import Library, installed_version, public_version
 from temper.errors import ConfigError, LibraryError
-from temper.library import Library, installed_version, public_version
 from temper.measurement.record import Record, Workload
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
 from temper.package.select import CPU, NOTHING_WRITTEN
-from temper.prediction.finished import Finished
+from temper.report.finished import Finished
 
 RUNNERS: dict[str, Library] = {"onnxruntime": ONNX_RUNTIME, "openvino": OPENVINO}
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import write_manifest, write_text
+from temper.artifacts.manifest import write_manifest, write_text
 from temper.errors import ConfigError, ParityError
 from temper.package.card import card
 from temper.package.contents import Source, copy_contents, facts_of
@@ -17,7 +17,7 @@ from temper.package.runtime.manifest import KIND, NAME
 from temper.package.select import NOTHING_WRITTEN, select
 from temper.package.supported import runtime_of
 from temper.prediction.answer import check_artifact, preprocessing
-from temper.prediction.finished import read_finished
+from temper.report.finished import read_finished
 
 FORMS = tuple(sorted(file.stem for file in Path(__file__).with_name("formats").glob("[a-z]*.py")))
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from temper.artifact import MANIFESTS, read_manifest
+from temper.artifacts.manifest import MANIFESTS, read_manifest
+from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner, TakesSomeSizes
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
@@ -18,10 +19,9 @@ from temper.data.source import Examples, list_rows
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.measurement.accuracy import predict
 from temper.measurement.isolated import memory_reason
-from temper.model_options import CheckpointModel
 from temper.prediction.choice import Choice
 from temper.prediction.tokens import light_tokenizer
-from temper.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature
+from temper.study.sections.model import CheckpointModel
 
 DATA_FOLDER = "data/prepared"
 NOTHING = "nothing was predicted"

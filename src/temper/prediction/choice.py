@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from temper import plugins
-from temper.devices import nvidia_gpus
+from temper.environment import plugins
+from temper.environment.devices import nvidia_gpus
 from temper.errors import ConfigError
 from temper.measurement.record import Record
-from temper.prediction.finished import Finished
-from temper.report.decision_words import left_open_in_words, loss_in_words
-from temper.report.evidence import DISTURBED
+from temper.report.decide.decision_words import left_open_in_words, loss_in_words
+from temper.report.decide.evidence import DISTURBED
+from temper.report.finished import Finished
 
 
 @dataclass(frozen=True)

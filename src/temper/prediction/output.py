@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import write_text
+from temper.artifacts.manifest import write_text
 from temper.errors import ConfigError
 from temper.prediction.answer import Answers
 from temper.prediction.choice import Choice

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER
 from temper.data.preprocessing import Encoded
 from temper.data.source import Examples
 from temper.package.runtime.errors import PackageError
 from temper.package.runtime.text import TextEncoder
-from temper.signature import Signature
 
 COMPARED_ROWS = 64  # of the study's test rows, whose tokens transformers made
 

@@ -1,1 +1,1 @@
-"""Quantised layers of an ONNX file: which there are, which may be given back to float, and what each costs in accuracy."""
+"""Precisions and how they are reached: steps that change it, calibration, layers, search, training that is aware."""

@@ -14,19 +14,19 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from temper.artifact import copy_files, read_manifest, sha256, write_manifest
-from temper.calibration.cache import CACHE_FILE, Ranges, read_cache
+from temper.artifacts.manifest import copy_files, read_manifest, sha256, write_manifest
+from temper.artifacts.onnx_file import MANIFEST, QUANTIZABLE, load, write_onnx_artifact
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature, Tensors
 from temper.data.encoded import Split, check_split, collate, read_split, row_lengths
 from temper.errors import ParityError, PipelineError
 from temper.export.to_onnx import export_onnx
+from temper.logs.progress import progress
 from temper.measurement.accuracy import accuracy
-from temper.onnx_file import MANIFEST, QUANTIZABLE, load, write_onnx_artifact
-from temper.progress import progress
-from temper.quantization.aware_options import QuantizationAwareRow
+from temper.quantization.calibration.cache import CACHE_FILE, Ranges, read_cache
 from temper.quantization.insert import INT8, insert_qdq
 from temper.quantization.layers import chosen, layers
 from temper.quantization.matching import Match, match
-from temper.signature import PREPROCESSOR_FILES, Signature, Tensors
+from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.training.fine_tune import epoch_order, learning_rate_share
 from temper.training.model import load_checkpoint
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, helper
 
+from temper.artifacts.onnx_file import QUANTIZABLE, open_session
+from temper.artifacts.signature import Signature, Tensors
 from temper.data.encoded import Split, collate, row_lengths
-from temper.onnx_file import QUANTIZABLE, open_session
-from temper.signature import Signature, Tensors
 
 _ROWS_PER_CALL = 16
 Logits = npt.NDArray[np.float32]

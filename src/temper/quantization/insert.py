@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from temper.artifacts.onnx_file import QUANTIZABLE
 from temper.errors import ArtifactError
-from temper.onnx_file import QUANTIZABLE
 
 Ranges = Mapping[str, tuple[float, float]]
 

@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 
 from onnx import ModelProto, NodeProto, TensorProto
 
+from temper.artifacts.census import MOVING_OPERATORS
+from temper.artifacts.onnx_file import QUANTIZABLE
 from temper.errors import ArtifactError
-from temper.evidence.census import MOVING_OPERATORS
-from temper.onnx_file import QUANTIZABLE
 
 _WEIGHT_ENDS = (".weight", ".bias")
 _WRAPPER = "network."  # the export's own module around the model

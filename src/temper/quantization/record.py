@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import read_manifest
-from temper.quantization.options import SEARCH_FILES
+from temper.artifacts.manifest import read_manifest
+from temper.study.sections.searches import SEARCH_FILES
 
 SEARCH_FILE = SEARCH_FILES[0]
 

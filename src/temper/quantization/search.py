@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import read_manifest, sha256, staged_folder, write_manifest
+from temper.artifacts.manifest import read_manifest, sha256, staged_folder, write_manifest
+from temper.artifacts.onnx_file import MANIFEST, load
+from temper.artifacts.signature import Signature
 from temper.data.encoded import check_split, read_split
+from temper.environment.machine import versions
 from temper.errors import ArtifactError, DataError
-from temper.onnx_file import MANIFEST, load
-from temper.provenance import versions
 from temper.quantization.distance import Distance, Judge, batches, multiplications
 from temper.quantization.layers import Layer, give_back, layers, quantized_layers
-from temper.quantization.options import SearchRow
 from temper.quantization.record import SEARCH_FILE
-from temper.signature import Signature
+from temper.study.sections.searches import SearchRow
 
 LIBRARIES = ("onnx", "onnxruntime")
 PER_LAYER, AT_LEAST = 2, 8  # evaluations that the sensitivities take, and that must be left for the search

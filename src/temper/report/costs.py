@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 
 LOGS, CACHES = Path("logs/calibrate"), Path("artifacts/calibration")
 _TOOK = re.compile(r"^calibrating took (?P<took_s>\d+\.\d+) s: (?P<digest>[0-9a-f]{64})$", re.MULTILINE)

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from temper.errors import ArtifactError
 from temper.measurement.record import SCHEMA_VERSION, Record
 from temper.measurement.remeasurements import Remeasurements, settled
-from temper.report.comparison import compare_records
-from temper.report.decision import decide
+from temper.report.decide.comparison import compare_records
+from temper.report.decide.decision import decide
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
 from temper.report.summary_markdown import markdown
 from temper.report.withdrawn import Withdrawal, read_withdrawn, without_withdrawn
-from temper.resolve import load_resolved
+from temper.study.resolve import load_resolved
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from temper.artifact import canonical_json, sha256
+from temper.artifacts.manifest import canonical_json, sha256
 from temper.errors import ArtifactError, ConfigError
 from temper.report.withdrawn import FILE as WITHDRAWN
 

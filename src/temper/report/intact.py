@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 from temper.errors import ArtifactError
-from temper.tracking.job_record import read_job_record
+from temper.orchestration.job_record import read_job_record
 
 
 def check_jobs(jobs: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from temper.evidence.claims import claimed_precisions
+from temper.artifacts.claims import claimed_precisions
 from temper.measurement.record import NotMeasured, Record, Workload
 from temper.report.serving import padding_notes
 from temper.report.tables import rows

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 from temper.load_test.record import LoadTestRecord, read_load_test
+from temper.orchestration.job_record import read_job_record, record_path
 from temper.report.intact import altered
 from temper.report.load_tests import HEADER, load_test_rows
 from temper.report.serving import BUCKETS_HEADER, bucket_cells
-from temper.resolve import load_resolved
-from temper.tracking.job_record import read_job_record, record_path
+from temper.study.resolve import load_resolved
 
 
 def other_tables(study: Path) -> Iterator[tuple[str, list[list[str]]]]:

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from temper.artifact import canonical_json, staged_folder, write_text
+from temper.artifacts.manifest import canonical_json, staged_folder, write_text
 from temper.measurement.record import Record, read_record
 from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.report.choices import choices
-from temper.report.comparison import compare_records
-from temper.report.decision import decide
+from temper.report.decide.comparison import compare_records
+from temper.report.decide.decision import decide
 from temper.report.intact import check_jobs
 from temper.report.notes import first_notes, notes
-from temper.report.observations import observations_markdown
+from temper.report.observe.observations import observations_markdown
 from temper.report.page.alone import trade_offs
 from temper.report.page.asked_rows import read_asked_rows
 from temper.report.page.flips import flipped_rows

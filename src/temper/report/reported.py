@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationErro
 
 from temper.errors import ConfigError
 from temper.measurement.record import Record
-from temper.report.evidence import DISTURBED, relative_latency
+from temper.report.decide.evidence import DISTURBED, relative_latency
 from temper.report.filed import FiledStudy
 from temper.report.formats import ABSENT, in_order
 from temper.report.markdown_table import markdown_table

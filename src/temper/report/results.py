@@ -6,21 +6,21 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import canonical_json
+from temper.artifacts.inside import why_not_inside
+from temper.artifacts.manifest import canonical_json
 from temper.errors import ArtifactError, ConfigError
-from temper.inside import why_not_inside
-from temper.params_file import edited, parse_params
-from temper.params_text import as_yaml
+from temper.orchestration.job_record import record_path
+from temper.orchestration.jobs import checkout_of, planned_jobs, run_command
+from temper.orchestration.sync import State, states
 from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
 from temper.report.files import LEFT_OUT
 from temper.report.filing import write_filed
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
-from temper.resolve import DEFAULTS, is_complete, resolve
-from temper.schema import NAME_PATTERN
-from temper.tracking.job_record import record_path
-from temper.tracking.jobs import checkout_of, planned_jobs, run_command
-from temper.tracking.sync import State, states
+from temper.study.params_file import edited, parse_params
+from temper.study.params_text import as_yaml
+from temper.study.resolve import DEFAULTS, is_complete, resolve
+from temper.study.schema import NAME_PATTERN
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
 REST_ON_ALL = ("remeasure", "report")  # jobs that need every measurement: without one they are not filed

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from temper.buckets.record import read_buckets
+from temper.lengths.buckets.record import read_buckets
 from temper.report.markdown_table import markdown_table
 from temper.report.tables import Row
 

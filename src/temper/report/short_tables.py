@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from temper.errors import ArtifactError, ConfigError
 from temper.report.choices import choices
-from temper.report.decision import decide
-from temper.report.evidence import DISTURBED
+from temper.report.decide.decision import decide
+from temper.report.decide.evidence import DISTURBED
 from temper.report.filed import FiledStudy
 from temper.report.formats import ABSENT, in_order, milliseconds, speed_up
 from temper.report.markdown_table import markdown_table

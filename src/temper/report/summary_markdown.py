@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from temper.measurement.record import Record
-from temper.report.agreement import HEADER as AGREEMENT_HEADER
-from temper.report.agreement import agreement_cells
 from temper.report.choices import choices
+from temper.report.decide.agreement import HEADER as AGREEMENT_HEADER
+from temper.report.decide.agreement import agreement_cells
 from temper.report.formats import ABSENT, centre, in_order, milliseconds, number, points, ratio
 from temper.report.notes import notes
 from temper.report.serving import real_length_cells, real_lengths_markdown

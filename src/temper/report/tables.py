@@ -73,7 +73,7 @@ def rows(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[Row]:
 
     Args:
         records: of all candidates.
-        comparison: what `temper.report.comparison.compare_records` made of them.
+        comparison: what `temper.report.decide.comparison.compare_records` made of them.
     """
     return [
         _row(record, name, comparison["candidates"][record.candidate])

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from temper.orchestration.jobs import checkout_of
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
-from temper.tracking.jobs import checkout_of
 
 WIDTH = 80  # where the output has no edge of its own
 HEIGHT = 35  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from temper.checkpoint_config import read_config
-from temper.checkpoint_head import Head, compared, head_of
 from temper.errors import ArtifactError, ConfigError
-from temper.model_options import Task
+from temper.study.sections.model import Task
+from temper.training.checkpoint_config import read_config
+from temper.training.checkpoint_head import Head, compared, head_of
 
 NOT_MADE = "nothing: no study was made"
 _PREPROCESSING: dict[str, Task] = {

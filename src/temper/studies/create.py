@@ -13,23 +13,23 @@ from pathlib import Path
 
 import yaml
 
-from temper.artifact import write_text
-from temper.checkpoint_head import compared
+from temper.artifacts.inside import why_not_inside
+from temper.artifacts.manifest import write_text
 from temper.data.prepare import check_classes, check_examples, draw_splits
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Splits
+from temper.environment.plugins import load as plugin
 from temper.errors import ArtifactError, ConfigError, DataError, PipelineError, StorageError
-from temper.inside import why_not_inside
-from temper.model_options import model_options
-from temper.params_file import load_params
-from temper.plugins import load as plugin
-from temper.resolve import resolve
-from temper.schema import NAME_PATTERN
 from temper.studies.about import FILE as ABOUT
 from temper.studies.checkpoint import NOT_MADE, Checkpoint
 from temper.studies.fixed_token import why_not
 from temper.studies.sections import SEED, Section, Wanted, sections, text_of
-from temper.study import read_study
+from temper.study.params_file import load_params
+from temper.study.resolve import resolve
+from temper.study.schema import NAME_PATTERN
+from temper.study.sections.model import model_options
+from temper.study.study import read_study
+from temper.training.checkpoint_head import compared
 from temper.training.model import initial_model
 
 RAW = "data/raw"

@@ -1,4 +1,4 @@
-"""Whether a classifier reads the token of one fixed place, as BERT's does: what read_token needs (temper/precisions).
+"""Whether a classifier reads the token of one fixed place, as BERT's does: what read_token needs (temper/transforms).
 
 Asked of the network in PyTorch, in a second; the graph step itself would need an export.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from temper.signature import Signature, Tensors
+from temper.artifacts.signature import Signature, Tensors
 
 _LENGTHS = (9, 5)  # tokens of the two probed rows; the second is padded
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from temper.errors import ArtifactError, ConfigError
-from temper.params_file import parse_params
 from temper.report.files import LEFT_OUT
 from temper.report.filing import filed_on
 from temper.report.packed import RECORDS
 from temper.studies.about import FILE, About, read_about
+from temper.study.params_file import parse_params
 
 NOT_MEASURED = "not measured"
 HEADER = ("study", "needs", "minutes (estimate)", "last measured", "shows")

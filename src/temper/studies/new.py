@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from temper.checkpoint_head import fix_of
 from temper.engines.tensorrt_rtx import LIBRARY
+from temper.environment.library import INSTALLED, installed_version
+from temper.environment.machine import machine
 from temper.errors import ConfigError, DataError, restated
-from temper.library import INSTALLED, installed_version
-from temper.provenance import machine
 from temper.statistics.paired_labels import against_budget
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
 from temper.studies.new_data import Given, images_section, own_words, path_of, texts_section
 from temper.studies.questions import Questions, ignored, number
 from temper.studies.sections import ONE_TOKEN, Section, Wanted
+from temper.training.checkpoint_head import fix_of
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from temper.checkpoint_head import compared
 from temper.data.prepare import check_examples
 from temper.data.source import splits_from_columns
 from temper.errors import DataError
@@ -21,6 +20,7 @@ from temper.studies.data_file import (
 )
 from temper.studies.questions import Questions, number, one_of
 from temper.studies.sections import SEED, Section
+from temper.training.checkpoint_head import compared
 
 MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
 MOST_SCORES = 10  # numbers with decimals that may still be classes, such as half stars from 0.5 to 5

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from temper.model_options import Task
-from temper.params_text import as_yaml
-from temper.resolve import DEFAULTS, defaults_version, resolve
+from temper.study.params_text import as_yaml
+from temper.study.resolve import DEFAULTS, defaults_version, resolve
+from temper.study.sections.model import Task
 
 SEED = 17
 Section = dict[str, Any]
-SCHEMA = "../../src/temper/params.schema.json"  # from a study's folder: what editors check params.yaml with while it is typed
+SCHEMA = "../../src/temper/study/params.schema.json"  # from a study's folder: what editors check params.yaml with while it is typed
 ONE_TOKEN = "openvino-int8-fast"  # the recipe's candidate whose last layer is computed for the classifier's token alone
 COMMENTS = {
     "recipe": "cpu, gpu or everything: what is measured; rows of your own in candidates add to it, null leaves one out",

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from temper import plugins
-from temper.artifact import copy_files, sha256, staged_folder, write_manifest, write_text
+from temper.artifacts.manifest import copy_files, sha256, staged_folder, write_manifest, write_text
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
-from temper.model_options import model_options
-from temper.provenance import versions
-from temper.signature import PREPROCESSOR_FILES, Signature
+from temper.environment import plugins
+from temper.environment.machine import versions
 from temper.statistics.classification import Worth
+from temper.study.sections.model import model_options
 from temper.training.validation import say, worth_on_validation
 
 SPLITS = ("train", "validation")  # what a method may read

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split, collate, read_split, row_lengths
 from temper.errors import PipelineError
-from temper.model_options import ModelOptions
-from temper.progress import progress
-from temper.signature import Signature
+from temper.logs.progress import progress
 from temper.statistics.classification import worth
 from temper.statistics.paired_labels import Labels
+from temper.study.sections.model import ModelOptions
 from temper.training.model import initial_model
 from temper.training.validation import answers_of
 

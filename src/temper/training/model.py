@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from temper.checkpoint_config import read_config, remote_code
-from temper.checkpoint_head import FUNCTIONS, ONE_LABEL, Head, compared, fix_of, head_of, names_nothing
+from temper.artifacts.signature import Signature
 from temper.errors import ArtifactError, ConfigError
-from temper.model_options import ArchitectureModel, CheckpointModel, ModelOptions, Task
-from temper.script_log import say_lasting
-from temper.signature import Signature
+from temper.logs.script_log import say_lasting
+from temper.study.sections.model import ArchitectureModel, CheckpointModel, ModelOptions, Task
+from temper.training.checkpoint_config import read_config, remote_code
+from temper.training.checkpoint_head import FUNCTIONS, ONE_LABEL, Head, compared, fix_of, head_of, names_nothing
 from temper.training.padding import count_positions, hide_padding
 from temper.training.weights import load_whole
 

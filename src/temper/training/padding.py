@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.signature import Signature, TensorSpec
 from temper.errors import ArtifactError
-from temper.signature import Signature, TensorSpec
 
 INPUT_IDS, ATTENTION_MASK, POSITION_IDS = "input_ids", "attention_mask", "position_ids"
 _PROBE_TOKENS, _PROBE_PADDING = 5, 3

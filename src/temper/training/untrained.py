@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
-from temper.model_options import ModelOptions
-from temper.signature import Signature
+from temper.study.sections.model import ModelOptions
 from temper.training.model import initial_model
 
 LIBRARIES = ("torch", "transformers")

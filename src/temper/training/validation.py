@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import Split, check_split, collate, read_split
-from temper.script_log import say_lasting
-from temper.signature import Signature
+from temper.logs.script_log import say_lasting
 from temper.statistics.classification import Worth, worth
 from temper.statistics.paired_labels import Labels
 

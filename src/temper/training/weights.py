@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from temper.errors import ArtifactError
-from temper.script_log import say_lasting
+from temper.logs.script_log import say_lasting
 
 Load = Callable[..., tuple[Any, dict[str, Any]]]
 _SPOILED = "the checkpoint, and everything made from it; nothing was written"

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.backends import tensorrt_engine, tensorrt_runner
 from temper.backends.tensorrt_engine import Settings
 from temper.backends.tensorrt_runner import TensorRTRunner
-from temper.devices import Gpu
 from temper.engines.profile import Profiles
 from temper.engines.tensorrt_rtx import API
+from temper.environment.devices import Gpu
 from tests.fake_gpu import VERSION, FakeCuda, FakeEngine, fake_tensorrt
 from tests.tiny_onnx import TEXT
 

@@ -78,7 +78,7 @@ def test_without_a_driver_it_is_not_measured(monkeypatch):
 
 def test_here_it_is_not_measured_or_its_package_is_missed():
     """The real cuda-bindings, where it is installed: on a machine without a GPU nothing else may come out."""
-    from temper.devices import nvidia_gpus
+    from temper.environment.devices import nvidia_gpus
 
     if nvidia_gpus():
         pytest.skip("this machine has a GPU: tests/gpu/test_onnxruntime.py runs there")

@@ -5,7 +5,7 @@ import onnxruntime as ort
 import pytest
 from pydantic import ValidationError
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.backends.onnxruntime import check_providers, executed_layers, open_runner, trace
 from temper.errors import ArtifactError, BackendError, LibraryError, ProviderNotActive
 from tests.tiny_onnx import IMAGE, TEXT, unsupported_model

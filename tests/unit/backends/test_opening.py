@@ -1,11 +1,11 @@
-"""A runner on packed rows, called with padded batches; tests/unit/precisions/test_pack_rows.py runs a real file."""
+"""A runner on packed rows, called with padded batches; tests/unit/transforms/test_pack_rows.py runs a real file."""
 
 import numpy as np
 import pytest
 
+from temper.artifacts.signature import Signature, TensorSpec
 from temper.backends.opening import PackedRunner
 from temper.backends.runner import TakesSomeSizes, compiles_shapes, warmup_calls
-from temper.signature import Signature, TensorSpec
 
 ROW = 8
 SIGNATURE = Signature(

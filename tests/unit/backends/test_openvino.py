@@ -5,7 +5,7 @@ import onnx
 import pytest
 from pydantic import ValidationError
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.backends import openvino
 from temper.backends.openvino import executed_layers, open_runner
 from temper.errors import ArtifactError, BackendError

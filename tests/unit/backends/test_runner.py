@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from temper import plugins
 from temper.backends import pytorch
 from temper.backends.runner import Runner
+from temper.environment import plugins
 
 CPU = {
     "null": ("fp32", {}),
@@ -97,7 +97,7 @@ def test_a_runner_says_what_ran_and_what_it_accepts(opened, backend):
 @pytest.mark.parametrize("backend", LIBRARIES)
 def test_the_version_that_ran_is_the_one_installed(opened, backend):
     module = plugins.load("backends", backend)
-    from temper.library import installed_version, public_version
+    from temper.environment.library import installed_version, public_version
 
     assert public_version(opened(backend).describe()["version"]) == public_version(installed_version(module.LIBRARY))
 

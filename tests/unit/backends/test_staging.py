@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from temper.artifacts.signature import TensorSpec
 from temper.backends.staging import ALIGNMENT, Layout, Padded
-from temper.signature import TensorSpec
 from tests.tiny_onnx import IMAGE, TEXT
 
 

@@ -106,7 +106,7 @@ def test_memory_that_runs_out_is_an_error_that_says_so(on_fake_gpu):
 def test_manifests_of_before_name_one_profile(on_fake_gpu, known):
     row = {"min_shape": [1, 2], "opt_shape": [4, 16], "max_shape": [8, 64]}
     gpu = on_fake_gpu(row)
-    from temper.artifact import read_manifest, write_manifest
+    from temper.artifacts.manifest import read_manifest, write_manifest
 
     manifest = read_manifest(gpu.folder / "engine.json", kind="engine")
     facts = {key: manifest[key] for key in ("status", "library_version", "layers_by_precision", "gpu")}

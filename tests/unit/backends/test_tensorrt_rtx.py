@@ -6,9 +6,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.backends import tensorrt_rtx
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
 from temper.errors import ArtifactError, Unavailable
 from tests.tiny_onnx import TEXT
 

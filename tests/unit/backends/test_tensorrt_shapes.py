@@ -7,7 +7,7 @@ import pytest
 
 from temper.backends.staging import Layout, Padded, Staging
 from temper.backends.tensorrt_shapes import BoundShape, Call, OpenProfile, capture
-from temper.cuda_runtime import Device
+from temper.environment.cuda import Device
 from temper.errors import BackendError
 from tests.fake_gpu import OUT_OF_MEMORY, FakeCuda
 from tests.tiny_onnx import TEXT

@@ -1,5 +1,5 @@
 from temper.cli import main
-from temper.tracking.pipeline import FORM
+from temper.orchestration.pipeline import FORM
 
 
 def test_a_study_that_dvc_does_not_know_has_no_experiments(tmp_path, capsys, monkeypatch):

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from temper.cli import main
-from temper.resolve import load_resolved
+from temper.study.resolve import load_resolved
 from tests.unit.studies.conftest import checkout, checkpoint, data, left, saved
 
 __all__ = ["checkout", "checkpoint", "data", "saved"]  # fixtures
@@ -64,7 +64,7 @@ def test_ctrl_c_is_no_traceback_and_says_what_is_left_to_do(type_in, checkout, c
         raise KeyboardInterrupt
 
     (checkout / ".dvc").mkdir()
-    monkeypatch.setattr("temper.tracking.dvc.ask_dvc", interrupted)
+    monkeypatch.setattr("temper.orchestration.dvc.ask_dvc", interrupted)
     said = type_in("mine", "--checkpoint", checkpoint, "--data", data, "--yes", code=130)
     assert said.err.splitlines()[-2].endswith(
         "studies/mine is there, and DVC does not track its files yet: dvc add data/raw in that folder"

@@ -7,7 +7,7 @@ import numpy as np
 
 from temper.comparison.experiments import Experiment
 from temper.measurement.record import Record
-from temper.report.comparison import compare_records
+from temper.report.decide.comparison import compare_records
 from tests.records import ANALYSIS, record, workload
 
 ROWS = 200

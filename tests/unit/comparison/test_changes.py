@@ -7,10 +7,10 @@ from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment
 from temper.comparison.last_run import changes_against, filed_changes
 from temper.errors import ExperimentError
-from temper.params_file import load_params
-from temper.prediction.finished import Finished
-from temper.report.decision import decide
-from temper.resolve import load_resolved, spelt_out
+from temper.report.decide.decision import decide
+from temper.report.finished import Finished
+from temper.study.params_file import load_params
+from temper.study.resolve import load_resolved, spelt_out
 from tests.filed import file_study
 from tests.records import LABELS, compared, record, workload
 

@@ -1,4 +1,4 @@
-"""Which calibrations of a filed study differ; the study in results/ is read by tests/unit/report/test_pages.py."""
+"""Which calibrations of a filed study differ; the study in results/ is read by tests/unit/publish/test_pages.py."""
 
 from types import SimpleNamespace
 

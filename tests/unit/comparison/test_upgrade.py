@@ -10,10 +10,10 @@ import yaml
 from temper.comparison import upgrade
 from temper.comparison.upgrade import library_of, with_version
 from temper.comparison.versions import Snapshot
+from temper.environment.library import installed_version
 from temper.errors import ConfigError
-from temper.library import installed_version
-from temper.params_text import as_yaml
-from temper.resolve import resolve
+from temper.study.params_text import as_yaml
+from temper.study.resolve import resolve
 from tests.records import record
 from tests.tiny_study import SEED
 from tests.unit.backends.test_runner import CPU

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from temper.artifacts.signature import Signature, TensorSpec
 from temper.data.encoded import (
     Split,
     check_split,
@@ -15,7 +16,6 @@ from temper.data.encoded import (
 )
 from temper.data.source import Examples
 from temper.errors import ArtifactError
-from temper.signature import Signature, TensorSpec
 
 AXES = ("batch_size", "sequence_length")
 LENGTHS = [3, 5, 2]

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from temper.artifacts.signature import Signature
 from temper.data import images
 from temper.data.digits import Options, load
 from temper.data.encoded import read_split
 from temper.data.images import ImageFiles, load_image_preprocessor, read_image, read_pixels
 from temper.data.prepare import prepare_data
 from temper.errors import ArtifactError, DataError
-from temper.signature import Signature
 
 RED, BLUE = (200, 20, 30), (10, 20, 220)
 

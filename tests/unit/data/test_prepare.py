@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
 from temper.errors import DataError
-from temper.signature import PREPROCESSOR_FILES, Signature
 from tests.tiny_gpt2 import END, model_section, user_checkpoint
 
 SYNTHETIC = {

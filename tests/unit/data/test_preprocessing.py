@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from temper.artifacts.signature import PREPROCESSOR_FILES
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Examples
 from temper.errors import ArtifactError, ConfigError, DataError
-from temper.model_options import model_options
-from temper.signature import PREPROCESSOR_FILES
+from temper.study.sections.model import model_options
 
 SENTENCES = ["a fine film", "a dull film", "fine , fine , fine and a film of films", "Ünïcode 漢字"]
 
@@ -38,7 +38,7 @@ def test_a_trained_tokenizer_has_equal_bytes_in_every_process(text_model, tmp_pa
 import json, sys
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Examples
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 model, sentences, folder = json.loads(sys.argv[1])
 examples = Examples("x", [0] * len(sentences), [(text,) for text in sentences])
 preprocessor = build_preprocessor(model_options(model), examples)

@@ -3,11 +3,11 @@ import platform
 
 import pytest
 
-from temper.artifact import read_manifest, sha256, write_manifest
-from temper.devices import nvidia_gpus
+from temper.artifacts.manifest import read_manifest, sha256, write_manifest
 from temper.engines.build import build_engine
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import Layer
+from temper.environment.devices import nvidia_gpus
 from temper.errors import ArtifactError, ConfigError, PrecisionNotActive
 from tests.tiny_onnx import IMAGE, TEXT, image_model, save_onnx_folder, text_model
 

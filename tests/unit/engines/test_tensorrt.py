@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from temper.devices import Gpu
 from temper.engines import tensorrt, tensorrt_build
 from temper.engines.build import build_engine
 from temper.engines.profile import Profiles
+from temper.environment.devices import Gpu
 from temper.errors import LibraryError, Unavailable
 from tests.tiny_onnx import TEXT, save_onnx_folder, text_model
 
@@ -118,7 +118,7 @@ def test_without_a_gpu_it_is_not_built_and_the_folder_says_why(tmp_path, monkeyp
     onnx = save_onnx_folder(tmp_path / "onnx", text_model("fp32"), TEXT, external_data=False)
     row = {"library": "tensorrt", "version": "installed", "onnx": "fp32", "static_shapes": [[1, 16]]}
     build_engine(onnx_folder=onnx, engine_folder=tmp_path / "engine", row=row, name="fp32")
-    from temper.artifact import read_manifest
+    from temper.artifacts.manifest import read_manifest
 
     manifest = read_manifest(tmp_path / "engine/engine.json", kind="engine")
     assert (manifest["status"], manifest["reason"]) == (
@@ -128,7 +128,7 @@ def test_without_a_gpu_it_is_not_built_and_the_folder_says_why(tmp_path, monkeyp
 
 
 def test_where_the_library_is_absent_the_error_says_so(monkeypatch):
-    from temper.library import installed_version
+    from temper.environment.library import installed_version
 
     if installed_version(tensorrt.LIBRARY) is not None:
         pytest.skip("TensorRT is installed")

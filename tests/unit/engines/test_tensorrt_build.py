@@ -7,12 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from temper.devices import Gpu, nvidia_gpus
 from temper.engines import tensorrt_build, tensorrt_rtx
 from temper.engines.profile import Profile, Profiles
 from temper.engines.tensorrt_build import build_with, inspect_engine, inspect_with
+from temper.environment.devices import Gpu, nvidia_gpus
+from temper.environment.library import INSTALLED
 from temper.errors import BackendError
-from temper.library import INSTALLED
 from tests.tiny_onnx import IMAGE, TEXT, text_model
 
 IMAGES = Profiles.dynamic(Profile((1,), (2,), (4,)))

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 
 from temper.engines import tensorrt_rtx
 from temper.engines.profile import Profile, Profiles
+from temper.environment.library import INSTALLED, installed_version
 from temper.errors import BackendError, LibraryError, Unavailable
-from temper.library import INSTALLED, installed_version
 from tests.tiny_onnx import IMAGE, TEXT, image_model, text_model, unsupported_model
 
 pytest.importorskip("tensorrt_rtx")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import collate, read_split, row_lengths
 from temper.export.to_onnx import export_onnx
-from temper.signature import Signature
 from tests.tiny_gpt2 import POSITIONS, make
 
 OPSETS = (20, 23)

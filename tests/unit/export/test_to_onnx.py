@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from temper.artifact import read_manifest, sha256
+from temper.artifacts.manifest import read_manifest, sha256
 from temper.errors import ArtifactError, ParityError
 from temper.export.to_onnx import export_onnx
 from temper.training.model import load_checkpoint

@@ -2,8 +2,8 @@ import pytest
 
 from temper.errors import LoadTestError
 from temper.load_test.generator import Run
-from temper.load_test.options import LoadTestRow
 from temper.load_test.search import MAX_ATTEMPTS, MAX_RUNS, check_time, expected_rate, search_rate
+from temper.study.sections.load_tests import LoadTestRow
 from tests.unit.load_test.rows import ROW
 
 SHORT = LoadTestRow.model_validate({**ROW, "min_duration_s": 2.0})

@@ -4,7 +4,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from temper.signature import Tensors
+from temper.artifacts.signature import Tensors
 
 
 class FakeRunner:

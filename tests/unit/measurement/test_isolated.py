@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from temper.environment.machine import ALLOCATOR
+from temper.environment.own_process import ENVIRONMENT
 from temper.errors import BackendError, Unavailable
 from temper.measurement import isolated
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
-from temper.own_process import ENVIRONMENT
-from temper.provenance import ALLOCATOR
 
 WORKER = """
 import atexit, os, pathlib, signal, subprocess, sys, time

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from temper.artifact import sha256, write_manifest
+from temper.artifacts.manifest import sha256, write_manifest
 from temper.data.encoded import read_split
-from temper.devices import nvidia_gpus
+from temper.environment.devices import nvidia_gpus
 from temper.errors import ArtifactError, BackendError, DataError, LibraryError, PrecisionNotActive, ProviderNotActive
 from temper.measurement import processes
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated

@@ -1,6 +1,6 @@
 import pytest
 
-from temper.artifact import canonical_json
+from temper.artifacts.manifest import canonical_json
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured
 from temper.measurement.remeasurements import (

@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 import temper.measurement.measure, temper.measurement.worker
 from temper.data.encoded import read_split
-from temper.signature import Signature
+from temper.artifacts.signature import Signature
 data = Path({str(tiny_study.data)!r})
 signature = Signature.model_validate_json((data / "signature.json").read_text())
 assert len(read_split(data / "test.parquet", signature)) == {TEST_ROWS}

@@ -11,10 +11,10 @@ from temper.backends.opening import open_artifact
 from temper.data.encoded import read_split
 from temper.measurement.accuracy import predict
 from temper.measurement.record import Accuracy, Predictions, Record, write_record
+from temper.orchestration.job_record import JobRecord, digests, write_job_record
 from temper.prediction.answer import MANIFESTS, read_manifest
-from temper.prediction.finished import record_file
+from temper.report.finished import record_file
 from temper.report.render import write_summary
-from temper.tracking.job_record import JobRecord, digests, write_job_record
 from tests.records import ANALYSIS, record, workload
 from tests.tiny_study import TinyStudy
 

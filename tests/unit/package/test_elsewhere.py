@@ -18,7 +18,7 @@ import pytest
 
 from temper.cli import main
 from temper.measurement.record import read_record
-from temper.prediction.finished import record_file
+from temper.report.finished import record_file
 
 pytestmark = pytest.mark.long
 

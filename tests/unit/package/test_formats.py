@@ -11,7 +11,7 @@ import yaml
 from google.protobuf import text_format
 
 from temper.cli import main
-from temper.library import LIBRARIES_FOLDER
+from temper.environment.library import LIBRARIES_FOLDER
 from temper.package.formats.triton import Word, as_pbtxt, batching
 
 TRITON_CLIENT = "tritonclient==2.73.0"

@@ -9,10 +9,10 @@ from PIL import Image
 
 from temper.data.preprocessing import ImagePreprocessor, TextPreprocessor, train_tokenizer
 from temper.data.source import Examples
-from temper.model_options import TokenizerOptions
 from temper.package.runtime.errors import InputError, PackageError
 from temper.package.runtime.images import ImageEncoder
 from temper.package.runtime.text import TextEncoder
+from temper.study.sections.model import TokenizerOptions
 
 PAIRS = [("one two", "three"), ("one two three four five six", "seven"), ("é ñ", "漢字 🙂 end")]
 

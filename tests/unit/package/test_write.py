@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from temper.artifact import canonical_json, seal
+from temper.artifacts.manifest import canonical_json, seal
 from temper.cli import main
 from temper.measurement.record import read_record
 from temper.package.contents import RUNTIME
 from temper.package.replay_worker import FOREIGN
-from temper.precisions.convert import convert_precision
-from temper.prediction.finished import record_file
+from temper.report.finished import record_file
+from temper.transforms.convert import convert_precision
 from tests.tiny_study import MAX_TOKENS
 from tests.unit.package.conftest import PARAMS, measured, write_report
 

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from temper.measurement.record import write_record
-from temper.prediction.finished import Finished, read_finished, record_file
+from temper.orchestration.job_record import JobRecord, digests, write_job_record
+from temper.report.finished import Finished, read_finished, record_file
 from temper.report.render import write_summary
-from temper.tracking.job_record import JobRecord, digests, write_job_record
 from tests.records import ANALYSIS, record, workload
 
 MANY = 2000

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from temper.artifact import sha256, write_manifest
+from temper.artifacts.manifest import sha256, write_manifest
 from temper.data.preprocessing import TextPreprocessor, train_tokenizer
 from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
-from temper.model_options import TokenizerOptions
 from temper.prediction import answer as module
 from temper.prediction.answer import Prepared, answer, check_artifact, prepared, softmax
 from temper.prediction.choice import Choice
+from temper.study.sections.model import TokenizerOptions
 from tests.unit.prediction.conftest import candidate
 
 NAMES = ("negative", "positive")

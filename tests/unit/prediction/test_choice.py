@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from temper.artifact import sha256
-from temper.devices import Gpu
+from temper.artifacts.manifest import sha256
+from temper.environment.devices import Gpu
 from temper.errors import ArtifactError, ConfigError, DataError
+from temper.orchestration.job_record import read_job_record, record_path, write_job_record
 from temper.prediction import choice as module
 from temper.prediction.choice import choose, workload_for
-from temper.prediction.finished import read_finished, record_file
-from temper.tracking.job_record import read_job_record, record_path, write_job_record
+from temper.report.finished import read_finished, record_file
 from tests.unit.prediction.conftest import candidate, with_baseline_of
 
 BASE = candidate("base", 1.0)

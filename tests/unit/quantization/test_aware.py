@@ -13,19 +13,19 @@ import pytest
 import torch
 from onnx import TensorProto, numpy_helper
 
-from temper.artifact import read_manifest, sha256, write_manifest
+from temper.artifacts.census import census_of_model
+from temper.artifacts.manifest import read_manifest, sha256, write_manifest
+from temper.artifacts.onnx_file import load
+from temper.artifacts.signature import Signature
 from temper.backends import onnxruntime as ort_backend
 from temper.backends import openvino as openvino_backend
-from temper.calibration.calibrate import calibrate
 from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
 from temper.errors import ArtifactError, ParityError, PipelineError
-from temper.evidence.census import census_of_model
 from temper.export.to_onnx import export_onnx
-from temper.onnx_file import load
 from temper.quantization.aware import parity_check, train_quantized
-from temper.quantization.aware_options import QuantizationAwareRow
-from temper.signature import Signature
+from temper.quantization.calibration.calibrate import calibrate
+from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.training.checkpoint import make_checkpoint
 from temper.training.model import load_checkpoint
 from tests.tiny_study import DATA, EXPORT, MAX_TOKENS, MODEL, SEED, TRAIN

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from temper.artifacts.onnx_file import load
 from temper.data.encoded import read_split
-from temper.onnx_file import load
 from temper.quantization.distance import Judge, batches, multiplications
 from temper.quantization.layers import layers
 from tests.tiny_onnx import FEATURES, HIDDEN, LABELS, text_model

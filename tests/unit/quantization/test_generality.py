@@ -13,20 +13,20 @@ import onnxruntime as ort
 import pytest
 from onnx import ModelProto, numpy_helper
 
+from temper.artifacts.census import census_of_model
+from temper.artifacts.onnx_file import QUANTIZABLE, load
+from temper.artifacts.signature import Signature
 from temper.backends.onnxruntime import open_runner as open_onnxruntime
 from temper.backends.openvino import open_runner as open_openvino
-from temper.calibration.cache import read_cache
-from temper.calibration.calibrate import calibrate
 from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
-from temper.evidence.census import census_of_model
 from temper.export.to_onnx import export_onnx
-from temper.onnx_file import QUANTIZABLE, load
-from temper.precisions.convert import convert_precision
-from temper.precisions.int8_static import Options, convert
+from temper.quantization.calibration.cache import read_cache
+from temper.quantization.calibration.calibrate import calibrate
+from temper.quantization.int8_static import Options, convert
 from temper.quantization.layers import give_back, layers, quantized_layers
-from temper.signature import Signature
 from temper.training.checkpoint import make_checkpoint
+from temper.transforms.convert import convert_precision
 from tests.tiny_study import EXPORT, MAX_TOKENS, METHODS, MODEL, SAMPLES, SEED, STATIC, TRAIN
 from tests.unit.backends.test_runner import CPU
 

@@ -6,8 +6,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from temper.artifacts.census import census_of_model
 from temper.errors import ArtifactError
-from temper.evidence.census import census_of_model
 from temper.quantization.insert import FP8, INT8, insert_qdq
 from tests.tiny_onnx import text_model
 

@@ -5,11 +5,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from temper.calibration.cache import read_cache
+from temper.artifacts.census import census_of_model
+from temper.artifacts.onnx_file import load
 from temper.errors import ArtifactError
-from temper.evidence.census import census_of_model
-from temper.onnx_file import load
-from temper.precisions.int8_static import Options, convert
+from temper.quantization.calibration.cache import read_cache
+from temper.quantization.int8_static import Options, convert
 from temper.quantization.layers import chosen, give_back, layers, quantized_layers
 from tests.tiny_onnx import image_model, text_model
 from tests.tiny_study import STATIC

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.errors import ArtifactError
 from temper.quantization.record import SEARCH_FILE, read_search
 

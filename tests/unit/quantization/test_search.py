@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from temper.artifact import read_manifest
+from temper.artifacts.manifest import read_manifest
+from temper.artifacts.onnx_file import load
 from temper.errors import ArtifactError, DataError
-from temper.onnx_file import load
 from temper.quantization.distance import Distance
 from temper.quantization.layers import Layer, layers
 from temper.quantization.record import read_search

@@ -1,5 +1,5 @@
-from temper.artifact import sha256
-from temper.calibration.calibrate import COST_LINE
+from temper.artifacts.manifest import sha256
+from temper.quantization.calibration.calibrate import COST_LINE
 from temper.report.costs import calibration_seconds
 
 

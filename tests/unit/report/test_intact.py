@@ -1,9 +1,9 @@
 import pytest
 
-from temper.artifact import sha256
+from temper.artifacts.manifest import sha256
 from temper.errors import ArtifactError
+from temper.orchestration.job_record import JobRecord, record_path, write_job_record
 from temper.report.intact import check_jobs
-from temper.tracking.job_record import JobRecord, record_path, write_job_record
 
 
 def test_a_record_that_was_edited_has_no_place_in_a_table(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from temper.artifact import canonical_json
+from temper.artifacts.manifest import canonical_json
 from temper.report.json_text import WIDTH, exact_json, readable_json
 
 VALUE = {

@@ -1,5 +1,5 @@
 from temper.measurement.record import NotMeasured
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.notes import SHOWN, Kind, Note, first_notes, notes
 from tests.records import compared, record, workload
 

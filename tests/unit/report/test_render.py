@@ -5,7 +5,7 @@ import pytest
 
 from temper.errors import ArtifactError
 from temper.measurement.record import write_record
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.files import REPORT_NAMES
 from temper.report.formats import ABSENT
 from temper.report.notes import notes

@@ -4,8 +4,8 @@ import pytest
 
 from temper.errors import ConfigError
 from temper.measurement.record import NotMeasured
+from temper.publish.pages import filled
 from temper.report.filed import FiledStudy
-from temper.report.pages import filled
 from temper.report.reported import read_reported, speed_ups_markdown
 from tests.records import compared, record, workload
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from temper.artifact import canonical_json
+from temper.artifacts.manifest import canonical_json
 from temper.errors import ConfigError
+from temper.orchestration.sync import State
 from temper.report.json_text import exact_json
 from temper.report.packed import JOBS, LISTS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed
 from temper.report.results import _check_name, filed_content
-from temper.tracking.sync import State
 
 MADE = {
     "artifacts/measurements/a.json": {"latencies_ms": [0.1 + 0.2] * 50},

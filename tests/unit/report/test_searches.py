@@ -1,6 +1,6 @@
 import pytest
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.quantization.record import SEARCH_FILE
 from temper.report.searches import SHOWN, layers_table, trials_table
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from temper.artifact import write_manifest
-from temper.buckets.record import KIND
+from temper.artifacts.manifest import write_manifest
 from temper.errors import ArtifactError
+from temper.lengths.buckets.record import KIND
 from temper.report.serving import (
     NOTHING,
     bucket_cells,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from temper.errors import ArtifactError, ConfigError
+from temper.publish.pages import filled
 from temper.report.filed import read_filed_study
-from temper.report.pages import filled
 from temper.report.reported import Reported
 from temper.report.short_tables import choices_list, claims_table, short_table, speed_words
 

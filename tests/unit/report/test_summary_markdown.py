@@ -1,6 +1,6 @@
 import pytest
 
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.formats import ABSENT
 from temper.report.summary_markdown import markdown, table
 from temper.report.tables import rows

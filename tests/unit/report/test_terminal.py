@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from temper.artifact import write_manifest
+from temper.artifacts.manifest import write_manifest
 from temper.measurement.record import NotMeasured, write_record
 from temper.report.render import write_summary
 from temper.report.terminal import HEIGHT, page_command, print_summary

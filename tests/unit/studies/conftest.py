@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from temper.errors import PipelineError
-from temper.resolve import load_resolved
+from temper.orchestration.pipeline import FORM
 from temper.studies.new import Made, make_study
 from temper.studies.new_data import Given
 from temper.studies.questions import Questions
-from temper.tracking.pipeline import FORM
+from temper.study.resolve import load_resolved
 from tests.user_checkpoint import save_checkpoint, save_rows
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,7 +10,7 @@ from temper.errors import PipelineError
 from temper.studies.about import read_about
 from temper.studies.create import standing_in
 from temper.studies.new_data import Given
-from temper.study import read_study
+from temper.study.study import read_study
 from tests import tiny_gpt2
 from tests.unit.studies.conftest import NONE, edit, left, params, refused
 from tests.user_checkpoint import POSITIONS, ROWS

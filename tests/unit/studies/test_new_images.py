@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from temper.studies.about import read_about
-from temper.study import read_study
+from temper.study.study import read_study
 from tests.unit.studies.conftest import NONE, params, refused
 
 

@@ -10,7 +10,7 @@ from temper.studies.create import standing_in
 from temper.studies.new import make_study
 from temper.studies.new_data import Given
 from temper.studies.questions import Questions
-from temper.study import read_study
+from temper.study.study import read_study
 from temper.training.checkpoint import make_checkpoint
 from tests.tiny_classifier import rename_tensors, save_classifier
 from tests.tiny_study import SEED

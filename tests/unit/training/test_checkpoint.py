@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from temper.artifact import read_manifest, sha256
+from temper.artifacts.manifest import read_manifest, sha256
 from temper.errors import ArtifactError
 from temper.training.checkpoint import make_checkpoint
 from tests.tiny_study import MODEL, SEED, TRAIN

@@ -7,7 +7,7 @@ import torch
 
 from temper.data.encoded import collate, read_split
 from temper.errors import ArtifactError, PipelineError
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 from temper.training.fine_tune import Options, epoch_order, learning_rate_share, train
 from tests.tiny_study import MODEL, SEED, TRAIN
 

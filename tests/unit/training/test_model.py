@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from temper.errors import ArtifactError, ConfigError
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 from temper.training.model import initial_model, load_checkpoint
 from tests.tiny_study import ARCHITECTURE, MAX_TOKENS, MODEL
 

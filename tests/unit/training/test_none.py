@@ -2,7 +2,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 from temper.training.none import Options, train
 from tests.tiny_study import SEED
 

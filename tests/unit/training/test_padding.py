@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import collate, read_split
 from temper.data.prepare import prepare_data
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Examples
 from temper.errors import ArtifactError
-from temper.model_options import model_options
-from temper.signature import Signature
+from temper.study.sections.model import model_options
 from temper.training.checkpoint import make_checkpoint
 from temper.training.model import initial_model, load_checkpoint
 from temper.training.padding import hide_padding

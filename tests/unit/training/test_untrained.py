@@ -1,6 +1,6 @@
 import torch
 
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 from temper.training.untrained import Options, train
 from tests.tiny_study import MODEL, SEED
 

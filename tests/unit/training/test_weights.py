@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Examples
 from temper.errors import ArtifactError
-from temper.model_options import model_options
+from temper.study.sections.model import model_options
 from temper.training.model import initial_model
 from temper.training.weights import label_tensors
 from tests.tiny_classifier import POSITIONS, model_section, rename_tensors, save_classifier

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from temper.artifact import canonical_json, read_manifest, write_text
+from temper.artifacts.manifest import canonical_json, read_manifest, write_text
+from temper.artifacts.signature import PREPROCESSOR_FILES
 from temper.package.contents import Source
-from temper.signature import PREPROCESSOR_FILES
 
 WRITTEN_FOR = (
     "a model hub (`huggingface_hub.upload_folder`); onnx/ and config.json are where optimum's ONNX Runtime classes look, "

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.signature import SEQUENCE_AXIS
 from temper.package.contents import Source
-from temper.signature import SEQUENCE_AXIS
 
 WRITTEN_FOR = "Triton Inference Server: `tritonserver --model-repository` with the folder of both models"
 MODEL = Path(__file__).parents[1] / "triton_model.py"

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from temper.errors import ArtifactError
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.filed import FiledStudy
 from temper.report.page.charts import Mark, trade_off
 from temper.report.page.marks import marks

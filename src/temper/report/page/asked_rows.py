@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from temper.artifacts.signature import Signature
 from temper.data.encoded import check_split
 from temper.report.page.material import AskedRows
-from temper.signature import Signature
 
 LARGEST_PX = 64
 MOST_PICTURES = 400

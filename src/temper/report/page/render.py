@@ -13,7 +13,7 @@ from temper.measurement.record import Workload
 from temper.report.choices import choices
 from temper.report.formats import ABSENT
 from temper.report.notes import first_notes, notes
-from temper.report.observations import observe
+from temper.report.observe.observations import observe
 from temper.report.page import formats
 from temper.report.page.candidates import candidates
 from temper.report.page.charts import Mark, trade_off

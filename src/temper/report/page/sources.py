@@ -5,22 +5,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.buckets.record import read_buckets
 from temper.comparison.changes import Changes
 from temper.errors import ArtifactError
+from temper.lengths.buckets.record import read_buckets
 from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.measurement.record import Record
 from temper.measurement.remeasurements import read_remeasurements, settled
-from temper.prediction.finished import Finished, read_finished
+from temper.orchestration.job_record import FOLDER, read_job_record
 from temper.quantization.record import read_search
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
+from temper.report.finished import Finished, read_finished
 from temper.report.packed import JOBS, MANIFESTS, Packed
 from temper.report.page.asked_rows import read_asked_rows
 from temper.report.page.beside import beside
 from temper.report.page.flips import flipped_rows
 from temper.report.page.material import Material
-from temper.tracking.job_record import FOLDER, read_job_record
 
 FILED_HAS_NO_ROWS = "The rows themselves are not filed with the records: numbers stand for them."
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from markupsafe import Markup
 
 from temper.measurement.record import Record
-from temper.report.evidence import DISTURBED
+from temper.report.decide.evidence import DISTURBED
 from temper.report.formats import ABSENT, centre
 from temper.report.page.charts import ratio_bar
 from temper.report.page.formats import count, figure, signed, spread

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from temper.artifacts.signature import Signature, TensorSpec
 from temper.data.encoded import write_split, write_split_manifest
 from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.measurement.record import write_record
-from temper.report.decision import decide
+from temper.report.decide.decision import decide
 from temper.report.page.asked_rows import png, read_asked_rows
 from temper.report.page.flips import LONGEST, MOST, flips
 from temper.report.page.material import AskedRows, Material
@@ -21,7 +22,6 @@ from temper.report.page.render import report_page
 from temper.report.page.table import table
 from temper.report.page.templates import TEMPLATES, templates_digest
 from temper.report.render import write_summary
-from temper.signature import Signature, TensorSpec
 from tests.records import ANALYSIS, compared, record, workload
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"

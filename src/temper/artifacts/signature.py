@@ -1,0 +1,59 @@
+"""What goes into a model and what comes out: names, dtypes, axes, label names. It travels with every artifact."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+Tensors = Mapping[str, npt.NDArray[np.generic]]
+
+BATCH_AXIS, SEQUENCE_AXIS = "batch_size", "sequence_length"
+ROWS_AXIS = "rows"  # of packed tokens; the batch is still the number of sentences
+PACKED_AXES = (BATCH_AXIS, ROWS_AXIS)
+
+# The axes of a task that differ from call to call, in the order in which engine shapes and workloads give them.
+DYNAMIC_AXES: dict[str, tuple[str, ...]] = {
+    "text-classification": (BATCH_AXIS, SEQUENCE_AXIS),
+    "image-classification": (BATCH_AXIS,),
+}
+# What the preprocessor of a task leaves on disk; these files travel with every artifact.
+PREPROCESSOR_FILES: dict[str, tuple[str, ...]] = {
+    "text-classification": ("tokenizer.json", "tokenizer_config.json"),
+    "image-classification": ("preprocessor_config.json",),
+}
+
+
+class TensorSpec(BaseModel):
+    """One input tensor. An axis is a name (it differs from call to call) or a fixed size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    dtype: Literal["int64", "int32", "float32"]
+    axes: tuple[str | int, ...]
+    pad_value: int
+
+    def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Concrete shape, with `sizes` for the named axes."""
+        return tuple(sizes[axis] if isinstance(axis, str) else axis for axis in self.axes)
+
+
+class Signature(BaseModel):
+    """Inputs in order, the one output `logits` (float32, [batch_size, number of labels]) and the labels' names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    task: Literal["text-classification", "image-classification"]
+    inputs: tuple[TensorSpec, ...]
+    label_names: tuple[str, ...]
+    padding_side: Literal["left", "right"]
+    row_tokens: int | None = None  # of a model on packed rows (temper/lengths/packing.py): tokens of a row
+
+    def as_json(self) -> str:
+        """The text of signature.json; what a signature does not have is left out."""
+        return self.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+    @property
+    def dynamic_axes(self) -> tuple[str, ...]:
+        """Names of the axes that differ from call to call, batch first."""
+        return DYNAMIC_AXES[self.task] if self.row_tokens is None else PACKED_AXES

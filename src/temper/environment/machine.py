@@ -1,0 +1,80 @@
+"""Where a result came from: versions and machine. The digest of the code behind it: temper/environment/source_digest.py."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+SOURCE_ROOT = Path(__file__).resolve().parents[2]
+_PROVIDERS = {"onnxruntime": ("onnxruntime-gpu",)}  # the same module from another distribution
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Installed version of each distribution, by name; those that are absent are left out."""
+    found = {"python": platform.python_version()}
+    for name in distributions:
+        for provider in (name, *_PROVIDERS.get(name, ())):
+            try:
+                found[name] = metadata.version(provider)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return found
+
+
+def distribution_versions(*distributions: str) -> dict[str, str]:
+    """Installed version of each distribution, by name; 'not installed' for those that are absent."""
+    found = versions(*distributions)
+    return {name: found.get(name, "not installed") for name in distributions}
+
+
+# glibc raises its threshold for mapped memory when a large block is freed, up to 32 MiB: a process that has read a small file
+# answers faster from then on than one that has read a large one. Fixed values switch that off, for every process alike.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+_WAITING, _OURS = "OMP_WAIT_POLICY", "TEMPER_SET_OMP_WAIT_POLICY"
+
+
+def wait_without_spinning() -> None:
+    """Have the threads of PyTorch and of other OpenMP libraries sleep where they wait for each other, in all processes that
+    this one starts.
+
+    By default they spin (OpenMP 5.2, section 21.7), each on a processor that another program could use: beside a few others a
+    training of minutes takes hours. Sleeping changes no result. What the user has set stays.
+    """
+    if _WAITING not in os.environ:
+        os.environ.update({_WAITING: "PASSIVE", _OURS: "1"})
+
+
+def timed_environment() -> dict[str, str]:
+    """Environment variables of a process that times something: a fixed allocator, and threads that wait as a user's do."""
+    found = {**os.environ, **ALLOCATOR}
+    if found.pop(_OURS, None):
+        del found[_WAITING]
+    return found
+
+
+def measuring_machine() -> dict[str, Any]:
+    """What of this machine makes a latency another one: its processor and how many cores may be used."""
+    found = machine()
+    return {key: found[key] for key in ("cpu", "architecture", "cores_usable", "system")}
+
+
+def machine() -> dict[str, Any]:
+    """This machine, as far as it bears on a measurement; no host name, no paths."""
+    model = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    except OSError:
+        model = platform.processor()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": model or platform.machine(),
+        "architecture": platform.machine(),
+        "cores_usable": usable,
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,161 @@
+"""Digest of the code behind a result: what it does counts, how it reads does not (docs/decisions/0004 and 0045)."""
+
+import ast
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from temper.environment.machine import SOURCE_ROOT
+
+PACKAGE = "temper"
+# A module that begins with this assignment leaves the digest, with what only it imports: nothing that it computes can reach a
+# job's outputs. Its value says why.
+MARK = "CHANGES_NO_RESULT"
+_NOT_CODE = ("ctx", "kind", "type_comment", "type_ignores")  # follow from the rest, or are comments
+
+
+def _module_file(module: str) -> Path | None:
+    """File of a module of this package, or None where the name is no module (a class, a function)."""
+    base = os.path.join(SOURCE_ROOT, *module.split("."))  # no Path: a plan asks this ten thousand times
+    for candidate in (f"{base}.py", f"{base}/__init__.py"):
+        if os.path.isfile(candidate):
+            return Path(candidate)
+    return None
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement of a module, those inside functions and branches too; its expressions are not walked."""
+    queue: list[ast.AST] = [tree]
+    while queue:
+        node = queue.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            queue.extend(getattr(node, part, ()))
+
+
+def _says_nothing(node: Any, parent: ast.AST) -> bool:
+    """A constant that stands alone, or an empty piece of an f-string (Python 3.12 has one after a nested format)."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant) and node.value == ""
+
+
+def _write_meaning(node: ast.AST, parts: list[str]) -> None:
+    """Append what a syntax tree does to `parts`, in the same words in every version of Python.
+
+    Comments, line breaks and brackets are no part of a tree; docstrings and other constants that stand alone are left out
+    here, and so are empty fields, which newer versions add. (`ast.dump` differs between versions.)
+    """
+    parts.append(type(node).__name__)
+    for name, value in ast.iter_fields(node):
+        if value is None or name in _NOT_CODE:
+            continue
+        if isinstance(value, ast.AST):
+            parts.append(name)
+            _write_meaning(value, parts)
+        elif isinstance(value, list):
+            kept = [each for each in value if not _says_nothing(each, node)]
+            if kept:
+                parts.append(f"{name}[{len(kept)}")
+            for each in kept:
+                if isinstance(each, ast.AST):
+                    _write_meaning(each, parts)
+                else:
+                    parts.append(repr(each))
+        else:
+            parts.append(f"{name}={value!r}")
+    parts.append(".")
+
+
+@dataclass(frozen=True)
+class _Module:
+    imports: frozenset[str]  # modules of this package, imported anywhere in it (functions too)
+    digest: str  # of what its code does
+    marked: bool
+
+
+def _is_mark(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == MARK for target in node.targets
+    )
+
+
+@cache
+def _read(file: Path, mtime_ns: int) -> _Module:
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    found: set[str] = set()
+    for node in _statements(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found.update(name for name in names if name.split(".")[0] == PACKAGE)
+    parts: list[str] = []
+    _write_meaning(tree, parts)
+    digest = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return _Module(frozenset(found), digest, any(map(_is_mark, tree.body)))
+
+
+def _module(file: Path) -> _Module:
+    return _read(file, file.stat().st_mtime_ns)
+
+
+def source_files(*entries: str | Path) -> list[Path]:
+    """All files whose code may reach the outputs of the entries: themselves and every module of this package they import,
+    directly or not, but for those that bear the mark.
+
+    The graph is read from the source text, so nothing is imported and no list is kept by hand. A module that is
+    chosen by name at run time (a backend, a precision) is an entry of its own.
+
+    Args:
+        entries: dotted names of modules of this package, or paths of scripts.
+
+    Raises:
+        FileNotFoundError: an entry names no file.
+    """
+    files: set[Path] = set()
+    queue: list[Path] = []
+    for entry in entries:
+        file = entry if isinstance(entry, Path) else _module_file(entry)
+        if file is None or not file.is_file():
+            raise FileNotFoundError(f"{entry} is neither a module of {PACKAGE} nor a script")
+        queue.append(file)
+    seen: set[str] = set()
+    while queue:
+        file = queue.pop()
+        if file in files:
+            continue
+        module = _module(file)
+        if module.marked:
+            continue
+        files.add(file)
+        for name in module.imports:
+            # importing a.b.c runs a/__init__ and a/b/__init__ too
+            while name and name not in seen:
+                seen.add(name)
+                imported = _module_file(name)
+                if imported is not None:
+                    queue.append(imported)
+                name = name.rpartition(".")[0]
+    return sorted(files)
+
+
+def source_digest(*entries: str | Path) -> str:
+    """SHA-256 over names and code of `source_files(*entries)`: equal code gives an equal digest, whatever the mtimes.
+
+    Comments, docstrings and layout are no code; the version of Python that reads it makes no difference.
+    """
+    named = {
+        file.relative_to(SOURCE_ROOT).as_posix() if file.is_relative_to(SOURCE_ROOT) else file.name: file
+        for file in source_files(*entries)
+    }
+    whole = hashlib.sha256()
+    for name, file in sorted(named.items()):
+        whole.update(f"{name}\0{_module(file).digest}\n".encode())
+    return whole.hexdigest()[:16]

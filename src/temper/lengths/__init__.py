@@ -1,0 +1,1 @@
+"""Sequence lengths: buckets, packing, trimming; all that fights padding."""

@@ -1,0 +1,1 @@
+"""What a job says while it works: its log, how far it is, its line on the terminal."""

@@ -1,0 +1,166 @@
+"""What a person sees of a run: one line that says which job is at work, one that says how it ended; errors whole.
+
+`snakemake --logger temper`, as the Makefile calls it, in place of Snakemake's own lines: four for each job. Those still go to
+.snakemake/log/. A dry run, and a run that is asked for more (`--verbose`, `--printshellcmds`, `--debug-dag`), prints
+Snakemake's own lines.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from temper.logs.script_log import CLEAR_LINE, WIDTH
+
+SILENCE_S = 60.0  # a pipe, which shows no line that is overwritten, hears of the jobs so often
+NAMED = 3  # rules whose share of the time is told at the end
+# Snakemake's words beside the error itself, which stands above them in four parts
+_BESIDE_THE_ERROR = (
+    "Exiting because a job execution failed",
+    "Shutting down",
+    "WorkflowError:\nAt least one job did not",
+)
+
+
+def duration(seconds: float) -> str:
+    """'8 s', '1 min 52 s', '2 h 5 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class JobLines:
+    """Counts the jobs of a run and says where it stands.
+
+    Args:
+        stream: where a person looks. A terminal has one line that is overwritten; anything else is a pipe.
+        clock: seconds, from any moment on.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._began = self._spoke = clock()
+        self._total = self._done = 0
+        self._failed = self._over = False
+        self._running: dict[int, tuple[str, str, float]] = {}  # by job number: its words, its rule, its begin
+        self._seconds: dict[str, float] = {}
+
+    def plan(self, jobs: dict[str, int]) -> None:
+        """So many jobs of each rule will run; the target rule `all` is none."""
+        self._total = sum(count for rule, count in jobs.items() if rule not in ("all", "total"))
+
+    def start(self, number: int, rule: str, words: str) -> None:
+        """A job is at work."""
+        if rule != "all":
+            self._running[number] = (words, rule, self._clock())
+            self._show()
+
+    def finish(self, number: int) -> None:
+        """A job has ended well."""
+        if number in self._running:
+            _, rule, began = self._running.pop(number)
+            self._done += 1
+            self._seconds[rule] = self._seconds.get(rule, 0.0) + self._clock() - began
+            self._show()
+
+    def fail(self, number: int, log: list[str]) -> None:
+        """A job has failed; its error in four parts is on the terminal already, from its own process."""
+        words = self._running.pop(number, ("a job", "", 0.0))[0]
+        self._failed = True
+        self.say(f"failed: {words}{f' (its log: {log[0]})' if log else ''}")
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._write(f"{CLEAR_LINE if self._stream.isatty() else ''}{text}\n")
+
+    def end(self) -> None:
+        """The run is over; Snakemake says so twice."""
+        if self._over:
+            return
+        self._over = True
+        if self._stream.isatty():
+            self._write(CLEAR_LINE)
+        if not self._total:
+            return
+        took = duration(self._clock() - self._began)
+        if self._done < self._total or self._failed:
+            self.say(f"stopped after {self._done} of {self._total} jobs, {took}; the same command goes on from there")
+            return
+        line = f"{'1 job' if self._total == 1 else f'{self._total} jobs'} done in {took}"
+        longest = sorted(self._seconds.items(), key=lambda spent: -spent[1])[:NAMED]
+        told = [f"{rule} {duration(seconds)}" for rule, seconds in longest if seconds >= 1]
+        while told and len(f"{line} ({', '.join(told)})") > WIDTH:
+            told.pop()
+        self.say(f"{line} ({', '.join(told)})" if told else line)
+
+    def _show(self) -> None:
+        """Which jobs are at work: at once on a terminal, now and then in a pipe."""
+        words = ", ".join(words for words, _, _ in self._running.values())
+        text = f"job {min(self._done + len(self._running), self._total)} of {self._total}: {words}" if words else ""
+        if self._stream.isatty():
+            self._write(CLEAR_LINE + (text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"))
+        elif text and self._clock() - self._spoke >= SILENCE_S:
+            self.say(text)
+
+    def _write(self, text: str) -> None:
+        self._spoke = self._clock()
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class LogHandler(LogHandlerBase):
+    """Snakemake's events as the lines of `JobLines`; its own handler where more is asked for."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True
+    has_formatter = True
+    needs_rulegraph = False
+
+    def __post_init__(self) -> None:
+        own = self.common_settings
+        stream = sys.stdout if own.stdout else sys.stderr
+        self._lines = JobLines(stream)
+        self._plain: logging.Handler | None = None
+        if own.dryrun or own.verbose or own.debug_dag or own.printshellcmds:
+            self._plain = ColorizingTextHandler(
+                nocolor=own.nocolor,
+                stream=stream,
+                formatter=DefaultFormatter(own.quiet, own.show_failed_logs),
+                filter=DefaultFilter(own.quiet, own.debug_dag, own.verbose, own.dryrun, own.printshellcmds),
+            )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One event of the run."""
+        if self._plain is not None:
+            self._plain.handle(record)
+            return
+        event: dict[str, Any] = vars(record)
+        kind, text = event.get("event"), str(event.get("msg") or "")
+        if kind == LogEvent.RUN_INFO:
+            self._lines.plan(event["stats"])
+        elif kind == LogEvent.JOB_INFO:
+            self._lines.start(event["jobid"], event["rule_name"], event["rule_msg"] or event["rule_name"])
+        elif kind == LogEvent.JOB_FINISHED:
+            self._lines.finish(event["job_id"])
+        elif kind == LogEvent.JOB_ERROR:
+            self._lines.fail(event["jobid"], list(event["log"] or []))
+        elif text == NOTHING_TO_BE_DONE_MSG:
+            self._lines.say("nothing to do: every artifact is there and belongs to these settings")
+        elif record.levelno >= logging.WARNING and not text.startswith(_BESIDE_THE_ERROR):
+            self._lines.say(text)
+
+    def close(self) -> None:
+        """Snakemake ends."""
+        if self._plain is None:
+            self._lines.end()
+        super().close()

@@ -1,0 +1,67 @@
+"""DVC as a command: the one of this Python environment, with `temper` on the path of the stages it runs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from temper.environment import own_process
+from temper.errors import ExperimentError
+
+_LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as torn
+
+
+def environment() -> dict[str, str]:
+    """This process's environment with the Python environment's commands first on the path."""
+    here = str(Path(sys.executable).parent)
+    return own_process.environment(PATH=os.pathsep.join([here, os.environ.get("PATH", "")]))
+
+
+def dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a DVC command in the working directory and wait for it; its output goes where `options` say."""
+    command = own_process.python_command("-m", "dvc", *arguments)
+    return subprocess.run(command, env=environment(), text=True, check=False, **options)
+
+
+def remove_torn_lock() -> str | None:
+    """Remove DVC's list of locked paths where a kill left it cut off: DVC, which does not write it whole, refuses to run.
+
+    The repository is the one around the working directory. A list that is being written at this moment is whole soon after.
+
+    Returns:
+        The path that was removed; None where there is no such list, or it can be read.
+    """
+    here = Path.cwd()
+    path = next((at / ".dvc/tmp/rwlock" for at in (here, *here.parents) if (at / ".dvc").is_dir()), None)
+    if path is None:
+        return None
+    for _ in range(_LOOKS):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+            return None
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            time.sleep(_PAUSE_S)
+    path.unlink(missing_ok=True)
+    return os.path.relpath(path)
+
+
+def ask_dvc(*arguments: str, spoiled: str, fix: str) -> str:
+    """Standard output of a DVC command that has to succeed.
+
+    Raises:
+        ExperimentError: with what DVC said, `spoiled` and `fix`.
+    """
+    done = dvc(*arguments, capture_output=True)
+    if done.returncode != 0:
+        raise ExperimentError(
+            asked=f"dvc {' '.join(arguments)}",
+            happened=(done.stderr or done.stdout).strip()[-600:],
+            spoiled=spoiled,
+            fix=fix,
+        )
+    return done.stdout

@@ -1,0 +1,171 @@
+"""Objects from a DVC remote into this checkout's cache, each read back before it counts as there."""
+
+import errno
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from temper.errors import ExperimentError
+from temper.orchestration.set_aside import listed
+from temper.orchestration.stored import FOLDER_DIGEST, md5
+
+ANSWER_S = 30.0  # for a remote to answer at all; libraries try again for minutes
+UNTOUCHED = "nothing: no file of the study was touched"
+
+
+def open_remote(repo: Any, name: str | None, asked: str) -> Any:
+    """The object store of a remote; nothing is asked of it yet.
+
+    Raises:
+        ExperimentError: there is no such remote.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        return repo.cloud.get_remote_odb(name, "pull")
+    except DvcException as error:
+        known = sorted(repo.config["remote"])
+        if name is not None:
+            happened = f"there is no remote {name}" if name not in known else " ".join(str(error).split())
+        else:
+            happened = "no remote is set, from which DVC could fetch" if not known else "no remote is the default one"
+        one = f"; or name one with --remote: {', '.join(known)}" if known else ""
+        raise ExperimentError(
+            asked=asked,
+            happened=happened,
+            spoiled=UNTOUCHED,
+            fix=f"dvc remote add --default NAME URL, with the folder or bucket that holds the artifacts{one}; then again",
+        ) from None
+
+
+def _within(limit_s: float, function: Callable[[], list[str]]) -> list[str]:
+    """What a function returns.
+
+    Raises:
+        TimeoutError: it had not returned after so many seconds; it is left to itself.
+    """
+    results: list[list[str]] = []
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError(f"no answer within {limit_s:g} s")
+    return results[0]
+
+
+def _there(remote: Any, digests: Sequence[str]) -> list[str]:
+    """Those that the remote lists.
+
+    Not `oids_exist`: of a folder that removes what it finds damaged.
+    """
+    from dvc_objects.fs.local import LocalFileSystem
+
+    if isinstance(remote.fs, LocalFileSystem) and not Path(remote.path).parents[1].is_dir():
+        raise FileNotFoundError(f"there is no folder {Path(remote.path).parents[1]}")
+    found = remote.fs.exists([remote.oid_to_path(digest) for digest in digests])
+    return [digest for digest, is_there in zip(digests, found, strict=True) if is_there]
+
+
+def _unreachable(error: BaseException, asked: str) -> ExperimentError:
+    return ExperimentError(
+        asked=asked,
+        happened=f"the remote cannot be read: {' '.join(f'{type(error).__name__}: {error}'.split())[:400]}",
+        spoiled=UNTOUCHED,
+        fix="look at its address (dvc remote list), its server, your network and your credentials, then again",
+    )
+
+
+def _lacking(what: str, digests: Sequence[str], asked: str) -> ExperimentError:
+    return ExperimentError(
+        asked=asked,
+        happened=f"{len(digests)} objects are {what} on the remote, and this checkout's cache has them not: {listed(digests)}",
+        spoiled=UNTOUCHED,
+        fix="temper verify-remote, in this study's folder of the checkout that has them, pushes them again; then pull again",
+    )
+
+
+def _keep(repo: Any, file: Path, digest: str) -> None:
+    """Put a checked file into the cache under its digest, in place of a damaged one."""
+    cache = repo.cache.local
+    target = cache.oid_to_path(digest)
+    cache.makedirs(os.path.dirname(target))
+    try:
+        os.replace(file, target)
+    except OSError:  # a cache on another disk
+        shutil.move(file, target)
+    cache.protect(target)
+
+
+def fetch(repo: Any, remote: Any, digests: Sequence[str], asked: str) -> tuple[int, int]:
+    """Bring objects into this checkout's cache: all of them, or an error; what arrived whole stays there.
+
+    Args:
+        repo: of DVC.
+        remote: as `open_remote` gives it.
+        digests: MD5 of the objects.
+        asked: for the error.
+
+    Returns:
+        Objects and bytes that were fetched.
+
+    Raises:
+        ExperimentError: the remote does not answer, or an object is not there or damaged.
+    """
+    if not digests:
+        return 0, 0
+    try:
+        there = _within(ANSWER_S, lambda: _there(remote, digests))
+    except Exception as error:  # each kind of remote has its own
+        raise _unreachable(error, asked) from None
+    if len(there) < len(digests):
+        raise _lacking("missing", sorted(set(digests) - set(there)), asked)
+    return _fetch_all(repo, remote, digests, asked)
+
+
+def _fetch_all(repo: Any, remote: Any, digests: Sequence[str], asked: str) -> tuple[int, int]:
+    from dvc_objects.fs import generic
+    from dvc_objects.fs.local import localfs
+
+    failed: list[BaseException] = []
+    os.makedirs(repo.tmp_dir, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=repo.tmp_dir, prefix="temper-fetch."))
+    try:
+        generic.copy(
+            remote.fs,
+            [remote.oid_to_path(digest) for digest in digests],
+            localfs,
+            [str(scratch / digest) for digest in digests],
+            on_error=lambda _source, _target, error: failed.append(error),
+        )
+        if failed:
+            raise failed[0]
+        damaged = [digest for digest in digests if md5(scratch / digest) != digest.removesuffix(FOLDER_DIGEST)]
+        size = sum((scratch / digest).stat().st_size for digest in digests)
+        for digest in digests:
+            if digest not in damaged:
+                _keep(repo, scratch / digest, digest)
+        if damaged:
+            raise _lacking("damaged", damaged, asked)
+        return len(digests), size
+    except ExperimentError:
+        raise
+    except Exception as error:  # each kind of remote has its own
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise _unreachable(error, asked) from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,129 @@
+"""dvc.yaml of a study: one form for all, stages.yaml, and of a study that says `defaults` the rows that it resolves to.
+
+The form takes a stage's rows from params.yaml (`foreach: ${engines}`). What a study with `defaults` leaves out does not stand
+there, so its rows are written into dvc.yaml, with what a stage's files depend on: the ONNX row that an engine is built from, and
+such. Where params.yaml says it, dvc.yaml points there (`${conversions.int8.calibration}`): `dvc exp run -S` of it works.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from temper.orchestration.jobs import checkout_of
+from temper.study.params_file import load_params
+from temper.study.params_text import flow
+from temper.study.resolve import is_complete, resolve
+
+FORM = "src/temper/orchestration/stages.yaml"
+PIPELINE, PARAMS = "dvc.yaml", "params.yaml"
+_STAGES = re.compile(r"^  (?=\w+:$)", re.MULTILINE)
+_FOREACH = re.compile(r"^    foreach: \$\{(\w+)\}\n", re.MULTILINE)
+_ITEM = re.compile(r"\$\{item\.(\w+)\}")
+_REFERENCE = re.compile(r"^\$\{([^}]+)\}$")
+# where a study writes the rows that the complete form has under another name
+_WRITTEN_IN = {
+    **dict.fromkeys(("precisions", "calibrated_precisions", "searched_precisions"), "conversions"),
+    "bucketed_engines": "engines",
+}
+HEAD = """\
+# Written by `temper track` from params.yaml, not for editing: its first stage refuses rows that params.yaml has not. A stage is
+# one job of the Snakefile. What a job depends on beside artifacts (its settings, code, versions, GPU) stands as a digest in
+# settings.json, which the first stage asks of the Snakefile itself; so no stage can know less or more than its rule
+# (docs/decisions/0008, 0046).
+"""
+
+
+def form(folder: str | Path = ".") -> str:
+    """The text of the form, of the checkout that serves a folder."""
+    return (checkout_of(folder) / FORM).read_text(encoding="utf-8")
+
+
+def _found(content: Any, *keys: str) -> Any:
+    for key in keys:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content
+
+
+def _written(given: Mapping[str, Any], section: str, *keys: str, value: str) -> str:
+    """A value as dvc.yaml has it: where params.yaml says it, a pointer there."""
+    path = (_WRITTEN_IN.get(section, section), *keys)
+    return f"${{{'.'.join(path)}}}" if _found(given, *path) == value else value
+
+
+def _stage(text: str, given: Mapping[str, Any], study: Mapping[str, Any]) -> str:
+    """A stage of the form with its rows; '' where it has none."""
+    text = text.replace(
+        "${baseline.loads}", _written(given, "baseline", "loads", value=str(_found(study, "baseline", "loads")))
+    )
+    match = _FOREACH.search(text)
+    if match is None:
+        return text
+    section, keys = match[1], dict.fromkeys(_ITEM.findall(text))
+    rows = {
+        name: {key: _written(given, section, name, key, value=str(row[key])) for key in keys}
+        for name, row in study.get(section, {}).items()
+    }
+    lines = "".join(f"      {flow(name)}: {flow(row)}\n" for name, row in rows.items())
+    return text.replace(match[0], f"    foreach:\n{lines}") if rows else ""
+
+
+def pipeline_text(folder: str | Path = ".") -> str:
+    """What dvc.yaml of the study in a folder should say.
+
+    Raises:
+        ConfigError: params.yaml cannot be read or resolved.
+    """
+    text, file = form(folder), Path(folder) / PARAMS
+    given = load_params(file) if file.is_file() else {}
+    if not isinstance(given, Mapping) or is_complete(given):
+        return text
+    _, *stages, last = _STAGES.split(text)
+    last, params = last.split("\nparams:\n")
+    study = resolve(given)
+    filled = [_stage(stage, given, study).strip("\n") for stage in (*stages, last)]
+    return HEAD + "stages:\n" + "\n\n".join(f"  {stage}" for stage in filled if stage) + f"\n\nparams:\n{params}"
+
+
+def _plain(value: Any, params: Mapping[str, Any]) -> Any:
+    """A part of dvc.yaml with the values that it points to in params.yaml."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner, params) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, params) for inner in value]
+    if isinstance(value, str):
+        return re.sub(r"\$\{(?!item\b|key\b)([^}]+)\}", lambda match: str(_found(params, *match[1].split("."))), value)
+    return value
+
+
+def _read(text: str, folder: str | Path) -> Any:
+    file = Path(folder) / PARAMS
+    params = load_params(file) if file.is_file() else {}
+    return _plain(yaml.safe_load(text), params if isinstance(params, Mapping) else {})
+
+
+def is_current(folder: str | Path = ".") -> bool:
+    """Whether dvc.yaml of the study in a folder has the stages of its params.yaml, however it is laid out."""
+    there = (Path(folder) / PIPELINE).read_text(encoding="utf-8")
+    try:
+        return bool(_read(there, folder) == _read(pipeline_text(folder), folder))
+    except yaml.YAMLError:
+        return False
+
+
+def has_other_rows_only(folder: str | Path = ".") -> bool:
+    """Whether dvc.yaml is one that was written by this code for another params.yaml, and nobody's edit of it."""
+    try:
+        stages = yaml.safe_load((Path(folder) / PIPELINE).read_text(encoding="utf-8"))["stages"]
+        known = yaml.safe_load(form(folder))["stages"]
+        return all(_without_rows(stage) == _without_rows(known.get(name)) for name, stage in stages.items())
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _without_rows(stage: Any) -> Any:
+    """What of a stage is the same for every params.yaml: the baseline's artifact, a dependency, may stand in it too."""
+    body = _found(stage, "do") or stage
+    return {**body, "deps": len(body.get("deps", []))}

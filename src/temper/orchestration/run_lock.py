@@ -1,0 +1,172 @@
+"""Who works in this folder: a run says so while it lasts, so that a second one can name the first."""
+
+import json
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from temper.artifacts import scratch
+from temper.artifacts.manifest import canonical_json, write_text
+from temper.errors import BusyError
+from temper.measurement.patience import RUN
+
+CHANGES_NO_RESULT = "it says who works in a folder"
+HOLDER = Path(".snakemake/temper/running.json")
+LOCKS = Path(".snakemake/locks")  # Snakemake's own
+
+
+def _started(pid: int) -> str | None:
+    """When a process of this machine began, in the kernel's clock ticks; None if it has ended or cannot be asked."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]  # a zombie has ended; only its parent has not asked yet
+    except (OSError, IndexError):
+        return None
+
+
+def hold(adoptable: Iterable[str] = ()) -> None:
+    """Note that this process works here.
+
+    Args:
+        adoptable: 'rule/row' of the jobs that may put back what they made last time; none of a run that is told to force jobs.
+    """
+    content = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "started": _started(os.getpid()),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": " ".join(["snakemake", *sys.argv[1:]]),
+        "adoptable": list(adoptable),
+    }
+    write_text(HOLDER, canonical_json(content))
+    os.environ[RUN] = _words(content)  # its jobs inherit it
+
+
+def _words(note: Mapping[str, Any]) -> str:
+    """A run as its jobs know it."""
+    return f"{note['host']} {note['pid']} {note['started']} {note['since']}"
+
+
+def _job_of(run: str) -> int | None:
+    """A process that belongs to a run of this machine and still works; None where there is none, or nobody can be asked."""
+    wanted = f"{RUN}={run}".encode()
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(place.name) != os.getpid() and wanted in (place / "environ").read_bytes().split(b"\0"):
+                return int(place.name) if _started(int(place.name)) is not None else None
+        except OSError:  # another user's, or it has just ended
+            continue
+    return None
+
+
+def clear_after_a_kill(asked: str) -> list[str]:
+    """Remove what a killed run left that would keep the next one out: Snakemake's lock, and half-written files.
+
+    Only where that is certain: the note's process was of this machine and has ended, none of its jobs works any more, and nobody
+    has locked the folder since.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        BusyError: a job of the killed run still works.
+    """
+    try:
+        note, noted_ns = json.loads(HOLDER.read_text(encoding="utf-8")), HOLDER.stat().st_mtime_ns
+        dead = note["host"] == socket.gethostname() and note["started"] is not None
+        dead = dead and _started(int(note["pid"])) != note["started"]
+        words = _words(note)
+        locks = list(LOCKS.glob("*.lock"))
+        if not dead or not locks or any(lock.stat().st_mtime_ns > noted_ns for lock in locks):
+            return []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    pid = _job_of(words)
+    if pid is not None:
+        raise BusyError(
+            asked=asked,
+            happened=f"the run of {note['since']} was killed, and process {pid}, a job of it, still works in this folder",
+            spoiled="nothing: no job was started",
+            fix=f"wait until it has ended, or kill {pid}; then the same command again",
+        )
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+    release()
+    left = [path for path in scratch.leftovers() if ".." not in path.parts]
+    for path in left:
+        scratch.remove(path)
+    also = f", and {len(left)} half-written files" if left else ""
+    return [f"the run of {note['since']} was killed: its lock was removed{also}"]
+
+
+def end_with_the_run() -> None:
+    """Let this job end as soon as the run that it belongs to has ended: a killed run leaves nobody who would want it (Linux)."""
+    run = os.environ.get(RUN, "").split(" ")
+    if len(run) < 3 or run[0] != socket.gethostname() or not hasattr(os, "pidfd_open"):
+        return
+    try:
+        main = os.pidfd_open(int(run[1]))
+    except (OSError, ValueError):
+        return
+    if _started(int(run[1])) != run[2]:
+        os.close(main)
+        return
+
+    def wait() -> None:
+        select.select([main], [], [])
+        print("the run that this job belongs to has ended: so does the job", flush=True)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def may_adopt(rule: str, row: str) -> bool:
+    """Whether the run that works here lets this job of its own put back what it made last time."""
+    try:
+        return f"{rule}/{row}" in json.loads(HOLDER.read_text(encoding="utf-8"))["adoptable"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def release() -> None:
+    """Remove the note."""
+    HOLDER.unlink(missing_ok=True)
+
+
+def holder() -> dict[str, Any] | None:
+    """The run that works here, or None. A note whose process has ended (a kill, a power cut) does not count.
+
+    Whether a process of another machine still lives cannot be asked from here: its note counts.
+    """
+    try:
+        note: dict[str, Any] = json.loads(HOLDER.read_text(encoding="utf-8"))
+        pid = int(note["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if pid == os.getpid():
+        return None
+    if note["host"] != socket.gethostname():
+        return note
+    return note if note["started"] is not None and _started(pid) == note["started"] else None
+
+
+def check_free(asked: str) -> None:
+    """Refuse to start where another run works.
+
+    Raises:
+        BusyError: with its process, its command and since when.
+    """
+    note = holder()
+    if note is not None:
+        raise BusyError(
+            asked=asked,
+            happened=f"process {note['pid']} on {note['host']} works in this folder since {note['since']}: {note['command']}",
+            spoiled="nothing: no job was started",
+            fix="wait until it has ended, or stop it (Ctrl-C in its terminal); if that machine is gone: temper sync --force",
+        )

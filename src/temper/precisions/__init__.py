@@ -1,1 +1,0 @@
-"""Precisions, one file each: ONNX in, ONNX out."""

@@ -1,0 +1,1 @@
+"""This repository's own pages, written from the records in results/."""

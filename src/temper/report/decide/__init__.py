@@ -1,0 +1,1 @@
+"""What may be said of records: compared with the baseline, explained, and the choice among them."""

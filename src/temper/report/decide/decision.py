@@ -1,0 +1,242 @@
+"""Which candidate to serve: the fastest that the evidence allows, the Pareto front, and what was left out and why."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from temper.measurement.record import Record
+from temper.report.decide.decision_words import choice_sentence, no_choice_sentence, remeasure_command
+from temper.report.decide.evidence import BUSY, DISTURBED, does_hold, told_apart
+from temper.report.decide.explanation import low_precision
+from temper.report.tables import MIB
+
+SCHEMA_VERSION = 2  # 1 had choices that rested on disturbed measurements, and no sentences
+ALIKE = 0.05  # peaks and sizes this close count as equal: a peak is that of one process, read once
+_KINDS = ("checkpoint", "onnx", "engines")  # simpler first: what is loaded as it is, exported, built for one machine
+Compared = Mapping[str, Any]
+
+
+def _excluded(comparison: Compared, name: str, workload: str) -> str | None:
+    """Why a candidate cannot be chosen for a workload; None where it can."""
+    compared = comparison["candidates"][name]
+    accuracy, timed = compared["accuracy"], compared["workloads"].get(workload)
+    if timed is None:
+        return "does not run this workload"
+    if timed["status"] != "measured":
+        return f"latency not measured: {timed['reason']}"
+    if not timed["holds"]:
+        return f"latency disturbed: {timed['why_not']}"
+    if accuracy["status"] != "measured":
+        return f"accuracy not measured: {accuracy['reason']}"
+    paired = accuracy["against_baseline"]
+    if paired["status"] != "measured":
+        return f"accuracy not compared: {paired['reason']}"
+    if paired["verdict"] == "within":
+        return None
+    points = (
+        f"{paired['difference_points']:+.2f} points "
+        f"[{paired['difference_low_points']:+.2f}, {paired['difference_high_points']:+.2f}]"
+    )
+    if paired["verdict"] == "beyond":
+        return f"beyond the accuracy budget: {points}"
+    needed = paired["rows_that_would_decide"]
+    alike = "" if paired["labels_differing"] else f", no label of {paired['rows']:,} differs"
+    return f"undecided against the accuracy budget: {points}{alike}" + (
+        f"; {needed:,} rows would decide" if needed else ""
+    )
+
+
+def _paired(comparison: Compared, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = comparison["candidates"][name]["accuracy"].get("against_baseline", {})
+    return found
+
+
+def _possible(comparison: Compared, workload: str, eligible: Sequence[str]) -> list[str]:
+    """Candidates of which one may be chosen provisionally; [] where the evidence suffices for a choice.
+
+    Where the test rows could not show any candidate to be within the budget, not even one without a flip, and nothing is
+    within it but the baseline itself: those that hold, are undecided, and by their estimate are within it.
+    """
+    reach, budget = comparison["budget_in_reach"], comparison["analysis"]["accuracy_budget_points"]
+    if not reach or reach["decidable_budget_points"] <= budget:
+        return []
+    if any(not _paired(comparison, name)["is_baseline"] for name in eligible):
+        return []
+    return [
+        name
+        for name in comparison["candidates"]
+        if does_hold(comparison, workload, name)
+        and _paired(comparison, name).get("verdict") == "undecided"
+        and _paired(comparison, name)["difference_points"] >= -budget
+    ]
+
+
+def _peak_mib(record: Record, *, of_gpu: bool) -> float:
+    memory = record.memory
+    found = None if memory is None else memory.gpu_peak_mib if of_gpu else memory.peak_rss_running_mib
+    return float("inf") if found is None else found
+
+
+def _size_mib(record: Record) -> float:
+    return float("inf") if record.artifact is None else record.artifact.size_bytes / MIB
+
+
+def _complexity(record: Record) -> tuple[int, bool]:
+    """Steps from the checkpoint to what is loaded: the kind of artifact, and whether its precision was lowered."""
+    kind = record.artifact.loads.partition("/")[0] if record.artifact else ""
+    return (_KINDS.index(kind) if kind in _KINDS else len(_KINDS), low_precision(record) is not None)
+
+
+def preferred(equals: Sequence[Record]) -> tuple[Record, str]:
+    """The smallest and simplest of candidates that are not told apart in time, and what decided, in words.
+
+    In this order, each among what the ones before leave: peak memory (of the GPU where all of them have one, else of the
+    host), size on disk, both within ALIKE; then the shorter way from the checkpoint: a checkpoint before an ONNX file before
+    an engine, an original precision before a lowered one; then the first given, which is the fastest by its estimate.
+    """
+    if len(equals) == 1:
+        return equals[0], ""
+    of_gpu = all(record.memory is not None and record.memory.gpu_peak_mib is not None for record in equals)
+    left, decided = list(equals), ""
+    peaks = {record.candidate: _peak_mib(record, of_gpu=of_gpu) for record in equals}
+    sizes = {record.candidate: _size_mib(record) for record in equals}
+    for name, costs in (("memory", peaks), ("room on disk", sizes)):
+        least = min(costs[record.candidate] for record in left)
+        kept = [record for record in left if costs[record.candidate] <= (1 + ALIKE) * least]
+        if len(kept) < len(left):
+            decided = f"needs the least {name} ({costs[kept[0].candidate]:,.1f} MiB)"
+        left = kept
+    simplest = min(left, key=_complexity)  # the first of equals
+    if len({_complexity(record) for record in left}) > 1:
+        decided = "has the shortest way from the checkpoint"
+    return simplest, decided or "is the fastest by its estimate"
+
+
+def _is_dominated(own: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    no_worse = all(
+        (
+            other["latency_ratio"] <= own["latency_ratio"],
+            other["accuracy"] >= own["accuracy"],
+            other["peak_rss_mib"] <= own["peak_rss_mib"],
+        )
+    )
+    return no_worse and any(other[key] != own[key] for key in ("latency_ratio", "accuracy", "peak_rss_mib"))
+
+
+def _pareto_front(records: Sequence[Record], comparison: Compared, workload: str) -> list[dict[str, Any]]:
+    """Candidates whose latency holds and that no other beats in latency, accuracy and memory together."""
+    points: dict[str, dict[str, float]] = {}
+    for record in records:
+        accuracy = comparison["candidates"][record.candidate]["accuracy"]
+        if (
+            does_hold(comparison, workload, record.candidate)
+            and accuracy["status"] == "measured"
+            and record.memory is not None
+        ):
+            points[record.candidate] = {
+                "latency_ratio": comparison["candidates"][record.candidate]["workloads"][workload]["ratio"],
+                "accuracy": accuracy["accuracy"],
+                "peak_rss_mib": record.memory.peak_rss_running_mib,
+            }
+    return [
+        {"candidate": name, **own}
+        for name, own in points.items()
+        if not any(_is_dominated(own, other) for other in points.values())
+    ]
+
+
+def _left_open(comparison: Compared, workload: str, chosen: str, *, provisional: bool) -> list[str]:
+    """Candidates that might have been chosen, had the machine been quiet: they were busy or disturbed, and are not shown slower.
+
+    A disturbed ratio still bounds: were the baseline beside the candidate alone slower than beside itself, the true ratio is
+    that much larger; were the whole machine, it is the ratio itself. Both would have to lie above the chosen one's interval.
+    """
+    found, verdicts = [], ("within", "undecided") if provisional else ("within",)
+    reference = comparison["candidates"][comparison["baseline"]]["workloads"].get(workload, {}).get("baseline_level_ms")
+    best = comparison["candidates"][chosen]["workloads"][workload]
+    for name, compared in comparison["candidates"].items():
+        cell = compared["workloads"].get(workload)
+        if cell is None or cell["holds"] or _paired(comparison, name).get("verdict") not in verdicts:
+            continue
+        if cell.get("cause") == BUSY:
+            found.append(name)
+        elif cell.get("verdict") == DISTURBED:
+            level = cell.get("baseline_level_ms")
+            shift = level / reference if level and reference else 1.0
+            if cell["low"] * min(1.0, shift) <= best["high"]:
+                found.append(name)
+    return found
+
+
+def _decide_workload(records: Mapping[str, Record], comparison: Compared, workload: str) -> dict[str, Any]:
+    candidates = comparison["candidates"]
+    why = {name: _excluded(comparison, name, workload) for name in candidates}
+    eligible = [name for name, reason in why.items() if reason is None]
+    pool = [*eligible, *_possible(comparison, workload, eligible)]
+    found: dict[str, Any] = {
+        "chosen": None,
+        "provisional": False,
+        "not_told_apart": [],
+        "latency_ratio": None,
+        "loses_at_most_points": None,
+        "left_open": [],
+        "warnings": list(comparison["model"].get("warnings", [])),
+        "pareto_front": _pareto_front(list(records.values()), comparison, workload),
+    }
+    if pool:
+        pool.sort(key=lambda name: candidates[name]["workloads"][workload]["ratio"])
+        equals = [pool[0], *(name for name in pool[1:] if not told_apart(comparison, workload, name, pool[0]))]
+        # where time does not tell them apart, what is shown to be within the budget comes before what may be
+        certain = [name for name in equals if name in eligible] or equals
+        best, decided = preferred([records[name] for name in certain])
+        found |= {
+            "chosen": best.candidate,
+            "provisional": best.candidate not in eligible,
+            "not_told_apart": [name for name in equals if name != best.candidate],
+            "latency_ratio": candidates[best.candidate]["workloads"][workload]["ratio"],
+            "loses_at_most_points": _paired(comparison, best.candidate)["loses_at_most_points"],
+        }
+        found["left_open"] = _left_open(
+            comparison, workload, best.candidate, provisional=best.candidate not in eligible
+        )
+        found["sentence"] = choice_sentence(comparison, workload, found, why, decided)
+    else:
+        found["sentence"] = no_choice_sentence(comparison, workload, why)
+    found["excluded"] = {name: reason for name, reason in why.items() if reason is not None and name != found["chosen"]}
+    return found
+
+
+def decide(records: Sequence[Record], comparison: Compared) -> dict[str, Any]:
+    """The choice per workload: artifacts/report/decision.json.
+
+    Only candidates whose latency holds and whose accuracy is within the budget can be chosen. The fastest of them and all
+    that are not told apart from it (temper/report/decide/evidence.py: by their own intervals and by what this machine can tell)
+    are equals, of which the smallest and simplest is chosen (`preferred`). Where the test rows are too few to show anything
+    to be within the budget, the choice may be provisional: the same, among the baseline and those whose estimate is within
+    it; `provisional`, `loses_at_most_points` and the sentence say so. What is beyond the budget is never chosen.
+
+    Args:
+        records: of all candidates.
+        comparison: what `compare_records` made of them.
+
+    Returns:
+        By workload: `chosen` (None where the evidence allows none), `provisional`, `not_told_apart`, `latency_ratio`,
+        `left_open` (what was disturbed or busy, and may be faster), `loses_at_most_points` (upper bound of 95 % on the accuracy
+        lost), `warnings` about the model, `sentence` for a person, `pareto_front`, and `excluded` with reasons. `remeasure` is
+        the command that measures anew, where a measurement was disturbed; else None.
+    """
+    workloads = list(dict.fromkeys(name for record in records for name in record.workloads))
+    by_name = {record.candidate: record for record in records}
+    cells = (
+        cell
+        for compared in comparison["candidates"].values()
+        if compared["accuracy"]["status"] == "measured"  # what measuring itself costs is chosen by nobody
+        for cell in compared["workloads"].values()
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": comparison["study"],
+        "baseline": comparison["baseline"],
+        "accuracy_budget_points": comparison["analysis"]["accuracy_budget_points"],
+        "remeasure": remeasure_command() if any(cell.get("verdict") == DISTURBED for cell in cells) else None,
+        "workloads": {name: _decide_workload(by_name, comparison, name) for name in workloads},
+    }

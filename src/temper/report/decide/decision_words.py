@@ -1,0 +1,169 @@
+"""The choice of a workload as a sentence: what to serve and its figures, or why nothing can be chosen and what to do."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temper.orchestration.jobs import checkout_of
+from temper.report.decide.evidence import BUSY, ratio_in
+
+LISTED = 4  # names in a sentence; the rest is a number
+Compared = Mapping[str, Any]
+
+
+def remeasure_command() -> str:
+    """What takes the cells of the study of the working directory once more that do not hold, as a sentence names it."""
+    here, checkout = Path().resolve(), checkout_of()
+    if here == checkout:
+        return "make remeasure"
+    if here.parent == checkout / "studies":
+        return f"make remeasure STUDY={here.name}"
+    return "snakemake --cores 1 --forcerun remeasure"
+
+
+def offered_budget(points: float) -> float:
+    """The next tenth of a percentage point at or above a budget that can be decided."""
+    return math.ceil(round(10 * points, 6)) / 10
+
+
+def _names(names: Sequence[str]) -> str:
+    rest = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _digits(value: float) -> str:
+    """About three significant digits: 0.93, 2.00, 11.5, 153."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _speed(comparison: Compared, workload: str, name: str) -> str:
+    if name == comparison["baseline"]:
+        return "the baseline itself"
+    ratio = ratio_in(comparison["candidates"][name]["workloads"][workload])
+    own, low, high = (_digits(1 / value) for value in (ratio.ratio, ratio.high, ratio.low))
+    return f"{own} × [{low}, {high}] as fast as {comparison['baseline']}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def loss_in_words(paired: Mapping[str, Any], baseline: str) -> str:
+    """What a candidate may lose: 'no label of 500 differs from torch-fp32's, so it loses at most 0.74 points (95 %)'."""
+    count, rows = paired["labels_differing"], f"{paired['rows']:,}"
+    bound = f"it loses at most {paired['loses_at_most_points']:.2f} points (95 %)"
+    if not count:
+        return f"no label of {rows} differs from {baseline}'s, so {bound}"
+    return f"{count:,} of {rows} labels differ from {baseline}'s, by which {bound}"
+
+
+def _accuracy(comparison: Compared, name: str) -> str:
+    accuracy = comparison["candidates"][name]["accuracy"]
+    paired, budget = accuracy["against_baseline"], comparison["analysis"]["accuracy_budget_points"]
+    found = f"accuracy {100 * accuracy['accuracy']:.2f} %"
+    if paired["is_baseline"] or paired["verdict"] != "within":
+        return found
+    points = [_signed(paired[f"difference_{key}points"]) for key in ("", "low_", "high_")]
+    return f"{found}, {points[0]} points [{points[1]}, {points[2]}] of a budget of {budget:g}"
+
+
+def budget_offer(comparison: Compared, name: str | None = None) -> str:
+    """Which budget the test rows can decide, and what to do for a verdict; '' without answers.
+
+    Args:
+        comparison: of the report.
+        name: a candidate whose own flips may ask for a larger budget or more rows; None: one without any flip.
+    """
+    reach = comparison["budget_in_reach"]
+    if not reach:
+        return ""
+    budget, needed = reach["decidable_budget_points"], reach["rows_to_decide"]
+    offered = f"{reach['rows']:,} rows can decide a budget of {budget:.2f} points"
+    if name is not None:
+        paired = comparison["candidates"][name]["accuracy"]["against_baseline"]
+        budget = max(budget, -paired["difference_low_points"])
+        needed = max(needed, paired["rows_that_would_decide"] or 0)
+    return (
+        f"{offered}: set analysis.accuracy_budget_points to {offered_budget(budget):g}, or bring {needed:,} test rows"
+    )
+
+
+def _warning(model: Mapping[str, Any]) -> str:
+    """The gravest of the model's warnings, in few words; '' where there is none."""
+    if not model.get("warnings"):
+        return ""
+    if model["only_label"] is not None:
+        return f". Warning: the model answers '{model['only_label']}' to every row"
+    return f". Warning: the model is not shown to be better than always answering '{model['majority_label']}'"
+
+
+def disturbed(comparison: Compared, workload: str, why: Mapping[str, str | None]) -> list[str]:
+    """Candidates that are left out for a disturbed latency alone: their accuracy is not beyond the budget."""
+    return [
+        name
+        for name, reason in why.items()
+        if reason is not None
+        and reason.startswith("latency disturbed")
+        and comparison["candidates"][name]["accuracy"].get("against_baseline", {}).get("verdict")
+        in ("within", "undecided")
+    ]
+
+
+def left_open_in_words(names: Sequence[str]) -> str:
+    """What a choice leaves open, and what to do: 'Left open: a, b may be faster (the figures do not hold); make remeasure …'."""
+    return f"Left open: {_names(names)} may be faster (the figures do not hold); {remeasure_command()} takes them once more"
+
+
+def choice_sentence(
+    comparison: Compared, workload: str, choice: Mapping[str, Any], why: Mapping[str, str | None], decided: str
+) -> str:
+    """The choice and its figures.
+
+    Args:
+        comparison: of the report.
+        workload: its name.
+        choice: what was decided for it: `chosen`, `provisional`, `not_told_apart`, `left_open`.
+        why: the reason that excludes each candidate, None for those that are eligible.
+        decided: what made it the preferred one among equals, 'needs the least memory'; '' where time alone did.
+    """
+    name = choice["chosen"]
+    how = "provisionally " if choice["provisional"] or choice["left_open"] else ""
+    said = f"{workload}: {how}{name}, {_speed(comparison, workload, name)}, {_accuracy(comparison, name)}"
+    if choice["not_told_apart"]:
+        said += f"; not told apart in time from {_names(choice['not_told_apart'])}"
+        said += f", of which it {decided}" if decided else ""
+    if choice["provisional"]:
+        paired = comparison["candidates"][name]["accuracy"]["against_baseline"]
+        said += f". Provisional: {loss_in_words(paired, comparison['baseline'])}; {budget_offer(comparison, name)}"
+    left_out = [other for other in disturbed(comparison, workload, why) if other not in choice["left_open"]]
+    if left_out:
+        said += f". Disturbed and left out: {_names(left_out)}"
+    if choice["left_open"]:
+        said += f". {left_open_in_words(choice['left_open'])}"
+    return said + _warning(comparison["model"])
+
+
+def no_choice_sentence(comparison: Compared, workload: str, why: Mapping[str, str | None]) -> str:
+    """Why nothing can be chosen, and what to do."""
+    cells = {
+        name: entry["workloads"][workload]
+        for name, entry in comparison["candidates"].items()
+        if workload in entry["workloads"] and entry["accuracy"]["status"] == "measured"
+    }
+    timed = [cell for cell in cells.values() if cell["status"] == "measured"]
+    if not timed:
+        lost = Counter(str(cell["reason"]) for cell in cells.values()).most_common(1)
+        said = f"{workload}: no choice: no candidate was measured" + (f": {lost[0][0]}" if lost else "")
+        busy = any(cell.get("cause") == BUSY for cell in cells.values())
+        return f"{said}; close other programs, then {remeasure_command()} tries it again" if busy else said
+    if not any(cell["holds"] for cell in timed):
+        (reason, _), *_ = Counter(str(cell["why_not"]) for cell in timed).most_common(1)
+        return (
+            f"{workload}: no choice: none of its {len(timed)} measurements holds ({reason}); close other programs, then "
+            f"{remeasure_command()} takes them once more"
+        )
+    held = Counter(str(why[name]).partition(":")[0] for name, cell in cells.items() if cell["holds"])
+    counted = ", ".join(f"{count} {reason}" for reason, count in held.most_common())
+    return f"{workload}: no choice: of the candidates whose latency holds {counted}"

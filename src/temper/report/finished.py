@@ -1,0 +1,117 @@
+"""What a finished study says of its candidates: the report and the records it was made from, as their jobs left them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.artifacts.manifest import sha256
+from temper.errors import ArtifactError, ConfigError, DataError
+from temper.measurement.record import Record, read_record
+from temper.orchestration.job_record import JobRecord, read_job_record, record_path
+from temper.orchestration.jobs import run_command
+from temper.report.decide.decision import SCHEMA_VERSION
+from temper.study.resolve import load_resolved
+
+REPORT = "artifacts/report"
+Json = dict[str, Any]
+
+
+def record_file(candidate: str) -> str:
+    """Path of a candidate's record, from the study's folder."""
+    return f"artifacts/measurements/{candidate}.json"
+
+
+def _check_bytes(file: str, digest: str | None) -> None:
+    """A file is the one that the report's job read or wrote."""
+    if digest is None or not Path(file).is_file() or sha256(file) != digest:
+        raise ArtifactError(
+            asked=f"take {file} as the study's last report has it",
+            happened="it is not there"
+            if not Path(file).is_file()
+            else "it is another file: altered or made anew since",
+            spoiled="this answer: what is said of the artifact might be another's",
+            fix="finish the study (make study STUDY=…), or temper sync, which puts back what was altered",
+        )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The report of the study in the working directory.
+
+    decision, comparison, summary: the content of the report's files of these names.
+    params: its params.yaml.
+    job: the record of the job that wrote the report.
+    """
+
+    decision: Json
+    comparison: Json
+    summary: Json
+    params: Json
+    job: JobRecord
+
+    @property
+    def candidates(self) -> list[str]:
+        """Names of all candidates, in the report's order."""
+        return list(self.summary["candidates"])
+
+    def record(self, candidate: str) -> Record:
+        """A candidate's record.
+
+        Raises:
+            ArtifactError: it is not the one that the report was made from.
+        """
+        _check_bytes(record_file(candidate), self.job.inputs.get(record_file(candidate)))
+        return read_record(record_file(candidate))
+
+    def batch_size(self, workload: str) -> int:
+        """Rows of one call of a workload."""
+        try:
+            return int(self.params["workloads"][workload]["batch_size"])
+        except KeyError:
+            raise ConfigError(
+                asked=f"read how many rows a call of the workload {workload} has",
+                happened="params.yaml has no such workload any more: it was changed after the last report",
+                spoiled="nothing",
+                fix="finish the study (make study STUDY=…), or take the change back",
+            ) from None
+
+
+def _check_version(name: str, version: int | None) -> None:
+    """Raise ArtifactError where the report was made by other rules: they may have chosen what these would not."""
+    if version != SCHEMA_VERSION:
+        raise ArtifactError(
+            asked=f"take the choice of {REPORT}/{name}.json",
+            happened=f"its schema version is {version}, and this Temper's is {SCHEMA_VERSION}: other rules made the choice",
+            spoiled="nothing was written",
+            fix=f"{run_command()}: makes the report anew; what is current is not measured again",
+        )
+
+
+def read_finished(asked: str = "predict with the artifact that the study's decision chose") -> Finished:
+    """Read the report of the study in the working directory.
+
+    Args:
+        asked: what it is read for, in an error's words.
+
+    Raises:
+        DataError: there is none.
+        ArtifactError: it was altered since its job wrote it, or other rules than this version's made it.
+    """
+    if not Path(REPORT, "decision.json").is_file():
+        raise DataError(
+            asked=asked,
+            happened=f"{REPORT}/decision.json does not exist: the study has not been run to its end",
+            spoiled="nothing",
+            fix="run it first: make reproduce, or make study STUDY=…; --directory names another study's folder",
+        )
+    job = read_job_record(record_path("report", ""))
+    content = {}
+    for name in ("decision", "comparison", "summary"):
+        file = f"{REPORT}/{name}.json"
+        _check_bytes(file, job.outputs.get(file))
+        content[name] = json.loads(Path(file).read_text(encoding="utf-8"))
+    for name in ("decision", "comparison"):
+        _check_version(name, content[name].get("schema_version"))
+    params = load_resolved("params.yaml")
+    return Finished(**content, params=params, job=job)

@@ -1,0 +1,268 @@
+"""The closed schema of params.yaml. No key has a default: a removed key is an error that names it."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
+
+from temper.environment.library import VERSION_PATTERN
+from temper.study.sections.buckets import BucketsRow
+from temper.study.sections.model import ArchitectureModel, CheckpointModel
+from temper.study.sections.quantization_aware import QuantizationAwareRow
+from temper.study.sections.searches import SearchRow
+
+PACKING_STEP = "pack_rows"  # temper/transforms/pack_rows.py
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
+Shape = tuple[PositiveInt, ...]
+Loads = Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
+
+
+def _percentile(value: float) -> float:
+    if not 0 < value < 100:
+        raise ValueError("a percentile lies between 0 and 100")
+    return value
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands twice")
+    return values
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ExportRow(_Closed):
+    """An ONNX file out of the checkpoint."""
+
+    opset: Annotated[int, Field(ge=18, le=24)]
+    max_logit_difference: PositiveFloat  # largest difference from PyTorch that still counts as parity
+
+
+class LabelRows(_Closed):
+    """Calibration rows of one label."""
+
+    label: str
+
+
+class CalibrationRow(_Closed):
+    """A calibration cache: activation ranges of one ONNX file."""
+
+    method: str
+    samples: PositiveInt
+    # all but drawn: to see what wrong data does
+    rows: Literal["drawn", "random_ids", "shuffled_tokens", "digits_as_text"] | LabelRows
+    onnx: Name
+
+
+class EngineRow(_Closed):
+    """A TensorRT engine out of an ONNX file; shapes give the dynamic axes in order (batch, then sequence)."""
+
+    library: str
+    version: Version
+    onnx: Name
+
+
+class DynamicEngineRow(EngineRow):
+    """One optimization profile for all calls."""
+
+    min_shape: Shape
+    opt_shape: Shape
+    max_shape: Shape
+
+
+class StaticEngineRow(EngineRow):
+    """One optimization profile for each of these shapes; smaller calls are padded to one of them."""
+
+    static_shapes: Annotated[tuple[Shape, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class BucketedEngineRow(EngineRow):
+    """The same for the lengths of a row of `buckets:`, which is chosen from the data."""
+
+    buckets: Name
+
+
+# the key that says which form a row of engines has, and the form's name in pydantic's paths (temper/study/study.py)
+ENGINE_FORMS = {"static_shapes": "engine-of-static-shapes"}
+DYNAMIC_ENGINE = "engine-of-a-dynamic-profile"
+
+
+def _engine_form(row: Any) -> str:
+    keys = row if isinstance(row, dict) else type(row).model_fields if isinstance(row, EngineRow) else ()
+    return next((form for key, form in ENGINE_FORMS.items() if key in keys), DYNAMIC_ENGINE)
+
+
+Engine = Annotated[
+    Annotated[DynamicEngineRow, Tag(DYNAMIC_ENGINE)] | Annotated[StaticEngineRow, Tag(ENGINE_FORMS["static_shapes"])],
+    Discriminator(_engine_form),
+]
+
+
+class BackendRow(_Closed):
+    """An inference backend with its settings."""
+
+    runner: str
+    version: Version
+    gpus: Annotated[int, Field(ge=0)]
+    options: dict[str, Any]
+
+
+class Measurement(_Closed):
+    """How every candidate is measured. Calls are of each side, candidate and baseline."""
+
+    warmup_runs: Annotated[int, Field(ge=0)]
+    calls_per_turn: PositiveInt  # timed calls of one side before the other's turn
+    min_calls: PositiveInt
+    max_calls: PositiveInt  # ends a candidate that answers in no time before its record fills the disk
+    min_duration_s: Annotated[float, Field(ge=0)]  # of the timed calls of both sides
+    max_duration_s: PositiveFloat  # of a workload by the clock
+    relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
+    busy_share: Annotated[
+        float, Field(gt=0, le=1)
+    ]  # of the processors: a turn beside which others took more is taken again; 1: none
+    quiet_wait_s: Annotated[
+        float, Field(ge=0)
+    ]  # the longest that one run waits for a quiet machine, all candidates together
+    resamples: Annotated[int, Field(ge=200)]  # bootstrap draws
+    percentiles: Annotated[
+        tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1), AfterValidator(_distinct)
+    ]
+    distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
+    alone_calls: PositiveInt  # in a process with nothing beside it
+    throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_distinct)]
+    throughput_duration_s: PositiveFloat  # for each number of callers
+    accuracy_batch_size: PositiveInt
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_calls < self.min_calls:
+            raise ValueError(f"max_calls is {self.max_calls}, below min_calls ({self.min_calls})")
+        if self.max_calls < 2 * self.calls_per_turn:
+            raise ValueError(
+                f"max_calls is {self.max_calls}, below two turns of {self.calls_per_turn} calls: an interval needs two blocks"
+            )
+        if self.max_duration_s < self.min_duration_s:
+            raise ValueError(f"max_duration_s is {self.max_duration_s}, below min_duration_s ({self.min_duration_s})")
+        return self
+
+
+class Analysis(_Closed):
+    """What is concluded from the measurements; a change of it measures nothing anew."""
+
+    latency_margin: Annotated[float, Field(gt=0, lt=1)]  # ratios within 1 ± it count as equal
+    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # accuracy that may be lost, percentage points
+
+
+class BaselineRow(_Closed):
+    """What every candidate is timed beside and held against."""
+
+    backend: Name
+    loads: Loads
+
+
+class CandidateRow(_Closed):
+    """One artifact on one backend: what is measured."""
+
+    backend: Name
+    loads: Loads
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class Study(_Closed):
+    """One model on one data set: the whole of params.yaml."""
+
+    study: Name
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: dict[str, Any]  # closed by temper/data/<source>.py
+    model: Annotated[ArchitectureModel | CheckpointModel, Field(discriminator="source")]
+    train: dict[str, Any]  # closed by temper/training/<method>.py
+    onnx_external_data: bool  # weights beside the graph: needed above 2 GB
+    exports: Annotated[dict[Name, ExportRow], Field(min_length=1)]
+    calibration_methods: dict[str, dict[str, Any]]  # options of each method in use; closed by its file
+    calibrations: dict[Name, CalibrationRow]
+    precisions: dict[Name, dict[str, Any]]  # step, onnx; the rest closed by its file
+    calibrated_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration; the rest closed by its file
+    searches: dict[Name, SearchRow]  # which layers of a quantised file to keep in float
+    searched_precisions: dict[Name, dict[str, Any]]  # step, onnx, calibration, search; the rest closed by its file
+    quantization_aware: dict[Name, QuantizationAwareRow]  # fine-tuned with fake quantisation
+    buckets: dict[Name, BucketsRow]  # sequence lengths to build for, chosen from the data
+    engines: dict[Name, Engine]
+    bucketed_engines: dict[Name, BucketedEngineRow]  # a section of its own, as dvc.yaml needs it (docs/decisions/0008)
+    backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
+    workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
+    measurement: Measurement
+    analysis: Analysis
+    baseline: BaselineRow
+    candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
+    load_tests: dict[Name, dict[str, Any]]  # closed by temper/study/sections/load_tests.py
+
+    @property
+    def baseline_candidate(self) -> str:
+        """The candidate that is the baseline itself: its record holds the baseline's answers, and its ratio is the A/A one."""
+        return next(
+            name
+            for name, row in self.candidates.items()
+            if (row.backend, row.loads) == (self.baseline.backend, self.baseline.loads)
+        )
+
+    @property
+    def conversions(self) -> dict[str, dict[str, Any]]:
+        """Rows of all sections of precisions: every ONNX file that is made from another."""
+        return {**self.precisions, **self.calibrated_precisions, **self.searched_precisions}
+
+    @property
+    def engine_rows(self) -> dict[str, EngineRow]:
+        """Rows of both sections of engines."""
+        return {**self.engines, **self.bucketed_engines}
+
+    def row_tokens(self, onnx: str) -> int | None:
+        """Tokens of a row of an ONNX row on packed rows; None of any other."""
+        seen: set[str] = set()
+        while (row := self.conversions.get(onnx)) is not None and onnx not in seen:
+            if row.get("step") == PACKING_STEP:
+                return int(row["row_tokens"])
+            seen.add(onnx)
+            onnx = str(row.get("onnx"))
+        return None
+
+    def engine_section(self, name: str) -> str:
+        """The section that an engine's row stands in."""
+        return "engines" if name in self.engines else "bucketed_engines"
+
+    @property
+    def jobs(self) -> dict[str, tuple[str, ...]]:
+        """Rows of every rule, '' for a rule with one job: all jobs of the study."""
+        return {
+            "prepare_data": ("",),
+            "fine_tune": ("",),
+            "export_onnx": tuple(self.exports),
+            "calibrate": tuple(self.calibrations),
+            "convert_precision": tuple(self.conversions),
+            "search_layers": tuple(self.searches),
+            "train_quantized": tuple(self.quantization_aware),
+            "choose_buckets": tuple(self.buckets),
+            "build_engine": tuple(self.engine_rows),
+            "measure": tuple(self.candidates),
+            "remeasure": ("",),
+            "load_test": tuple(self.load_tests),
+            "report": ("",),
+        }
+
+    @property
+    def onnx_rows(self) -> tuple[str, ...]:
+        """Names of all ONNX files."""
+        return (*self.exports, *self.conversions, *self.quantization_aware)

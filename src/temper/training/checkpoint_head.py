@@ -1,0 +1,166 @@
+"""What the head of a checkpoint answers, as its config.json says it; nothing heavy is imported and no weight is read.
+
+Temper measures classifiers that give each row one label of several: a softmax over the outputs, of which the largest counts.
+What answers otherwise has logits of the same form, so it has to be told by what config.json says (docs/decisions/0054).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.errors import ArtifactError
+from temper.study.sections.model import CheckpointModel, ModelOptions, Task
+from temper.training.checkpoint_config import read_config
+
+ONE_LABEL = "single_label_classification"  # transformers' problem_type for what is measured here
+_CLASSIFIERS: dict[str, Task] = {
+    "ForSequenceClassification": "text-classification",
+    "ForImageClassification": "image-classification",
+}
+_WITH_TEACHER = "WithTeacher"
+# what transformers' pipelines and sentence-transformers' cross-encoders apply to the outputs where a checkpoint says it
+_NESTED = "sentence_transformers"
+_NAMED_FUNCTIONS = ("function_to_apply", "sbert_ce_default_activation_function")
+FUNCTIONS = (*_NAMED_FUNCTIONS, _NESTED)  # keys of config.json that say it
+_SOFTMAX = ("softmax", "identity", "none", "default")  # none of them changes which output is the largest
+
+
+@dataclass(frozen=True)
+class Head:
+    """A checkpoint's head.
+
+    task: what it classifies, by the names of its architectures; None where none of them classifies rows or images.
+    names: of its outputs, in their order.
+    unlike: why its answer is not one label of several, in words; None where it is.
+    named: whether config.json names an architecture at all.
+    """
+
+    task: Task | None
+    names: tuple[str, ...]
+    unlike: str | None
+    named: bool
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether its names are transformers' own LABEL_0, LABEL_1, …, or numbers: then they say nothing of the outputs."""
+        return names_nothing(self.names)
+
+
+def names_nothing(names: Sequence[str]) -> bool:
+    """Whether names of outputs are the placeholders of transformers, or the outputs' numbers."""
+    return all(name.lower() in (f"label_{n}", str(n)) for n, name in enumerate(names))
+
+
+def compared(names: Sequence[str]) -> list[str]:
+    """Names as they are compared: capitals and outer blanks are no other name."""
+    return [name.strip().lower() for name in names]
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the outputs in their order.
+
+    Raises:
+        ValueError: id2label does not give each output, from 0 on, one name.
+    """
+    found = config.get("id2label")
+    if not found:
+        outputs = config.get("num_labels", config.get("_num_labels"))  # as transformers has it where nothing is said: 2
+        return tuple(f"LABEL_{number}" for number in range(outputs if isinstance(outputs, int) else 2))
+    if not isinstance(found, Mapping):
+        raise ValueError(f"its id2label is {type(found).__name__}, not names by the number of the output")
+    try:
+        names = {int(number): str(name) for number, name in found.items()}
+    except ValueError:
+        key, value = next(iter(found.items()))
+        raise ValueError(f"its id2label has names as keys ({key!r}: {value!r}): that is what label2id is for") from None
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(
+            f"its id2label names the outputs {', '.join(map(str, sorted(names)[:12]))}, not each from 0 on"
+        )
+    return tuple(names[number] for number in range(len(names)))
+
+
+def _function(config: Mapping[str, Any]) -> str | None:
+    """What is to be applied to the outputs, where that is not of the kind of a softmax."""
+    nested = config.get(_NESTED)
+    said = [config.get(key) for key in _NAMED_FUNCTIONS]
+    said += [nested.get("activation_fn")] if isinstance(nested, Mapping) else []
+    names = [name for name in said if isinstance(name, str)]
+    return next((name for name in names if name.rpartition(".")[2].lower() not in _SOFTMAX), None)
+
+
+def _unlike(config: Mapping[str, Any], names: Sequence[str], architectures: Sequence[str]) -> str | None:
+    problem = config.get("problem_type")
+    if problem == "multi_label_classification":
+        return f"it gives each of its {len(names)} labels a yes or no of its own (problem_type: {problem})"
+    if problem == "regression" or len(names) == 1:
+        said = f"problem_type: {problem}" if problem else "one output, as regression and rerankers have it"
+        return f"it gives a row a score and not a label ({said})"
+    function = _function(config)
+    if function is not None:
+        return f"a {function.rpartition('.')[2].lower()} is to be applied to its outputs, each for itself ({function})"
+    if any(_WITH_TEACHER in name for name in architectures):
+        return (
+            f"it is a {architectures[0]}: the answer is the mean of two classifiers, one of them trained by a teacher, and "
+            "transformers loads one"
+        )
+    return None
+
+
+def head_of(config: Mapping[str, Any]) -> Head:
+    """Read a config.json.
+
+    Args:
+        config: its content.
+
+    Raises:
+        ValueError: its id2label names no outputs.
+    """
+    architectures = [str(name) for name in config.get("architectures") or []]
+    found = [task for ending, task in _CLASSIFIERS.items() if any(ending in name for name in architectures)]
+    names = _names(config)
+    unlike = _unlike(config, names, architectures) if found or not architectures else None
+    if (
+        architectures and not found and "For" in architectures[0]
+    ):  # its head may bear the names of a classifier's tensors
+        unlike = f"it is a {architectures[0]}, which answers something else than a label of the whole row"
+    return Head(found[0] if found else None, names, unlike, bool(architectures))
+
+
+def fix_of(fine_tune: str) -> str:
+    """What one can do about a head that answers otherwise.
+
+    Args:
+        fine_tune: how fine-tuning is asked for.
+    """
+    return (
+        "name a checkpoint that gives each row one label of several (multi-label, scores and answers for each token are not "
+        f"measured yet); or {fine_tune}, which keeps the body and trains a new classifier for the data's labels"
+    )
+
+
+def check_model(model: ModelOptions, train: Mapping[str, Any]) -> None:
+    """Refuse, before anything runs, a checkpoint of this machine whose head would be read as what it is not.
+
+    Args:
+        model: the `model:` section; a name on the hub, a folder that is not there and a config.json that cannot be read are
+            left to the job that loads them.
+        train: the `train:` section: fine-tuning makes a new head.
+
+    Raises:
+        ArtifactError: it is to be taken as it is, and its answer is not one label of several.
+    """
+    if not isinstance(model, CheckpointModel) or train["method"] != "none":
+        return
+    try:
+        head = head_of(read_config(Path(model.checkpoint) / "config.json"))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return
+    if head.unlike is not None:
+        raise ArtifactError(
+            asked=f"take the checkpoint {model.checkpoint} as it is",
+            happened=head.unlike,
+            spoiled="nothing: no job was started",
+            fix=fix_of("set train.method to fine_tune"),
+        )

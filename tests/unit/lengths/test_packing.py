@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from temper.lengths.packing import pack, place
+
+DTYPES = {name: "int32" for name in ("first_tokens", "input_ids", "segment_ids", "position_ids")}
+
+
+def batch(lengths, tokens):
+    ids = np.arange(1, len(lengths) * tokens + 1).reshape(len(lengths), tokens)
+    mask = (np.arange(tokens) < np.asarray(lengths)[:, None]).astype(np.int64)
+    return {"input_ids": ids * mask, "attention_mask": mask}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_token_stands_on_another_and_none_beyond_its_row(seed):
+    generator = np.random.default_rng(seed)
+    row_tokens = int(generator.integers(8, 129))
+    lengths = generator.integers(1, row_tokens + 1, generator.integers(1, 200))
+    placed = place(lengths, row_tokens)
+    taken = [
+        divmod(first + token, row_tokens)
+        for first, length in zip(placed.first, lengths, strict=True)
+        for token in range(length)
+    ]
+    assert len(set(taken)) == lengths.sum()
+    assert {row for row, _ in taken} == set(range(placed.rows))
+    assert (placed.first // row_tokens == (placed.first + lengths - 1) // row_tokens).all()
+
+
+def test_short_sentences_leave_little_room():
+    lengths = np.random.default_rng(0).integers(4, 60, 256)
+    assert lengths.sum() / (place(lengths, 128).rows * 128) > 0.97
+
+
+def test_a_gap_is_filled_by_the_longest_sentence_that_fits_it():
+    placed = place(np.array([3, 10, 6, 3, 7, 13]), 16)
+    assert placed.rows == 3  # 13 + 3, 10 + 6, 7 + 3
+    assert placed.first[[0, 1, 2, 5]].tolist() == [13, 16, 26, 0]
+
+
+def test_sentences_as_long_as_a_row_get_one_each():
+    assert place(np.full(5, 16), 16).rows == 5
+
+
+def test_every_sentence_is_found_where_its_first_token_is():
+    inputs = batch([3, 16, 1, 9, 7], 16)
+    packed = pack(inputs, 16, DTYPES)
+    ids, segments, positions = (packed[name].ravel() for name in ("input_ids", "segment_ids", "position_ids"))
+    for sentence, first in enumerate(packed["first_tokens"]):
+        own = segments == sentence + 1
+        length = int(inputs["attention_mask"][sentence].sum())
+        assert np.flatnonzero(own).tolist() == list(range(first, first + length))
+        assert positions[own].tolist() == list(range(length))
+        assert ids[own].tolist() == inputs["input_ids"][sentence, :length].tolist()
+    assert not ids[segments == 0].any()
+    assert {array.dtype for array in packed.values()} == {np.dtype("int32")}

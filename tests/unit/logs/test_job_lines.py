@@ -1,0 +1,151 @@
+import io
+import logging
+from types import SimpleNamespace
+
+import pytest
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from temper.logs.job_lines import SILENCE_S, JobLines, LogHandler, duration
+from temper.logs.script_log import CLEAR_LINE, WIDTH
+
+PLAN = {"prepare_data": 1, "measure": 2, "all": 1, "total": 4}
+
+
+class Terminal(io.StringIO):
+    """What a person looks at."""
+
+    def isatty(self):
+        return True
+
+
+class Clock:
+    """Seconds that a test moves on."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def run(stream, clock=None, *, step_s=2.0):
+    """All jobs of the plan, each of which takes `step_s`."""
+    clock = clock or Clock()
+    lines = JobLines(stream, clock)
+    lines.plan(PLAN)
+    for number, (rule, words) in enumerate(
+        [("prepare_data", "prepare_data"), ("measure", "measure a"), ("measure", "measure b")]
+    ):
+        lines.start(number, rule, words)
+        clock.now += step_s
+        lines.finish(number)
+    lines.start(3, "all", "all artifacts of the study")
+    lines.finish(3)
+    lines.end()
+    return stream.getvalue()
+
+
+def test_a_terminal_has_one_line_that_is_overwritten_and_one_that_stays():
+    shown = run(Terminal())
+    assert f"{CLEAR_LINE}job 2 of 3: measure a{CLEAR_LINE}" in shown
+    assert shown.endswith(f"{CLEAR_LINE}3 jobs done in 6 s (measure 4 s, prepare_data 2 s)\n")
+    assert shown.count("\n") == 1
+    assert "all" not in shown
+
+
+def test_a_pipe_gets_the_last_line_alone_where_all_is_soon_over():
+    assert run(io.StringIO()) == "3 jobs done in 6 s (measure 4 s, prepare_data 2 s)\n"
+
+
+def test_a_pipe_hears_of_jobs_that_take_long():
+    assert run(io.StringIO(), step_s=SILENCE_S).splitlines()[:-1] == ["job 2 of 3: measure a", "job 3 of 3: measure b"]
+
+
+def test_a_line_that_is_overwritten_never_wraps():
+    stream = Terminal()
+    lines = JobLines(stream, Clock())
+    lines.plan({"measure": 9})
+    for number in range(9):
+        lines.start(number, "measure", f"measure a-candidate-{number}")
+    assert max(map(len, stream.getvalue().split(CLEAR_LINE))) == WIDTH
+
+
+def test_the_last_line_names_as_many_rules_as_it_holds():
+    stream, clock = io.StringIO(), Clock()
+    lines = JobLines(stream, clock)
+    rules = [f"a_rule_with_a_long_name_{at}" for at in range(3)]
+    lines.plan(dict.fromkeys(rules, 1))
+    for number, rule in enumerate(rules):
+        lines.start(number, rule, rule)
+        clock.now += 59
+        lines.finish(number)
+    lines.end()
+    last = stream.getvalue().splitlines()[-1]
+    assert last == f"3 jobs done in 2 min 57 s ({rules[0]} 59 s)"
+
+
+def test_a_failure_names_the_job_and_its_log_and_says_how_to_go_on():
+    stream, clock = io.StringIO(), Clock()
+    lines = JobLines(stream, clock)
+    lines.plan(PLAN)
+    lines.start(0, "measure", "measure a")
+    clock.now += 61
+    lines.fail(0, ["logs/measure/a.log"])
+    lines.end()
+    lines.end()  # Snakemake says it twice
+    assert stream.getvalue().splitlines() == [
+        "failed: measure a (its log: logs/measure/a.log)",
+        "stopped after 0 of 3 jobs, 1 min 1 s; the same command goes on from there",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (112, "1 min 52 s"), (7500, "2 h 5 min")]
+)
+def test_durations_are_said_as_a_person_says_them(seconds, shown):
+    assert duration(seconds) == shown
+
+
+def settings(*, dryrun=False):
+    asked = {"stdout": False, "dryrun": dryrun, "verbose": False, "debug_dag": False, "printshellcmds": False}
+    return SimpleNamespace(**asked, nocolor=True, quiet=set(), show_failed_logs=False)
+
+
+def told(text, level=logging.INFO, **event):
+    record = logging.LogRecord("snakemake", level, "", 0, text, None, None)
+    vars(record).update(event)
+    return record
+
+
+def test_snakemakes_events_become_lines_and_its_banners_do_not(capsys):
+    handler = LogHandler(settings(), None)
+    handler.emit(told("Building DAG of jobs..."))
+    handler.emit(told("Job stats: …", event=LogEvent.RUN_INFO, stats={"report": 1, "all": 1, "total": 2}))
+    handler.emit(told("", event=LogEvent.JOB_INFO, jobid=1, rule_name="report", rule_msg="report"))
+    handler.emit(told("", event=LogEvent.JOB_FINISHED, job_id=1))
+    handler.close()
+    assert capsys.readouterr().err == "1 job done in 0 s\n"
+
+
+def test_a_run_with_nothing_to_do_says_so(capsys):
+    handler = LogHandler(settings(), None)
+    handler.emit(told(NOTHING_TO_BE_DONE_MSG))
+    handler.close()
+    assert capsys.readouterr().err == "nothing to do: every artifact is there and belongs to these settings\n"
+
+
+def test_an_error_of_snakemake_itself_is_shown_whole(capsys):
+    handler = LogHandler(settings(), None)
+    handler.emit(told("WorkflowError:\nConfigError:\n  asked: …\n  fix: …", logging.ERROR))
+    handler.emit(told("Exiting because a job execution failed. Look below for error messages", logging.ERROR))
+    handler.close()
+    assert capsys.readouterr().err == "WorkflowError:\nConfigError:\n  asked: …\n  fix: …\n"
+
+
+def test_a_dry_run_prints_snakemakes_own_lines(capsys):
+    handler = LogHandler(settings(dryrun=True), None)
+    handler.emit(
+        told("", event=LogEvent.JOB_INFO, jobid=1, rule_name="report", rule_msg="report", reason="its code changed")
+    )
+    handler.close()
+    assert "Job 1: report\nReason: its code changed\n" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""Each rule's script is a process; so is each test's."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from temper.logs.script_log import CLEAR_LINE, WIDTH
+
+PROGRAM = """
+import errno, os, signal
+from pathlib import Path
+from temper.errors import DataError
+from temper.logs.script_log import log_to, say_lasting, say_passing, terminal
+with log_to("logs/deep/rule.log", "measure"):
+    {code}
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs code inside `log_to`; gives exit code, what the terminal shows, and the log."""
+
+    def run(code):
+        command = [sys.executable, "-c", PROGRAM.format(code=code)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.stdout == ""
+        return done.returncode, done.stderr, (tmp_path / "logs/deep/rule.log").read_text()
+
+    return run
+
+
+def test_output_goes_to_the_log_also_that_of_compiled_libraries(run):
+    code, shown, log = run("print('python', flush=True); os.system('echo compiled'); os.system('echo errors >&2')")
+    assert (code, shown) == (0, "")
+    assert log.splitlines()[:3] == ["python", "compiled", "errors"]
+
+
+def test_a_word_for_a_person_reaches_the_terminal(run):
+    code, shown, log = run("with terminal() as stream: print('1/3', file=stream)")
+    assert (code, shown) == (0, "1/3\n")
+    assert "1/3" not in log
+
+
+def test_the_log_ends_with_the_time_the_rules_own_work_took(run):
+    _, _, log = run("import time; time.sleep(0.05)")
+    seconds = re.fullmatch(r"own work: (\d+\.\d{3}) s\n", log)
+    assert 0.05 <= float(seconds[1]) < 5
+
+
+def test_a_pipeline_error_shows_its_four_parts_on_both_and_no_traceback(run):
+    code, shown, log = run("raise DataError(asked='read rows', happened='none', spoiled='all', fix='bring some')")
+    expected = (
+        "DataError in rule measure:\n  asked:    read rows\n  happened: none\n  spoiled:  all\n  fix:      bring some\n"
+    )
+    assert (code, shown, log) == (1, expected, expected)
+
+
+def test_a_full_disk_is_a_storage_error_that_says_how_to_go_on(run):
+    code, shown, log = run("Path('/dev/full').write_text('x')")
+    assert code == 1
+    assert shown == log
+    assert shown.startswith("StorageError in rule measure:\n  asked:    run rule measure\n")
+    assert "happened: No space left on device" in shown
+    assert "fix:      free some space" in shown
+
+
+def test_an_unwritable_place_is_a_storage_error_that_names_it(run):
+    code, shown, _ = run("raise OSError(errno.EACCES, os.strerror(errno.EACCES), 'artifacts/onnx')")
+    assert code == 1
+    assert "happened: Permission denied: artifacts/onnx" in shown
+    assert "give yourself write permission" in shown
+
+
+@pytest.mark.parametrize("cause", ["ValueError('what no one foresaw')", "OSError(errno.EIO, 'what no one foresaw')"])
+def test_an_unforeseen_error_keeps_its_traceback_for_the_log(run, cause):
+    code, shown, log = run(f"raise {cause}")
+    assert code == 1
+    assert "Traceback" not in shown
+    assert "Unforeseen error in rule measure:" in shown
+    assert "what no one foresaw" in shown
+    assert "fix:      the traceback is in logs/deep/rule.log" in shown
+    assert "Traceback (most recent call last)" in log
+    assert shown in log
+
+
+def test_ctrl_c_ends_with_130(run):
+    code, shown, log = run("os.kill(os.getpid(), signal.SIGINT)")
+    assert code == 130
+    assert shown == log == "measure: interrupted; what it had begun to write was removed\n"
+
+
+@pytest.fixture
+def on_a_terminal(tmp_path):
+    """Runs code inside `log_to` with a terminal to look at; gives what the terminal gets, and the log."""
+
+    def run(code):
+        master, slave = pty.openpty()
+        subprocess.run([sys.executable, "-c", PROGRAM.format(code=code)], cwd=tmp_path, stderr=slave, check=True)
+        os.close(slave)
+        shown = os.read(master, 100_000).decode().replace("\r\n", "\n")
+        os.close(master)
+        return shown, (tmp_path / "logs/deep/rule.log").read_text()
+
+    return run
+
+
+def test_what_a_job_waits_for_is_overwritten_on_a_terminal_and_cut_to_its_width(on_a_terminal, run):
+    said = "say_passing('waits ' + 'x' * 200); say_passing('goes on')"
+    shown, log = on_a_terminal(said)
+    first, second = shown.split(CLEAR_LINE)[1:]
+    assert (len(first), first[-1], second) == (WIDTH, "…", "goes on")
+    assert "waits " + "x" * 200 in log
+    assert run(said)[1].splitlines() == ["waits " + "x" * 200, "goes on"]
+
+
+def test_what_a_person_should_have_read_stays_and_is_wrapped(on_a_terminal, run):
+    said = "say_lasting('word ' * 30)"
+    shown, log = on_a_terminal(said)
+    lines = shown.removeprefix(CLEAR_LINE).splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= WIDTH
+    assert "word " * 30 in log
+    assert len(run(said)[1].splitlines()) == 1

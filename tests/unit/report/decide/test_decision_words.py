@@ -1,0 +1,34 @@
+"""What a person reads of the choice."""
+
+import pytest
+
+from temper.report.decide import decision_words
+from temper.report.decide.decision_words import loss_in_words, offered_budget, remeasure_command
+
+
+@pytest.mark.parametrize(("points", "offered"), [(0.762, 0.8), (0.8, 0.8), (1.0001, 1.1), (5.66, 5.7), (0.05, 0.1)])
+def test_the_offered_budget_is_the_next_tenth(points, offered):
+    assert offered_budget(points) == offered
+
+
+def test_a_loss_is_bounded_with_the_labels_that_it_rests_on():
+    paired = {"labels_differing": 0, "rows": 1500, "loses_at_most_points": 0.2456}
+    assert (
+        loss_in_words(paired, "base") == "no label of 1,500 differs from base's, so it loses at most 0.25 points (95 %)"
+    )
+    assert loss_in_words({**paired, "labels_differing": 3}, "base") == (
+        "3 of 1,500 labels differ from base's, by which it loses at most 0.25 points (95 %)"
+    )
+
+
+def test_the_command_that_measures_anew_names_the_studys_folder(tmp_path, monkeypatch):
+    study = tmp_path / "studies/mine"
+    study.mkdir(parents=True)
+    monkeypatch.setattr(decision_words, "checkout_of", lambda: tmp_path)
+    monkeypatch.chdir(study)
+    assert remeasure_command() == "make remeasure STUDY=mine"
+    monkeypatch.chdir(tmp_path)
+    assert remeasure_command() == "make remeasure"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert remeasure_command() == "snakemake --cores 1 --forcerun remeasure"
