@@ -37,15 +37,15 @@ rule all:
 
 
 onstart:
-    holder.hold([] if is_forced() else made_files.whole(STUDY.jobs))
+    run_lock.hold([] if is_forced() else made_files.whole(STUDY.jobs))
 
 
 onsuccess:
-    holder.release()
+    run_lock.release()
 
 
 onerror:
-    holder.release()
+    run_lock.release()
 
 
 include: "workflow/rules/data.smk"

@@ -42,7 +42,7 @@ def test_every_key_of_the_model_section_is_described(name):
     assert [key for key in sorted(keys(getattr(model_options, name))) if key not in PAGE] == []
 
 
-@pytest.mark.parametrize("folder", ["data", "training", "calibration", "precisions", "backends"])
+@pytest.mark.parametrize("folder", ["data", "training", "calibration", "steps", "backends"])
 def test_every_choice_is_described_with_all_its_options(folder):
     for choice in plugins.names(folder):
         assert choice in PAGE, f"{folder}/{choice}"

@@ -182,17 +182,17 @@ def test_an_edited_file_reruns_what_runs_it(own_code, file, jobs):
 
 
 def test_comments_docstrings_and_what_changes_no_result_rerun_nothing(own_code):
-    for file in ("calibration/nncf", "measurement/latency", "data/synthetic"):
+    for file in ("quantization/calibration/nncf", "measurement/latency", "data/synthetic"):
         module = own_code.code / f"src/temper/{file}.py"
         module.write_text(module.read_text().replace('"""', '"""Edited: ', 1) + "# edited\n")
     for file in (
         "errors",
-        "progress",
-        "plugins",
-        "script_log",
-        "source_digest",
-        "tracking/job_record",
-        "tracking/holder",
+        "logs/progress",
+        "environment/plugins",
+        "logs/script_log",
+        "environment/source_digest",
+        "orchestration/job_record",
+        "orchestration/run_lock",
     ):
         with open(own_code.code / f"src/temper/{file}.py", "a") as module:
             module.write("EDITED = 1\n")

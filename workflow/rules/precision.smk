@@ -21,10 +21,10 @@ rule convert_precision:
         versions=lambda wildcards: versions_for(
             "convert_precision",
             wildcards.precision,
-            *plugins.load("precisions", STUDY.conversions[wildcards.precision]["step"]).LIBRARIES,
+            *plugins.load("steps", STUDY.conversions[wildcards.precision]["step"]).LIBRARIES,
         ),
         source=lambda wildcards: digest_of(
-            "convert_precision.py", ("precisions", STUDY.conversions[wildcards.precision]["step"])
+            "convert_precision.py", ("steps", STUDY.conversions[wildcards.precision]["step"])
         ),
     message:
         "convert_precision {wildcards.precision}"

@@ -12,7 +12,7 @@ from temper.artifacts import scratch
 from temper.artifacts.manifest import sha256
 from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ExperimentError, LibraryError
-from temper.orchestration import run_lock as holder
+from temper.orchestration import run_lock
 from temper.orchestration.by_hand import edited
 from temper.orchestration.dvc import remove_torn_lock
 from temper.orchestration.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
@@ -230,10 +230,10 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
         ConfigError: the study cannot be planned.
     """
     if not force:
-        holder.check_free(_ASKED)
+        run_lock.check_free(_ASKED)
     check_no_links(_ASKED)
     said = _unlock()
-    holder.release()
+    run_lock.release()
     torn = remove_torn_lock()
     said += [f"removed {torn}: DVC was killed while it wrote it"] if torn is not None else []
     jobs = planned_jobs()

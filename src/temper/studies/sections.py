@@ -10,7 +10,7 @@ from temper.study.sections.model import Task
 
 SEED = 17
 Section = dict[str, Any]
-SCHEMA = "../../src/temper/study/params.schema.json"  # from a study's folder: what editors check params.yaml with while it is typed
+SCHEMA = "../../src/temper/study/params.schema.json"  # from a study's folder: what editors check it with as it is typed
 ONE_TOKEN = "openvino-int8-fast"  # the recipe's candidate whose last layer is computed for the classifier's token alone
 COMMENTS = {
     "recipe": "cpu, gpu or everything: what is measured; rows of your own in candidates add to it, null leaves one out",

@@ -22,7 +22,7 @@ from temper.study.sections.model import ArchitectureModel, CheckpointModel
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
 
-FILE = Path(__file__).parents[1] / "params.schema.json"
+FILE = Path(__file__).with_name("params.schema.json")
 REFERENCE = Path(__file__).parents[3] / "docs/params.md"  # what keys mean
 Json = dict[str, Any]
 _ROW = re.compile(r"^\| (?P<keys>(?:`\w+`(?:, )?)+) \| (?P<meaning>.*) \|$", re.MULTILINE)
@@ -70,9 +70,9 @@ class _Schema:
                     given.append(inner)
         return {name: given[0] if len(given) == 1 else {"anyOf": given} for name, given in allowed.items()}
 
-    def options(self, folder: str) -> list[type[BaseModel]]:
-        """Models of the options of each choice in a folder."""
-        return [plugins.load(folder, name).Options for name in plugins.names(folder)]
+    def options(self, kind: str) -> list[type[BaseModel]]:
+        """Models of the options of each choice of a kind."""
+        return [plugins.load(kind, name).Options for name in plugins.names(kind)]
 
 
 def _one(keys: Json, section: str = "") -> Json:
@@ -107,7 +107,7 @@ def editor_schema() -> Json:
     """The JSON schema, draft 2020-12."""
     made, fields = _Schema(), schema.Study.model_fields
     text = {"type": "string"}
-    step = {"step": {"enum": plugins.names("precisions")}, **dict.fromkeys(("onnx", "calibration", "search"), text)}
+    step = {"step": {"enum": plugins.names("steps")}, **dict.fromkeys(("onnx", "calibration", "search"), text)}
     runner = {"runner": {"enum": plugins.names("backends")}, "options": _one(made.keys(made.options("backends")))}
     engines = (schema.DynamicEngineRow, schema.StaticEngineRow, schema.BucketedEngineRow)
     sections: Json = {
@@ -123,7 +123,7 @@ def editor_schema() -> Json:
         "exports": _rows(made.keys((schema.ExportRow,))),
         "calibration_methods": _rows(made.keys(made.options("calibration"))),
         "calibrations": _rows(made.keys((schema.CalibrationRow,))),
-        "conversions": _rows({**step, **made.keys(made.options("precisions"))}),
+        "conversions": _rows({**step, **made.keys(made.options("steps"))}),
         "searches": _rows(made.keys((SearchRow,))),
         "quantization_aware": _rows(made.keys((QuantizationAwareRow,))),
         "buckets": _rows(made.keys((BucketsRow,))),

@@ -100,7 +100,7 @@ def _check_truncation(study: Study) -> None:
 def _check_conversion(study: Study, section: str, name: str, row: Mapping[str, Any], calibrated: bool) -> None:
     place = f"{section}.{name}"
     step = chosen(row, "step", place)
-    module = check_options("precisions", step, precision_options(row), place, "step")
+    module = check_options("steps", step, precision_options(row), place, "step")
     if calibrated != module.NEEDS_CALIBRATION:
         raise params_error(
             f"{place} has the step {step}, which reads {'a' if module.NEEDS_CALIBRATION else 'no'} calibration cache",

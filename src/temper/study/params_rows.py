@@ -52,17 +52,16 @@ def explain(error: ValidationError, place: str) -> ConfigError:
 
 
 def check_options(
-    folder: str, name: str, section: Mapping[str, Any], place: str, key: str, section_place: str | None = None
+    kind: str, name: str, section: Mapping[str, Any], place: str, key: str, section_place: str | None = None
 ) -> Any:
     """Check a section (at `place`, or where `section_place` says) against its file's `Options`; return that module."""
-    known = plugins.names(folder)
+    known = plugins.names(kind)
     if name not in known:
         raise params_error(
             f"{place}.{key} is {name!r}, which is not one of {', '.join(known)}",
-            f"choose one of these, or \
-add src/temper/{folder}/{name}.py (CONTRIBUTING.md)",
+            f"choose one of these, or add src/temper/{plugins.file_of(kind, name)} (CONTRIBUTING.md)",
         )
-    module = plugins.load(folder, name)
+    module = plugins.load(kind, name)
     try:
         strictly(module.Options, section)
     except ValidationError as error:

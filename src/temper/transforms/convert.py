@@ -70,7 +70,7 @@ def convert_precision(
         found = read_search(search_folder)
         options["keep_in_float"] = sorted({*options["keep_in_float"], *found["keep_in_float"]})
         inputs[SEARCH_FILE] = sha256(Path(search_folder) / SEARCH_FILE)
-    module = plugins.load("precisions", step)
+    module = plugins.load("steps", step)
     try:
         chosen = module.Options.model_validate(options)
         if hasattr(module, "signature_after"):  # a step that takes other inputs than the file it starts from

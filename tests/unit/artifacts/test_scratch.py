@@ -29,9 +29,9 @@ with staged_folder("artifacts/fp32") as made:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 FILE = """
-from temper.artifacts import manifest as artifact
-artifact.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-artifact.write_text("artifacts/a.json", "half")
+from temper.artifacts import manifest
+manifest.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+manifest.write_text("artifacts/a.json", "half")
 """
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from temper.environment import cuda as cuda_runtime
+from temper.environment import cuda
 from temper.environment.cuda import Device, check_driver
 from temper.errors import BackendError, Unavailable
 from tests.fake_gpu import ILLEGAL_ADDRESS, OUT_OF_MEMORY, FakeCuda
@@ -72,7 +72,7 @@ def test_a_call_that_fails_is_an_error_and_one_that_ends_the_context_is_unavaila
 
 
 def test_the_last_error_of_a_shared_runtime_is_forgotten_where_one_is_loaded(monkeypatch):
-    assert cuda_runtime.forget_last_error() is False  # none is loaded here, and none gets loaded
+    assert cuda.forget_last_error() is False  # none is loaded here, and none gets loaded
     asked = []
 
     class Loaded:
@@ -83,8 +83,8 @@ def test_the_last_error_of_a_shared_runtime_is_forgotten_where_one_is_loaded(mon
         def cudaGetLastError(self):  # noqa: N802
             asked.append(101)
 
-    monkeypatch.setattr(cuda_runtime.ctypes, "CDLL", Loaded)
-    assert cuda_runtime.forget_last_error() is True
+    monkeypatch.setattr(cuda.ctypes, "CDLL", Loaded)
+    assert cuda.forget_last_error() is True
     assert asked == [101]
 
 

@@ -11,7 +11,7 @@ LISTED = {
     "data": ["digits", "files", "hub", "image_folder", "synthetic"],
     "training": ["fine_tune", "none", "untrained"],
     "calibration": ["entropy", "minmax", "moving_average", "nncf", "percentile", "smooth_quant"],
-    "precisions": [
+    "steps": [
         "additive_mask",
         "bf16",
         "fp16",
@@ -45,27 +45,33 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("folder", plugins.FUNCTION)
-def test_the_choices_are_the_files_that_define_their_folders_function(folder):
-    assert plugins.names(folder) == LISTED[folder]
+@pytest.mark.parametrize("kind", plugins.FUNCTION)
+def test_the_choices_are_the_files_that_define_their_kinds_function(kind):
+    assert plugins.names(kind) == LISTED[kind]
 
 
-@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder, names in LISTED.items() for name in names])
-def test_every_choice_has_what_planning_reads(folder, name):
-    module = plugins.load(folder, name)
-    assert callable(getattr(module, plugins.FUNCTION[folder]))
-    assert plugins.module_name(folder, name) == module.__name__
+def test_a_choice_that_is_not_there_would_be_a_file_of_its_kinds_usual_folder():
+    assert plugins.file_of("steps", "fp16") == "quantization/fp16.py"
+    assert plugins.file_of("steps", "absent") == "transforms/absent.py"
+    assert plugins.file_of("backends", "absent") == "backends/absent.py"
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in LISTED.items() for name in names])
+def test_every_choice_has_what_planning_reads(kind, name):
+    module = plugins.load(kind, name)
+    assert callable(getattr(module, plugins.FUNCTION[kind]))
+    assert plugins.module_name(kind, name) == module.__name__
     asked = {
         "data": ["LIBRARIES"],
         "training": ["LIBRARIES"],
         "calibration": ["LIBRARIES"],
-        "precisions": ["NEEDS_CALIBRATION", "LIBRARIES"],
+        "steps": ["NEEDS_CALIBRATION", "LIBRARIES"],
         "engines": ["LIBRARY"],
         "backends": ["LIBRARY", "ACCEPTS", "PREDICTS"],
     }
-    for constant in asked.get(folder, []):
+    for constant in asked.get(kind, []):
         assert hasattr(module, constant), constant
-    if folder != "engines":
+    if kind != "engines":
         assert module.Options.model_config["extra"] == "forbid"
         defaults = [key for key, field in module.Options.model_fields.items() if not field.is_required()]
         assert defaults == []
@@ -77,9 +83,9 @@ import sys, yaml
 from temper.environment import plugins
 from temper.study.study import read_study
 read_study(yaml.safe_load(open({str(ROOT / "params.yaml")!r})), [{str(ROOT / "params.yaml")!r}])
-for folder in plugins.FUNCTION:
-    for name in plugins.names(folder):
-        plugins.load(folder, name)
+for kind in plugins.FUNCTION:
+    for name in plugins.names(kind):
+        plugins.load(kind, name)
 print(sorted(set(sys.modules) & {HEAVY!r}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from temper.environment import plugins
 from temper.environment import source_digest as module
 from temper.environment.machine import SOURCE_ROOT
 from temper.environment.source_digest import MARK, source_digest, source_files
@@ -103,8 +104,8 @@ def test_an_entry_that_is_nowhere_is_an_error(root, entry):
 def test_what_measures_does_not_hang_on_what_makes_or_reports():
     package = SOURCE_ROOT / "temper"
     parts = {path.relative_to(package).parts[0] for path in source_files("temper.measurement.measure")}
-    assert {"measurement", "data", "artifact.py"} <= parts
-    assert not parts & {"precisions", "calibration", "report", "study.py", "schema.py", "export", "training"}
+    assert {"measurement", "data", "artifacts"} <= parts
+    assert not parts & {"quantization", "transforms", "report", "study", "export", "training"}
 
 
 WRITTEN = '''"""A module."""
@@ -204,14 +205,14 @@ def test_the_modules_that_change_no_result_are_these():
     }
     named = (
         "errors",
-        "plugins",
-        "progress",
-        "scratch",
-        "script_log",
-        "tracking/holder",
-        "tracking/job_record",
-        "tracking/made_files",
-        "tracking/seen",
+        "environment/plugins",
+        "logs/progress",
+        "artifacts/scratch",
+        "logs/script_log",
+        "orchestration/run_lock",
+        "orchestration/job_record",
+        "orchestration/made_files",
+        "orchestration/seen",
     )
     assert marked == {f"{name}.py" for name in named}
 
@@ -219,9 +220,9 @@ def test_the_modules_that_change_no_result_are_these():
 def test_no_job_computes_with_a_docstring_or_a_source_text():
     scripts = (SOURCE_ROOT.parent / "workflow/scripts").glob("*.py")
     choices = [
-        path
-        for folder in ("data", "training", "calibration", "precisions", "engines", "backends")
-        for path in (SOURCE_ROOT / "temper" / folder).glob("*.py")
+        SOURCE_ROOT / "temper" / plugins.file_of(kind, name)
+        for kind in plugins.FUNCTION
+        for name in plugins.names(kind)
     ]
     for path in source_files(*scripts, *choices):
         text = path.read_text()

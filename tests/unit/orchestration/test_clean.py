@@ -4,7 +4,7 @@ import pytest
 
 from temper.artifacts.manifest import sha256
 from temper.errors import BusyError, ConfigError
-from temper.orchestration import run_lock as holder
+from temper.orchestration import run_lock
 from temper.orchestration.clean import clean, look
 from temper.orchestration.job_record import JobRecord, record_path, write_job_record
 
@@ -61,9 +61,9 @@ def test_with_it_only_what_temper_made_goes(folder):
 
 
 def test_a_run_that_goes_on_keeps_its_files(folder):
-    holder.hold()
-    note = {**json.loads(holder.HOLDER.read_text()), "pid": 1, "host": "elsewhere"}
-    holder.HOLDER.write_text(json.dumps(note))
+    run_lock.hold()
+    note = {**json.loads(run_lock.HOLDER.read_text()), "pid": 1, "host": "elsewhere"}
+    run_lock.HOLDER.write_text(json.dumps(note))
     with pytest.raises(BusyError):
         clean(agreed=True)
     assert (folder / MADE[0]).exists()

@@ -6,8 +6,7 @@ import pytest
 
 from temper.errors import ArtifactError, LibraryError
 from temper.logs import script_log
-from temper.orchestration import job_record
-from temper.orchestration import run_lock as holder
+from temper.orchestration import job_record, run_lock
 from temper.orchestration.job_record import (
     JobRecord,
     is_remembered,
@@ -118,7 +117,7 @@ def made(folder):
         return "adopted" if code == 0 else code
 
     run("first")
-    holder.hold(["calibrate/main"])
+    run_lock.hold(["calibrate/main"])
     return run
 
 
@@ -134,9 +133,9 @@ def test_any_other_job_runs(made, folder, change):
     if change == "input":
         (folder / "in.txt").write_text("other")
     elif change == "no run":
-        holder.release()
+        run_lock.release()
     elif change == "forced":
-        holder.hold([])
+        run_lock.hold([])
     elif change == "other record":  # as after a restore: the kept files are not of the record that was here
         job_record.ledger_path("calibrate", "main").write_text("abc\n")
     assert made("second", size=2 if change == "settings" else 1) == "ran"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from temper.errors import BusyError
-from temper.orchestration import run_lock as holder
+from temper.orchestration import run_lock
 
 
 @pytest.fixture(autouse=True)
@@ -16,55 +16,55 @@ def folder(tmp_path, monkeypatch):
 
 
 def held_by(**changes):
-    holder.hold()
-    note = {**json.loads(holder.HOLDER.read_text()), **changes}
-    holder.HOLDER.write_text(json.dumps(note))
+    run_lock.hold()
+    note = {**json.loads(run_lock.HOLDER.read_text()), **changes}
+    run_lock.HOLDER.write_text(json.dumps(note))
 
 
 def test_a_folder_that_nobody_holds_is_free():
-    holder.check_free("run")
-    assert holder.holder() is None
+    run_lock.check_free("run")
+    assert run_lock.holder() is None
 
 
 def test_ones_own_note_does_not_keep_one_out():
-    holder.hold()
-    holder.check_free("run")
-    holder.release()
-    assert not holder.HOLDER.exists()
+    run_lock.hold()
+    run_lock.check_free("run")
+    run_lock.release()
+    assert not run_lock.HOLDER.exists()
 
 
 def test_only_the_jobs_that_the_run_names_may_adopt():
-    assert not holder.may_adopt("measure", "ort")
-    holder.hold(["measure/ort"])
-    assert holder.may_adopt("measure", "ort")
-    assert not holder.may_adopt("measure", "rtx")
+    assert not run_lock.may_adopt("measure", "ort")
+    run_lock.hold(["measure/ort"])
+    assert run_lock.may_adopt("measure", "ort")
+    assert not run_lock.may_adopt("measure", "rtx")
 
 
 def test_another_process_that_lives_is_named_with_its_command():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        held_by(pid=other.pid, started=holder._started(other.pid), command="snakemake --cores 2")
+        held_by(pid=other.pid, started=run_lock._started(other.pid), command="snakemake --cores 2")
         with pytest.raises(BusyError, match=f"process {other.pid} on .*: snakemake --cores 2"):
-            holder.check_free("run")
+            run_lock.check_free("run")
         other.kill()
-    assert holder.holder() is None  # it has ended: the note of a killed run keeps nobody out
+    assert run_lock.holder() is None  # it has ended: the note of a killed run keeps nobody out
 
 
 def test_another_process_under_an_old_number_does_not_count():
     held_by(pid=os.getppid(), started="1")
-    assert holder.holder() is None
+    assert run_lock.holder() is None
 
 
 def test_a_process_of_another_machine_counts_for_it_cannot_be_asked():
     held_by(pid=1, host="elsewhere")
     with pytest.raises(BusyError, match="on elsewhere"):
-        holder.check_free("run")
+        run_lock.check_free("run")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"pid": "x"}'])
 def test_a_torn_note_keeps_nobody_out(text):
-    holder.HOLDER.parent.mkdir(parents=True)
-    holder.HOLDER.write_text(text)
-    assert holder.holder() is None
+    run_lock.HOLDER.parent.mkdir(parents=True)
+    run_lock.HOLDER.write_text(text)
+    assert run_lock.holder() is None
 
 
 # After a kill
@@ -80,50 +80,50 @@ def killed(folder):
 import os, signal
 from temper.artifacts.scratch import scratch_folder
 from pathlib import Path
-from temper.orchestration import run_lock as holder
-holder.hold()
+from temper.orchestration import run_lock
+run_lock.hold()
 with scratch_folder(Path("artifacts/fp32")):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", program], check=False)
-    assert json.loads(holder.HOLDER.read_text())["pid"] != os.getpid()
+    assert json.loads(run_lock.HOLDER.read_text())["pid"] != os.getpid()
     return folder
 
 
 def test_the_next_run_removes_what_a_killed_one_left_and_says_so(killed):
-    (said,) = holder.clear_after_a_kill("run")
+    (said,) = run_lock.clear_after_a_kill("run")
     assert "was killed: its lock was removed, and 1 half-written files" in said
     assert list((killed / ".snakemake/locks").iterdir()) == []
     assert list((killed / "artifacts").iterdir()) == []
-    assert not holder.HOLDER.exists()
-    assert holder.clear_after_a_kill("run") == []
+    assert not run_lock.HOLDER.exists()
+    assert run_lock.clear_after_a_kill("run") == []
 
 
 @pytest.mark.parametrize("doubt", ["locked since", "another machine", "no note", "a torn note", "it lives"])
 def test_in_doubt_the_lock_stays(killed, doubt):
     lock = killed / ".snakemake/locks/0.output.lock"
     if doubt == "locked since":
-        later = holder.HOLDER.stat().st_mtime_ns + 10**9
+        later = run_lock.HOLDER.stat().st_mtime_ns + 10**9
         os.utime(lock, ns=(later, later))
     elif doubt == "another machine":
         held_by(host="elsewhere")
     elif doubt == "no note":
-        holder.HOLDER.unlink()
+        run_lock.HOLDER.unlink()
     elif doubt == "a torn note":
-        holder.HOLDER.write_text("{")
+        run_lock.HOLDER.write_text("{")
     else:
-        held_by(pid=os.getpid(), started=holder._started(os.getpid()))
-    assert holder.clear_after_a_kill("run") == []
+        held_by(pid=os.getpid(), started=run_lock._started(os.getpid()))
+    assert run_lock.clear_after_a_kill("run") == []
     assert lock.exists()
 
 
 def test_a_job_of_a_killed_run_that_still_works_is_named(killed, monkeypatch):
-    environment = {**os.environ, holder.RUN: holder._words(json.loads(holder.HOLDER.read_text()))}
+    environment = {**os.environ, run_lock.RUN: run_lock._words(json.loads(run_lock.HOLDER.read_text()))}
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment) as job:
         with pytest.raises(BusyError, match=f"process {job.pid}, a job of it, still works"):
-            holder.clear_after_a_kill("run")
+            run_lock.clear_after_a_kill("run")
         job.kill()
-    assert holder.clear_after_a_kill("run") != []
+    assert run_lock.clear_after_a_kill("run") != []
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no such call here: a job ends by itself")
@@ -132,8 +132,8 @@ def test_a_job_ends_when_the_run_that_it_belongs_to_is_killed(folder):
     job += "print('on', flush=True); time.sleep(600)"
     run = f"""
 import subprocess, sys
-from temper.orchestration import run_lock as holder
-holder.hold()
+from temper.orchestration import run_lock
+run_lock.hold()
 subprocess.run(["sh", "-c", 'exec 2>/dev/null; "$0" -c "$1"; true', sys.executable, {job!r}])
 """
     with subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.PIPE, text=True) as main:
