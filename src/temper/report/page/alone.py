@@ -101,7 +101,9 @@ def trade_off_alone(study: FiledStudy, workload: str, *, dark: bool) -> str:
 
 def trade_offs(material: Material) -> str:
     """The trade-off of every workload below one another as an SVG file; of one without marks a sentence."""
-    parts, top, precisions = [], 0.0, {}
+    parts: list[str] = []
+    precisions: dict[str, int] = {}
+    top = 0.0
     for name in material.workloads:
         found = marks(material, name)
         said = name if found else f"{name}: no candidate has both a latency and an accuracy"
