@@ -20,6 +20,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@echo
+	@echo "temper COMMAND [-C studies/NAME]   of a study of yours; source .venv/bin/activate puts it on the path, --help explains each:"
+	@echo "  init plan run table report check studies  predict package serve  experiment experiments compare calibration-study upgrade"
+	@echo "  forget  raw pull push verify-remote results track commit sync clean remove"
 
 $(READY): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Temper needs Python 3.11 or newer; set PYTHON=…")'

@@ -13,7 +13,8 @@ PipelineError
 ├── LoadTestError            LoadGen crashed, hung or left no result, or a runner failed under its traffic
 ├── BusyError                another run works in this folder
 ├── ExperimentError          DVC or git cannot do what was asked
-└── StorageError             the disk is full, or a folder cannot be written
+├── StorageError             the disk is full, or a folder cannot be written
+└── UsageError               a command line that `temper` does not understand
 
 Unavailable is no error: this machine lacks what a row needs; recorded with the reason, never replaced.
 """
@@ -107,6 +108,10 @@ class LoadTestError(PipelineError):
 
 class StorageError(PipelineError):
     """The disk is full, or a folder cannot be written."""
+
+
+class UsageError(PipelineError):
+    """A command line that `temper` does not understand."""
 
 
 class Unavailable(Exception):  # not an error: a fact about this machine, kept in the record

@@ -88,7 +88,9 @@ def test_new_study_is_made_and_planned(tmp_path):
     made = make_repository(tmp_path / "checkout")
     checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")
     first, plan, *_ = blocks("new-study.md")
-    assert "run it:     make study STUDY=mine" in run_block(made, first, CHECKPOINT=str(checkpoint), DATA=str(data))
+    assert "run it:     temper run -C studies/mine" in run_block(
+        made, first, CHECKPOINT=str(checkpoint), DATA=str(data)
+    )
     assert (made / "studies/mine/data/raw.dvc").is_file()
     assert "measure openvino-int8" in run_block(made, plan)
     shutil.rmtree(made.folder)
@@ -99,12 +101,14 @@ def test_new_study_and_predict(tmp_path):
     made = make_repository(tmp_path / "checkout")
     checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")
     first, *others = blocks("new-study.md")
-    assert "run it:     make study STUDY=mine" in run_block(made, first, CHECKPOINT=str(checkpoint), DATA=str(data))
+    assert "run it:     temper run -C studies/mine" in run_block(
+        made, first, CHECKPOINT=str(checkpoint), DATA=str(data)
+    )
     assert (made / "studies/mine/data/raw.dvc").is_file()
     shorten(made / "studies/mine/params.yaml")
     plan, run, table = (run_block(made, block) for block in others)
     assert "measure openvino-int8" in plan
-    assert "22 of 22 steps (100%) done" in run
+    assert "jobs done in" in run
     assert "openvino-int8" in table
     texts, rows, everything = (run_block(made, block, ROWS=str(data)) for block in blocks("predict.md"))
     assert "a charming film" in texts

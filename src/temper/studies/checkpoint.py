@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temper.errors import ArtifactError, ConfigError
+from temper.studies.hub import name_of
 from temper.study.sections.model import Task
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_head import Head, compared, head_of
@@ -36,6 +37,11 @@ class Checkpoint:
     files: list[str]
 
     @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return name_of(self.folder)
+
+    @property
     def label_names(self) -> list[str] | None:
         """In the order of the model's outputs; None where the checkpoint has no classifier of rows with one label each."""
         return None if self.head.task is None or self.head.unlike is not None else list(self.head.names)
@@ -55,8 +61,7 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
         raise _refused(
             folder,
             "there is no such folder",
-            "correct --checkpoint; a model of the hub has to be saved to a folder first (save_pretrained), or named in "
-            "model.checkpoint of a params.yaml of your own",
+            "correct --model: the folder of a checkpoint, or a name on the hub",
         )
     try:
         config = read_config(folder / "config.json")
@@ -124,7 +129,7 @@ def labels_differ(checkpoint: Checkpoint, names: Sequence[str]) -> ConfigError:
     """The labels of checkpoint and data are not the same."""
     shown = ", ".join(map(repr, names[:12])) + (", …" if len(names) > 12 else "")
     return ConfigError(
-        asked=f"make a study of {checkpoint.folder.name} and this data",
+        asked=f"make a study of {checkpoint.name} and this data",
         happened=f"the checkpoint has the labels {', '.join(map(repr, checkpoint.label_names or []))}, the data has {shown}",
         spoiled=NOT_MADE,
         fix="give the data the checkpoint's names or the numbers of its outputs (0 for the first); or, where they mean the "

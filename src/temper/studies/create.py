@@ -23,6 +23,7 @@ from temper.errors import ArtifactError, ConfigError, DataError, PipelineError, 
 from temper.studies.about import FILE as ABOUT
 from temper.studies.checkpoint import NOT_MADE, Checkpoint
 from temper.studies.fixed_token import why_not
+from temper.studies.made import Contents, check_replaceable, note_files, remove
 from temper.studies.sections import SEED, Section, Wanted, sections, text_of
 from temper.study.params_file import load_params
 from temper.study.resolve import resolve
@@ -57,11 +58,14 @@ class Lengths:
     notes: list[str]
 
 
-def check_name(checkout: Path, name: str) -> None:
+def check_name(checkout: Path, name: str, *, replaces: bool = False) -> Contents | None:
     """Refuse a name that is no folder's name, or that a study has.
 
+    Returns:
+        What is in the place of the new study and may go, where it `replaces` one.
+
     Raises:
-        ConfigError: it is.
+        ConfigError: it is, or somebody else than Temper wrote something in the place of the new study.
     """
     taken = {"embedded": "params.yaml"} | {
         path.parent.name: f"studies/{path.parent.name}" for path in checkout.glob("studies/*/params.yaml")
@@ -69,17 +73,28 @@ def check_name(checkout: Path, name: str) -> None:
     happened = None
     if not re.fullmatch(NAME_PATTERN, name):
         happened = "it is no name for a folder: letters, digits, _ and -, the first a letter or a digit"
+    elif replaces and name != "embedded" and (checkout / "studies" / name).is_dir():
+        return check_replaceable(checkout / "studies" / name)
     elif name in taken or (checkout / "studies" / name).exists():
         happened = f"{taken.get(name, f'studies/{name}')} is there already"
     if happened is not None:
         raise ConfigError(
-            asked=f"make the study {name}", happened=happened, spoiled=NOT_MADE, fix="choose another name"
+            asked=f"make the study {name}",
+            happened=happened,
+            spoiled=NOT_MADE,
+            fix="choose another name; or, where temper init made that one, --force puts the new one in its place",
         )
+    return None
 
 
 @contextlib.contextmanager
-def staging(checkout: Path, name: str) -> Iterator[Path]:
+def staging(checkout: Path, name: str, before: Contents | None = None) -> Iterator[Path]:
     """A folder that becomes studies/<name> when the block ends well, and vanishes when it does not.
+
+    Args:
+        checkout: where studies/ is.
+        name: of the study.
+        before: what is in its place, and goes when the block has ended well.
 
     Raises:
         StorageError: it cannot be written.
@@ -92,6 +107,9 @@ def staging(checkout: Path, name: str) -> Iterator[Path]:
             folder.mkdir()
             (folder / RAW).mkdir(parents=True)
             yield folder
+            note_files(folder)
+            if before is not None:
+                remove(studies / name, before)
             folder.rename(studies / name)
     except OSError as error:
         raise StorageError(

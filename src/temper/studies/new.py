@@ -1,4 +1,4 @@
-"""`temper new-study`: from a checkpoint and data, by flags or by asking, to a folder that runs."""
+"""`temper init`: from a checkpoint and data, by flags or by asking, to a folder that runs."""
 
 import os
 from collections.abc import Mapping
@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from temper.engines.tensorrt_rtx import LIBRARY
+from temper.environment.devices import nvidia_gpus
 from temper.environment.library import INSTALLED, installed_version
 from temper.environment.machine import machine
 from temper.errors import ConfigError, DataError, restated
 from temper.statistics.paired_labels import against_budget
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
+from temper.studies.hub import checkpoint_folder
+from temper.studies.made import in_words
 from temper.studies.new_data import Given, images_section, own_words, path_of, texts_section
 from temper.studies.questions import Questions, ignored, number
 from temper.studies.sections import ONE_TOKEN, Section, Wanted
@@ -33,6 +36,12 @@ def _some_name(text: str) -> str:
     return text
 
 
+def _some_model(text: str) -> str:
+    if not text:
+        raise ValueError("give a path or a name")
+    return text
+
+
 def _max_tokens(questions: Questions, lengths: create.Lengths) -> int:
     """Longest row of the study in tokens."""
     return questions.answer(
@@ -47,7 +56,7 @@ def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint is trained; one without a classifier of one label for each row has to be."""
     if checkpoint.label_names is not None:
         return questions.agree("fine-tune", "train the checkpoint on the data (else as it is)", "no")
-    asked = f"make a study of {checkpoint.folder.name} as it is"
+    asked = f"make a study of {checkpoint.name} as it is"
     unlike = checkpoint.head.unlike
     if checkpoint.head.task is not None and unlike is not None:
         if not questions.agree("fine-tune", f"{unlike}: train a new classifier on the data", "no"):
@@ -76,7 +85,7 @@ def _check_kind(checkpoint: Checkpoint, path: Path) -> None:
             else "a file of texts (TSV, CSV, JSON lines, Parquet)"
         )
         raise DataError(
-            asked=f"make a study of {checkpoint.folder.name} and {path.name}",
+            asked=f"make a study of {checkpoint.name} and {path.name}",
             happened=f"{path.name} is {'a folder' if path.is_dir() else 'no folder'}, and a {checkpoint.model_type} for "
             f"{checkpoint.task} takes {takes}",
             spoiled=NOT_MADE,
@@ -100,7 +109,11 @@ def _check_flags(questions: Questions, given: Given, images: bool) -> None:
 def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path], folder: Path) -> dict[str, str] | None:
     """What raw.yaml lists, from the nearest folder that holds all; None where the study's files are no copies."""
     config = (folder / create.CHECKPOINT / "config.json").read_bytes()
-    if not copied or config != (checkpoint.folder / "config.json").read_bytes():
+    if (
+        not copied
+        or checkpoint.name != checkpoint.folder.name
+        or config != (checkpoint.folder / "config.json").read_bytes()
+    ):
         return None
     sources = {f"{create.CHECKPOINT}/{name}": checkpoint.folder / name for name in checkpoint.files} | dict(copied)
     top = os.path.commonpath([path.parent for path in sources.values()])
@@ -116,33 +129,36 @@ def _readme(wanted: Wanted, lines: list[str], listed: bool) -> str:
     found = "\n".join(f"- {line.partition(':')[0]}: {line.partition(':')[2].strip()}" for line in lines)
     return f"""# {wanted.name}
 
-Made by `temper new-study`:
+Made by `temper init`:
 
 {found}
 
 ```
-make plan STUDY={wanted.name}
-make study STUDY={wanted.name}
+temper plan -C studies/{wanted.name}
+temper run -C studies/{wanted.name}
 ```
 
 Files from outside are in data/raw/: {bring}. params.yaml is yours to change (docs/params.md); not measured yet.
 """
 
 
-def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
+def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: bool = False) -> Made:
     """Ask what was not given, look at checkpoint and data, and make studies/<name>/ or nothing.
 
     Args:
         checkout: where studies/ is.
         questions: flags, and how to ask.
         given: flags that are lists.
+        replaces: whether it may take the place of a study of that name that Temper made and nobody changed.
 
     Raises:
         PipelineError: what was named cannot become a study; nothing is left of it.
     """
     name = questions.answer("name", "name of the study", _some_name)
-    create.check_name(checkout, name)
-    checkpoint = inspect_checkpoint(questions.answer("checkpoint", "folder of the checkpoint", path_of))
+    before = create.check_name(checkout, name, replaces=replaces)
+    checkpoint = inspect_checkpoint(
+        checkpoint_folder(questions.answer("model", "folder of the checkpoint, or its name on the hub", _some_model))
+    )
     path = questions.answer("data", "file of labelled texts, or folder of images by label", path_of)
     if not path.exists():
         raise DataError(
@@ -154,7 +170,8 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
     if not fine_tune:
         questions.refuse(["new-head"], "the checkpoint is taken as it is; --fine-tune yes trains it")
     words = own_words(checkpoint, path)
-    with restated(NOT_MADE, words), create.staging(checkout, name) as folder:
+    replaced = "" if before is None else in_words(checkout / "studies" / name, before)
+    with restated(NOT_MADE, words), create.staging(checkout, name, before) as folder:
         create.copy_checkpoint(checkpoint, folder)
         copied: dict[str, Path] = {}
         length = None
@@ -170,7 +187,8 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
             beyond = f"; {lengths.cut:,} are longer than the model takes" if lengths.cut else ""
             tokens = f"the longest text has {lengths.longest:,}{beyond}; max_tokens {section['max_tokens']}"
             lines += [f"tokens:     {tokens}", *(f"note:       {note}" for note in lengths.notes)]
-        gpu = questions.agree("gpu", "TensorRT engines for an NVIDIA GPU as well", "no")
+        here = "yes" if nvidia_gpus() and installed_version(LIBRARY) else "no"
+        gpu = questions.agree("gpu", "TensorRT engines for an NVIDIA GPU as well", here)
         wanted = Wanted(
             name=name,
             task=checkpoint.task,
@@ -182,7 +200,7 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
             engine_version=(installed_version(LIBRARY) or INSTALLED) if gpu else None,
             threads=machine()["cores_usable"],
         )
-        title = f"{checkpoint.folder.name} ({checkpoint.model_type}) on {path.name}"
+        title = f"{checkpoint.name} ({checkpoint.model_type}) on {path.name}"
         content = create.write_params(folder, wanted, title)
         unread = create.check_model(folder, content, splits)
         if unread is not None and ONE_TOKEN in content["candidates"]:
@@ -192,10 +210,11 @@ def make_study(checkout: Path, questions: Questions, given: Given) -> Made:
         raw = _raw_listing(checkpoint, copied, folder)
         about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}
         create.write_beside(folder, checkout, about, _readme(wanted, lines, raw is not None), raw)
+    if before is not None:
+        lines.append(f"replaced:   {replaced}")
     lines += [
         f"written:    studies/{name}/params.yaml: {len(content['candidates'])} candidates, closed schema holds",
-        f"run it:     make study STUDY={name}",
-        f"            (or, in an environment that is active: snakemake --cores 1 --directory studies/{name})",
+        f"run it:     temper run -C studies/{name}",
     ]
     return Made(name, lines)
 
@@ -216,4 +235,4 @@ def _about_checkpoint(checkpoint: Checkpoint, section: Section, fine_tune: bool)
     how = "to be fine-tuned" if fine_tune else "as it is"
     names: list[Any] = section["label_names"]
     shown = ", ".join(map(str, names[:6])) + (", …" if len(names) > 6 else "")
-    return f"checkpoint: {checkpoint.folder.name}: {checkpoint.model_type} for {checkpoint.task}, {how}; labels {shown}"
+    return f"checkpoint: {checkpoint.name}: {checkpoint.model_type} for {checkpoint.task}, {how}; labels {shown}"

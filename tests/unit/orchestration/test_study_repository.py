@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from temper.commands.raw import track_raw_files
+from temper.cli.raw import track_raw_files
 from temper.errors import ConfigError, ExperimentError
 from temper.orchestration.pipeline import FORM
 from temper.orchestration.study_repository import check_pipeline, make_ready

@@ -17,7 +17,7 @@ from tests.user_checkpoint import POSITIONS, ROWS
 
 
 def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
-    made = new(name="mine", checkpoint=checkpoint, data=data)
+    made = new(name="mine", model=checkpoint, data=data)
     content = params(checkout)
     assert read_study(content).study == "mine"
     written = (checkout / "studies/mine/params.yaml").read_text()
@@ -50,15 +50,15 @@ def values(content):
 
 
 def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data, tmp_path):
-    few = new(name="few", checkpoint=checkpoint, data=data)
+    few = new(name="few", model=checkpoint, data=data)
     assert [line for line in few.lines if "765 can, where no label changes" in line]
     (tmp_path / "dev.tsv").write_text("review\tmark\n" + "good\tpositive\nbad\tnegative\n" * 400)
-    enough = new(name="enough", checkpoint=checkpoint, data=data, test=tmp_path / "dev.tsv")
+    enough = new(name="enough", model=checkpoint, data=data, test=tmp_path / "dev.tsv")
     assert not [line for line in enough.lines if "where no label changes" in line]
 
 
 def test_test_rows_are_drawn_from_the_one_file_and_none_is_lost(new, checkout, checkpoint, data):
-    new(name="mine", checkpoint=checkpoint, data=data, test_rows=20)
+    new(name="mine", model=checkpoint, data=data, test_rows=20)
     raw = checkout / "studies/mine/data/raw"
     parts = {name: (raw / f"{name}.tsv").read_text().splitlines() for name in ("train", "test")}
     assert {name: lines[0] for name, lines in parts.items()} == dict.fromkeys(parts, "review\tmark")
@@ -73,7 +73,7 @@ def test_a_file_of_test_rows_is_taken_whole_and_raw_yaml_says_where_from(new, ch
     other = tmp_path / "elsewhere/dev.tsv"
     other.parent.mkdir()
     other.write_text("mark\treview\npositive\tgood\nnegative\tbad\n")
-    new(name="mine", checkpoint=checkpoint, data=data, test=other)
+    new(name="mine", model=checkpoint, data=data, test=other)
     folder = checkout / "studies/mine"
     assert (folder / "data/raw/test.tsv").read_text() == other.read_text()
     listed = yaml.safe_load((folder / "raw.yaml").read_text())
@@ -95,7 +95,7 @@ def test_every_format_becomes_a_study(new, checkout, checkpoint, tmp_path, endin
         file.write_text("".join(json.dumps({"text": t, "label": label}) + "\n" for t, label in pairs))
     else:
         pq.write_table(pa.table({"text": texts, "label": labels}), file)
-    made = new(name="mine", checkpoint=checkpoint, data=file)
+    made = new(name="mine", model=checkpoint, data=file)
     assert params(checkout)["data"]["quoting"] == (True if ending == "csv" else None)
     assert "60 rows" in made.lines[1]
 
@@ -111,7 +111,7 @@ def test_files_as_people_have_them_become_a_study_and_no_row_changes(new, checko
         table.to_json(file, orient="records")
     else:
         table.to_csv(file, index=form == "with its index", sep=";" if form == "semicolons" else ",")
-    new(name="mine", checkpoint=checkpoint, data=file)
+    new(name="mine", model=checkpoint, data=file)
     content = params(checkout)["data"]
     assert content["text"] == ["text"]
     with standing_in(checkout / "studies/mine"):
@@ -121,10 +121,10 @@ def test_files_as_people_have_them_become_a_study_and_no_row_changes(new, checko
 
 def test_a_file_without_a_header_has_its_columns_named(new, checkout, checkpoint, data):
     data.write_text("".join(f"{text}\t{label}\n" for text, label in ROWS))
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert "its first line looks like a row" in error.happened
     assert "--columns" in error.fix
-    new(name="mine", checkpoint=checkpoint, data=data, lists=Given(["text"], ["text", "label"], None, None))
+    new(name="mine", model=checkpoint, data=data, lists=Given(["text"], ["text", "label"], None, None))
     content = params(checkout)["data"]
     assert content["train"]["columns"] == ["text", "label"]
     assert len((checkout / "studies/mine/data/raw/test.tsv").read_text().splitlines()) == 12
@@ -132,7 +132,7 @@ def test_a_file_without_a_header_has_its_columns_named(new, checkout, checkpoint
 
 def test_labels_may_be_numbers_of_the_outputs(new, checkout, checkpoint, data):
     data.write_text("text\tlabel\n" + "".join(f"{text}\t{int(label == 'positive')}\n" for text, label in ROWS))
-    new(name="mine", checkpoint=checkpoint, data=data)
+    new(name="mine", model=checkpoint, data=data)
     assert params(checkout)["data"]["label_names"] == ["NEGATIVE", "POSITIVE"]
 
 
@@ -151,7 +151,7 @@ def test_label_names_that_differ_are_refused_and_both_are_named(new, checkout, c
 
 def test_more_labels_than_the_checkpoint_has_are_refused(new, checkout, checkpoint, data):
     data.write_text(data.read_text() + "so so\tneutral\n" * 3)
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert "'neutral'" in error.happened
 
 
@@ -168,19 +168,19 @@ def test_a_checkpoint_without_names_needs_their_order(new, checkout, checkpoint,
 
 
 def test_a_column_that_is_not_there_is_refused_and_the_others_are_named(new, checkout, checkpoint, data):
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, label_column="label")
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data, label_column="label")
     assert error.happened == "there is no 'label'; there are 'review', 'mark'"
     lists = Given(["text"], None, None, None)
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, lists=lists)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data, lists=lists)
     assert "'review'" in error.happened
 
 
 def test_columns_that_leave_doubt_are_asked_for(new, checkout, checkpoint, data):
     rows = "".join(f"{text}\t{label}\t{label[0]}\t{text[::-1]}\n" for text, label in ROWS)
     data.write_text("one\ttwo\tthree\tfour\n" + rows)
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert error.fix == "give --label-column"
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, label_column="two")
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data, label_column="two")
     assert error.fix == "give --text-column"
 
 
@@ -188,7 +188,7 @@ def test_columns_that_leave_doubt_are_asked_for(new, checkout, checkpoint, data)
 def test_a_name_that_is_taken_or_none_is_refused(new, checkout, checkpoint, data, name):
     (checkout / "studies/taken").mkdir()
     with pytest.raises(PipelineError) as caught:
-        new(name=name, checkpoint=checkpoint, data=data)
+        new(name=name, model=checkpoint, data=data)
     assert "there already" in caught.value.happened or "no name for a folder" in caught.value.happened
     assert left(checkout) == ["taken"]
 
@@ -203,19 +203,19 @@ def without_padding(checkpoint, **settings):
 
 def test_a_tokenizer_without_any_token_to_pad_with_is_refused(new, checkout, checkpoint, data):
     without_padding(checkpoint)
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert "neither a pad token nor an end-of-sequence token" in error.happened
 
 
 def test_an_end_of_sequence_token_pads_and_that_is_said(new, checkout, checkpoint, data):
     without_padding(checkpoint, eos_token="[SEP]")
-    made = new(name="mine", checkpoint=checkpoint, data=data)
+    made = new(name="mine", model=checkpoint, data=data)
     assert any("no pad token; its end-of-sequence token '[SEP]' pads" in line for line in made.lines)
 
 
 def test_texts_longer_than_the_model_takes_are_counted(new, checkout, checkpoint, data):
     data.write_text(data.read_text() + "the plot " * 200 + "\tnegative\n")
-    made = new(name="mine", checkpoint=checkpoint, data=data)
+    made = new(name="mine", model=checkpoint, data=data)
     assert params(checkout)["data"]["max_tokens"] == POSITIONS
     assert any("1 are longer than the model takes" in line for line in made.lines)
 
@@ -224,7 +224,7 @@ def test_a_model_that_reads_a_rows_last_token_has_no_row_of_one_token_and_that_i
     new, checkout, checkpoint, data, tmp_path
 ):
     other = tiny_gpt2.user_checkpoint(tmp_path / "gpt2", padding_side="right")
-    made = new(name="mine", checkpoint=other, data=data)
+    made = new(name="mine", model=other, data=data)
     left_out = "note:       openvino-int8-fast is left out: its classifier does not read the token of one fixed place"
     assert any(line.startswith(left_out) for line in made.lines)
     content = params(checkout)
@@ -233,11 +233,11 @@ def test_a_model_that_reads_a_rows_last_token_has_no_row_of_one_token_and_that_i
     assert "openvino-int8-static" in content["candidates"]
     written = yaml.safe_load((checkout / "studies/mine/params.yaml").read_text())
     assert written["candidates"] == {"openvino-int8-fast": None}
-    assert not any("left out" in line for line in new(name="bert", checkpoint=checkpoint, data=data).lines)
+    assert not any("left out" in line for line in new(name="bert", model=checkpoint, data=data).lines)
 
 
 def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, data):
-    new(name="mine", checkpoint=checkpoint, data=data, gpu="yes", max_tokens=16)
+    new(name="mine", model=checkpoint, data=data, gpu="yes", max_tokens=16)
     content = params(checkout)
     assert list(content["engines"]) == ["fp16", "bf16", "int8-fp16"]
     length = max(shape[1] for shape in content["engines"]["fp16"]["static_shapes"])
@@ -266,7 +266,7 @@ def test_a_checkpoint_without_a_classifier_has_to_be_trained(new, checkout, chec
 )
 def test_a_broken_checkpoint_is_refused(new, checkout, checkpoint, data, spoil, happened):
     spoil(checkpoint)
-    assert happened in refused(checkout, new, name="mine", checkpoint=checkpoint, data=data).happened
+    assert happened in refused(checkout, new, name="mine", model=checkpoint, data=data).happened
 
 
 @pytest.mark.parametrize(("flag", "happened"), [("checkpoint", "there is no such folder"), ("data", "it is not there")])
@@ -285,7 +285,7 @@ def test_labels_that_only_the_test_rows_have_count(new, checkout, checkpoint, da
 
 def test_too_few_rows_are_refused(new, checkout, checkpoint, data):
     data.write_text("text\tlabel\n" + "a film\tpositive\nno film\tnegative\n" * 5)
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert "it has 10 rows" in error.happened
 
 
@@ -309,7 +309,7 @@ def test_what_stops_the_command_leaves_nothing(new, checkout, checkpoint, data, 
 
     monkeypatch.setattr(create, "check_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        new(name="mine", checkpoint=checkpoint, data=data, lists=NONE)
+        new(name="mine", model=checkpoint, data=data, lists=NONE)
     assert left(checkout) == []
 
 
@@ -320,14 +320,14 @@ def test_no_room_is_said_and_leaves_nothing(new, checkout, checkpoint, data, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(create, "copy_checkpoint", full)
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert error.happened == "OSError: No space left on device"
 
 
 def test_a_wrong_row_is_named_as_the_users_file_has_it(new, checkout, checkpoint, data):
     rows = data.read_text().splitlines()
     data.write_text("\n".join([*rows[:6], "\tpositive", *rows[6:]]) + "\n")
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert error.asked == f"use {data}"
     assert error.happened == "the text is empty in 1 row (counted from 1, without a header: 6)"
     assert error.spoiled == "nothing: no study was made"
@@ -339,21 +339,21 @@ def test_wrong_rows_of_a_test_file_and_wrong_weights_are_named_by_the_users_path
 ):
     test = tmp_path / "dev.tsv"
     test.write_text("review\tmark\ngood\tpositive\n\tnegative\n")
-    assert refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, test=test).asked == f"use {test}"
+    assert refused(checkout, new, name="mine", model=checkpoint, data=data, test=test).asked == f"use {test}"
     (checkpoint / "model.safetensors").unlink()
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert error.happened == f"no *.safetensors in {checkpoint}"
     assert error.spoiled == "nothing: no study was made"
 
 
 def test_a_flag_for_images_is_refused_where_the_data_is_texts(new, checkout, checkpoint, data):
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, test_share=0.5)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data, test_share=0.5)
     assert error.fix == "leave out --test-share"
 
 
 def test_max_tokens_is_not_beyond_what_the_model_takes(new, checkout, checkpoint, data):
     data.write_text(data.read_text().replace("charming film", "charming " * 30 + "film"))
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data, max_tokens=POSITIONS + 1)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data, max_tokens=POSITIONS + 1)
     assert error.happened == f"'{POSITIONS + 1}' is no whole number from 3 to {POSITIONS}"
 
 
@@ -362,7 +362,7 @@ def test_a_checkpoint_of_another_study_is_named_once(new, checkout, checkpoint, 
     other.parent.mkdir(parents=True)
     checkpoint.rename(other)
     (other / "model.safetensors").unlink()
-    error = refused(checkout, new, name="mine", checkpoint=other, data=data)
+    error = refused(checkout, new, name="mine", model=other, data=data)
     assert error.happened == f"no *.safetensors in {other}"
 
 
@@ -374,7 +374,7 @@ def test_a_checkpoints_file_that_is_a_link_to_elsewhere_is_not_copied(new, check
     (tmp_path / "secret").write_text("root:x:0:0")
     (checkpoint / name).unlink(missing_ok=True)
     (checkpoint / name).symlink_to(tmp_path / "secret")
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=data)
+    error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert f"{name} leads out of" in error.happened
 
 
@@ -386,7 +386,7 @@ def test_a_checkpoint_in_the_hubs_cache_is_made_of_links_and_is_one(new, checkou
     for number, path in enumerate(sorted(checkpoint.iterdir())):
         path.rename(model / f"blobs/{number}")
         (snapshot / path.name).symlink_to(f"../../blobs/{number}")
-    new(name="mine", checkpoint=snapshot, data=data)
+    new(name="mine", model=snapshot, data=data)
     copied = checkout / "studies/mine/data/raw/checkpoint/model.safetensors"
     assert copied.is_file()
     assert not copied.is_symlink()

@@ -22,7 +22,7 @@ def images(folder, names=("NEGATIVE", "POSITIVE")):
 
 
 def test_images_for_a_model_of_texts_are_refused(new, checkout, checkpoint, tmp_path):
-    error = refused(checkout, new, name="mine", checkpoint=checkpoint, data=images(tmp_path / "photos"))
+    error = refused(checkout, new, name="mine", model=checkpoint, data=images(tmp_path / "photos"))
     assert "photos is a folder, and a distilbert for text-classification takes a file of texts" in error.happened
 
 
@@ -45,7 +45,7 @@ def resnet(tmp_path):
 
 
 def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
-    made = new(name="mine", checkpoint=resnet, data=images(tmp_path / "photos"), gpu="yes")
+    made = new(name="mine", model=resnet, data=images(tmp_path / "photos"), gpu="yes")
     content = params(checkout)
     assert read_study(content).study == "mine"
     assert content["data"]["source"] == "image_folder"
@@ -59,20 +59,20 @@ def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
 
 
 def test_texts_for_a_model_of_images_are_refused(new, checkout, resnet, data):
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=data)
+    error = refused(checkout, new, name="mine", model=resnet, data=data)
     assert "reviews.tsv is no folder" in error.happened
 
 
 def test_images_of_other_labels_are_refused(new, checkout, resnet, tmp_path):
     photos = images(tmp_path / "photos", ("cat", "dog"))
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    error = refused(checkout, new, name="mine", model=resnet, data=photos)
     assert "'POSITIVE', 'NEGATIVE', the data has 'cat', 'dog'" in error.happened
 
 
 def test_a_folder_with_a_broken_image_is_refused(new, checkout, resnet, tmp_path):
     photos = images(tmp_path / "photos")
     (photos / "POSITIVE/3.png").write_bytes(b"\x89PNG")
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    error = refused(checkout, new, name="mine", model=resnet, data=photos)
     assert "POSITIVE/3.png" in error.happened
 
 
@@ -82,14 +82,14 @@ def test_a_folder_with_a_broken_image_is_refused(new, checkout, resnet, tmp_path
 )
 def test_a_flag_for_texts_is_refused_where_the_data_is_images(new, checkout, resnet, tmp_path, flags, lists):
     photos = images(tmp_path / "photos")
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos, lists=lists, **flags)
+    error = refused(checkout, new, name="mine", model=resnet, data=photos, lists=lists, **flags)
     assert "it is for texts, and the data is a folder of images" in error.happened
 
 
 def test_a_broken_image_is_named_as_the_user_has_it(new, checkout, resnet, tmp_path):
     photos = images(tmp_path / "photos")
     (photos / "POSITIVE/broken.png").write_text("no image")
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    error = refused(checkout, new, name="mine", model=resnet, data=photos)
     assert error.asked == f"read the images below {photos}"
     assert f"{photos}/POSITIVE/broken.png" in error.happened
     assert error.spoiled == "nothing: no study was made"
@@ -105,7 +105,7 @@ def test_images_that_lie_elsewhere_are_not_copied(new, checkout, resnet, tmp_pat
         os.mkfifo(photos / "POSITIVE/x.png")
     else:
         (photos / "POSITIVE/more").symlink_to(others / "POSITIVE" if kind == "a linked folder" else "..")
-    error = refused(checkout, new, name="mine", checkpoint=resnet, data=photos)
+    error = refused(checkout, new, name="mine", model=resnet, data=photos)
     assert (
         "is no ordinary file" if kind == "a pipe" else "link" if "folder" in kind else "leads out"
     ) in error.happened

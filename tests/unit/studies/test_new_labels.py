@@ -46,7 +46,7 @@ def config_of(checkout):
     "labels", [("contradiction", "neutral", "entailment"), ("Neutral", "Entailment"), ("0", "1", "2")]
 )
 def test_the_checkpoints_order_is_kept(new, checkout, tmp_path, rows, fine_tune, labels):
-    new(name="mine", checkpoint=save_classifier(tmp_path / "nli", NLI), data=rows(*labels), fine_tune=fine_tune)
+    new(name="mine", model=save_classifier(tmp_path / "nli", NLI), data=rows(*labels), fine_tune=fine_tune)
     assert [name.lower() for name in params(checkout)["data"]["label_names"]] == list(NLI)
 
 
@@ -155,7 +155,7 @@ def test_names_as_keys_of_id2label_are_named(new, checkout, tmp_path, rows):
     folder = save_classifier(tmp_path / "nli", NLI)
     content = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**content, "id2label": {name: n for n, name in enumerate(NLI)}}))
-    error = refused(checkout, new, name="mine", checkpoint=folder, data=rows(*NLI))
+    error = refused(checkout, new, name="mine", model=folder, data=rows(*NLI))
     assert "its id2label has names as keys ('entailment': 0)" in error.happened
 
 
@@ -163,9 +163,7 @@ def test_what_was_made_reads_as_it_was_meant(new, checkout, tmp_path, rows):
     """The data of a study whose labels count from 1 is read with the first output as 1."""
     from temper.data.files import Options, load
 
-    new(
-        name="mine", checkpoint=save_classifier(tmp_path / "s", PLACEHOLDERS), data=rows(*"1234"), lists=given(*"12345")
-    )
+    new(name="mine", model=save_classifier(tmp_path / "s", PLACEHOLDERS), data=rows(*"1234"), lists=given(*"12345"))
     content = params(checkout)
     assert read_study(content).study == "mine"
     with standing_in(checkout / "studies/mine"):
@@ -188,7 +186,7 @@ def test_a_step_that_changes_nothing_leaves_every_label(new, checkout, tmp_path,
     folder = save_classifier(tmp_path / "user", names)
     expected = answers(folder, range(60))
     rename_tensors(folder, tensors)
-    new(name="mine", checkpoint=folder, data=rows(*labels), fine_tune="yes", lists=Given(None, None, None, lists))
+    new(name="mine", model=folder, data=rows(*labels), fine_tune="yes", lists=Given(None, None, None, lists))
     content = params(checkout)
     content["train"] |= {"learning_rate": 1e-9, "epochs": 1, "threads": 1}
     with standing_in(checkout / "studies/mine"):

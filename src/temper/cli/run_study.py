@@ -1,18 +1,31 @@
 """`temper run`: a study by Snakemake, and what came out of it: what `make reproduce` and `make study` call."""
 
-import argparse
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from typer import Option
+
+from temper.cli.command import Cores, Directory
 from temper.errors import ConfigError
 
+EXAMPLES = ("temper run -C studies/mine --cores 4", "temper run -C studies/mine --again ort-int8")
 MEASURING = ("measure", "load_test")  # what an entry's name means where it names jobs of several rules
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run_study(
+    directory: Directory = ".",
+    cores: Cores = "1",
+    again: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME...",
+            help="Run again although nothing changed: an entry of candidates or load_tests, or a rule (remeasure).",
+        ),
+    ] = None,
+) -> int:
     """Run a study's jobs with a line for each as it works (temper/logs/job_lines.py), then print the choice and the table.
 
     Snakemake runs in this process: a run with nothing to do is over in the time that Snakemake takes to find that out.
@@ -22,20 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
     from temper.orchestration.jobs import snakemake_options
     from temper.report.terminal import print_summary
 
-    folder = Path(arguments.directory).resolve()
+    folder = Path(directory).resolve()
     if not (folder / "params.yaml").is_file():
         raise ConfigError(
-            asked=f"run the study in {arguments.directory}",
-            happened=f"{Path(arguments.directory) / 'params.yaml'} does not exist",
+            asked=f"run the study in {directory}",
+            happened=f"{Path(directory) / 'params.yaml'} does not exist",
             spoiled="nothing",
             fix="name the folder of a study: temper studies lists those of this checkout",
         )
-    again = ["--forcerun", *_forced(folder, arguments.again)] if arguments.again else []
+    told = ["--forcerun", *_forced(folder, again)] if again else []
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
-            options = [*snakemake_options(folder), "--cores", arguments.cores, "--logger", "temper"]
-            parser, given = parse_args([*options, *again])
+            options = [*snakemake_options(folder), "--cores", cores, "--logger", "temper"]
+            parser, given = parse_args([*options, *told])
         done = args_to_api(given, parser)
     except Exception as error:
         print_exception(error)
@@ -87,18 +100,3 @@ def forced(jobs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]
         measured = [rule for rule in rules if rule in MEASURING]
         found += [record_path(rule, name) for rule in measured or rules]
     return found
-
-
-def add_to(commands: Any) -> None:
-    """Describe the command to argparse."""
-    text = "run a study, and print its choice and its table"
-    command = commands.add_parser("run", help=text, description=text)
-    command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
-    command.add_argument("--cores", default="1", help="for Snakemake: a number, or 'all' (default: 1)")
-    command.add_argument(
-        "--again",
-        nargs="+",
-        metavar="NAME",
-        help="run again although nothing changed: an entry of candidates or load_tests, or a rule (remeasure)",
-    )
-    command.set_defaults(function=run)

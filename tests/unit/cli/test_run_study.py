@@ -1,7 +1,7 @@
 import pytest
 
 from temper.cli import main
-from temper.commands.run import forced
+from temper.cli.run_study import forced
 from temper.errors import ConfigError
 
 JOBS = {

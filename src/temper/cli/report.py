@@ -1,17 +1,32 @@
 """`temper report`: the report as a page, with what lies beside it and what is another than before, in a browser."""
 
-import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from typer import Option
+
+from temper.cli.command import Directory
 from temper.errors import ConfigError
 
+EXAMPLES = ("temper report -C studies/mine", "temper report --filed results/cpu-2c/sst2-minilm --no-browser")
 FOLDER = "artifacts/pages"
 
 
-def report(arguments: argparse.Namespace) -> int:
+def report(
+    directory: Directory = ".",
+    filed: Annotated[str | None, Option(metavar="DIR", help="Instead: of a folder results/<machine>/<study>.")] = None,
+    against: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            help="Hold it against an experiment, a commit, or a folder: of a study, or results/<machine>/<study> (default: the "
+            "last committed run that differs).",
+        ),
+    ] = None,
+    no_browser: Annotated[bool, Option("--no-browser", help="Only write the page and print where it lies.")] = False,
+) -> int:
     """Write the page from records, print where it lies and open it."""
     from temper.artifacts.manifest import write_text
     from temper.comparison.last_run import changes_against, filed_changes
@@ -19,41 +34,41 @@ def report(arguments: argparse.Namespace) -> int:
     from temper.report.page.search_page import search_page
     from temper.report.page.sources import filed_material, searches_in, study_material
 
-    against = None if arguments.against is None else _folder_or_name(arguments.against)
-    if arguments.filed is not None:
-        folder = Path(arguments.filed)
+    started_in, other = Path.cwd(), None if against is None else _folder_or_name(against)
+    if filed is not None:
+        folder = Path(filed)
         if not folder.is_dir():
             raise ConfigError(
-                asked=f"show the filed study {arguments.filed} as a page",
+                asked=f"show the filed study {filed} as a page",
                 happened=f"there is no folder {folder}",
                 spoiled="nothing was written",
                 fix="name a folder of filed records: --filed results/<machine>/<study>",
             )
-        changes = None if against is None else filed_changes(folder, against)
+        changes = None if other is None else filed_changes(folder, other)
         page, name = report_page(filed_material(folder, changes)), "-".join(folder.resolve().parts[-2:])
         searches, before = searches_in(folder / "searches"), f"{name}-"
     else:
-        from temper.commands.study_folder import stand_in
+        from temper.cli.study_folder import stand_in
 
-        stand_in(arguments.directory)
+        stand_in(directory)
         page, name = (
-            report_page(study_material(lambda finished, records: changes_against(finished, records, against))),
+            report_page(study_material(lambda finished, records: changes_against(finished, records, other))),
             "report",
         )
         searches, before = searches_in(Path("artifacts/searches")), ""
     target = Path(FOLDER) / f"{name}.html"
     write_text(target, page)
-    _say(target, page, arguments.started_in)
+    _say(target, page, started_in)
     for search, found in searches.items():
-        other = Path(FOLDER) / f"{before}search-{search}.html"
-        write_text(other, search_page(search, found))
-        _say(other, other.read_text(encoding="utf-8"), arguments.started_in)
-    if not arguments.no_browser and not _opened(target):
+        beside = Path(FOLDER) / f"{before}search-{search}.html"
+        write_text(beside, search_page(search, found))
+        _say(beside, beside.read_text(encoding="utf-8"), started_in)
+    if not no_browser and not _opened(target):
         print("no browser here opens a page: open the file with one", file=sys.stderr)
     return 0
 
 
-def _say(target: Path, page: str, started_in: str) -> None:
+def _say(target: Path, page: str, started_in: Path) -> None:
     """Where a page lies, from where the command was given, and how large it is."""
     print(f"{os.path.relpath(target.resolve(), started_in)} ({len(page.encode()) / 1e6:.1f} MB)")
 
@@ -67,18 +82,3 @@ def _opened(target: Path) -> bool:
     import webbrowser
 
     return webbrowser.open(target.resolve().as_uri())
-
-
-def add_to(commands: Any) -> None:
-    """Describe the command to argparse."""
-    text = "the report as a page, from records alone: opens it in a browser"
-    command = commands.add_parser("report", help=text, description=text)
-    command.set_defaults(function=report, started_in=os.getcwd())
-    command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
-    command.add_argument("--filed", help="instead: of a folder results/<machine>/<study>")
-    command.add_argument(
-        "--against",
-        help="hold it against an experiment, a commit, or a folder: of a study, or results/<machine>/<study> (default: the last "
-        "committed run that differs)",
-    )
-    command.add_argument("--no-browser", action="store_true", help="only write the page and print where it lies")

@@ -1,18 +1,21 @@
 """`temper raw`: a study's outside files into its data/raw/."""
 
-import argparse
 import filecmp
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from typer import Option
 
 from temper.artifacts.inside import why_not_below, why_not_inside
 from temper.artifacts.scratch import scratch_file
+from temper.cli.command import Directory
 from temper.errors import ConfigError, DataError
 from temper.study.params_file import load_params
 
+EXAMPLES = ("temper raw -C studies/digits-resnet --from ../shared",)
 LISTING, RAW = "raw.yaml", "data/raw"
 
 
@@ -30,59 +33,64 @@ def _holds(goal: Path, sources: list[Path]) -> bool:
     return goal.read_bytes() == _joined(sources)
 
 
-def _refused(arguments: argparse.Namespace, happened: str, fix: str) -> DataError:
+def _refused(study: Path, outside: Path, happened: str, fix: str) -> DataError:
     return DataError(
-        asked=f"copy the outside files of {arguments.directory} from {arguments.source}",
+        asked=f"copy the outside files of {study} from {outside}",
         happened=happened,
         spoiled="nothing was copied",
         fix=fix,
     )
 
 
-def _read_listing(arguments: argparse.Namespace) -> dict[str, list[str]]:
+def _read_listing(study: Path, outside: Path) -> dict[str, list[str]]:
     """Sources by target, as raw.yaml lists them: targets below data/raw/, sources by paths below `--from`.
 
     Raises:
         DataError: there is no raw.yaml, or it is no such list.
     """
-    listed = Path(arguments.directory) / LISTING
+    listed = study / LISTING
     if not listed.is_file():
         fix = "name the folder of a study that needs outside files; the others need no copy"
-        raise _refused(arguments, f"{listed} is no file" if listed.exists() else f"{listed} does not exist", fix)
+        raise _refused(study, outside, f"{listed} is no file" if listed.exists() else f"{listed} does not exist", fix)
     fix = f"write {LISTING} as `data/raw/NAME: SOURCE` lines; git diff shows what was changed in it"
     try:
         content = load_params(listed)
     except ConfigError as error:
-        raise _refused(arguments, error.happened, fix) from None
+        raise _refused(study, outside, error.happened, fix) from None
     if not isinstance(content, dict) or not content:
-        raise _refused(arguments, f"{listed} lists no files", fix)
+        raise _refused(study, outside, f"{listed} lists no files", fix)
     wanted: dict[str, list[str]] = {}
     for target, sources in content.items():
         named = sources if isinstance(sources, list) else [sources]
         if not isinstance(target, str) or not named or not all(isinstance(source, str) for source in named):
-            raise _refused(arguments, f"{listed}: {target!r} has no source, or one that is no path", fix)
+            raise _refused(study, outside, f"{listed}: {target!r} has no source, or one that is no path", fix)
         wanted[target] = named
         for why in (why_not_below(target, RAW), *(why_not_below(source, ".") for source in named)):
             if why is not None:
-                raise _refused(arguments, f"{listed}: {why}", fix)
+                raise _refused(study, outside, f"{listed}: {why}", fix)
     return wanted
 
 
-def _check_places(arguments: argparse.Namespace, wanted: dict[str, list[str]]) -> None:
+def _check_places(study: Path, outside: Path, wanted: dict[str, list[str]]) -> None:
     """Refuse sources that do not lie in the folder that was named, and targets that would be written through a link."""
-    study, outside = Path(arguments.directory), Path(arguments.source)
     for target, sources in wanted.items():
         for source in sources:
             why = why_not_inside(outside / source, outside)
             if why is not None:
-                raise _refused(arguments, why, "give the folder that holds them: make raw STUDY=… FROM=folder")
+                raise _refused(study, outside, why, "give the folder that holds them: make raw STUDY=… FROM=folder")
         place = (study / target).parent
         if not place.resolve().is_relative_to((study / RAW).resolve()):
             why = f"{place} leads out of {study / RAW}, to {place.resolve()}"
-            raise _refused(arguments, why, "put a folder in the place of that link")
+            raise _refused(study, outside, why, "put a folder in the place of that link")
 
 
-def raw(arguments: argparse.Namespace) -> int:
+def raw(
+    source: Annotated[
+        str, Option("--from", metavar="DIR", help="The folder that holds the outside files.", show_default=False)
+    ],
+    directory: Directory = ".",
+    force: Annotated[bool, Option("--force", help="Write over other files that are in their place.")] = False,
+) -> int:
     """Copy what `raw.yaml` lists: target below the study's data/raw/, and source below `--from`; a list of sources is joined.
 
     Raises:
@@ -91,16 +99,16 @@ def raw(arguments: argparse.Namespace) -> int:
     """
     from temper.orchestration.set_aside import listed as first
 
-    study, outside = Path(arguments.directory), Path(arguments.source)
-    wanted = _read_listing(arguments)
-    _check_places(arguments, wanted)
+    study, outside = Path(directory), Path(source)
+    wanted = _read_listing(study, outside)
+    _check_places(study, outside, wanted)
     there = {target for target in wanted if os.path.lexists(study / target)}
     other = [
         target for target in sorted(there) if not _holds(study / target, [outside / each for each in wanted[target]])
     ]
-    if other and not arguments.force:
+    if other and not force:
         fix = "move them elsewhere, then again; or temper raw … --force (make raw … FORCE=1) writes over them"
-        raise _refused(arguments, f"other files are in their place: {first(other)}", fix)
+        raise _refused(study, outside, f"other files are in their place: {first(other)}", fix)
     for target, sources in wanted.items():
         goal = study / target
         if target in there and target not in other:
@@ -110,8 +118,8 @@ def raw(arguments: argparse.Namespace) -> int:
         with scratch_file(goal) as (handle, neighbour):
             with open(handle, "wb") as stream:
                 if len(sources) == 1:
-                    with open(outside / sources[0], "rb") as source:
-                        shutil.copyfileobj(source, stream)
+                    with open(outside / sources[0], "rb") as its_own:
+                        shutil.copyfileobj(its_own, stream)
                 else:
                     stream.write(_joined([outside / each for each in sources]))
             os.chmod(neighbour, 0o644)
@@ -141,13 +149,3 @@ def track_raw_files(study: Path) -> None:
         )
         raise
     print(f"{study}/data/raw.dvc: tracked by DVC")
-
-
-def add_to(commands: Any) -> None:
-    """Describe the command to argparse."""
-    text = "copy a study's outside files into its data/raw/"
-    command = commands.add_parser("raw", help=text, description=text)
-    command.set_defaults(function=raw)
-    command.add_argument("--directory", default=".", help="the study's folder (default: this one)")
-    command.add_argument("--from", dest="source", required=True, help="the folder that holds the outside files")
-    command.add_argument("--force", action="store_true", help="write over other files that are in their place")

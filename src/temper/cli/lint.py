@@ -1,20 +1,19 @@
 """`temper lint`: `snakemake --lint`, without what does not apply."""
 
-import argparse
 import re
 import subprocess
 import sys
-from typing import Any
 
 from temper.environment.own_process import environment, python_command
 
+EXAMPLES = ("temper lint",)
 NOT_OURS = "Specify a conda environment or container for each rule."
 # Snakemake 9.27.1 takes `--lint json` and prints text all the same
 _LINTS = re.compile(r"^Lints for (?P<place>.+):\n(?P<findings>(?:    .*\n)+)", re.MULTILINE)
 _FINDING = re.compile(r"^    \* (?P<title>.+):\n(?P<body>(?:      .*\n)*)", re.MULTILINE)
 
 
-def lint(arguments: argparse.Namespace) -> int:
+def lint() -> int:
     """`snakemake --lint` without its one finding that does not apply: the environment is a pinned requirement set."""
     done = subprocess.run(
         python_command("-m", "snakemake", "--lint"), capture_output=True, text=True, check=False, env=environment()
@@ -33,9 +32,3 @@ def lint(arguments: argparse.Namespace) -> int:
         print(f"{place}: {finding['title']}: {' '.join(finding['body'].split())}")
     print(f"snakemake --lint: {len(kept)} findings ({len(findings) - len(kept)} left out: {NOT_OURS.rstrip('.')})")
     return 1 if kept else 0
-
-
-def add_to(commands: Any) -> None:
-    """Describe the command to argparse."""
-    text = "snakemake --lint, without what does not apply"
-    commands.add_parser("lint", help=text, description=text).set_defaults(function=lint)

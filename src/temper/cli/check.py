@@ -1,0 +1,51 @@
+"""`temper check`: params files against the closed schema."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from temper.cli.command import Directory
+from temper.errors import ConfigError
+
+EXAMPLES = ("temper check studies/mine/params.yaml", "temper check -C studies/mine --resolved")
+
+
+def check(
+    files: Annotated[
+        list[str] | None, Argument(metavar="FILE", help="Params files (default: that of the study's folder).")
+    ] = None,
+    directory: Directory = ".",
+    resolved: Annotated[
+        bool, Option("--resolved", help="Print the study with every value, and the rows of its recipe.")
+    ] = False,
+) -> int:
+    """Check each file.
+
+    Raises:
+        ConfigError: a file is not there, or no study.
+    """
+    from temper.study.params_file import load_params
+    from temper.study.params_text import as_yaml
+    from temper.study.resolve import spelt_out
+    from temper.study.study import read_study
+
+    for file in files or [str(Path(directory) / "params.yaml")]:
+        if not Path(file).is_file():
+            raise ConfigError(
+                asked=f"check {file}", happened=f"{file} is not there", spoiled="nothing", fix="correct its path"
+            )
+        section = load_params(file)
+        if not isinstance(section, dict):
+            raise ConfigError(
+                asked=f"check {file}",
+                happened="it holds no keys",
+                spoiled="nothing",
+                fix="start from the params.yaml of this repository",
+            )
+        study = read_study(section)
+        if resolved:
+            print(as_yaml(spelt_out(section)), end="")
+            continue
+        print(f"{file}: {study.study}, {len(study.candidates)} candidates, closed schema holds")
+    return 0

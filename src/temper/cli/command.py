@@ -1,0 +1,69 @@
+"""What all commands share: options that take several values, the study's folder, and errors of the command line in four parts."""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
+
+from typer import Context, Option
+from typer.core import TyperCommand, TyperOption
+
+from temper.errors import UsageError
+
+Directory = Annotated[
+    str, Option("--directory", "-C", metavar="DIR", help="The study's folder.", show_default="this one")
+]
+Cores = Annotated[str, Option(metavar="N", help="For Snakemake: a number, or 'all'.")]
+_NUMBER = re.compile(r"-\d+(\.\d*)?$")
+
+
+def one_by_one(arguments: Sequence[str], several: Collection[str]) -> list[str]:
+    """`--columns a b` as `--columns a --columns b`, which is what typer reads.
+
+    Args:
+        arguments: of a command.
+        several: its options that take several values; one takes what follows up to the next option.
+    """
+    found: list[str] = []
+    open_option, first = None, False
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            return [*found, *arguments[place:]]
+        if argument in several:
+            found.append(argument)
+            open_option, first = argument, True
+        elif argument.startswith("-") and not _NUMBER.match(argument):
+            found.append(argument)
+            open_option = None
+        else:
+            found += [argument] if open_option is None or first else [open_option, argument]
+            first = False
+    return found
+
+
+class Command(TyperCommand):
+    """A command of `temper`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer does, several values after one option."""
+        several = {
+            flag for each in self.params if isinstance(each, TyperOption) and each.multiple for flag in each.opts
+        }
+        return super().parse_args(ctx, one_by_one(args, several))
+
+
+def misunderstood(error: Any, arguments: Sequence[str]) -> UsageError:
+    """What typer says of a command line, in four parts.
+
+    Args:
+        error: typer's, with the context of the command that it is about.
+        arguments: of `temper`.
+    """
+    context: Context | None = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "temper"
+    usage = context.command.get_usage(context).partition(": ")[2] if context is not None else "temper COMMAND"
+    return UsageError(
+        asked=" ".join(["temper", *arguments]),
+        happened=" ".join(error.format_message().split()),
+        spoiled="nothing: nothing was run",
+        fix=f"usage: {' '.join(usage.split())}; {path} --help says what each is",
+    )
