@@ -36,7 +36,7 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     ).read_bytes()
     about = read_about(folder / "about.yaml")
     assert (str(about.needs), about.minutes) == ("files", None)
-    assert made.lines[-2] == "run it:     make study STUDY=mine"
+    assert made.lines[-1] == "run it:     temper run -C studies/mine"
     assert "my-model: distilbert for text-classification, as it is" in made.lines[0]
     assert (folder / "README.md").read_text().startswith("# mine\n")
     assert left(checkout) == ["mine"]
@@ -138,7 +138,7 @@ def test_labels_may_be_numbers_of_the_outputs(new, checkout, checkpoint, data):
 
 def test_label_names_that_differ_are_refused_and_both_are_named(new, checkout, checkpoint, data):
     data.write_text(data.read_text().replace("negative", "bad").replace("positive", "good"))
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
+    flags = {"name": "mine", "model": checkpoint, "data": data}
     error = refused(checkout, new, **flags)
     assert error.happened == "the checkpoint has the labels 'NEGATIVE', 'POSITIVE', the data has 'bad', 'good'"
     error = refused(checkout, new, **flags, lists=Given(None, None, None, ["bad", "fine"]))
@@ -158,7 +158,7 @@ def test_more_labels_than_the_checkpoint_has_are_refused(new, checkout, checkpoi
 def test_a_checkpoint_without_names_needs_their_order(new, checkout, checkpoint, data):
     names = {"0": "LABEL_0", "1": "LABEL_1"}
     edit(checkpoint / "config.json", id2label=names, label2id={name: int(key) for key, name in names.items()})
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
+    flags = {"name": "mine", "model": checkpoint, "data": data}
     error = refused(checkout, new, **flags)
     assert error.fix == "give --label-names"
     error = refused(checkout, new, **flags, lists=Given(None, None, None, ["positive"]))
@@ -248,7 +248,7 @@ def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, da
 
 def test_a_checkpoint_without_a_classifier_has_to_be_trained(new, checkout, checkpoint, data):
     edit(checkpoint / "config.json", architectures=["DistilBertForMaskedLM"])
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data}
+    flags = {"name": "mine", "model": checkpoint, "data": data}
     assert refused(checkout, new, **flags).fix == "give --fine-tune"
     assert "no classifier" in refused(checkout, new, **flags, fine_tune="no").happened
     new(**flags, fine_tune="yes")
@@ -269,15 +269,15 @@ def test_a_broken_checkpoint_is_refused(new, checkout, checkpoint, data, spoil, 
     assert happened in refused(checkout, new, name="mine", model=checkpoint, data=data).happened
 
 
-@pytest.mark.parametrize(("flag", "happened"), [("checkpoint", "there is no such folder"), ("data", "it is not there")])
+@pytest.mark.parametrize(("flag", "happened"), [("model", "there is no such folder"), ("data", "it is not there")])
 def test_a_path_that_is_not_there_is_refused(new, checkout, checkpoint, data, tmp_path, flag, happened):
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, flag: tmp_path / "absent.tsv"}
+    flags = {"name": "mine", "model": checkpoint, "data": data, flag: tmp_path / "absent.tsv"}
     assert refused(checkout, new, **flags).happened == happened
 
 
 def test_labels_that_only_the_test_rows_have_count(new, checkout, checkpoint, data, tmp_path):
     (tmp_path / "dev.tsv").write_text("review\tmark\ngood\tpositive\nso so\tneutral\n")
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "test": tmp_path / "dev.tsv"}
+    flags = {"name": "mine", "model": checkpoint, "data": data, "test": tmp_path / "dev.tsv"}
     assert "the data has 'negative', 'neutral', 'positive'" in refused(checkout, new, **flags).happened
     new(**flags, fine_tune="yes")
     assert params(checkout)["data"]["label_names"] == ["negative", "neutral", "positive"]
@@ -291,13 +291,13 @@ def test_too_few_rows_are_refused(new, checkout, checkpoint, data):
 
 def test_rows_of_one_label_are_refused(new, checkout, checkpoint, data):
     data.write_text("text\tlabel\n" + "".join(f"a film {number}\tpositive\n" for number in range(30)))
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "label_column": "label"}
+    flags = {"name": "mine", "model": checkpoint, "data": data, "label_column": "label"}
     assert "have the label 'positive'" in refused(checkout, new, **flags).happened
 
 
 def test_test_rows_in_another_format_are_refused(new, checkout, checkpoint, data, tmp_path):
     (tmp_path / "dev.csv").write_text("review,mark\ngood,positive\nbad,negative\n")
-    flags = {"name": "mine", "checkpoint": checkpoint, "data": data, "test": tmp_path / "dev.csv"}
+    flags = {"name": "mine", "model": checkpoint, "data": data, "test": tmp_path / "dev.csv"}
     assert "its format is csv" in refused(checkout, new, **flags).happened
 
 

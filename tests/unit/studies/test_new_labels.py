@@ -52,13 +52,13 @@ def test_the_checkpoints_order_is_kept(new, checkout, tmp_path, rows, fine_tune,
 
 @pytest.mark.parametrize("fine_tune", ["yes", "no"])
 def test_the_checkpoints_names_in_another_order_are_refused(new, checkout, tmp_path, rows, fine_tune):
-    flags = {"name": "mine", "checkpoint": save_classifier(tmp_path / "nli", NLI), "data": rows(*NLI)}
+    flags = {"name": "mine", "model": save_classifier(tmp_path / "nli", NLI), "data": rows(*NLI)}
     error = refused(checkout, new, **flags, fine_tune=fine_tune, lists=given(*sorted(NLI)))
     assert error.happened.startswith("the checkpoint has the labels 'entailment', 'neutral', 'contradiction'")
 
 
 def test_as_many_labels_of_other_names_are_asked_about_before_a_head_is_kept_or_left(new, checkout, tmp_path, rows):
-    flags = {"name": "mine", "checkpoint": save_classifier(tmp_path / "nli", NLI), "data": rows("e", "n", "c")}
+    flags = {"name": "mine", "model": save_classifier(tmp_path / "nli", NLI), "data": rows("e", "n", "c")}
     assert refused(checkout, new, **flags, fine_tune="yes").fix == "give --new-head"
     assert refused(checkout, new, **flags, fine_tune="yes", new_head="no").fix.startswith(
         "give the data the checkpoint's"
@@ -73,7 +73,7 @@ def test_as_many_labels_of_other_names_are_asked_about_before_a_head_is_kept_or_
 @pytest.mark.parametrize("fine_tune", ["yes", "no"])
 def test_a_mapping_that_is_given_is_written_into_the_copy(new, checkout, tmp_path, rows, fine_tune):
     folder = save_classifier(tmp_path / "stars", STARS)
-    flags = {"name": "mine", "checkpoint": folder, "data": rows(*"12345"), "fine_tune": fine_tune}
+    flags = {"name": "mine", "model": folder, "data": rows(*"12345"), "fine_tune": fine_tune}
     made = new(**flags, lists=given(*"12345"))
     assert params(checkout)["data"]["label_names"] == list("12345")
     assert config_of(checkout)["id2label"] == {str(n): str(n + 1) for n in range(5)}
@@ -86,7 +86,7 @@ def test_a_mapping_that_is_given_is_written_into_the_copy(new, checkout, tmp_pat
 @pytest.mark.parametrize("names", [PLACEHOLDERS, STARS], ids=["placeholders", "stars"])
 @pytest.mark.parametrize("labels", ["1234", "12345", "24"])
 def test_numbers_that_may_count_from_one_are_asked_about(new, checkout, tmp_path, rows, names, labels):
-    flags = {"name": "mine", "checkpoint": save_classifier(tmp_path / "stars", names), "data": rows(*labels)}
+    flags = {"name": "mine", "model": save_classifier(tmp_path / "stars", names), "data": rows(*labels)}
     error = refused(checkout, new, **flags)
     assert error.fix == "give --label-names"
     assert f"the data's labels ({', '.join(labels)}) in their order" in error.asked
@@ -95,7 +95,7 @@ def test_numbers_that_may_count_from_one_are_asked_about(new, checkout, tmp_path
 
 
 def test_the_answer_to_the_question_is_the_order_of_the_outputs(checkout, tmp_path, rows):
-    flags = {"name": "mine", "checkpoint": str(save_classifier(tmp_path / "stars", PLACEHOLDERS)), "fine_tune": "yes"}
+    flags = {"name": "mine", "model": str(save_classifier(tmp_path / "stars", PLACEHOLDERS)), "fine_tune": "yes"}
     flags["data"] = str(rows(*STARS))
     answers = {"label-names": ", ".join(STARS)}
 
@@ -111,7 +111,7 @@ def test_the_answer_to_the_question_is_the_order_of_the_outputs(checkout, tmp_pa
 def test_fewer_labels_than_a_head_without_names_has_get_a_head_of_their_own(new, checkout, tmp_path, rows):
     flags = {
         "name": "mine",
-        "checkpoint": save_classifier(tmp_path / "base", PLACEHOLDERS),
+        "model": save_classifier(tmp_path / "base", PLACEHOLDERS),
         "data": rows("bad", "good"),
     }
     new(**flags, fine_tune="yes")
@@ -128,7 +128,7 @@ def test_fewer_labels_than_a_head_without_names_has_get_a_head_of_their_own(new,
 )
 def test_a_head_that_is_no_softmax_over_one_label_is_refused(new, checkout, tmp_path, rows, config, said):
     folder = save_classifier(tmp_path / "nli", NLI, **config)
-    flags = {"name": "mine", "checkpoint": folder, "data": rows(*NLI)}
+    flags = {"name": "mine", "model": folder, "data": rows(*NLI)}
     for fine_tune in (None, "no"):
         error = refused(checkout, new, **flags, fine_tune=fine_tune)
         assert said in error.happened
@@ -141,7 +141,7 @@ def test_a_head_that_is_no_softmax_over_one_label_is_refused(new, checkout, tmp_
 def test_scores_are_not_made_into_classes(new, checkout, tmp_path, rows):
     folder = save_classifier(tmp_path / "reranker", ("LABEL_0",), num_labels=1)
     scores = rows(*(f"{number / 50:.2f}" for number in range(50)))
-    flags = {"name": "mine", "checkpoint": folder, "data": scores, "label_column": "label"}
+    flags = {"name": "mine", "model": folder, "data": scores, "label_column": "label"}
     assert "one output, as regression and rerankers have it" in refused(checkout, new, **flags).happened
     error = refused(checkout, new, **flags, fine_tune="yes")
     assert (
