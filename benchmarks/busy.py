@@ -66,7 +66,14 @@ def busy_processes(count: int, seed: int, *, once: bool) -> Iterator[None]:
 def snakemake(folder: Path, *arguments: str) -> None:
     """One `snakemake` command in the folder; ends this script where the command fails."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    done = subprocess.run([*command, "--cores", "1", *arguments], capture_output=True, text=True, check=False)
+    # runs side by side have processors of their own: each holds a lock of its own
+    done = subprocess.run(
+        [*command, "--cores", "1", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TEMPER_LOCK_FOLDER": str(folder)},
+    )
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
 

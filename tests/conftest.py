@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from temper.measurement.machine_lock import FOLDER
+
 # A shell starts background commands with Ctrl-C ignored, and children inherit that: the tests of Ctrl-C need it as it is
 # in a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,6 +34,11 @@ def pytest_collection_modifyitems(items):
         return listed is LONGEST_UNITS, listed.index(name) if name in listed else len(listed)
 
     items.sort(key=place)  # stable: the order within a file stays
+
+
+def pytest_sessionstart(session):
+    """Each worker measures as if the machine were its own: else all of them would wait for one lock."""
+    os.environ[FOLDER] = str(session.config._tmp_path_factory.getbasetemp())
 
 
 def pytest_sessionfinish(session):

@@ -47,6 +47,8 @@ try:
 except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None
 
+# None where a scheduler places the jobs: then the profile's set-threads says how many processors a node has
+WHOLE_MACHINE = workflow.resource_settings.cores or 1
 BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]

@@ -14,7 +14,7 @@ rule load_test:
         "logs/load_test/{load_test}.log",
     wildcard_constraints:
         load_test=any_of(STUDY.load_tests),
-    threads: workflow.cores  # the whole machine: no other job runs meanwhile
+    threads: WHOLE_MACHINE  # the whole machine: no other job runs meanwhile
     params:
         row=lambda wildcards: STUDY.load_tests[wildcards.load_test],
         backend=lambda wildcards: plain(load_test_backend(wildcards)),

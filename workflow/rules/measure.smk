@@ -11,7 +11,7 @@ rule measure:
         "logs/measure/{candidate}.log",
     wildcard_constraints:
         candidate=any_of(STUDY.candidates),
-    threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
+    threads: WHOLE_MACHINE  # the whole machine: no other job runs while a latency is taken
     params:
         row=lambda wildcards: plain(STUDY.candidates[wildcards.candidate]),
         backend=lambda wildcards: plain(backend_of(wildcards)),

@@ -9,7 +9,7 @@ rule remeasure:
         job=record_path("remeasure", ""),
     log:
         "logs/remeasure.log",
-    threads: workflow.cores  # the whole machine: no other job runs while a latency is taken
+    threads: WHOLE_MACHINE  # the whole machine: no other job runs while a latency is taken
     params:
         baseline=STUDY.baseline_candidate,
         baseline_backend=plain(BASELINE_BACKEND),

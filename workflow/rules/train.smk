@@ -20,7 +20,7 @@ rule fine_tune:
         folder=subpath(output[0], parent=True),
         versions=versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
-    threads: workflow.cores
+    threads: WHOLE_MACHINE
     message:
         "fine_tune"
     script:

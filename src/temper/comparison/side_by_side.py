@@ -19,6 +19,7 @@ from temper.environment.machine import SOURCE_ROOT, timed_environment
 from temper.environment.own_process import ENVIRONMENT, python_command
 from temper.measurement.alternation import Stopping, Turns, time_in_turns
 from temper.measurement.contention import Reading, read_counters
+from temper.measurement.machine_lock import machine_to_itself
 from temper.measurement.timed_inputs import has_real_lengths
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
 
@@ -158,7 +159,11 @@ def time_side_by_side(
     """
     measurement, clock = request["measurement"], Clock()
     found = {}
-    with Side({**request, "side": old}, clock) as before, Side({**request, "side": new}, clock) as after:
+    with (
+        machine_to_itself("an upgrade's two sides"),
+        Side({**request, "side": old}, clock) as before,
+        Side({**request, "side": new}, clock) as after,
+    ):
         watch = _watch(measurement, (before, after))
         for name, sizes in request["workloads"].items():
             told = [side.ask({"workload": name}) for side in (before, after)]

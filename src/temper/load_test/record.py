@@ -16,6 +16,7 @@ from temper.environment.machine import machine, versions
 from temper.errors import ArtifactError, Unavailable
 from temper.load_test.loadgen import run_load_test
 from temper.measurement.conditions import conditions
+from temper.measurement.machine_lock import machine_to_itself
 
 SCHEMA_VERSION = 1
 
@@ -87,17 +88,18 @@ def load_test(
             raise Unavailable(
                 f"no NVIDIA GPU: the backend asks for {backend['gpus']}, this machine has {len(gpus) or 'none'}"
             )
-        facts["result"] = run_load_test(
-            row=row,
-            backend=backend,
-            library_version=library_version,
-            workload=workload,
-            distinct_batches=distinct_batches,
-            seed=seed,
-            artifact=artifact,
-            data_folder=data_folder,
-            quiet=quiet,
-        )
+        with machine_to_itself(f"the load test {name}"):
+            facts["result"] = run_load_test(
+                row=row,
+                backend=backend,
+                library_version=library_version,
+                workload=workload,
+                distinct_batches=distinct_batches,
+                seed=seed,
+                artifact=artifact,
+                data_folder=data_folder,
+                quiet=quiet,
+            )
         facts |= {key: facts["result"][key] for key in ("status", "reason")}
     except Unavailable as lacking:
         facts |= {"status": "not measured", "reason": lacking.reason}

@@ -12,6 +12,7 @@ from temper.environment.library import installed_version, public_version
 from temper.errors import BackendError, Unavailable
 from temper.measurement import worker
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
+from temper.measurement.machine_lock import machine_to_itself
 from temper.measurement.patience import note_waited, wait_left_s
 from temper.measurement.task import watch_of
 from temper.measurement.watch import Busy
@@ -103,7 +104,8 @@ class Processes:
         """
         allowed_s = self._wait_s = wait_left_s(self._request["measurement"]["quiet_wait_s"])
         try:
-            return self._take(alone)
+            with machine_to_itself(self._request["name"]):
+                return self._take(alone)
         finally:
             note_waited(allowed_s - self._wait_s)
 
