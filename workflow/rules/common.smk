@@ -48,7 +48,7 @@ except PipelineError as error:
     raise WorkflowError(f"{type(error).__name__}:{error}") from None
 
 # None where a scheduler places the jobs: then the profile's set-threads says how many processors a node has
-WHOLE_MACHINE = workflow.resource_settings.cores or 1
+WHOLE_MACHINE = (workflow.is_main_process and workflow.resource_settings.cores) or 1
 BASELINE_BACKEND = STUDY.backends[STUDY.baseline.backend]
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPROCESSOR = PREPROCESSOR_FILES[STUDY.model.task]
