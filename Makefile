@@ -15,7 +15,7 @@ REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirem
 # where it is set (in many containers), every process compiles torch and transformers anew: 10 s each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library report browser test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library report docs browser test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -96,6 +96,15 @@ test: $(TEST_READY)  ## the tests of every change; no GPU
 
 browser:  ## Debian's Chromium, for the tests of pages (apt-get, as root; half a minute); without it they are skipped
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
+
+$(VENV)/docs/ready: requirements/docs.txt
+	@$(PYTHON) -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+docs: $(VENV)/docs/ready  ## the documentation as a site that opens from a folder: .venv/site/index.html; every link is checked
+	@$(VENV)/docs/bin/mkdocs build --strict --quiet
+	@echo .venv/site/index.html
 
 gpu-test: $(TEST_READY)  ## the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest tests/gpu

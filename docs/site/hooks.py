@@ -8,7 +8,15 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = "repository"  # where they stand in the site
-PAGES = ("studies/*/README.md", "studies/*/*.yaml", "results/README.md", "notebooks/*.ipynb", "*.md", "LICENSE")
+PAGES = (
+    "studies/*/*.md",
+    "studies/*/*.yaml",
+    "studies/*/*.svg",
+    "results/README.md",
+    "notebooks/*.ipynb",
+    "*.md",
+    "LICENSE",
+)
 LINK = re.compile(r"(?P<before>\]\(|(?:src|srcset|href)=\")(?P<target>[^)\s\"#]+)(?P<anchor>#[^)\s\"]*)?(?=[)\"])")
 
 

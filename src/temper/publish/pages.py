@@ -217,7 +217,8 @@ def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path],
         return claims_table(read(folder), read_reported(root / (mark["only"] or "reported.yaml")))
     if what == "short table":
         workload, *candidates = (mark["only"] or "no workload").split()
-        return short_table(read(folder), workload, candidates)
+        study = read(folder)
+        return short_table(study, workload, candidates) + _withdrawn(study, _rows(study), [workload])
     if what == "terminal":
         return terminal_block(read(folder), mark["only"])
     if what in _OF_STUDIES:

@@ -10,8 +10,6 @@ from temper.report.tables import Row, rows
 
 HEADER = (
     "candidate",
-    "library",
-    "device",
     "executed products",
     "p50 ms",
     "p95 ms",
@@ -20,22 +18,23 @@ HEADER = (
     "×",
     "verdict",
 )
-WORDS = 4  # columns from the left that hold words
+NOTHING = "none"  # the null backend's library
+WORDS = 2  # columns from the left that hold words
 
 
-def _device(record: Record) -> str:
-    """Where it ran, or would have run."""
-    if record.ran is not None and "device" in record.ran:
-        return str(record.ran["device"])
-    return "GPU" if record.backend["gpus"] else "cpu"
+def where(records: Sequence[Record], every: Sequence[Row]) -> str:
+    """On what it ran, by which libraries: 'On NVIDIA H200: torch 2.11.0+cu130, onnxruntime 1.31.1.'"""
+    ran = [record for record in records if record.ran is not None and record.ran.get("library") != NOTHING]
+    devices = in_order({str(record.ran["device"]) for record in ran if record.ran and "device" in record.ran})
+    of = {row.candidate: row.library for row in every}
+    libraries = dict.fromkeys(of[record.candidate] for record in ran if record.candidate in of)
+    return f"On {' and '.join(devices) or 'cpu'}: {', '.join(libraries)}." if libraries else ""
 
 
-def _cells(row: Row, device: str) -> list[str]:
+def _cells(row: Row) -> list[str]:
     percentiles = row.latency_percentiles_ms or {}
     return [
         row.candidate,
-        row.library,
-        device,
         row.executed_products or ABSENT,
         milliseconds(row.latency_p50_ms),
         milliseconds(percentiles.get("95")),
@@ -63,7 +62,6 @@ def summary_tables(records: Sequence[Record], comparison: Mapping[str, Any], hea
         comparison: what `compare_records` made of them.
         heading: a pattern with one place, for the workload's name.
     """
-    devices = {record.candidate: _device(record) for record in records}
     every = rows(records, comparison)
     measured = {
         name: workload
@@ -71,10 +69,11 @@ def summary_tables(records: Sequence[Record], comparison: Mapping[str, Any], hea
         for name, workload in record.workloads.items()
         if workload.status == "measured"
     }
-    page: list[str] = []
+    said = where(records, every)
+    page: list[str] = [said, ""] if said else []
     for name in in_order(row.workload for row in every):
         own = [row for row in every if row.workload == name]
-        lines = [_cells(row, devices[row.candidate]) for row in own]
+        lines = [_cells(row) for row in own]
         page += [heading.format(_title(name, measured)), "", markdown_table(HEADER, lines, WORDS)]
         absent = [f"- {row.candidate}: not measured: {row.reason}" for row in own if row.reason is not None]
         page += [*absent, ""] if absent else []

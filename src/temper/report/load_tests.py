@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from temper.load_test.record import LoadTestRecord
+from temper.report.markdown_table import markdown_table
 
 HEADER = (
     "load test",
@@ -50,7 +51,7 @@ def _cells(record: LoadTestRecord) -> list[str]:
 
 
 def load_test_markdown(records: Sequence[LoadTestRecord]) -> str:
-    """The table as Markdown."""
-    page = ["| " + " | ".join(HEADER) + " |", "|" + " --- |" * 6 + " ---: |" * 4]
-    page += ["| " + " | ".join(cells) + " |" for cells in load_test_rows(records)]
-    return "\n".join(page) + "\n"
+    """The table as Markdown, without backend and artifact, which a load test's name says."""
+    shown = [at for at, name in enumerate(HEADER) if name not in ("backend", "artifact")]
+    lines = [[cells[at] for at in shown] for cells in load_test_rows(records)]
+    return markdown_table([HEADER[at] for at in shown], lines, 4)

@@ -28,8 +28,6 @@ def test_each_workload_has_its_table_the_smallest_batch_first():
     found, _ = lines(page, "b4-s8")
     assert found["base"] == {
         "candidate": "base",
-        "library": "onnxruntime 1.5",
-        "device": "cpu",
         "executed products": "–",
         "p50 ms": "2.00",
         "p95 ms": "30.0",
@@ -43,9 +41,15 @@ def test_each_workload_has_its_table_the_smallest_batch_first():
 def test_what_was_not_measured_is_a_dash_with_its_reason_below_the_table():
     page = summary_tables(RECORDS, compared(RECORDS, "base"), "## {}")
     found, part = lines(page, "b16-s8")
-    assert {found["large"][column] for column in HEADER[4:]} == {"–"}
+    assert {found["large"][column] for column in HEADER[2:]} == {"–"}
     assert f"- large: not measured: {OUT}\n- gpu: not measured: no NVIDIA GPU\n" in part
     assert "large: not measured" not in lines(page, "b4-s8")[1]
+
+
+def test_where_it_ran_stands_above_the_tables_once():
+    page = summary_tables(RECORDS, compared(RECORDS, "base"), "## {}")
+    assert page.startswith("On cpu: onnxruntime 1.5.\n\n## b4-s8")
+    assert page.count("onnxruntime") == 1
 
 
 def test_a_study_in_which_nothing_was_measured_has_its_reasons():
