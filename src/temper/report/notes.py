@@ -34,9 +34,10 @@ class Kind(IntEnum):
     PADDING = 10
     BESIDE = 11  # beside the baseline it has another latency than alone
     APART = 12  # not timed in turns
-    NULL_BACKEND = 13  # what disturbed the backend that computes nothing
-    NOT_MEASURED = 14  # the table says so already
-    READING = 15  # how the columns are to be read
+    WATCHED = 13  # the machine was not quiet, and the latencies hold
+    NULL_BACKEND = 14  # what disturbed the backend that computes nothing
+    NOT_MEASURED = 15  # the table says so already
+    READING = 16  # how the columns are to be read
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ _TOGETHER = {
     Kind.SLOWER: "lower precision, and slower: ",
     Kind.PADDING: "tokens that are padding: ",
     Kind.BESIDE: "another latency beside the baseline than alone: ",
+    Kind.WATCHED: "the machine was not quiet, and the figures hold: ",
 }
 
 
@@ -112,7 +114,7 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
     ]
     for record in records:
         compared = comparison["candidates"][record.candidate]
-        own = [*_of_record(record), *_of_accuracy(record, compared), *_of_latencies(record, compared)]
+        own = [*_of_record(record, compared), *_of_accuracy(record, compared), *_of_latencies(record, compared)]
         if record.backend["runner"] == "null":  # no candidate: what disturbs it changes no choice
             own = [replace(note, kind=Kind.NULL_BACKEND) if note.kind is Kind.DISTURBED else note for note in own]
         found += own
@@ -123,12 +125,15 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
     return sorted(found, key=lambda note: note.kind)
 
 
-def _of_record(record: Record) -> Iterator[Note]:
+def _of_record(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
     """What a record says by itself."""
+    measured = [timed for timed in compared["workloads"].values() if timed["status"] == "measured"]
+    holds = bool(measured) and all(timed.get("holds") for timed in measured)
     if record.status == "not measured":
         yield Note(Kind.NOT_MEASURED, f"{record.candidate}: not measured: {record.reason}", record.candidate)
     for warning in record.warnings:
-        yield Note(Kind.DISTURBED, f"{record.candidate}: {warning}", record.candidate, "the machine was not quiet")
+        kind, short = (Kind.WATCHED, "") if holds else (Kind.DISTURBED, "the machine was not quiet")
+        yield Note(kind, f"{record.candidate}: {warning}", record.candidate, short)
     accuracy = record.accuracy
     if isinstance(accuracy, NotMeasured):
         if record.status == "measured":

@@ -66,6 +66,16 @@ def test_a_latency_that_does_not_hold_comes_before_accuracy_that_is_undecided():
     assert said.index("other, b1: does not hold: the baseline beside it moved") < undecided
 
 
+def test_a_warning_is_no_latency_that_does_not_hold_where_all_of_them_hold():
+    records = [record("base"), record("other").model_copy(update={"warnings": ["the load average fell"]})]
+    against = compared(records, "base")
+    (note,) = (note for note in notes(records, against, decide(records, against)) if "load average" in note.text)
+    assert note.kind is Kind.WATCHED
+    against["candidates"]["other"]["workloads"]["b1"] |= {"holds": False, "why_not": "the baseline beside it moved"}
+    (note,) = (note for note in notes(records, against, decide(records, against)) if "load average" in note.text)
+    assert note.kind is Kind.DISTURBED
+
+
 def test_what_disturbs_the_null_backend_is_no_news():
     records = [record("base"), record("harness", predictions=None)]
     records[1].backend["runner"] = "null"

@@ -13,10 +13,11 @@ from temper.report.page.material import Material
 from temper.report.page.svg import drawing, tag
 
 Facts = list[tuple[str, str]]
-_KINDS = {
+KINDS = {
     Kind.CHOICE: "the model and the choice",
     Kind.DISTURBED: "latencies that do not hold",
     Kind.UNDECIDED: "accuracy undecided",
+    Kind.OTHER_LOGITS: "logits unlike the baseline's",
     Kind.IN_NAME_ONLY: "precisions in name only",
     Kind.BATCH: "other labels in other batches",
     Kind.NOISE: "noise floor",
@@ -25,6 +26,7 @@ _KINDS = {
     Kind.PADDING: "padding",
     Kind.BESIDE: "another latency beside the baseline than alone",
     Kind.APART: "not timed in turns",
+    Kind.WATCHED: "the machine was not quiet, and the figures hold",
     Kind.NULL_BACKEND: "the backend that computes nothing",
     Kind.NOT_MEASURED: "not measured",
     Kind.READING: "how the columns are to be read",
@@ -127,7 +129,7 @@ def notes_by_kind(material: Material) -> list[tuple[str, list[str]]]:
     found: dict[Kind, list[str]] = {}
     for note in notes(material.records, material.compared, material.decision):
         found.setdefault(note.kind, []).append(note.text)
-    return [(_KINDS[kind], texts) for kind, texts in found.items()]
+    return [(KINDS[kind], texts) for kind, texts in found.items()]
 
 
 _STAGES = (

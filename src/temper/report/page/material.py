@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from temper.measurement.record import Record
+from temper.report.formats import in_order
 
 Json = Mapping[str, Any]
 
@@ -69,8 +70,8 @@ class Material:
 
     @property
     def workloads(self) -> list[str]:
-        """Names of all workloads, in the order of the records."""
-        return list(dict.fromkeys(name for record in self.records for name in record.workloads))
+        """Names of all workloads: b2 before b16."""
+        return in_order(name for record in self.records for name in record.workloads)
 
     def record(self, candidate: str) -> Record:
         """The record of a candidate."""

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -134,7 +135,7 @@ def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, 
         "name": name,
         "anchor": anchor("workload", name),
         "sizes": _sizes(material, name),
-        "sentence": sentence.removeprefix(f"{name}: "),
+        "sentence": _beyond_the_figures(sentence.removeprefix(f"{name}: "), decided, material),
         "chosen": _chosen(material, name, decided, every),
         "pictures": drawn,
         "legend": [(precision, colour_class(precision)) for precision, _ in precisions]
@@ -142,6 +143,20 @@ def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, 
         "told": told,
         "without_place": _without_place(material, found, every),
     }
+
+
+def _beyond_the_figures(sentence: str, decided: Mapping[str, Any], material: Material) -> str:
+    """What a choice's sentence says beyond the figures above it and the page's warnings; all of it where nothing is chosen."""
+    if decided["chosen"] is None:
+        return sentence
+    warnings = material.compared["model"].get("warnings", [])
+    parts = [
+        part
+        for part in re.split(r"(?<=[.;]) ", sentence)[1:]
+        if not any(warning.startswith(part.removeprefix("Warning: ").rstrip(".")) for warning in warnings)
+    ]
+    rest = " ".join(parts)
+    return rest[:1].upper() + rest[1:]
 
 
 def _sizes(material: Material, name: str) -> str:

@@ -26,9 +26,11 @@ def search_page(name: str, search: Mapping[str, Any]) -> str:
         for each in search["layers"]
     ]
     everything, flips = search["all_quantized"]["flips"], chosen["distance"]["flips"]
-    notes = [
+    lead = (
         f"Kept in float: {len(kept)} of {len(layers)} layers, {100 * chosen['float_share']:.1f} % of the multiplications. "
-        f"Of {rows:,} validation rows {flips} get another label than from the float file; all quantised {everything}.",
+        f"Of {rows:,} validation rows {flips} get another label than from the float file; all quantised {everything}."
+    )
+    notes = [
         "Gain: by how much the mean absolute logit difference from the float file falls where a layer alone is left out. Loss: "
         "by how much it rises where a layer alone is quantised. Test rows were not read.",
     ]
@@ -45,5 +47,6 @@ def search_page(name: str, search: Mapping[str, Any]) -> str:
             ("Layers", LAYERS_HEADER, layers_lines(search), 2),
         ],
         notes=notes,
+        lead=lead,
         nothing="It found no layers.",
     )

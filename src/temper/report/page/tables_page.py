@@ -19,6 +19,7 @@ def tables_page(
     notes: Sequence[str],
     nothing: str,
     series: Sequence[tuple[str, str]] = (),
+    lead: str = "",
 ) -> str:
     """The page, which opens without a network; tables without lines are left out.
 
@@ -30,11 +31,13 @@ def tables_page(
         notes: between them, a paragraph each.
         nothing: what stands in the place of a picture that is not there.
         series: names of the picture's colours with the style sheet's class of each.
+        lead: what it comes to, below the heading.
     """
     return page(
         "tables.html.j2",
         title,
         heading=title,
+        lead=lead,
         said=said,
         picture=picture,
         nothing=nothing,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -10,16 +11,21 @@ import pytest
 from temper.comparison.figure import write_page
 from temper.comparison.rows import rows as rows_of
 from temper.comparison.tables import comparison_of
+from temper.comparison.upgrade_page import upgrade_page
+from temper.comparison.versions import timed_rows
 from temper.report.page.material import AskedRows, Material
 from temper.report.page.render import report_page
+from temper.report.page.search_page import search_page
 from temper.report.page.sources import filed_material
 from temper.report.page.table import points_of, speed_of
 from temper.report.tables import rows
 from tests.records import record, workload
 from tests.unit.comparison.experiments import experiment, wrong
+from tests.unit.comparison.test_versions import timed
 from tests.unit.report.page.test_report_page import HOSTILE, material
 
 STUDY = Path(__file__).resolve().parents[4] / "results/cpu-2c-epyc/embedded"
+SEARCH = STUDY.parents[1] / "cpu-2c/sst2-minilm-full/searches/main/search.json"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 CANDIDATE = "openvino-int8"
@@ -209,6 +215,18 @@ def test_a_phone_scrolls_down_only(opened, file, everything_open):
     assert page.locator(".picture.narrow:visible").count() == 1
 
 
+def test_on_a_phone_every_shown_figure_of_a_candidate_lies_on_the_screen(opened, file):
+    page = opened(file, viewport=PHONE)
+    line = page.locator(f".results:visible tr[data-candidate='{CANDIDATE}']")
+    boxes = line.locator("th, td:visible").evaluate_all(
+        "all => all.map(each => [each.getBoundingClientRect().left, each.getBoundingClientRect().right])"
+    )
+    assert len(boxes) == 6
+    assert all(left >= 0 and right <= PHONE["width"] for left, right in boxes)
+    page.locator(".results:visible th[data-key='verdict'] button").click()  # the headings still sort
+    assert page.locator(".results:visible th[data-key='verdict']").get_attribute("aria-sort") == "ascending"
+
+
 def test_hostile_names_and_texts_stay_text(opened, tmp_path):
     base = record("base", workloads={HOSTILE: workload([1.0] * 3)})
     names = [HOSTILE, "=cmd|' /C calc'!A0", "a,\"b\"\n'c'"]
@@ -236,6 +254,23 @@ def test_a_comparisons_page_is_of_the_same_kind(opened, tmp_path):
     page.locator("#tip").wait_for()
     assert "labels differ from the baseline's" in page.locator("#tip").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_searchs_page_and_an_upgrades_are_of_the_same_kind(opened, tmp_path):
+    found = timed_rows([timed(HOSTILE, 0.8, 0.78, 0.82)], 0.05)
+    pages = {
+        "search": search_page("main", json.loads(SEARCH.read_text())),
+        "upgrade": upgrade_page("Old → new", [], [], found, [], 0.05),
+    }
+    for name, text in pages.items():
+        (tmp_path / f"{name}.html").write_text(text, encoding="utf-8")
+        page = opened(tmp_path / f"{name}.html", viewport=PHONE)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.locator("table.plain").count() >= 1
+        assert page.locator("img").count() == 0
+    page.locator(".picture .mark circle").first.hover()
+    page.locator("#tip").wait_for()
+    assert page.locator("#tip").inner_text() == f"{HOSTILE}, b1\n0.800 [0.780, 0.820] ×: faster"
 
 
 def test_without_scripts_every_workload_is_there_under_its_name(chromium, file, study):

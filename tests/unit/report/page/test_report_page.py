@@ -14,8 +14,10 @@ from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.measurement.record import write_record
 from temper.report.decide.decision import decide
+from temper.report.notes import Kind
 from temper.report.page.asked_rows import png, read_asked_rows
 from temper.report.page.flips import LONGEST, MOST, flips
+from temper.report.page.making import KINDS
 from temper.report.page.material import AskedRows, Material
 from temper.report.page.names import anchor
 from temper.report.page.render import report_page
@@ -225,3 +227,28 @@ def test_a_filed_studys_page_is_below_three_megabytes(study):
     page = report_page(filed_material(ROOT / "results" / study))
     assert len(page.encode()) < 3e6
     assert "://" not in page
+
+
+def test_every_kind_of_note_has_a_title():
+    assert KINDS.keys() == set(Kind)
+
+
+def test_a_card_says_nothing_twice():
+    against = compared([BASE, FAST], "base")
+    decision = decide([BASE, FAST], against)
+    own = decision["workloads"]["b1"]
+    own["sentence"] = (
+        "b1: fast, 2.00 × [1.92, 2.08] as fast as base, accuracy 75.00 % of a budget of 60. Disturbed and left out: slow. "
+        "Warning: the model answers one label"
+    )
+    against["model"]["warnings"] = ["the model answers one label: 'a'"]
+    page = report_page(Material("tiny", [BASE, FAST], against, decision))
+    card = page.partition('<article class="card"')[2].partition("</article>")[0]
+    assert '<p class="sentence">Disturbed and left out: slow.</p>' in card
+    assert page.count("the model answers one label") == 1
+
+
+def test_workloads_stand_by_their_sizes():
+    names = ("b16", "b2", "b128")
+    own = record("base", workloads={name: workload([1.0] * 3) for name in names})
+    assert material(own).workloads == ["b2", "b16", "b128"]
