@@ -14,6 +14,7 @@ from temper.publish.figures import DARK, TRADE_OFF
 from temper.publish.first_rows import first_rows_markdown
 from temper.publish.peers import pairs_markdown, peers_markdown
 from temper.publish.resources import resources_markdown
+from temper.publish.short_tables import choices_list, claims_table, short_table, speed_words
 from temper.publish.summary_table import summary_tables
 from temper.report.calibrations import accuracy_table, seconds_table
 from temper.report.decide.decision import decide
@@ -24,7 +25,6 @@ from temper.report.render import summary
 from temper.report.reported import read_reported, speed_ups_markdown
 from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown, real_lengths_markdown
-from temper.report.short_tables import choices_list, claims_table, short_table, speed_words
 from temper.report.summary_markdown import agreement_markdown, results_markdown
 from temper.report.tables import Row, rows
 from temper.report.terminal import WIDTH as TERMINAL_WIDTH

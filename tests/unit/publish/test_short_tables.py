@@ -6,9 +6,9 @@ import pytest
 
 from temper.errors import ArtifactError, ConfigError
 from temper.publish.pages import filled
+from temper.publish.short_tables import choices_list, claims_table, short_table, speed_words
 from temper.report.filed import read_filed_study
 from temper.report.reported import Reported
-from temper.report.short_tables import choices_list, claims_table, short_table, speed_words
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = "results/cpu-2c-epyc/embedded"
