@@ -35,7 +35,7 @@ def test_the_first_screen_is_short_and_every_link_of_it_leads_somewhere():
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(
-        r"<!-- (?:table|calibration study|calibrations|real lengths|peers) of (\S+)(?: for [^>]+?)? -->", page
+        r"<!-- (?:table|short table|calibration study|calibrations|real lengths|peers) of (\S+)(?: for [^>]+?)? -->", page
     )
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
 
@@ -147,7 +147,7 @@ MARK = re.compile(r"<!-- [a-z -]+ of (results/\S+)(?: for [^>]+?)? -->\n(.*?)<!-
 
 
 @pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("studies/*/README.md")), ids=lambda page: str(page.relative_to(ROOT).parent)
+    "page", sorted(ROOT.glob("studies/*/*.md")), ids=lambda page: str(page.relative_to(ROOT / "studies"))
 )
 def test_a_studys_page_holds_figures_of_committed_records_or_says_that_there_are_none(page):
     text = page.read_text(encoding="utf-8")
@@ -166,7 +166,7 @@ def test_observations_and_a_table_for_each_workload_stand_behind_marks_too():
         for what in ("summary", "observations")
     )
     written = filled(page, ROOT)
-    assert "**b12-s64: batch 12, 64 tokens**\n\n| candidate | library |" in written
+    assert "**b12-s64: batch 12, 64 tokens**\n\n| candidate | executed products |" in written
     assert "**The fastest**\n\n- b1-s128: openvino-int8 is the fastest of " in written
     assert filled(written, ROOT) == written
 
