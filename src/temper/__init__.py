@@ -1,1 +1,24 @@
 """Temper: measured, verified, exactly rebuilt inference artifacts from a fine-tuned classifier."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from temper.api.study import OpenStudy
+
+CHANGES_NO_RESULT = "it opens a study for who asks in Python"
+__all__ = ["open_study"]
+
+
+def open_study(path: "str | os.PathLike[str]" = ".") -> "OpenStudy":
+    """A study's records, choice, answers and artifacts, for notebooks and services (docs/how-to/python.md).
+
+    Args:
+        path: folder of a study, or of filed records: results/<machine>/<study>.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    from temper.api.study import OpenStudy
+
+    return OpenStudy(path)

@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from temper.cli.command import Directory
 from temper.cli.package import Candidate
-from temper.errors import BackendError, ConfigError, Unavailable
+from temper.errors import ConfigError
 
 if TYPE_CHECKING:
     from temper.prediction.inputs import RowsFile
@@ -45,8 +45,7 @@ class Asked:
 
 def _predicted(wanted: Asked, base: Path) -> "tuple[Predicted, bool]":
     """The answers of the study in the working directory, and whether they are for the rows of a file."""
-    from temper.prediction.answer import answer, check_artifact, prepared
-    from temper.prediction.choice import choose, instead
+    from temper.prediction.answered import answered
     from temper.prediction.inputs import read_inputs
     from temper.prediction.output import Predicted
     from temper.report.finished import read_finished
@@ -60,18 +59,14 @@ def _predicted(wanted: Asked, base: Path) -> "tuple[Predicted, bool]":
         how=wanted.how,
         as_text=wanted.as_text,
     )
-    choice = choose(finished, candidate=wanted.candidate, workload=wanted.workload, rows=len(asked.examples))
-    files = check_artifact(choice)
-    how = prepared(files, len(finished.params["data"].get("text") or [""]))
-    try:
-        answers = answer(choice, files, how, asked.examples, batch_size=wanted.batch_size, strict=wanted.strict)
-    except Unavailable as lacking:
-        raise BackendError(
-            asked=f"predict with {choice.candidate} on {choice.record.backend['name']}",
-            happened=f"this machine lacks what it needs: {lacking.reason}",
-            spoiled="nothing: it was not run on another device",
-            fix=instead(finished, choice.workload, choice.candidate),
-        ) from None
+    choice, files, answers = answered(
+        finished,
+        asked.examples,
+        candidate=wanted.candidate,
+        workload=wanted.workload,
+        batch_size=wanted.batch_size,
+        strict=wanted.strict,
+    )
     return Predicted(finished.comparison["study"], choice, files, asked.shown, answers, asked.columns), asked.from_file
 
 

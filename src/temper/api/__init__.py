@@ -1,0 +1,1 @@
+"""What Temper gives to programs in Python."""
