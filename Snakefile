@@ -38,6 +38,7 @@ rule all:
 
 onstart:
     run_lock.hold([] if is_forced() else made_files.whole(STUDY.jobs))
+    coming.announce(workflow.dag)
 
 
 onsuccess:

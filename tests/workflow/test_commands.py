@@ -59,9 +59,11 @@ def test_run_prints_a_screen_at_most_and_none_of_snakemakes_banners(study):
     done = study.temper("run", "--directory", str(study.folder))
     assert done.returncode == 0, done.stderr
     lines = (done.stderr + done.stdout).splitlines()
-    assert re.fullmatch(r"1 job done in \d+ s( \(report \d+ s\))?", lines[0])
-    assert lines[1] == ""
-    assert lines[2].startswith("b2-s16: ")  # the choice
+    assert re.fullmatch(r"1 job will run, about \d+ s:", lines[0])
+    assert lines[1] == "  report: not there: artifacts/report/summary.json"
+    assert re.fullmatch(r"1 job done in \d+ s( \(report \d+ s\))?", lines[2])
+    assert lines[3] == ""
+    assert lines[4].startswith("b2-s16: ")  # the choice
     assert len(lines) <= 40
     again = study.temper("run", "--directory", str(study.folder))
     assert again.stderr == "nothing to do: every artifact is there and belongs to these settings\n"

@@ -25,7 +25,7 @@ from temper.report.page.templates import templates_digest
 from temper.artifacts.signature import PREPROCESSOR_FILES
 from temper.environment.source_digest import source_digest
 from temper.study.study import read_study
-from temper.orchestration import kept_versions, made_files, run_lock
+from temper.orchestration import coming, kept_versions, made_files, run_lock
 from temper.orchestration.job_record import record_path
 
 wait_without_spinning()

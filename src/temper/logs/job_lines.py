@@ -8,7 +8,7 @@ Snakemake's own lines.
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
@@ -18,6 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from temper.logs.script_log import CLEAR_LINE, WIDTH
 
+shown: "JobLines | None" = None  # of this process, where a person sees them
 SILENCE_S = 60.0  # a pipe, which shows no line that is overwritten, hears of the jobs so often
 NAMED = 3  # rules whose share of the time is told at the end
 # Snakemake's words beside the error itself, which stands above them in four parts
@@ -53,10 +54,37 @@ class JobLines:
         self._failed = self._over = False
         self._running: dict[int, tuple[str, str, float]] = {}  # by job number: its words, its rule, its begin
         self._seconds: dict[str, float] = {}
+        self._finished: dict[str, int] = {}  # jobs of each rule
+        self._expected: dict[str, float | None] = {}  # by words, of jobs that have not ended
+        self._expected_of_ended = 0.0
 
     def plan(self, jobs: dict[str, int]) -> None:
         """So many jobs of each rule will run; the target rule `all` is none."""
         self._total = sum(count for rule, count in jobs.items() if rule not in ("all", "total"))
+
+    def expect(self, seconds: Mapping[str, float | None]) -> None:
+        """How long each job took the last time, by its words; None where it has not run here."""
+        self._expected = dict(seconds)
+
+    def left(self) -> str | None:
+        """'about 2 min left', by what jobs took before and what this run's take; None where nothing tells."""
+        if not self._expected:
+            return None
+        now, known, unknown = self._clock(), 0.0, False
+        begun = {words: now - began for words, _, began in self._running.values()}
+        for words, before in self._expected.items():
+            rule = words.partition(" ")[0]
+            if before is None and rule in self._finished:
+                before = self._seconds[rule] / self._finished[rule]
+            if before is None:
+                unknown = True
+                continue
+            known += max(0.0, before - begun.get(words, 0.0))
+        if self._expected_of_ended > 0:  # jobs side by side, and a machine that is not as fast as it was
+            known *= min(3.0, max(0.3, (now - self._began) / self._expected_of_ended))
+        if not known:
+            return None
+        return f"{'more than' if unknown else 'about'} {duration(known)} left"
 
     def start(self, number: int, rule: str, words: str) -> None:
         """A job is at work."""
@@ -67,9 +95,11 @@ class JobLines:
     def finish(self, number: int) -> None:
         """A job has ended well."""
         if number in self._running:
-            _, rule, began = self._running.pop(number)
+            words, rule, began = self._running.pop(number)
             self._done += 1
             self._seconds[rule] = self._seconds.get(rule, 0.0) + self._clock() - began
+            self._finished[rule] = self._finished.get(rule, 0) + 1
+            self._expected_of_ended += self._expected.pop(words, None) or 0.0
             self._show()
 
     def fail(self, number: int, log: list[str]) -> None:
@@ -106,6 +136,8 @@ class JobLines:
         """Which jobs are at work: at once on a terminal, now and then in a pipe."""
         words = ", ".join(words for words, _, _ in self._running.values())
         text = f"job {min(self._done + len(self._running), self._total)} of {self._total}: {words}" if words else ""
+        if text and (left := self.left()):
+            text = f"{text}; {left}"
         if self._stream.isatty():
             self._write(CLEAR_LINE + (text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"))
         elif text and self._clock() - self._spoke >= SILENCE_S:
@@ -129,9 +161,12 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         own = self.common_settings
         stream = sys.stdout if own.stdout else sys.stderr
+        global shown
         self._lines = JobLines(stream)
         self._plain: logging.Handler | None = None
+        shown = self._lines
         if own.dryrun or own.verbose or own.debug_dag or own.printshellcmds:
+            shown = None
             self._plain = ColorizingTextHandler(
                 nocolor=own.nocolor,
                 stream=stream,

@@ -24,6 +24,7 @@ _STORAGE = {
 }
 
 CLEAR_LINE = "\r\x1b[K"  # to the line's beginning, and what stands on it is gone
+OWN_WORK = "own work"  # how the last line of a log begins
 WIDTH = 79  # columns of a terminal that a line takes at most: one that wrapped could not be overwritten
 
 TERMINAL = "TEMPER_TERMINAL"  # the number of the terminal's stream, for the processes that a job starts
@@ -109,7 +110,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     started = time.monotonic()
     try:
         yield
-        print(f"own work: {time.monotonic() - started:.3f} s")
+        print(f"{OWN_WORK}: {time.monotonic() - started:.3f} s")
     except KeyboardInterrupt:
         say(f"{rule}: interrupted; what it had begun to write was removed")
         raise SystemExit(130) from None

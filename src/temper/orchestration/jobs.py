@@ -93,7 +93,7 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
             workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
             workflow._build_dag()
             return [
-                _job(workflow.dag, job)
+                job_of(workflow.dag, job)
                 for level in workflow.dag.toposorted()
                 for job in level
                 if job.rule.name != "all"
@@ -117,7 +117,8 @@ def _key(job: Any) -> tuple[str, str]:
     return str(job.rule.name), next(iter(map(str, job.wildcards)), "")
 
 
-def _job(dag: Any, job: Any) -> Job:
+def job_of(dag: Any, job: Any) -> Job:
+    """A job of Snakemake's DAG."""
     rule, row = _key(job)
     needs = sorted({_key(needed) for needed in dag.dependencies[job]})
     return Job(

@@ -83,7 +83,8 @@ def changed_settings(rule: str, before: Mapping[str, Any], now: Mapping[str, Any
     return found
 
 
-def _reasons(text: str) -> tuple[str, ...]:
+def reasons_of(text: str) -> tuple[str, ...]:
+    """Why a job has to run, of Snakemake's reason, in words."""
     found: list[str] = []
     for part in text.partition("Params have changed")[0].split("; "):
         key, _, files = part.partition(": ")
@@ -109,7 +110,7 @@ def _reasons(text: str) -> tuple[str, ...]:
 
 def parse_dry_run(text: str) -> list[PlannedJob]:
     """The jobs of a dry run, in its order; the target rule `all` is none."""
-    return [PlannedJob(job["rule"], job["row"] or "", _reasons(job["reason"])) for job in _JOB.finditer(text)]
+    return [PlannedJob(job["rule"], job["row"] or "", reasons_of(job["reason"])) for job in _JOB.finditer(text)]
 
 
 def _has_record(planned: PlannedJob) -> bool:
