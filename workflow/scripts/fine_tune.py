@@ -11,4 +11,5 @@ with recorded(snakemake):
         seed=snakemake.params.seed,
         data_folder=snakemake.params.data_folder,
         folder=snakemake.params.folder,
+        source=snakemake.params.source,
     )

@@ -16,6 +16,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from temper.logs.progress import duration
 from temper.logs.script_log import CLEAR_LINE, WIDTH
 
 shown: "JobLines | None" = None  # of this process, where a person sees them
@@ -27,16 +28,6 @@ _BESIDE_THE_ERROR = (
     "Shutting down",
     "WorkflowError:\nAt least one job did not",
 )
-
-
-def duration(seconds: float) -> str:
-    """'8 s', '1 min 52 s', '2 h 5 min'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 class JobLines:

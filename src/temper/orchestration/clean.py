@@ -21,6 +21,7 @@ _ASKED = "remove what was made of this study"
 _UNRECORDED = (
     "artifacts/runtime_cache/",
     "artifacts/pages/",
+    "artifacts/unfinished/",
     *(f"artifacts/comparison/{name}." for name in ("comparison", "upgrade", "calibration-study")),
 )
 

@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from temper.logs import job_lines
+from temper.logs.progress import duration
 from temper.logs.script_log import OWN_WORK, WIDTH
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def coming(planned: "Sequence[PlannedJob]", seconds: Mapping[str, float | None])
 def _time(known: Sequence[float], jobs: int) -> str:
     if not known:
         return "for how long is not known: none has run here before"
-    least = job_lines.duration(sum(known))
+    least = duration(sum(known))
     return (
         f"about {least}" if len(known) == jobs else f"more than {least}: {jobs - len(known)} have not run here before"
     )

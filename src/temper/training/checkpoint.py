@@ -9,16 +9,17 @@ from temper.artifacts.manifest import copy_files, sha256, staged_folder, write_m
 from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
 from temper.environment import plugins
-from temper.environment.machine import versions
+from temper.environment.machine import machine, versions
 from temper.statistics.classification import Worth
 from temper.study.sections.model import model_options
+from temper.training.unfinished import FOLDER, Unfinished
 from temper.training.validation import say, worth_on_validation
 
 SPLITS = ("train", "validation")  # what a method may read
 
 
 def make_checkpoint(
-    *, model: Mapping[str, Any], train: Mapping[str, Any], seed: int, data_folder: str, folder: str
+    *, model: Mapping[str, Any], train: Mapping[str, Any], seed: int, data_folder: str, folder: str, source: str = ""
 ) -> None:
     """Train, or take a fine-tuned checkpoint as it is, and write `artifacts/checkpoint/`.
 
@@ -30,6 +31,7 @@ def make_checkpoint(
         folder: where the checkpoint goes: config.json, model.safetensors, preprocessor files, signature.json,
             training_history.json (what the model is worth on validation rows included, which is said on the terminal too)
             and the manifest checkpoint.json. Nothing in it depends on the time or the place.
+        source: digest of the code, without which a training that was stopped would go on with other code.
 
     Raises:
         ArtifactError: the starting checkpoint or the prepared data is not what it should be.
@@ -39,7 +41,16 @@ def make_checkpoint(
     for split in SPLITS:
         check_split(data, split)
     signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    inputs = {f"{split}.parquet": sha256(data / f"{split}.parquet") for split in SPLITS} | {
+        "signature.json": sha256(data / "signature.json")
+    }
+    facts = {"seed": seed, "train": dict(train), "versions": versions(*module.LIBRARIES)}
+    unfinished = Unfinished(
+        Path(folder).parent / FOLDER / "fine_tune.pt",
+        {**facts, "model": dict(model), "inputs": inputs, "source": source, "machine": machine()},
+    )
     network, history = module.train(
+        **({"unfinished": unfinished} if getattr(module, "GOES_ON", False) else {}),
         options=module.Options.model_validate(train),
         model=model_options(model),
         signature=signature,
@@ -60,7 +71,7 @@ def make_checkpoint(
         write_manifest(
             scratch / "checkpoint.json",
             kind="checkpoint",
-            facts={"seed": seed, "train": dict(train), "versions": versions(*module.LIBRARIES)},
-            inputs={f"{split}.parquet": sha256(data / f"{split}.parquet") for split in SPLITS}
-            | {"signature.json": sha256(data / "signature.json")},
+            facts=facts,
+            inputs=inputs,
         )
+    unfinished.remove()

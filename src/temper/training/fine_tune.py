@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,11 +19,13 @@ from temper.statistics.classification import worth
 from temper.statistics.paired_labels import Labels
 from temper.study.sections.model import ModelOptions
 from temper.training.model import initial_model
+from temper.training.unfinished import Unfinished
 from temper.training.validation import answers_of
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 LIBRARIES = ("torch", "transformers")
+GOES_ON = True  # where it was stopped
 
 
 class Options(BaseModel):
@@ -66,10 +70,28 @@ def learning_rate_share(step: int, steps: int, warmup_steps: int) -> float:
     return max(0.0, (steps - step) / max(1, steps - warmup_steps))
 
 
+def _said(losses: list[float]) -> str:
+    return f"loss {np.mean(losses[-20:]):.3f}" if losses else ""
+
+
 def train(
-    *, options: Options, model: ModelOptions, signature: Signature, data_folder: Path, seed: int
+    *,
+    options: Options,
+    model: ModelOptions,
+    signature: Signature,
+    data_folder: Path,
+    seed: int,
+    unfinished: Unfinished | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Fine-tune on the train rows; the validation rows choose when to stop, the test rows are not read.
+
+    Args:
+        options: the `train:` section.
+        model: the `model:` section.
+        signature: of the prepared data.
+        data_folder: prepared data.
+        seed: the study's.
+        unfinished: where the state of this training is kept, and found again where it was stopped; None: it is not.
 
     Returns:
         The model in evaluation mode (after early stopping: of the best epoch), and the history by epoch with what that model
@@ -114,7 +136,35 @@ def train(
                 yield epoch, rows
 
     losses: list[float] = []
-    for epoch, rows in progress(batches(), total=steps, description="fine_tune"):
+    step = 0
+
+    def current() -> dict[str, Any]:
+        return {
+            "step": step,
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "generator": torch.get_rng_state(),
+            "cuda_generators": torch.cuda.get_rng_state_all() if options.device == "cuda" else [],
+            "losses": losses,
+            "history": history,
+            "best": None if best is None else [best[0], best[1], torch.from_numpy(best[2])],
+        }
+
+    before = None if unfinished is None else unfinished.read()
+    if before is not None:
+        step, losses, history = before["step"], before["losses"], before["history"]
+        network.load_state_dict(before["network"])
+        optimizer.load_state_dict(before["optimizer"])
+        schedule.load_state_dict(before["schedule"])
+        if before["best"] is not None:
+            best = before["best"][0], before["best"][1], before["best"][2].numpy()
+        torch.set_rng_state(before["generator"])
+        if options.device == "cuda":
+            torch.cuda.set_rng_state_all(before["cuda_generators"])
+    loop = islice(batches(), step, None)
+    loss_now = partial(_said, losses)
+    for epoch, rows in progress(loop, total=steps, description="fine_tune", done=step, beside=loss_now):
         tensors = collate(train_split, np.asarray(rows), signature, sequence_length=None)
         inputs = {name: torch.from_numpy(array).to(options.device) for name, array in tensors.items()}
         labels = torch.from_numpy(train_split.labels[rows]).to(options.device)
@@ -134,7 +184,10 @@ def train(
                 spoiled="this job; no checkpoint was written",
                 fix="lower train.learning_rate",
             )
+        step += 1
         if len(losses) < steps_per_epoch:
+            if unfinished is not None:
+                unfinished.write(current)
             continue
         answered = answers_of(
             network, validation, every_row, signature, batch_size=4 * options.batch_size, device=options.device
@@ -143,7 +196,7 @@ def train(
         accuracy = float((answered == validation.labels).mean())
         history.append({"epoch": epoch + 1, "train_loss": float(np.mean(losses)), "validation_accuracy": accuracy})
         print(history[-1])
-        losses = []
+        losses.clear()
         if options.early_stopping_patience is None:
             continue
         if best is None or accuracy > best[0]:

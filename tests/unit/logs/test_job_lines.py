@@ -6,7 +6,8 @@ import pytest
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from temper.logs.job_lines import SILENCE_S, JobLines, LogHandler, duration
+from temper.logs.job_lines import SILENCE_S, JobLines, LogHandler
+from temper.logs.progress import duration
 from temper.logs.script_log import CLEAR_LINE, WIDTH
 
 PLAN = {"prepare_data": 1, "measure": 2, "all": 1, "total": 4}

@@ -17,10 +17,16 @@ def test_a_pipe_gets_a_line_now_and_then_and_the_items_pass_in_order(capfd):
     assert list(progress(range(100), total=100, description="train", clock=ticking(1.0))) == list(range(100))
     lines = capfd.readouterr().err.splitlines()
     assert lines == [
-        "train: 30 of 100 (30 %), about 70 s left",
+        "train: 30 of 100 (30 %), about 1 min 10 s left",
         "train: 60 of 100 (60 %), about 40 s left",
         "train: 90 of 100 (90 %), about 10 s left",
     ]
+
+
+def test_what_was_done_before_counts_and_what_is_beside_is_said(capfd):
+    loop = progress(range(40), total=100, description="train", done=60, beside=lambda: "loss 0.5", clock=ticking(1.0))
+    assert len(list(loop)) == 40
+    assert capfd.readouterr().err.splitlines() == ["train: 90 of 100 (90 %), loss 0.5, about 10 s left"]
 
 
 def test_what_is_soon_over_leaves_no_line_in_a_pipe(capfd):
