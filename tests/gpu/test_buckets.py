@@ -5,7 +5,6 @@ import onnxruntime
 import pytest
 
 from temper.artifacts.manifest import write_manifest
-from temper.backends.runner import computed_tokens
 from temper.backends.tensorrt_rtx import open_runner
 from temper.engines.build import build_engine
 from temper.environment.devices import nvidia_gpus
@@ -43,4 +42,4 @@ def test_every_batch_up_to_the_last_limit_is_answered_in_the_smallest_profile_th
             (expected,) = session.run(["logits"], inputs)
             tolerance = 5e-3 * max(1.0, np.abs(expected).max())  # FP32 engines multiply in TF32
             np.testing.assert_allclose(runner.infer(inputs), expected, atol=tolerance, rtol=0)
-            assert computed_tokens(runner, shape) == tokens
+            assert runner.computed_tokens(inputs, shape) == tokens

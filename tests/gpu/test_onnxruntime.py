@@ -7,7 +7,6 @@ import onnxruntime as ort
 import pytest
 
 from temper.backends.onnxruntime import open_runner, trace
-from temper.backends.runner import warmup_calls
 from temper.environment.devices import nvidia_gpus
 from temper.errors import Unavailable
 from tests.gpu.conftest import assert_same_answers
@@ -61,7 +60,7 @@ def test_every_way_of_running_it_answers_as_the_cpu_does(small_bert, provider, b
     with open_runner(str(small_bert.onnx[precision]), options, "installed") as runner:
         for shape in SHAPES:
             expected = small_bert.expected(shape)
-            for _ in range(warmup_calls(runner) + 1):
+            for _ in range(runner.warmup_calls_per_shape + 1):
                 found = runner.infer(text_inputs(*shape))
                 assert_same_answers(found, expected, tolerance(precision, provider))
         described = runner.describe()
@@ -76,7 +75,7 @@ def test_an_answer_is_not_overwritten_by_the_next(small_bert, provider, binding)
     inputs = text_inputs(8, 32)
     other = {name: array[::-1].copy() for name, array in inputs.items()}
     with open_runner(str(small_bert.onnx["fp16"]), {**PROVIDERS[provider], **BINDINGS[binding]}, "installed") as runner:
-        for _ in range(warmup_calls(runner)):
+        for _ in range(runner.warmup_calls_per_shape):
             runner.infer(inputs)
         first = runner.infer(inputs)
         kept = first.copy()
@@ -93,7 +92,7 @@ def test_cuda_graphs_are_launched_where_they_are_asked_for(small_bert, provider,
     with open_runner(str(small_bert.onnx["fp16"]), {**PROVIDERS[provider], **BINDINGS[binding]}, "installed") as runner:
         batches = [text_inputs(8, 32), text_inputs(1, 16)]
         for batch in batches:
-            for _ in range(warmup_calls(runner)):
+            for _ in range(runner.warmup_calls_per_shape):
                 runner.infer(batch)
         profile = profiled(runner.infer, batches, cuda=True)
     assert profile.execution.layers, "the profiler saw no kernels"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from temper.backends.pytorch import open_runner, trace
-from temper.backends.runner import compiles_shapes, warmup_calls
 from temper.measurement.alone import _saturated
 from temper.measurement.timed_inputs import TimedInputs
 from tests.gpu.conftest import assert_same_answers
@@ -36,10 +35,10 @@ def test_every_mode_answers_as_the_cpu_does(small_bert, mode, dtype):
     with opened(small_bert, mode=mode, dtype=dtype) as runner:
         for shape in SHAPES:
             inputs, expected = text_inputs(*shape), small_bert.expected(shape)
-            for _ in range(warmup_calls(runner) + 2):  # warming up, recorded, replayed
+            for _ in range(runner.warmup_calls_per_shape + 2):  # warming up, recorded, replayed
                 assert_same_answers(runner.infer(inputs), expected, TOLERANCE[dtype])
         described = runner.describe()
-        assert compiles_shapes(runner) == (mode != "eager")
+        assert runner.compiles_shapes == (mode != "eager")
     assert described["device"] == torch.cuda.get_device_name()
     assert (described["mode"], described["dtype"], described["tf32"]) == (mode, dtype, False)
     if mode.startswith("compile"):
@@ -53,7 +52,7 @@ def test_an_answer_is_not_overwritten_by_the_next(small_bert, mode):
     inputs = text_inputs(8, 32)
     other = {name: array[::-1].copy() for name, array in inputs.items()}
     with opened(small_bert, mode=mode, dtype="float16") as runner:
-        for _ in range(warmup_calls(runner)):
+        for _ in range(runner.warmup_calls_per_shape):
             runner.infer(inputs)
         first = runner.infer(inputs)
         kept = first.copy()

@@ -84,7 +84,7 @@ def test_padding_is_trimmed_and_the_answers_stay(engines):
         str(engines / "static"), {**OPTIONS, "cuda_graph": True, "trim_padding": True}, "installed"
     ) as runner:
         assert_same(runner.infer(inputs), runner.infer(short))
-        assert runner.computed_tokens_of(inputs) == 16 * 64
+        assert runner.computed_tokens(inputs, ()) == 16 * 64
         assert runner.describe()["cuda_graph"] == "1 captured"
 
 

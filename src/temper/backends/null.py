@@ -22,7 +22,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NullRunner:
+class NullRunner(Runner):
     """Zeros of the right shape."""
 
     def __init__(self, artifact: str) -> None:
@@ -42,9 +42,6 @@ class NullRunner:
 
     def describe(self) -> dict[str, Any]:
         return {"library": "none", "device": "cpu"}
-
-    def limits(self) -> Mapping[str, tuple[int, int]]:
-        return {}
 
 
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:

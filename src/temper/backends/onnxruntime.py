@@ -47,7 +47,7 @@ _FALLBACK_FIX = (
 )
 
 
-class OnnxRuntimeRunner:
+class OnnxRuntimeRunner(Runner):
     """One session."""
 
     def __init__(self, artifact: str, options: Options, version: str, *, profile_prefix: Path | None = None) -> None:

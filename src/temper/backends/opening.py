@@ -13,11 +13,8 @@ from temper.environment import plugins
 from temper.lengths.packing import FIRST_TOKENS, SEGMENT_IDS, pack
 
 
-class PackedRunner:
-    """A runner of a model on packed rows, called with padded batches; packing is part of every call.
-
-    It has the optional methods of temper/backends/runner.py that its runner has.
-    """
+class PackedRunner(Runner):
+    """A runner of a model on packed rows, called with padded batches; packing is part of every call."""
 
     def __init__(self, runner: Runner, signature: Signature) -> None:
         assert signature.row_tokens is not None
@@ -46,23 +43,27 @@ class PackedRunner:
         batch = {BATCH_AXIS: (1, own[BATCH_AXIS][1])} if BATCH_AXIS in own else {}
         return {**batch, SEQUENCE_AXIS: (1, self._row_tokens)}
 
-    def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
+    def shape_of(self, inputs: Tensors, given: tuple[int, ...] = ()) -> tuple[int, ...]:
         """What tells batches apart that are computed in other shapes: sentences, and the rows of each call."""
         return len(next(iter(inputs.values()))), *map(_rows, self._calls(inputs))
 
-    def computed_tokens_of(self, inputs: Tensors) -> int:
+    def computed_tokens(self, inputs: Tensors, given: tuple[int, ...] = ()) -> int:
         """Tokens that are computed for this batch, padding of its rows and of the engine's shape included."""
-        sizes_of = getattr(self._runner, "computed_sizes", tuple)
-        calls = self._calls(inputs)
-        return self._row_tokens * sum(sizes_of((len(call[FIRST_TOKENS]), _rows(call)))[1] for call in calls)
+        sizes = ((len(call[FIRST_TOKENS]), _rows(call)) for call in self._calls(inputs))
+        return self._row_tokens * sum(self._runner.computed_sizes(each)[1] for each in sizes)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "device_time_ms":
-            device_time_ms = self._runner.device_time_ms  # type: ignore[attr-defined]
-            return lambda inputs: sum(device_time_ms(call) for call in self._calls(inputs))
-        if name in ("warmup_calls_per_shape", "compiles_shapes"):
-            return getattr(self._runner, name)
-        raise AttributeError(name)
+    def device_time_ms(self, inputs: Tensors) -> float | None:
+        times_ms = [self._runner.device_time_ms(call) for call in self._calls(inputs)]
+        timed = [each for each in times_ms if each is not None]
+        return sum(timed) if timed else None
+
+    @property
+    def warmup_calls_per_shape(self) -> int:
+        return self._runner.warmup_calls_per_shape
+
+    @property
+    def compiles_shapes(self) -> bool:
+        return self._runner.compiles_shapes
 
     def _calls(self, inputs: Tensors) -> list[Tensors]:
         """The batch on packed rows; in halves where the runner takes fewer rows than it needs."""

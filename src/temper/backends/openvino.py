@@ -34,7 +34,7 @@ class Options(BaseModel):
     shapes: Literal["dynamic", "static"]  # static: a compiled model for each input shape, made in its first call
 
 
-class OpenVinoRunner:
+class OpenVinoRunner(Runner):
     """One compiled model and one request, or one for each input shape."""
 
     def __init__(self, artifact: str, options: Options, version: str, *, profiling: bool = False) -> None:
@@ -132,9 +132,6 @@ class OpenVinoRunner:
             "layers_by_precision": self._layers,
             "threads": int(self._compiled.get_property("INFERENCE_NUM_THREADS")),
         }
-
-    def limits(self) -> Mapping[str, tuple[int, int]]:
-        return {}
 
 
 def open_runner(artifact: str, options: Mapping[str, Any], version: str) -> Runner:

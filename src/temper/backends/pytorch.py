@@ -61,7 +61,7 @@ def batch_dependent(options: Mapping[str, Any]) -> bool:
     return bool(options["mode"] == "dynamic_int8")
 
 
-class PyTorchRunner:
+class PyTorchRunner(Runner):
     """One model in evaluation mode."""
 
     def __init__(self, artifact: str, options: Options, version: str) -> None:
@@ -215,9 +215,6 @@ class PyTorchRunner:
             "threads": torch.get_num_threads(),
             **self._executable.describe(),
         }
-
-    def limits(self) -> Mapping[str, tuple[int, int]]:
-        return {}
 
     @property
     def warmup_calls_per_shape(self) -> int:

@@ -4,7 +4,6 @@ A call is: the inputs into page-locked memory, one copy to the device, the kerne
 last three are one launch.
 """
 
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from temper.artifacts.signature import Tensors
-from temper.backends.runner import Logits
+from temper.backends.runner import Logits, Runner
 from temper.backends.staging import Padded
 from temper.backends.tensorrt_engine import SPOILED, LoadedEngine, Settings
 from temper.backends.tensorrt_shapes import BoundShape, Call
@@ -30,7 +29,7 @@ GRAPH_TOLERANCE = 1e-3  # of logits, relative and absolute: the same kernels on 
 SHAPES_KEPT = 64  # of a dynamic profile, each with its graph; and input shapes that are padded to a static one
 
 
-class TensorRTRunner:
+class TensorRTRunner(Runner):
     """One loaded engine that answers."""
 
     def __init__(self, api: Api, artifact: str, settings: Settings, version: str) -> None:
@@ -155,21 +154,13 @@ class TensorRTRunner:
         profile = None if number is None else self._engine.profiles.profiles[number]
         return profile.max_shape if profile is not None and profile.is_static else tuple(sizes)
 
-    def computed_tokens(self, shape: tuple[int, ...]) -> int:
-        """Tokens (rows, of images) that a call of this shape computes, where nothing of it is trimmed."""
-        return math.prod(self.computed_sizes(shape))
-
-    def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
+    def shape_of(self, inputs: Tensors, given: tuple[int, ...] = ()) -> tuple[int, ...]:
         """Sizes of the dynamic axes that a call runs with, before it is padded to a static shape."""
         sizes: dict[str | int, int] = {}
-        given = self._given(inputs)
+        kept = self._given(inputs)
         for spec in self._specs:
-            sizes.update(zip(spec.axes, given[spec.name].shape, strict=True))
+            sizes.update(zip(spec.axes, kept[spec.name].shape, strict=True))
         return tuple(sizes[axis] for axis in self._engine.axes)
-
-    def computed_tokens_of(self, inputs: Tensors) -> int:
-        """Tokens (rows, of images) that are computed for these inputs: all that `computed_tokens` counts, less the trimmed."""
-        return self.computed_tokens(self.shape_of(inputs))
 
     @property
     def inspection(self) -> Inspection:

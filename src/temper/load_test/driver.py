@@ -10,7 +10,7 @@ from typing import Any
 from temper.artifacts.manifest import read_manifest
 from temper.artifacts.signature import Signature, Tensors
 from temper.backends.opening import open_artifact
-from temper.backends.runner import Runner, warmup_calls
+from temper.backends.runner import Runner
 from temper.data.encoded import check_split, read_split
 from temper.environment.devices import nvidia_gpus
 from temper.environment.library import installed_version
@@ -38,7 +38,7 @@ def _calibrate(runner: Runner, inputs: TimedInputs) -> dict[str, Any]:
     timing = time_inference(
         runner,
         inputs.batches,
-        warmup_runs=max(min(len(inputs.batches), CALIBRATION_MIN_CALLS), warmup_calls(runner)),
+        warmup_runs=max(min(len(inputs.batches), CALIBRATION_MIN_CALLS), runner.warmup_calls_per_shape),
         min_timed_runs=CALIBRATION_MIN_CALLS,
         max_timed_runs=CALIBRATION_MAX_CALLS,
         min_duration_s=CALIBRATION_S,

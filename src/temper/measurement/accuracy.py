@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
-from temper.backends.runner import Logits, Runner, TakesSomeSizes, compiles_shapes
+from temper.backends.runner import Logits, Runner
 from temper.data.encoded import Split, collate, row_lengths
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
 
@@ -38,13 +38,11 @@ def _rows_that_fit(
     """How many of the next rows a runner takes in one call: all of them, unless it has static shapes of several sizes.
 
     Args:
-        runner: a loaded runner; with `fits` it says which batch goes with which length.
+        runner: a loaded runner; its `fits` says which batch goes with which length.
         lengths: of the next rows in tokens, as many as a call may hold.
         least: batch size to which fewer rows are filled.
         length_of: padded length of a call, by its longest row.
     """
-    if not isinstance(runner, TakesSomeSizes):
-        return len(lengths)
     for count in range(len(lengths), 1, -1):
         length = length_of(int(lengths[:count].max()))
         sizes = {BATCH_AXIS: max(count, least)} | ({} if length is None else {SEQUENCE_AXIS: length})
@@ -60,8 +58,7 @@ def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: i
     inputs: whole batches only, and lengths rounded up to PAD_TO_MULTIPLE_OF tokens.
 
     Args:
-        runner: a loaded runner; its `limits()` bound the batch and the length, and its `fits()`, where it has one, both
-            together.
+        runner: a loaded runner; its `limits()` bound the batch and the length, and its `fits()` both together.
         split: encoded rows.
         signature: the model's inputs.
         batch_size: rows per call; less where the runner's limit is lower.
@@ -76,7 +73,7 @@ def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: i
     low, high = limits.get(SEQUENCE_AXIS, (1, None))
     every_length = row_lengths(split, signature)
     multiple, longest_row = 1, int(every_length.max())
-    if compiles_shapes(runner):
+    if runner.compiles_shapes:
         multiple, low_batch = PAD_TO_MULTIPLE_OF, max(low_batch, size)
 
     def length_of(longest: int) -> int | None:

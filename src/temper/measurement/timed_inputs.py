@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Tensors
-from temper.backends.runner import Runner, computed_tokens, warmup_calls
+from temper.backends.runner import Runner
 from temper.data.encoded import Split, collate, padding_share, row_lengths
 from temper.errors import DataError
 
@@ -39,20 +39,18 @@ class TimedInputs:
     def computed_padding_share(self, runner: Runner) -> float:
         """Share of padding among the tokens that a loaded runner computes for all batches, 0–1."""
         given = sum(math.prod(shape) for shape in self.shapes)
-        own = getattr(runner, "computed_tokens_of", None)  # of packed rows: what is padding decides how many there are
-        computed = sum(map(own, self.batches) if own else (computed_tokens(runner, shape) for shape in self.shapes))
+        computed = sum(map(runner.computed_tokens, self.batches, self.shapes))
         return 1 - (1 - self.padding_share) * given / computed
 
 
 def warm_shapes(runner: Runner, inputs: TimedInputs) -> None:
     """Call each shape once, or as often as the runner says: some runtimes compile for a shape when they first see it."""
     seen = set()
-    shape_of = getattr(runner, "shape_of", None)
     for batch, given in zip(inputs.batches, inputs.shapes, strict=True):
-        shape = given if shape_of is None else shape_of(batch)
+        shape = runner.shape_of(batch, given)
         if shape not in seen:
             seen.add(shape)
-            for _ in range(warmup_calls(runner)):
+            for _ in range(runner.warmup_calls_per_shape):
                 runner.infer(batch)
 
 

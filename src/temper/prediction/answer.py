@@ -12,7 +12,7 @@ import numpy.typing as npt
 from temper.artifacts.manifest import MANIFESTS, read_manifest
 from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature
 from temper.backends.opening import open_artifact
-from temper.backends.runner import Runner, TakesSomeSizes
+from temper.backends.runner import Runner
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
 from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
 from temper.data.source import Examples, list_rows
@@ -181,7 +181,7 @@ def _call_size(runner: Runner, choice: Choice, longest: int, *, asked: int, stri
     sizes = {BATCH_AXIS: max(asked, low)} | (  # fewer rows are filled up
         {SEQUENCE_AXIS: min(longest, runner.limits()[SEQUENCE_AXIS][1])} if has_length else {}
     )
-    if asked <= high and (not isinstance(runner, TakesSomeSizes) or runner.fits(sizes)):
+    if asked <= high and runner.fits(sizes):
         return []
     assert choice.record.artifact is not None
     happened = f"{choice.record.artifact.loads} takes {_profile(runner)}"

@@ -93,7 +93,7 @@ def test_columns_that_are_padding_in_every_row_are_left_out(on_fake_gpu, side):
             inputs = padded(3, 32, real, side)
             np.testing.assert_array_equal(runner.infer(inputs), expected(inputs))
             assert runner.shape_of(inputs) == (3, real)
-            assert runner.computed_tokens_of(inputs) == computed[0] * computed[1]
+            assert runner.computed_tokens(inputs, ()) == computed[0] * computed[1]
             assert gpu.engine.ran[-1] == computed
         assert runner.device_time_ms(padded(3, 32, 7, side)) == 0.25
         with pytest.raises(BackendError, match="static shapes"):

@@ -24,11 +24,12 @@ FIRST_CALLS = 160  # more than the calibration makes: the next ones are LoadGen'
 FAKE_BACKEND = """
 import os, signal, threading, time
 import numpy as np
+from temper.backends.runner import Runner
 from temper.errors import BackendError, Unavailable
 
 PREDICTS = False
 
-class FakeRunner:
+class FakeRunner(Runner):
     def __init__(self, options):
         self._options, self._calls, self._shapes, self._first = options, 0, set(), []
 
@@ -66,9 +67,6 @@ class FakeRunner:
 
     def describe(self):
         return {"library": "fake", "shapes": sorted(self._shapes), "first_calls": self._first}
-
-    def limits(self):
-        return {}
 
 def open_runner(artifact, options, version):
     return FakeRunner(options)

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from temper.artifacts.signature import Tensors
+from temper.backends.runner import Runner
 
 
-class FakeRunner:
+class FakeRunner(Runner):
     """Answers each row with its first token, so that rows can be told apart, and keeps what it was asked."""
+
+    warmup_calls_per_shape, compiles_shapes = 1, False  # which a test may set
 
     def __init__(self, limits: Mapping[str, tuple[int, int]], on_call: Callable[[], None]) -> None:
         self.calls: list[Tensors] = []

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from temper.backends.runner import Runner
 from temper.measurement import alone, isolated, processes, task, worker
 from temper.measurement.record import Accuracy, NotMeasured, Workload, read_record
 from tests.unit.measurement.test_measure import run as run  # the fixture
@@ -12,7 +13,7 @@ from tests.unit.measurement.test_measure import run as run  # the fixture
 OUT = "CUDA out of memory. Tried to allocate 2 GiB"
 
 
-class Spoiled:
+class Spoiled(Runner):
     """A runner in whose calls memory runs out where `when` says so."""
 
     def __init__(self, runner, when):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from temper.backends.runner import computed_tokens
 from temper.data.encoded import read_split
 from temper.measurement.timed_inputs import TimedInputs, timed_inputs, warm_shapes
 
@@ -62,13 +61,13 @@ def test_shapes_are_those_of_the_batches(draw, real_lengths):
 def test_a_runner_computes_what_it_is_given_unless_it_says_otherwise(draw, fake_runner):
     drawn, runner = draw({"batch_size": 4, "real_lengths": "arrival"}), fake_runner()
     assert drawn.computed_padding_share(runner) == pytest.approx(drawn.padding_share)
-    runner.computed_tokens = lambda shape: 4 * 64
+    runner.computed_sizes = lambda sizes: (4, 64)
     tokens = sum(batch["attention_mask"].sum() for batch in drawn.batches)
     assert drawn.computed_padding_share(runner) == pytest.approx(1 - tokens / (len(drawn.batches) * 4 * 64))
 
 
 def test_without_a_sequence_rows_are_counted(fake_runner):
-    assert computed_tokens(fake_runner(), (5,)) == 5
+    assert fake_runner().computed_tokens({}, (5,)) == 5
 
 
 def test_each_shape_is_called_once_before_anything_is_timed(fake_runner):
@@ -89,7 +88,7 @@ def test_a_runner_may_ask_for_more_calls_of_each_shape(fake_runner):
 
 def test_a_runner_may_compute_other_shapes_than_it_is_given(fake_runner):
     runner = fake_runner()
-    runner.shape_of = lambda batch: int(batch["input_ids"].sum())  # as packed rows depend on what is padding
+    runner.shape_of = lambda batch, given: int(batch["input_ids"].sum())  # as packed rows depend on what is padding
     batches = [{"input_ids": np.full((2, 8), number)} for number in (0, 1, 0)]
     warm_shapes(runner, TimedInputs(batches, [2] * 3, 0.0, "", [(2, 8)] * 3))
     assert len(runner.calls) == 2

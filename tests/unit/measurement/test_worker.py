@@ -18,7 +18,7 @@ def test_padding_is_told_of_the_inputs_and_of_what_the_runner_makes_of_them(fake
         "computed_padding_share": pytest.approx(0.25),
         "inputs_sha256": "digest",
     }
-    runner.computed_tokens = lambda shape: 4 * 16  # an engine of one shape
+    runner.computed_sizes = lambda sizes: (4, 16)  # an engine of one shape
     assert _timed(inputs, runner)["computed_padding_share"] == pytest.approx(1 - 0.75 * (16 + 32) / (2 * 64))
 
 
