@@ -1,7 +1,7 @@
 """What is another than in an earlier state of a study: settings, candidates, choices; each figure changed or within noise."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from temper.comparison.experiments import ABSENT, Experiment, changed_params
@@ -9,41 +9,8 @@ from temper.comparison.pairs import accuracy_pairs, latency_pairs
 from temper.comparison.rows import Row, candidate_row
 from temper.measurement.record import Record
 from temper.report.filed import baseline_of
+from temper.report.page.material import Change, Changes
 from temper.statistics.multiple_comparisons import FAMILY_WISE, holm
-
-
-@dataclass(frozen=True)
-class Change:
-    """A figure of a candidate, then and now.
-
-    what: 'accuracy', or the latency of a workload.
-    then, now: accuracy in per cent, or times as fast as the baseline; None where that state has none.
-    change: the difference in points, or how many times as fast it is now as then, with its 95 % interval; None where the two
-        cannot be compared.
-    verdicts: against the baseline, then and now.
-    said: 'better', 'worse', 'within noise', or why the two cannot be compared.
-    """
-
-    candidate: str
-    what: str
-    then: float | None
-    now: float | None
-    change: tuple[float, float, float] | None
-    verdicts: tuple[str | None, str | None]
-    said: str
-
-
-@dataclass(frozen=True)
-class Changes:
-    """This state of a study held against another one."""
-
-    name: str  # of the other
-    settings: Sequence[tuple[str, str, str]]  # key, then, now
-    appeared: Sequence[str]
-    gone: Sequence[str]
-    choices: Sequence[tuple[str, str, str]]  # workload, then, now; only those that differ
-    figures: Sequence[Change]
-    pairs: int  # comparisons that were corrected for one another
 
 
 def _baseline(experiment: Experiment) -> Record | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from temper.comparison.changes import Changes, changes
+from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment, read_experiment, read_experiments
 from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
 from temper.errors import ExperimentError, PipelineError
@@ -15,6 +15,7 @@ from temper.measurement.record import Record, read_record
 from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
 from temper.report.finished import REPORT, Finished
+from temper.report.page.material import Changes
 from temper.study.resolve import load_resolved, spelt_out
 
 MEASUREMENTS = "artifacts/measurements/"

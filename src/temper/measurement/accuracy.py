@@ -95,8 +95,3 @@ def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: i
         logits.append(answer[: len(rows)])
         start += len(rows)
     return Predictions(np.concatenate(logits), size, cut_rows)
-
-
-def accuracy(predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> float:
-    """Share of rows whose predicted label is the true one, 0–1."""
-    return float((predicted == labels).mean())

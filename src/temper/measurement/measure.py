@@ -16,7 +16,6 @@ from temper.environment import plugins
 from temper.environment.devices import gpu_indices, nvidia_gpus
 from temper.environment.machine import machine, versions
 from temper.errors import Unavailable
-from temper.measurement.accuracy import accuracy
 from temper.measurement.conditions import around_timing, conditions, warnings
 from temper.measurement.isolated import OutOfMemory
 from temper.measurement.processes import Json, Processes
@@ -32,6 +31,7 @@ from temper.measurement.record import (
 )
 from temper.measurement.timed_inputs import check_length
 from temper.measurement.workload import workload_of
+from temper.statistics.classification import accuracy
 
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
 

@@ -21,11 +21,11 @@ from temper.data.encoded import Split, check_split, collate, read_split, row_len
 from temper.errors import ParityError, PipelineError
 from temper.export.to_onnx import export_onnx
 from temper.logs.progress import progress
-from temper.measurement.accuracy import accuracy
 from temper.quantization.calibration.cache import CACHE_FILE, Ranges, read_cache
 from temper.quantization.insert import INT8, insert_qdq
 from temper.quantization.layers import chosen, layers
 from temper.quantization.matching import Match, match
+from temper.statistics.classification import accuracy
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.training.fine_tune import epoch_order, learning_rate_share
 from temper.training.model import load_checkpoint

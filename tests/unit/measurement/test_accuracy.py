@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from temper.data.encoded import Split
-from temper.measurement.accuracy import Predictions, accuracy, predict
+from temper.measurement.accuracy import Predictions, predict
 from tests.tiny_onnx import TEXT
 
 LENGTHS = [3, 5, 2, 9, 4, 1, 7]
@@ -117,7 +117,3 @@ def test_the_predicted_label_is_the_largest_logit_the_first_of_equals():
     labels = Predictions(logits, 1, 0).labels
     assert labels.tolist() == [1, 0, 0]
     assert labels.dtype == np.int64
-
-
-def test_accuracy_is_the_share_of_right_rows():
-    assert accuracy(np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1])) == 0.75

@@ -39,6 +39,40 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A figure of a candidate, then and now.
+
+    what: 'accuracy', or the latency of a workload.
+    then, now: accuracy in per cent, or times as fast as the baseline; None where that state has none.
+    change: the difference in points, or how many times as fast it is now as then, with its 95 % interval; None where the two
+        cannot be compared.
+    verdicts: against the baseline, then and now.
+    said: 'better', 'worse', 'within noise', or why the two cannot be compared.
+    """
+
+    candidate: str
+    what: str
+    then: float | None
+    now: float | None
+    change: tuple[float, float, float] | None
+    verdicts: tuple[str | None, str | None]
+    said: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """This state of a study held against another one."""
+
+    name: str  # of the other
+    settings: Sequence[tuple[str, str, str]]  # key, then, now
+    appeared: Sequence[str]
+    gone: Sequence[str]
+    choices: Sequence[tuple[str, str, str]]  # workload, then, now; only those that differ
+    figures: Sequence[Change]
+    pairs: int  # comparisons that were corrected for one another
+
+
+@dataclass(frozen=True)
 class Material:
     """A study's records, what comparing them says, and whatever else there is of it; what is not there has no part of the page.
 
@@ -48,7 +82,7 @@ class Material:
     decision: decision.json's content.
     rows: the test rows; None where they are not beside the records.
     why_no_rows: why not, where not.
-    changes: what is another than in an earlier state, temper.comparison.changes.
+    changes: what is another than in an earlier state.
     withdrawn: notes on figures that were withdrawn.
     beside: what lies beside the records; None where it was not looked for, as by the report's rule.
     """
@@ -59,7 +93,7 @@ class Material:
     decision: Json
     rows: AskedRows | None = None
     why_no_rows: str = ""
-    changes: Any = None
+    changes: Changes | None = None
     withdrawn: Sequence[str] = ()
     beside: Beside | None = None
 

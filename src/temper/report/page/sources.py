@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.comparison.changes import Changes
 from temper.errors import ArtifactError
 from temper.lengths.buckets.record import read_buckets
 from temper.load_test.record import LoadTestRecord, read_load_test
@@ -20,7 +19,7 @@ from temper.report.packed import JOBS, MANIFESTS, Packed
 from temper.report.page.asked_rows import read_asked_rows
 from temper.report.page.beside import beside
 from temper.report.page.flips import flipped_rows
-from temper.report.page.material import Material
+from temper.report.page.material import Changes, Material
 
 FILED_HAS_NO_ROWS = "The rows themselves are not filed with the records: numbers stand for them."
 Json = dict[str, Any]
