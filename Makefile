@@ -103,7 +103,7 @@ $(VENV)/docs/ready: requirements/docs.txt
 	@touch $@
 
 docs: $(VENV)/docs/ready  ## the documentation as a site that opens from a folder: .venv/site/index.html; every link is checked
-	@$(VENV)/docs/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --quiet
 	@echo .venv/site/index.html
 
 gpu-test: $(TEST_READY)  ## the tests that need an NVIDIA GPU
