@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: str) -> list[str]:
-    found = BLOCK.findall((ROOT / "docs/how-to" / page).read_text())
+    found = BLOCK.findall((ROOT / "docs/how-to" / page).read_text(encoding="utf-8"))
     assert len(found) >= 3
     return found
 
@@ -119,4 +119,23 @@ def test_new_study_and_predict(tmp_path):
     assert len(labels) == 1 + len(ROWS)
     assert {line.split("\t")[1] for line in labels[1:]} <= {"negative", "positive"}
     assert '"candidate": "ort-fp32"' in everything
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.long  # minutes; test_new_study_and_predict and test_deploy run the same commands
+def test_the_tutorial_from_its_first_command_to_its_last(tmp_path):
+    made = make_repository(tmp_path / "checkout")
+    checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")
+    init, plan, run, table, report, predict, package, use = blocks("../first-study.md")
+    assert "run it:     temper run -C studies/mine" in run_block(made, init, CHECKPOINT=str(checkpoint), DATA=str(data))
+    shorten(made / "studies/mine/params.yaml")
+    assert "measure openvino-int8" in run_block(made, plan)
+    assert "jobs done in" in run_block(made, run)
+    assert "openvino-int8" in run_block(made, table)
+    assert "artifacts/pages/report.html (" in run_block(made, report)
+    assert "a charming film" in run_block(made, predict)
+    run_block(made, package)
+    assert (tmp_path / "mine-package/manifest.json").is_file()
+    answered = run_block(made, use)
+    assert "positive" in answered or "negative" in answered
     shutil.rmtree(made.folder)
