@@ -58,6 +58,20 @@ def test_a_page_that_is_named_is_linked(page):
     assert BARE.findall(CODE.sub("", marked)) == []
 
 
+# figures.md of a study has every column; the table of benchmarks/busy.py is its record, line by line
+MOST_COLUMNS, WIDE = 9, ("figures.md", "measuring.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.parent != DOCS / "decisions" and page.name not in WIDE],
+    ids=lambda page: page.stem,
+)
+def test_a_table_fits_a_screen(page):
+    rules = re.findall(r"^\|(?: *:?-+:? *\|)+$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert max((rule.count("|") - 1 for rule in rules), default=0) <= MOST_COLUMNS
+
+
 def test_code_and_messages_name_pages_that_are_there():
     named = {}
     for file in [

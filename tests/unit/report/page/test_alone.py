@@ -1,9 +1,13 @@
 """Pictures as files by themselves."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.dom.minidom import parseString
 
 import pytest
+import yaml
 
 from temper.report.files import CAPTIONS, REPORT_NAMES
 from temper.report.page.alone import HEIGHT, trade_offs
@@ -35,6 +39,21 @@ def test_a_workload_without_marks_has_a_sentence():
     own = drawn(record("base", workloads=sizes(["b1"])))
     assert "b1: no candidate has both a latency and an accuracy" in own.toxml()
     assert float(own.getAttribute("height")) < 100
+
+
+def test_dvc_shows_it_without_a_network(tmp_path):
+    (tmp_path / "artifacts/report").mkdir(parents=True)
+    names = ["b1"]
+    shown = trade_offs(material(record("base", workloads=sizes(names)), record("other", workloads=sizes(names))))
+    (tmp_path / "artifacts/report/trade_off.svg").write_text(shown, encoding="utf-8")
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}), encoding="utf-8")
+    for command in (["init", "--no-scm", "--quiet"], ["plots", "show"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, check=True, capture_output=True)
+    page = (tmp_path / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert re.findall(r"https?:", page) == []
+    (picture,) = re.findall(r'src="([^"]+[.]svg)"', page)
+    assert (tmp_path / "dvc_plots" / picture).read_text(encoding="utf-8") == shown
 
 
 @pytest.mark.parametrize("name", CAPTIONS)
