@@ -34,6 +34,7 @@ ROOMS = (
     ("package",),
     ("publish",),
     ("studies",),
+    ("api",),
     ("cli",),
 )
 STOREY = {name: number for number, names in enumerate(ROOMS) for name in names}
