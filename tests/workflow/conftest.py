@@ -21,7 +21,7 @@ import yaml
 
 from temper.artifacts.manifest import sha256
 from temper.orchestration.plan import parse_dry_run
-from tests.workflow.warm import WARM
+from tests.workflow.warm import WARM, warm_with
 
 if TYPE_CHECKING:
     from tests.workflow.repository import Repository
@@ -30,6 +30,7 @@ MadeOnce = Callable[[str, Callable[[Path], None]], Path]  # tests/conftest.py
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+spoiled: +.+\n\s+fix: +.+")
+NEVER_EDITED: set[Path] = set()  # folders of code, of this worker
 PATIENCE_S = 300  # on a machine that others use, too
 # clocks stand in these, or digests of what does
 VARYING = (
@@ -56,11 +57,15 @@ FILES = {
 }
 
 
+def copy_source(name: str, folder: Path) -> None:
+    """A folder of the checkout, bytecode included (it names the time of its source, which a copy has too)."""
+    shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.egg-info", "*.pyc.*"))
+
+
 def copy_code(folder: Path) -> None:
     """What `snakemake` runs and the tiny studies, in a folder of their own."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("workflow", "profiles", "src"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        copy_source(name, folder)
     for file in (ROOT / "Snakefile", ROOT / "params.yaml", *HERE.glob("params.*.yaml")):
         shutil.copy2(file, folder / file.name)
 
@@ -116,7 +121,8 @@ class StudyFolder:
     def _run(
         self, command: str, arguments: Sequence[str], patience_s: float = PATIENCE_S
     ) -> "subprocess.CompletedProcess[str]":
-        return WARM.run(command, arguments, cwd=self.code, env=self._environment(), patience_s=patience_s)
+        process = warm_with(self.code / "src") if self.code in NEVER_EDITED else WARM
+        return process.run(command, arguments, cwd=self.code, env=self._environment(), patience_s=patience_s)
 
     def snakemake(self, *arguments: str, cores: int = 2, patience_s: float = PATIENCE_S) -> str:
         """Run it; return what it printed."""
@@ -218,7 +224,9 @@ def end(process: "subprocess.Popen[str]", kind: signal.Signals) -> int:
 @pytest.fixture(scope="session")
 def code(made_once: MadeOnce) -> Path:
     """A copy of the code that no test edits."""
-    return made_once("code", copy_code)
+    made = made_once("code", copy_code)
+    NEVER_EDITED.add(made)
+    return made
 
 
 def run_once(kind: str, code: Path, made_once: MadeOnce, folder: Path) -> Iterator[StudyFolder]:

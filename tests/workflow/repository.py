@@ -11,7 +11,7 @@ from pathlib import Path
 
 from temper.orchestration.jobs import Job
 from temper.orchestration.pipeline import pipeline_text
-from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder
+from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder, copy_source
 from tests.workflow.warm import MODULES, WARM
 
 CODE = ("workflow", "profiles", "src", "Snakefile", ".dvcignore", ".gitignore", "pyproject.toml")
@@ -86,10 +86,9 @@ class Repository(StudyFolder):
 def make_repository(folder: Path, params: Path = HERE / "params.tiny.yaml") -> Repository:
     """A checkout of this code with its own git and DVC, nothing run yet."""
     folder.mkdir(parents=True)
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in CODE:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+            copy_source(name, folder)
         else:
             shutil.copy2(ROOT / name, folder / name)
     (folder / ".dvc").mkdir()
