@@ -35,17 +35,8 @@ IMPORTED = (
     *("pyarrow.parquet", "statistics", "graphlib"),
 )
 HEAVY = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "datasets",
-    "nncf",
-    "openvino",
-    "onnxruntime",
-    "scipy",
-    "sklearn",
-    "matplotlib",
-    "plotly",
+    *("torch", "transformers", "tokenizers", "datasets", "nncf", "openvino", "onnxruntime"),
+    *("scipy", "sklearn", "matplotlib", "plotly"),
 )
 # what finds Snakemake's plugins among all installed modules, once in a process; the loggers' is left: Temper has one
 REGISTRIES = {
