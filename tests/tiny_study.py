@@ -87,15 +87,20 @@ class TinyStudy:
         return dict(collate(split, rows, self.signature, sequence_length=length))
 
 
-def make(root: Path) -> TinyStudy:
-    """Every artifact of the study, below `root`."""
-    study = TinyStudy(
+def folders(root: Path) -> TinyStudy:
+    """Where `make(root)` puts the artifacts."""
+    return TinyStudy(
         data=root / "data",
         checkpoint=root / "checkpoint",
         fp32=root / "onnx/fp32",
         calibration={method: root / "calibration" / method for method in METHODS},
         precision={name: root / "onnx" / name for name in ("fp16", "int8_dynamic", "int8_static", "int8_nncf")},
     )
+
+
+def make(root: Path) -> None:
+    """Every artifact of the study, below `root`."""
+    study = folders(root)
     data, fp32 = str(study.data), str(study.fp32)
     prepare_data(data=DATA, model=MODEL, seed=SEED, folder=data)
     make_checkpoint(model=MODEL, train=TRAIN, seed=SEED, data_folder=data, folder=str(study.checkpoint))
@@ -124,4 +129,3 @@ def make(root: Path) -> TinyStudy:
             options=options,
             external_data=False,
         )
-    return study

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_study import TinyStudy, make
+from tests.tiny_study import TinyStudy, folders, make
 
 
 @pytest.fixture(scope="session")
-def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
-    """The artifacts of a tiny study, made once for all tests; `copy_of` gives one that may be altered."""
-    return make(tmp_path_factory.mktemp("tiny_study"))
+def tiny_study(made_once: Callable[[str, Callable[[Path], None]], Path]) -> TinyStudy:
+    """The artifacts of a tiny study, made once for all tests of all workers; `copy_of` gives one that may be altered."""
+    return folders(made_once("tiny_study", make))
 
 
 @pytest.fixture

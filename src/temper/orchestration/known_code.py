@@ -11,7 +11,6 @@ from typing import Any
 
 from temper.artifacts.manifest import sha256, write_text
 
-CHANGES_NO_RESULT = "it says which modules a plan has to parse"
 FILE = ".snakemake/temper/code.json"  # this folder's own memory, never shared
 MOST = 2000  # texts that are kept; edits leave some behind
 
