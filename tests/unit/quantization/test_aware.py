@@ -111,8 +111,9 @@ class Made:
         return dict(collate(split, range(count), self.signature, sequence_length=None))
 
 
+# of text, every change trains the tiny study's DistilBERT (below), and the image study of tests/workflow/ this kind whole
 @pytest.fixture(
-    scope="module", params=[pytest.param(kind, marks=pytest.mark.long if kind == "gpt2" else ()) for kind in KINDS]
+    scope="module", params=[pytest.param(kind, marks=() if kind == "resnet" else pytest.mark.long) for kind in KINDS]
 )
 def made(request, tmp_path_factory):
     data, model, products, weighted = KINDS[request.param]
@@ -274,7 +275,8 @@ def test_layers_stay_in_float_by_name(text, tmp_path):
     folder = tmp_path / "kept"
     row = {**text["row"], "keep_in_float": ["classifier", LAYERS[4]]}
     train_quantized(**{**text, "folder": str(folder), "row": row})
-    assert manifest(folder)["census"]["products_quantized"] == 6
+    assert manifest(folder)["census"]["products_quantized"] == len(LAYERS) - 2
+    assert census_of_model(load(folder)).weights_by_precision["INT8"] == len(LAYERS) - 2
     assert not {"classifier", LAYERS[4]} & set(manifest(folder)["training"]["layers"])
 
 

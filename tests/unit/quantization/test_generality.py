@@ -100,7 +100,11 @@ class Made:
         return dict(collate(split, np.arange(start, start + count), signature, sequence_length=None))
 
 
-@pytest.fixture(scope="module", params=MODELS)
+# the tiny studies of every change are a DistilBERT, calibrated by all methods, and a ResNet
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in ("gpt2", "resnet") else pytest.mark.long) for name in MODELS],
+)
 def made(request, tiny_study, tmp_path_factory):
     """Export, both calibrations and the INT8 files of one architecture."""
     section, named = MODELS[request.param]
