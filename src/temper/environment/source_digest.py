@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from temper.environment.known_code import known_code
 from temper.environment.machine import SOURCE_ROOT
-from temper.orchestration.known_code import known_code
 
 PACKAGE = "temper"
 # A module that begins with this assignment leaves the digest, with what only it imports: nothing that it computes can reach a

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from temper.environment import known_code
 from temper.environment import source_digest as reader
+from temper.environment.known_code import FILE, KnownCode
 from temper.environment.source_digest import source_digest
-from temper.orchestration import known_code
-from temper.orchestration.known_code import FILE, KnownCode
 
 
 @pytest.fixture(autouse=True)
