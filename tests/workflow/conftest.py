@@ -40,6 +40,7 @@ VARYING = (
     "artifacts/report/",
     *(f"artifacts/jobs/{rule}" for rule in ("build", "load_test", "measure", "remeasure", "report")),
 )
+FEWER_SAMPLES = {"calibrations__main__samples": 8}
 ROWS = [("a dull plot", 0), ("a charming film", 1)] * 60
 FILES = {
     "source": "files",
@@ -265,6 +266,20 @@ def study(finished: StudyFolder, tmp_path: Path) -> Iterator[StudyFolder]:
     shutil.copytree(finished.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("made-files"))
     yield StudyFolder(folder, finished.code)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def fewer_samples(finished: StudyFolder, made_once: MadeOnce) -> StudyFolder:
+    """The finished study after a run on half of the calibration's rows, and what that printed (run.txt). Read it only."""
+
+    def make(folder: Path) -> None:
+        ignore = shutil.ignore_patterns("made-files")
+        shutil.copytree(finished.folder, folder, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+        study = StudyFolder(folder, finished.code)
+        study.set(**FEWER_SAMPLES)
+        (study / "run.txt").write_text(study.snakemake())
+
+    return StudyFolder(made_once("fewer-samples", make), finished.code)
 
 
 @pytest.fixture

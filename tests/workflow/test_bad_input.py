@@ -16,6 +16,11 @@ from tests.workflow.conftest import ROWS, StudyFolder, end, from_files, happened
 CHECKPOINT = "artifacts/checkpoint/checkpoint.json"
 
 
+def long(*values: object) -> object:
+    """Another case of the same path through the command: its words are held in tests/unit/, it runs before a release."""
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
 @pytest.fixture
 def local_checkpoint(fresh: StudyFolder, finished: StudyFolder) -> Path:
     """The checkpoint of the finished study as what another study starts from."""
@@ -86,11 +91,11 @@ def test_a_params_file_is_read_and_never_evaluated(fresh):
     ("changes", "words"),
     [
         ({"train": None}, "there is no such file"),
-        ({"test": b""}, "it is empty (0 bytes)"),
+        long({"test": b""}, "it is empty (0 bytes)"),
         ({"train": tsv(ROWS) + "caf\xe9\t1\n".encode("latin-1")}, "it is not UTF-8: byte 0xe9"),
-        ({"test": tsv([*ROWS[:40], ("a film", 7)])}, "7"),
-        ({"train": tsv([("a dull plot", 0)] * 120)}, "positive"),
-        ({"train": tsv(ROWS) + b"a film\t1\tmore\n"}, "line 122 has 3 fields"),
+        long({"test": tsv([*ROWS[:40], ("a film", 7)])}, "7"),
+        long({"train": tsv([("a dull plot", 0)] * 120)}, "positive"),
+        long({"train": tsv(ROWS) + b"a film\t1\tmore\n"}, "line 122 has 3 fields"),
     ],
     ids=["missing", "empty", "not UTF-8", "unknown label", "one class", "wide row"],
 )
@@ -160,7 +165,7 @@ def remote_code(folder: Path) -> None:
     ("spoil", "words"),
     [
         (cut_weights, "SafetensorError"),
-        (only_a_pickle, "only pytorch_model.bin: pickles run code"),
+        long(only_a_pickle, "only pytorch_model.bin: pickles run code"),
         (remote_code, "asks for remote code (theirs.Model)"),
     ],
 )
@@ -190,6 +195,7 @@ def test_a_checkpoint_with_other_labels_is_not_taken_as_it_is(fresh, local_check
     assert fresh.scratch() == []
 
 
+@pytest.mark.long
 def test_a_checkpoint_whose_labels_have_other_names_is_not_taken_as_it_is(fresh, local_checkpoint):
     shutil.move(local_checkpoint, fresh / "model")
     shutil.rmtree(fresh / "data")
@@ -241,7 +247,7 @@ def small_disk(study: StudyFolder, mount_small: Callable[[Path, str], Path]) -> 
 
 
 @pytest.mark.parametrize(
-    ("folder", "rule"), [("artifacts", "fine_tune"), ("artifacts/onnx", "export_onnx"), ("data", "prepare_data")]
+    ("folder", "rule"), [("artifacts", "fine_tune"), long("artifacts/onnx", "export_onnx"), ("data", "prepare_data")]
 )
 def test_a_full_disk_is_said_in_four_parts_and_leaves_nothing_behind(study, small_disk, folder, rule):
     disk = small_disk(folder, "16k")

@@ -202,6 +202,7 @@ def test_an_experiment_in_a_temporary_folder_runs_the_code_that_was_committed_wi
     assert "As edited, measured on" in (repository / "artifacts/report/summary.md").read_text()
 
 
+@pytest.mark.long  # test_defaults.py has one more candidate, test_exactness.py one more and one less
 def test_a_new_and_a_removed_candidate(repository):
     row = {"backend": "ort-cpu", "loads": "onnx/fp16", "workloads": ["b2-s16"]}
     record = repository / "artifacts/measurements/ort-fp16.json"

@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from temper.measurement.record import Accuracy, read_record
-from tests.workflow.conftest import PATIENCE_S, happened
+from tests.workflow.conftest import FEWER_SAMPLES, PATIENCE_S, StudyFolder, happened
 from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
 from tests.workflow.test_exactness import JUDGED, flip_one_byte
 
 SEED = 20261121
 KILLS_IN_CI, KILLS = 3, 36  # of the former one is for every change: test_exactness.py kills plain `snakemake`
-CHANGES = ({"calibrations__main__samples": 8}, {"train__epochs": 2})
+CHANGES = (FEWER_SAMPLES, {"train__epochs": 2})
 JOBS = (8, 15)  # that each of the changes reruns
 JOB_S = 2.0  # a kill falls that far into a job at most, or between it and the next
 ONE_MEASURED_ANEW = {"backends__openvino-cpu__options__threads": 2}
@@ -41,32 +41,37 @@ def arguments(command: str, change: dict[str, object]) -> list[str]:
     return [*COMMANDS[command], *(f"-S{key.replace('__', '.')}={value}" for key, value in change.items())]
 
 
-def predictions(made: Repository) -> dict[str, list[int]]:
+def digests_of(made: StudyFolder) -> dict[str, str]:
+    """Of what equal settings must repeat, without what DVC writes for git."""
+    return {path: digest for path, digest in made.digests().items() if not path.endswith(".gitignore")}
+
+
+def predictions(made: StudyFolder) -> dict[str, list[int]]:
     """Predicted labels of every candidate that was measured. Fails where a record is none."""
     records = [read_record(path) for path in sorted((made / "artifacts/measurements").glob("*.json"))]
     return {r.candidate: r.accuracy.answers.predictions for r in records if isinstance(r.accuracy, Accuracy)}
 
 
 class Undisturbed:
-    """What each change leads to when nothing goes wrong; made when first asked for, by plain `snakemake`."""
+    """What each change leads to when nothing goes wrong; the second is made when first asked for, by plain `snakemake`."""
 
-    def __init__(self, finished: Repository, folder: Path) -> None:
+    def __init__(self, finished: Repository, folder: Path, first: StudyFolder) -> None:
         self._finished, self._folder = finished, folder
-        self._found: dict[int, tuple[dict[str, str], dict[str, list[int]]]] = {}
+        self._found = {0: (digests_of(first), predictions(first))}
 
     def __call__(self, change: int) -> tuple[dict[str, str], dict[str, list[int]]]:
         if change not in self._found:
             made = copy_repository(self._finished, self._folder / str(change))
             made.set(**CHANGES[change])
             made.run(*COMMANDS["snakemake"])
-            self._found[change] = (made.digests(), predictions(made))
+            self._found[change] = (digests_of(made), predictions(made))
             subprocess.run(["rm", "-rf", str(made.folder)], check=True)
         return self._found[change]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(finished_repository, tmp_path_factory):
-    return Undisturbed(finished_repository, tmp_path_factory.mktemp("undisturbed"))
+def undisturbed(finished_repository, fewer_samples, tmp_path_factory):
+    return Undisturbed(finished_repository, tmp_path_factory.mktemp("undisturbed"), fewer_samples)
 
 
 def begun(made: Repository) -> int:
@@ -106,7 +111,7 @@ def kill_and_recover(
     left = begun(made)
     said = made.run("temper", "sync")
     made.run(*arguments(command, CHANGES[change]))
-    found = made.digests()
+    found = digests_of(made)
     differing = sorted(path for path in digests.keys() | found.keys() if digests.get(path) != found.get(path))
     assert differing == []
     assert predictions(made) == labels

@@ -77,7 +77,9 @@ def objects(remote: Path) -> list[Path]:
     return sorted(path for path in (remote / "files/md5").rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("kind", ["folder", "S3"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("folder", marks=pytest.mark.long), "S3"]
+)  # test_lose_nothing.py has a folder
 def test_a_fresh_clone_pulls_everything_runs_nothing_and_snakemake_agrees(repository, kind, request, tmp_path):
     if kind == "folder":
         add_remote(repository, str(tmp_path / "remote"))
@@ -93,7 +95,7 @@ def test_a_fresh_clone_pulls_everything_runs_nothing_and_snakemake_agrees(reposi
     shutil.rmtree(other.folder)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered", "gone"])
+@pytest.mark.parametrize("damage", [pytest.param("truncated", marks=pytest.mark.long), "altered", "gone"])
 def test_a_damaged_object_is_noticed_and_put_right_by_one_command(repository, damage, tmp_path):
     remote = tmp_path / "remote"
     add_remote(repository, str(remote))
@@ -118,6 +120,7 @@ def test_a_damaged_object_is_noticed_and_put_right_by_one_command(repository, da
     shutil.rmtree(other.folder)
 
 
+@pytest.mark.long  # a folder's above, and a whole clone from S3
 def test_a_damaged_object_on_s3_is_put_right(repository, s3, tmp_path):
     import boto3
 
