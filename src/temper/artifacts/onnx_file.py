@@ -16,7 +16,6 @@ from temper.errors import ArtifactError
 
 MODEL_FILE, DATA_FILE, MANIFEST = "model.onnx", "model.onnx.data", "onnx.json"
 PROTOBUF_LIMIT_BYTES = 2 * 1024**3 - 1
-QUANTIZED_TYPES = {TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2}
 QUANTIZABLE = ("MatMul", "Gemm", "Conv")
 
 

@@ -8,17 +8,12 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from temper.artifacts.signature import PREPROCESSOR_FILES
-from temper.data.source import Examples
-from temper.errors import ArtifactError, DataError
-
-if TYPE_CHECKING:
-    from temper.data.preprocessing import ImagePreprocessor
+from temper.errors import DataError
 
 # what a file may hold, whatever its name says: Pillow would start Ghostscript for EPS, and has readers of fifty more
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
@@ -108,46 +103,3 @@ class ImageFiles:
     def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> "ImageFiles":
         """Those of the given rows, in the given order; nothing is read."""
         return ImageFiles([self.paths[row] for row in np.arange(len(self.paths))[rows]])
-
-
-def load_image_preprocessor(folder: str | Path) -> "ImagePreprocessor":
-    """The preprocessor that travels with an artifact; `folder` holds its preprocessor_config.json.
-
-    Raises:
-        ArtifactError: the file is absent or broken.
-    """
-    from temper.data.preprocessing import ImagePreprocessor, build_preprocessor
-    from temper.study.sections.model import CheckpointModel
-
-    (name,) = PREPROCESSOR_FILES["image-classification"]
-    if not (Path(folder) / name).is_file():
-        raise ArtifactError(
-            asked=f"load the image processor of {folder}",
-            happened=f"{Path(folder) / name} does not exist",
-            spoiled="nothing was computed",
-            fix="name the folder of a finished artifact of an image study; temper sync puts back what is missing",
-        )
-    model = CheckpointModel(
-        task="image-classification", source="checkpoint", checkpoint=str(Path(folder)), revision=None
-    )
-    preprocessor = build_preprocessor(model, Examples(origin=str(folder), labels=[], images=ImageFiles(())))
-    assert isinstance(preprocessor, ImagePreprocessor)  # of this task there is no other
-    return preprocessor
-
-
-def read_image(path: str | Path, preprocessor: "ImagePreprocessor") -> npt.NDArray[np.float32]:
-    """One image file as the model takes it: the very values that it has in a prepared split.
-
-    Args:
-        path: of the image.
-        preprocessor: of the artifact that will answer (`load_image_preprocessor`).
-
-    Returns:
-        float32, [channels, height, width].
-
-    Raises:
-        DataError: the file cannot be read as an image.
-    """
-    one = Examples(origin=str(path), labels=[0], images=ImageFiles([str(path)]))
-    values: npt.NDArray[np.float32] = preprocessor.encode(one, None).inputs["pixel_values"][0]
-    return values

@@ -5,13 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from temper.artifacts.signature import Signature
 from temper.data import images
-from temper.data.digits import Options, load
-from temper.data.encoded import read_split
-from temper.data.images import ImageFiles, load_image_preprocessor, read_image, read_pixels
-from temper.data.prepare import prepare_data
-from temper.errors import ArtifactError, DataError
+from temper.data.images import ImageFiles, read_pixels
+from temper.errors import DataError
 
 RED, BLUE = (200, 20, 30), (10, 20, 220)
 
@@ -100,26 +96,6 @@ def test_images_on_disk_are_indexed_like_an_array(tmp_path: Path):
     assert len(files[1:3]) == 2
     assert [image[0, 0, 0] for image in files[1:3]] == [1, 2]
     assert [image.shape for image in files[np.asarray([4, 0])]] == [(2, 5, 3), (2, 1, 3)]
-
-
-def test_an_image_on_its_own_gives_what_its_prepared_row_holds(study: Path, image_model):
-    data = {"source": "digits", "validation_rows": 100, "calibration_rows": 50, "max_tokens": None, "test_rows": 40}
-    prepare_data(data=data, model=image_model, seed=3, folder="data")
-    signature = Signature.model_validate_json(Path("data/signature.json").read_text())
-    row = read_split("data/test.parquet", signature).inputs["pixel_values"][7]
-    Image.fromarray(load(Options.model_validate(data), 3).test.images[7]).save("seven.png")
-    values = read_image("seven.png", load_image_preprocessor("data/preprocessor"))
-    assert values.dtype == np.float32
-    assert values.shape == (3, 16, 16)
-    assert np.array_equal(values, row)
-
-
-def test_a_folder_without_an_image_processor_is_an_error(tmp_path: Path):
-    with pytest.raises(ArtifactError, match=r"preprocessor_config.json does not exist"):
-        load_image_preprocessor(tmp_path)
-    (tmp_path / "preprocessor_config.json").write_text("{")
-    with pytest.raises(ArtifactError, match=r"load the preprocessor of checkpoint"):
-        load_image_preprocessor(tmp_path)
 
 
 def encapsulated_postscript(path: Path) -> None:
