@@ -86,7 +86,9 @@ def run(tiny_study, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("runner", ["onnxruntime", "pytorch", "openvino"])
+@pytest.mark.parametrize(
+    "runner", ["onnxruntime", pytest.param("pytorch", marks=pytest.mark.long), "openvino"]
+)  # both tiny studies measure PyTorch, each of its processes imports it
 def test_a_record_holds_what_a_stranger_needs_to_repeat_it(tiny_study, run, runner):
     record = read_record(run(runner))
     assert (record.status, record.reason) == ("measured", None)
