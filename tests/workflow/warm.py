@@ -32,7 +32,7 @@ IMPORTED = (
     *("onnx", "pydantic", "numpy", "yaml", "jinja2", "pulp", "psutil", "PIL.Image"),
     *("dvc.cli", "dvc.repo", "dvc.commands.repro", "dvc.commands.status", "dvc.commands.experiments.run", "dvc.scm"),
     *("snakemake.profiles", "snakemake.storage", "snakemake.assets", "snakemake.report.html_reporter", "nbformat"),
-    *("pyarrow.parquet", "statistics", "graphlib"),
+    *("pyarrow.parquet", "statistics", "graphlib", "typer"),
 )
 HEAVY = (
     *("torch", "transformers", "tokenizers", "datasets", "nncf", "openvino", "onnxruntime"),
@@ -85,7 +85,8 @@ def _import_all(source: str) -> None:
     sys.path.insert(0, source)
     sys.meta_path.insert(0, left)
     for module in pkgutil.walk_packages([f"{source}/temper"], "temper."):
-        if not module.name.startswith("temper.package."):  # what is copied into a package imports its own neighbours
+        # what is copied into a package imports its own neighbours
+        if not module.name.startswith("temper.package.") and not module.name.endswith("__main__"):
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
     sys.meta_path.remove(left)
