@@ -119,7 +119,7 @@ def simulated(ratio, seed, *, turn, call):
     ("ratio", "noise"),
     [
         (1.0, {"turn": 0.02, "call": 0.05}),
-        (0.5, {"turn": 0.03, "call": 0.05}),
+        pytest.param(0.5, {"turn": 0.03, "call": 0.05}, marks=pytest.mark.long),
         pytest.param(1.6, {"turn": 0.01, "call": 0.1}, marks=pytest.mark.long),
     ],
     ids=["A/A", "half", "1.6"],
