@@ -1,3 +1,4 @@
+import functools
 import shutil
 
 import numpy as np
@@ -100,11 +101,20 @@ def answers(tiny_study, mode, shapes, calls=3):
         return found, runner.describe()
 
 
+@pytest.fixture(params=["aot_eager", pytest.param("inductor", marks=pytest.mark.long)])
+def graphs(request, monkeypatch):
+    """What becomes of captured graphs: with every change they run operator by operator; before a release Inductor makes C++ of
+    them, which takes it a minute to begin with. Which graphs there are is the same."""
+    if request.param != "inductor":
+        monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=request.param))
+
+
 SHAPES = [([0, 1], 16), ([2, 3], 16), ([4], 24)]  # two of them alike
 compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler")
 
 
 @pytest.mark.parametrize("mode", [pytest.param("compile", marks=compiler), "torchscript"])
+@pytest.mark.usefixtures("graphs")
 def test_every_shape_has_a_graph_of_its_own_with_the_answers_of_the_eager_model(tiny_study, mode):
     eager, _ = answers(tiny_study, "eager", SHAPES)
     found, described = answers(tiny_study, mode, SHAPES)
@@ -122,12 +132,13 @@ def test_every_shape_has_a_graph_of_its_own_with_the_answers_of_the_eager_model(
 @pytest.mark.parametrize(
     ("mode", "padded_first"),
     [
-        pytest.param("compile", True, marks=(compiler, pytest.mark.long)),
+        pytest.param("compile", True, marks=compiler),
         pytest.param("compile", False, marks=compiler),
         ("torchscript", True),
         ("torchscript", False),
     ],
 )
+@pytest.mark.usefixtures("graphs")
 def test_a_graph_made_without_padding_answers_padded_rows(tiny_study, mode, padded_first):
     """Attention leaves a mask out where nothing is padded: a graph must not keep that of the row it was made with."""
     full, padded = tiny_study.inputs([0], length=8), tiny_study.inputs([0], length=8)
@@ -142,12 +153,14 @@ def test_a_graph_made_without_padding_answers_padded_rows(tiny_study, mode, padd
 
 
 @compiler
+@pytest.mark.usefixtures("graphs")
 def test_two_compiled_runners_of_one_process_share_no_graph(tiny_study):
     found = [answers(tiny_study, "compile", SHAPES[:1], calls=1)[1] for _ in range(2)]
     assert [described["compiled_graphs"] for described in found] == [1, 1]
 
 
 @compiler
+@pytest.mark.usefixtures("graphs")
 def test_beyond_the_limit_of_graphs_nothing_runs_eager_in_silence(tiny_study, monkeypatch):
     monkeypatch.setattr(pytorch_modes, "MOST_SHAPES", 1)
     with pytest.raises(BackendError, match="FailOnRecompileLimitHit") as caught:
@@ -157,6 +170,7 @@ def test_beyond_the_limit_of_graphs_nothing_runs_eager_in_silence(tiny_study, mo
 
 
 @compiler
+@pytest.mark.usefixtures("graphs")
 def test_more_shapes_than_torchs_own_limit_are_compiled(tiny_study):
     with torch._dynamo.config.patch(recompile_limit=1):  # 8 by default
         _, described = answers(tiny_study, "compile", SHAPES, calls=1)
@@ -211,7 +225,7 @@ def test_a_model_without_linear_layers_is_not_called_int8():
 @pytest.mark.parametrize(
     ("mode", "dtype", "precision"),
     [
-        pytest.param("compile", "float32", "FP32", marks=compiler),
+        pytest.param("compile", "float32", "FP32", marks=(compiler, pytest.mark.long)),
         pytest.param("compile", "bfloat16", "BF16", marks=(compiler, pytest.mark.long)),
         ("torchscript", "float32", "FP32"),
         ("torchscript", "bfloat16", "BF16"),
