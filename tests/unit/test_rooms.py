@@ -1,5 +1,6 @@
 """The rooms of src/temper: nothing lies loose, arrows point down, no module imports itself by a detour."""
 
+import re
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -66,6 +67,12 @@ def test_every_module_lies_in_a_room_and_every_room_has_its_storey():
     assert {file.name for file in package.iterdir() if file.is_file()} == {"__init__.py", "errors.py", "py.typed"}
     rooms = {folder.name for folder in package.iterdir() if (folder / "__init__.py").is_file()}
     assert rooms == {name for name in STOREY if "." not in name} - {"errors"}
+
+
+def test_the_tree_of_contributing_has_the_rooms_in_their_order():
+    page = (SOURCE_ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^  ([a-z_]+)/ ", page, re.MULTILINE)
+    assert drawn == [name for names in ROOMS for name in names if "." not in name and name != "errors"]
 
 
 def test_arrows_point_down():
