@@ -218,7 +218,8 @@ def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path],
     if what == "short table":
         workload, *candidates = (mark["only"] or "no workload").split()
         study = read(folder)
-        return short_table(study, workload, candidates) + _withdrawn(study, _rows(study), [workload])
+        shown = [row for row in _rows(study) if not candidates or row.candidate in candidates]
+        return short_table(study, workload, candidates) + _withdrawn(study, shown, [workload])
     if what == "terminal":
         return terminal_block(read(folder), mark["only"])
     if what in _OF_STUDIES:

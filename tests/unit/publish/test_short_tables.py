@@ -60,6 +60,17 @@ def test_a_claim_stands_beside_what_was_measured_and_says_at_how_many_sizes_it_h
     assert cells(line)[2:] == ["1.61 × [1.58, 1.65]", "disturbed at 1, beaten at 1"]
 
 
+def test_what_was_withdrawn_is_named_where_its_candidate_is_shown():
+    folder = "results/cpu-2c/sst2-minilm-2693"
+    both = "".join(
+        f"<!-- short table of {folder} for b12-s64 {names} -->\n<!-- end of table -->\n"
+        for names in ("openvino-int8 openvino-int8-entropy", "openvino-int8")
+    )
+    first, second = filled(both, ROOT).split("<!-- end of table -->\n")[:2]
+    assert "Withdrawn on 2026-11-30: accuracy and labels of openvino-int8-entropy" in first
+    assert "Withdrawn" not in second
+
+
 def test_claims_of_another_study_are_an_error():
     with pytest.raises(ConfigError, match="none of their candidates"):
         claims_table(STUDY, claimed("nobody", 1, 2))
