@@ -8,10 +8,12 @@ from pathlib import Path
 from temper.environment import source_digest
 from temper.environment.machine import SOURCE_ROOT
 
-# from below to above: a room imports from its own and from those before it. Two rooms have storeys: what is copied into a
-# package stands on nothing of Temper's, and what checks a whole study stands above what it asks.
+# from below to above: a room imports from its own and from those before it. Three rooms have storeys: what is copied into a
+# package stands on nothing of Temper's, how a file is written on nothing but errors, and what checks a whole study stands
+# above what it asks.
 ROOMS = (
     ("errors", "package.runtime"),
+    ("artifacts.manifest", "artifacts.scratch"),
     ("environment",),
     ("statistics",),
     ("artifacts",),
