@@ -231,7 +231,7 @@ def server(command: list[str], port: int, log: Path) -> Iterator["subprocess.Pop
         process.wait(30)
 
 
-def _served(package: Path, port: int, *options: str) -> list[str]:
+def served_command(package: Path, port: int, *options: str) -> list[str]:
     program = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); from package_runtime.__main__ import main; sys.exit(main())"
     )
@@ -366,8 +366,8 @@ def main() -> None:
             process = servers.enter_context(server(command(port), port, Path(scratch) / f"{name}.log"))
             sides[name] = Side(port, process)
 
-        start("served", lambda port: _served(package, port, *rows_option))
-        start("one_row_a_call", lambda port: _served(package, port, "--max-batch-rows", "1"))
+        start("served", lambda port: served_command(package, port, *rows_option))
+        start("one_row_a_call", lambda port: served_command(package, port, "--max-batch-rows", "1"))
         if arguments.peer:
             file = Path(scratch) / "peer.py"
             file.write_text(PEER)

@@ -155,6 +155,9 @@ def test_where_nothing_holds_it_refuses_and_the_command_it_names_takes_it_once_m
     assert out == ""
     assert happened(said) == choice["sentence"]
     assert shlex.join(["snakemake", *again(study)]) in choice["sentence"]
+    refused = study.temper("package", "--directory", str(study.folder), "--to", str(tmp_path / "package"))
+    assert happened(refused.stderr) == choice["sentence"]
+    assert (refused.returncode, (tmp_path / "package").exists()) == (1, False)
     assert jobs_in(study.snakemake(*again(study))) == ["remeasure", "report"]
     out, _ = predict("a text", "--candidate", "ort-int8", study=study)  # by its name it answers all the same
     assert "a text" in out
@@ -178,6 +181,18 @@ def test_an_altered_artifact_answers_nothing(decided, predict, tmp_path):
     out, said = predict("a text", "--candidate", "ort-int8", study=study, code=1)
     assert out == ""
     assert "truncated or altered since" in happened(said)
+    arguments = (
+        "--directory",
+        str(study.folder),
+        "--to",
+        str(tmp_path / "package"),
+        "--candidate",
+        "ort-int8",
+        "--anyway",
+    )
+    refused = study.temper("package", *arguments)
+    assert "truncated or altered since" in happened(refused.stderr)
+    assert not (tmp_path / "package").exists()
 
 
 @pytest.mark.skipif(bool(nvidia_gpus()), reason="this machine has an NVIDIA GPU")

@@ -51,6 +51,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 PREPARED_FILES, PREPARED_PREPROCESSOR, CHECKPOINT_FILES = FILES.prepared, FILES.prepared_preprocessor, FILES.checkpoint
 ONNX_FILES, ENGINE_FILES, JOB_RECORDS = FILES.onnx, FILES.engine, FILES.job_records
 artifact_files, backend_of, load_test_backend = FILES.artifact_files, FILES.backend_of, FILES.load_test_backend
+load_test_modules = FILES.load_test_modules
 precision_folder, precision_files = FILES.precision_folder, FILES.precision_files
 buckets_file, versions_for = FILES.buckets_file, FILES.versions_for
 REPORT_FILES = [  # a line that begins with the word report is a directive to Snakemake

@@ -1,5 +1,6 @@
 from temper.environment.library import INSTALLED
 from temper.load_test.generator import LIBRARY as LOADGEN
+from temper.load_test.serving import serving_of
 
 
 rule load_test:
@@ -26,11 +27,12 @@ rule load_test:
         machine=measuring_machine(),
         workload=lambda wildcards: STUDY.workloads[STUDY.load_tests[wildcards.load_test]["workload"]],
         distinct_batches=STUDY.measurement.distinct_batches,
+        serving=lambda wildcards: serving_of(STUDY, STUDY.load_tests[wildcards.load_test]),
         quiet={"busy_share": STUDY.measurement.busy_share, "quiet_wait_s": STUDY.measurement.quiet_wait_s},
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.load_tests[wildcards.load_test]['loads']}",
         data_folder=subpath(input.test_set, parent=True),
-        source=lambda wildcards: digest_of("load_test.py", ("backends", load_test_backend(wildcards).runner)),
+        source=lambda wildcards: digest_of("load_test.py", *load_test_modules(wildcards)),
     message:
         "load_test {wildcards.load_test}"
     script:

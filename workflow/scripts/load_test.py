@@ -16,6 +16,7 @@ with recorded(snakemake):
         artifact=snakemake.params.artifact,
         data_folder=snakemake.params.data_folder,
         quiet=snakemake.params.quiet,
+        serving=snakemake.params.serving,
         record=snakemake.output.record,
         source_digest=snakemake.params.source,
     )

@@ -19,8 +19,13 @@ FUNCTION = {
     "engines": "build",
     "backends": "open_runner",
 }
-# of a kind whose files do not lie in the folder of its name: those where they lie, the usual place of a new one first
-FOLDERS = {"calibration": ("quantization/calibration",), "steps": ("transforms", "quantization")}
+# of a kind whose files do not lie in the folder of its name: those where they lie, the usual place of a new one first.
+# `through` has no names to list: its section's schema has them
+FOLDERS = {
+    "calibration": ("quantization/calibration",),
+    "steps": ("transforms", "quantization"),
+    "through": ("package/through",),
+}
 
 
 def _files(kind: str) -> dict[str, str]:

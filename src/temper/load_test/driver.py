@@ -3,7 +3,8 @@
 import signal
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from temper.artifacts.manifest import read_manifest
 from temper.artifacts.signature import Signature, Tensors
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
-from temper.data.encoded import check_split, read_split
+from temper.data.encoded import Split, check_split, read_split
+from temper.environment import plugins
 from temper.environment.devices import nvidia_gpus
 from temper.environment.library import installed_version
 from temper.errors import LoadTestError, PipelineError, Unavailable
-from temper.load_test.generator import LIBRARY, LoadTest
+from temper.load_test.generator import LIBRARY, LoadTest, System, SystemUnderTest
 from temper.load_test.search import check_time, expected_rate, highest_rate
 from temper.load_test.summary import SPOILED
+from temper.measurement.accuracy import predict
 from temper.measurement.isolated import answer_request
 from temper.measurement.latency import time_inference
 from temper.measurement.task import watch_of
@@ -29,6 +32,8 @@ CALIBRATION_S = 0.3  # of timed calls, from which the first expected rate comes
 CALIBRATION_MIN_CALLS, CALIBRATION_MAX_CALLS = 5, 5000
 QUERY_COST_S, HAND_OFF_COST_S = 5e-6, 30e-6  # LoadGen's own, with the answer in the callback or on another thread
 TIMEOUT_SHARE = 0.9  # of the timeout that the runs may use: what they have found must still be written
+
+THROUGH = "through"  # the kind of module that may stand between LoadGen and the artifact
 
 _KINDS = {"checkpoint": "checkpoint", "onnx": "onnx", "engines": "engine"}  # of a manifest, by what a candidate loads
 
@@ -62,6 +67,29 @@ def _samples(inputs: TimedInputs, batch_size: int) -> list[Tensors]:
     ]
 
 
+def _calling(runner: Runner, library: list[Tensors], batch_size: int, *, beside: bool) -> Callable[[Any], System]:
+    """The runner itself as what answers."""
+    return lambda loadgen: SystemUnderTest(loadgen, runner, library, batch_size, beside=beside)
+
+
+def _through(
+    request: Mapping[str, Any],
+    name: str,
+    opened: ExitStack,
+    runner: Runner,
+    split: Split,
+    signature: Signature,
+    max_tokens: int,
+    folder: Path,
+) -> Any:
+    """A server as what answers, until `opened` is left. The runner answers every row first, and is closed."""
+    answered = predict(runner, split, signature, batch_size=1).labels
+    opened.close()  # the server has the machine to itself
+    labels = [signature.label_names[label] for label in answered]
+    module = plugins.load(THROUGH, name)
+    return opened.enter_context(module.served(request, split, labels, max_tokens=max_tokens, folder=folder))
+
+
 def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Load a runner and run LoadGen on it, in this process.
 
@@ -85,7 +113,8 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     kind = _KINDS[request["loads"].partition("/")[0]]
     manifest = read_manifest(Path(request["artifact"]) / f"{kind}.json", kind=kind)
     data = Path(request["data_folder"])
-    check_length(request["workload"], check_split(data, "test")["max_tokens"])
+    longest = check_split(data, "test")["max_tokens"]
+    check_length(request["workload"], longest)
     gpus = len(nvidia_gpus()) if backend["gpus"] else 0
     if backend["gpus"] > gpus:
         have = f"this machine has {gpus or 'none'}"
@@ -98,12 +127,20 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     )
     library = _samples(inputs, batch_size)
     runner = open_artifact(backend["runner"], request["artifact"], backend["options"], request["library_version"])
-    with runner as loaded:
-        warm_shapes(loaded, inputs)  # sentences differ in length, and a query may be the first of its shape
-        calibration = _calibrate(loaded, inputs)
-        watch = watch_of(request)
+    with ExitStack() as loaded:
+        opened = loaded.enter_context(runner)
+        warm_shapes(opened, inputs)  # sentences differ in length, and a query may be the first of its shape
+        calibration = _calibrate(opened, inputs)
+        computed, ran = inputs.computed_padding_share(opened), opened.describe()
+        watch, served = watch_of(request), None
+        if row.through is None:
+            system = _calling(opened, library, batch_size, beside=row.scenario == "server")
+        else:
+            served = _through(request, row.through, loaded, opened, split, signature, longest, folder)
+            watch.read, system, library = served.counters, served.system, []
+        count = len(library) or len(split)
+        test = LoadTest(row, system, count, batch_size, request["seed"], folder, watch)
         watch.wait_until_quiet()
-        test = LoadTest(row, loaded, library, batch_size, request["seed"], folder, watch)
         mean_s = calibration["latency_mean_ms"] / 1e3
         cost_s = HAND_OFF_COST_S if row.scenario == "server" else QUERY_COST_S
         rate_per_s = batch_size / (mean_s + cost_s)
@@ -113,15 +150,16 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         else:
             check_time(row, rate_per_s, deadline_s - time.monotonic())
             found = expected_rate(test, row, rate_per_s, deadline_s)
-        computed = inputs.computed_padding_share(loaded)
-        ran = loaded.describe()
+        between = {} if served is None else {"served": served.facts()}
+        if served is None:
+            ran = opened.describe()
     return {
         "valid": found["run"]["valid"],
         **found,
         "runs": [run.facts for run in test.runs],
         "calibration": {**calibration, "service_rate_per_s": rate_per_s},
         "sample_library": {
-            "samples": len(library),
+            "samples": count,
             "inputs_sha256": inputs.sha256,
             "padding_share": inputs.padding_share,
             "computed_padding_share": computed,
@@ -130,6 +168,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "ran": ran,
         "loadgen_version": installed_version(LIBRARY),
         "contention": watch.found(),
+        **between,
     }
 
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -49,19 +49,54 @@ def import_loadgen() -> Any:
     )
 
 
-class SystemUnderTest:
-    """Answers LoadGen's queries with a runner, and remembers what went wrong.
+Issue = Callable[[Any], None]  # LoadGen's callback: takes the samples of a query
+
+
+class System(Protocol):
+    """What answers LoadGen's queries.
 
     Attributes:
-        failure: the first exception of the runner; every later sample is completed without it.
+        failure: the first that went wrong; every later sample is completed without an answer.
         samples: how many were completed.
     """
 
-    def __init__(self, loadgen: Any, runner: Runner, library: Sequence[Tensors], batch_size: int) -> None:
+    failure: BaseException | None
+    samples: int
+
+    def run(self, start_test: Callable[[Issue], None]) -> None:
+        """Run a test, and answer its queries until it ends.
+
+        Args:
+            start_test: runs the test and calls what it is given with each query's samples.
+        """
+        ...
+
+
+class SystemUnderTest:
+    """Answers LoadGen's queries with a runner, and remembers what went wrong. Attributes as of `System`."""
+
+    def __init__(
+        self, loadgen: Any, runner: Runner, library: Sequence[Tensors], batch_size: int, *, beside: bool = False
+    ) -> None:
+        """Answer with a loaded runner.
+
+        Args:
+            loadgen: the module.
+            runner: answers.
+            library: LoadGen's samples, each a batch of one.
+            batch_size: rows of a call.
+            beside: LoadGen goes on while a query is answered (Server), instead of waiting for it.
+        """
         self._complete, self._response = loadgen.QuerySamplesComplete, loadgen.QuerySampleResponse
-        self._runner, self._library, self._batch_size = runner, library, batch_size
+        self._runner, self._library, self._batch_size, self._beside = runner, library, batch_size, beside
         self.failure: BaseException | None = None
         self.samples = 0
+
+    def run(self, start_test: Callable[[Issue], None]) -> None:
+        if self._beside:
+            _serve(start_test, self)
+        else:
+            start_test(self.answer)
 
     def _assemble(self, chosen: Sequence[Any]) -> Tensors:
         """The inputs of a call: always `batch_size` rows, the last one repeated where LoadGen asked for fewer."""
@@ -103,7 +138,7 @@ def _test_settings(
     return settings
 
 
-def _serve(start_test: Callable[[Any], None], system: SystemUnderTest) -> None:
+def _serve(start_test: Callable[[Issue], None], system: SystemUnderTest) -> None:
     """Run the test on a thread of its own, its queries answered one after the other by this one."""
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     failures: list[Exception] = []
@@ -139,20 +174,31 @@ class Run:
 
 
 class LoadTest:
-    """LoadGen's runs on one loaded runner; `runs` keeps every one of them in order."""
+    """LoadGen's runs on one system; `runs` keeps every one of them in order."""
 
     def __init__(
         self,
         row: LoadTestRow,
-        runner: Runner,
-        library: Sequence[Tensors],
+        open_system: Callable[[Any], System],
+        library: int,
         batch_size: int,
         seed: int,
         folder: Path,
         watch: Watch,
     ) -> None:
+        """Prepare.
+
+        Args:
+            row: the load test.
+            open_system: makes what answers a run, of LoadGen's module.
+            library: samples that LoadGen chooses from.
+            batch_size: rows of a call: samples of a pilot.
+            seed: of LoadGen's schedule and choice.
+            folder: for LoadGen's logs.
+            watch: sees what others take of the machine.
+        """
         self._loadgen = import_loadgen()
-        self._row, self._runner, self._library, self._batch_size = row, runner, library, batch_size
+        self._row, self._open_system, self._count, self._batch_size = row, open_system, library, batch_size
         self._seed, self._folder, self._watch = seed, folder, watch
         self.runs: list[Run] = []
 
@@ -164,7 +210,7 @@ class LoadTest:
             pilot: a short run that only tells what rate to expect.
 
         Raises:
-            Exception: what the runner raised.
+            Exception: what the system's failure was.
             LoadTestError: LoadGen left no result.
             Busy: the machine was not quiet for as long as the watch waits.
         """
@@ -173,7 +219,7 @@ class LoadTest:
 
     def _run(self, rate_per_s: float, pilot: bool) -> Run:
         loadgen, row = self._loadgen, self._row
-        system = SystemUnderTest(loadgen, self._runner, self._library, self._batch_size)
+        system = self._open_system(loadgen)
         min_queries = self._batch_size if pilot else row.min_queries
         min_duration_s = min(PILOT_S, row.min_duration_s) if pilot else row.min_duration_s
         settings = _test_settings(loadgen, row, self._seed, rate_per_s, min_queries, min_duration_s)
@@ -181,10 +227,9 @@ class LoadTest:
         output.outdir = tempfile.mkdtemp(dir=self._folder)
         output.copy_summary_to_stdout = False
         logs.log_output, logs.enable_trace = output, False
-        count = len(self._library)
-        samples = loadgen.ConstructQSL(count, count, lambda indices: None, lambda indices: None)
+        samples = loadgen.ConstructQSL(self._count, self._count, lambda indices: None, lambda indices: None)
 
-        def start_test(issue: Callable[[Any], None]) -> None:
+        def start_test(issue: Issue) -> None:
             under_test = loadgen.ConstructSUT(issue, lambda: None)
             try:  # no audit file: LoadGen would take one of that name from the working directory
                 loadgen.StartTestWithLogSettings(under_test, samples, settings, logs, "")
@@ -193,10 +238,7 @@ class LoadTest:
 
         try:
             with no_garbage_collection():
-                if row.scenario == "server":
-                    _serve(start_test, system)
-                else:
-                    start_test(system.answer)
+                system.run(start_test)
         finally:
             loadgen.DestroyQSL(samples)
         if system.failure is not None:

@@ -27,6 +27,7 @@ def run_load_test(
     artifact: str,
     data_folder: str,
     quiet: Mapping[str, float],
+    serving: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Load-test one artifact on one backend.
 
@@ -40,6 +41,7 @@ def run_load_test(
         artifact: folder of the checkpoint, ONNX file or engine.
         data_folder: prepared data; only its test split is read.
         quiet: busy_share and quiet_wait_s of the section `measurement:`.
+        serving: as `temper.load_test.serving.serving_of`.
 
     Returns:
         JSON. Where the machine lacks something, or was busy: status 'not measured', reason, settings. Else:
@@ -52,6 +54,7 @@ def run_load_test(
         runner computes for them); files_sha256 of the artifact; ran: the runner's own description; loadgen_version.
         SingleStream and Offline also: attempts_ended ('long_enough', 'attempts' or 'timeout_s': a run was too short, and
         another would not have ended in time).
+        Where the row goes through a server also: served, what it took (`temper.package.served.Served.facts`).
         Server also: rate_per_s, the highest VALID rate or None; lowest_invalid_per_s; search_ended ('bracket', 'runs',
         'timeout_s' or 'latency_bound_ms'). Where no rate was VALID the run with the lowest one is reported.
 
@@ -62,7 +65,7 @@ def run_load_test(
     """
     checked = LoadTestRow.model_validate(row)
     check_workload(checked, workload)
-    named = f"{checked.loads} on {checked.backend}"
+    named = f"{checked.loads} on {checked.backend}" + (f" through {checked.through}" if checked.through else "")
     asked = f"load-test {named} in the scenario {checked.scenario} on the workload {checked.workload}"
     settings = {
         "row": checked.model_dump(mode="json"),
@@ -85,6 +88,7 @@ def run_load_test(
         "library_version": library_version,
         "artifact": artifact,
         "data_folder": data_folder,
+        "serving": serving,
     }
     with tempfile.TemporaryDirectory(
         prefix="temper-load-test-"

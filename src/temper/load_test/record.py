@@ -55,6 +55,7 @@ def load_test(
     quiet: Mapping[str, float],
     record: str,
     source_digest: str,
+    serving: Mapping[str, Any] | None = None,
 ) -> None:
     """Run one load test and write its record.
 
@@ -71,6 +72,7 @@ def load_test(
         quiet: busy_share and quiet_wait_s of the section `measurement:`.
         record: where the record goes.
         source_digest: of the code that measures.
+        serving: as `temper.load_test.serving.serving_of`.
 
     Raises:
         PrecisionNotActive: its name says INT8 or FP8, and the file does not show it.
@@ -99,6 +101,7 @@ def load_test(
                 artifact=artifact,
                 data_folder=data_folder,
                 quiet=quiet,
+                serving=serving,
             )
         facts |= {key: facts["result"][key] for key in ("status", "reason")}
     except Unavailable as lacking:

@@ -107,6 +107,11 @@ class RuleFiles:
         """The row of `backends:` that a load test runs on."""
         return self.study.backends[self.study.load_tests[wildcards.load_test]["backend"]]
 
+    def load_test_modules(self, wildcards: Any) -> list[tuple[str, str]]:
+        """Kind and name of the modules that a load test's row chooses."""
+        through = self.study.load_tests[wildcards.load_test].get("through")
+        return [("backends", self.load_test_backend(wildcards).runner), *([("through", through)] if through else [])]
+
     def precision_folder(self, wildcards: Any, kind: str) -> str | None:
         """Folder of the `calibration` or `search` that a conversion's row names; None where it names none."""
         row = self.study.conversions[wildcards.precision]

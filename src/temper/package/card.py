@@ -8,6 +8,7 @@ import yaml
 from temper.report.formats import milliseconds
 
 Facts = Mapping[str, Any]
+ONNX = ("onnxruntime", "openvino")  # runners of ONNX files
 
 
 def _signed(value: float) -> str:
@@ -20,7 +21,7 @@ def _header(facts: Facts) -> str:
     content: dict[str, Any] = {
         "pipeline_tag": facts["task"],
         "library_name": facts["runner"]["name"],
-        "tags": ["onnx", facts["runner"]["name"], "temper"],
+        "tags": [*(["onnx"] if facts["runner"]["name"] in ONNX else []), facts["runner"]["name"], "temper"],
     }
     if accuracy["status"] == "measured":
         metric = {
@@ -45,6 +46,13 @@ def _verdict(facts: Facts) -> list[str]:
     return lines
 
 
+def _machine(study: Mapping[str, Any]) -> str:
+    """What it was measured on, in words."""
+    machine, device = study["machine"], study.get("device")
+    processors = f"{machine.get('cpu', 'a CPU')}, {machine.get('cores_usable', '?')} cores"
+    return f"{device}; {processors}" if device and "cpu" not in str(device).lower() else processors
+
+
 def _latencies(facts: Facts) -> list[str]:
     study, rows = facts["study"], []
     for name, own in facts["measured"]["workloads"].items():
@@ -60,8 +68,8 @@ def _latencies(facts: Facts) -> list[str]:
         per_s = f"{own['throughput_samples_per_s']:,.0f}"
         rows.append(f"| {name} | {milliseconds(own['latency_p50_ms'])} | {said} | {per_s} | {holds} |")
     return [
-        f"Host arrays in, logits out, tokenising left out; {study['machine'].get('cpu', 'a CPU')}, "
-        f"{study['machine'].get('cores_usable', '?')} cores. Ratios are medians with 95 % intervals, taken in turns with "
+        f"Host arrays in, logits out, tokenising left out; {_machine(study)}. Ratios are medians with 95 % "
+        f"intervals, taken in turns with "
         f"{facts['measured']['baseline']}.",
         "",
         f"| workload | median, ms | times as fast as {facts['measured']['baseline']} | rows/s, saturated | verdict |",
@@ -127,8 +135,9 @@ def card(facts: Facts, *, form: str) -> str:
         "---",
         f"# {study['name']}: {facts['candidate']}",
         "",
-        f"Classifies {kind} as {labels}.{cut} It runs on {runner['name']} ({libraries}) and nothing of Temper, PyTorch or "
-        "transformers is needed.",
+        f"Classifies {kind} as {labels}.{cut} It runs on {runner['name']} ({libraries}) and nothing of Temper"
+        + ("" if runner["name"] == "pytorch" else ", PyTorch or transformers")
+        + " is needed.",
         "",
         "## Verdict",
         *_verdict(facts),

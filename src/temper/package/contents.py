@@ -2,18 +2,19 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.manifest import MANIFESTS, read_manifest
 from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.data.encoded import Split, read_split
 from temper.environment.machine import versions
 from temper.measurement.record import Accuracy, Workload
 from temper.package.requirements import pinned
 from temper.package.select import Selected
-from temper.package.supported import Runtime
+from temper.package.supported import BESIDE, Runtime
 from temper.prediction.answer import DATA_FOLDER, Preprocessing
 from temper.report.finished import Finished
 from temper.report.render import artifact_digest
@@ -21,6 +22,7 @@ from temper.report.render import artifact_digest
 RUNTIME = Path(__file__).with_name("runtime")
 MODULE = "package_runtime"
 SERVING = ("starlette", "uvicorn", "prometheus-client", "httptools", "uvloop")
+HISTORY = "training_history.json"  # of a checkpoint: how it was trained answers nothing
 _WITHOUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
@@ -118,6 +120,32 @@ def _measured(source: Source) -> dict[str, Any]:
     }
 
 
+def calls_of(how: Preprocessing, runtime: Runtime, *, texts_per_row: int, batch_size: int) -> dict[str, Any]:
+    """How rows become the arrays of a call, for manifest.json."""
+    return {
+        "inputs": [spec.model_dump(include={"name", "dtype", "pad_value"}) for spec in how.signature.inputs],
+        "max_tokens": how.max_tokens,
+        "texts_per_row": texts_per_row,
+        "batch_size": batch_size,
+        "pad_to_multiple_of": runtime.pad_to_multiple_of,
+        "served_multiple_of": runtime.served_multiple_of,
+        "batch_sizes": list(runtime.batch_sizes),
+    }
+
+
+def runner_of(runtime: Runtime, artifact: Path) -> dict[str, Any]:
+    """What runs the model, for manifest.json: of an engine with the shapes it was built for."""
+    facts: dict[str, Any] = {"name": runtime.runner, "options": dict(runtime.options)}
+    if (artifact / MANIFESTS["engines"]).is_file():
+        facts["profiles"] = read_manifest(artifact / MANIFESTS["engines"], kind="engine", verify=[])["profiles"]
+    return facts
+
+
+def libraries_of(runtime: Runtime, encoder: str) -> dict[str, str]:
+    """The libraries that decide an answer, with their versions, for manifest.json."""
+    return {runtime.distribution: runtime.version, encoder: versions(encoder)[encoder]}
+
+
 def facts_of(source: Source) -> dict[str, Any]:
     """What manifest.json says beside the files: the model, its calls, its figures, its verdict and where it is from."""
     choice, runtime = source.selected.choice, source.runtime
@@ -134,19 +162,14 @@ def facts_of(source: Source) -> dict[str, Any]:
             "digest": artifact_digest(dict(source.files)),
             "files_sha256": dict(source.files),
         },
-        "runner": {"name": runtime.runner, "options": dict(runtime.options)},
-        "libraries": {
-            runtime.distribution: runtime.version,
-            source.encoder_library: versions(source.encoder_library)[source.encoder_library],
-        },
-        "calls": {
-            "inputs": [spec.model_dump(include={"name", "dtype", "pad_value"}) for spec in source.how.signature.inputs],
-            "max_tokens": source.how.max_tokens,
-            "texts_per_row": source.texts_per_row,
-            "batch_size": accuracy.answers.batch_size if accuracy else int(record.measurement["accuracy_batch_size"]),
-            "pad_to_multiple_of": runtime.pad_to_multiple_of,
-            "batch_sizes": list(runtime.batch_sizes),
-        },
+        "runner": runner_of(runtime, source.artifact),
+        "libraries": libraries_of(runtime, source.encoder_library),
+        "calls": calls_of(
+            source.how,
+            runtime,
+            texts_per_row=source.texts_per_row,
+            batch_size=accuracy.answers.batch_size if accuracy else int(record.measurement["accuracy_batch_size"]),
+        ),
         "measured": _measured(source),
         "verdict": {
             "chosen_by_the_decision": source.selected.chosen,
@@ -163,27 +186,41 @@ def facts_of(source: Source) -> dict[str, Any]:
             "changed": bool(status),
             "seed": record.seed,
             "machine": record.machine,
+            "device": (record.ran or {}).get("device"),
             "source_digest": record.source_digest,
             "versions": record.versions,
         },
     }
 
 
-def copy_contents(source: Source, target: Path) -> None:
-    """Put model, preprocessing, labels, requirements and the runtime into a folder that is there."""
-    task = source.how.signature.task
+def copy_model(artifact: Path, files: Iterable[str], how: Preprocessing, target: Path) -> None:
+    """Put model, preprocessing and the runtime into a folder that is there.
+
+    Args:
+        artifact: folder of the model.
+        files: of it, by name.
+        how: the preprocessing.
+        target: the package's folder.
+    """
+    task = how.signature.task
     model, preprocessing = target / "model", target / "preprocessing"
     model.mkdir()
     preprocessing.mkdir()
-    for name in source.files:
-        if name not in PREPROCESSOR_FILES[task]:
+    for name in files:
+        if name not in (*PREPROCESSOR_FILES[task], HISTORY):
             (model / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source.artifact / name, model / name)
+            shutil.copyfile(artifact / name, model / name)
     for name in PREPROCESSOR_FILES[task]:
-        shutil.copyfile(source.how.folder / name, preprocessing / name)
+        shutil.copyfile(how.folder / name, preprocessing / name)
     shutil.copytree(RUNTIME, target / MODULE, ignore=_WITHOUT)
+
+
+def copy_contents(source: Source, target: Path) -> None:
+    """Put model, preprocessing, labels, requirements and the runtime into a folder that is there."""
+    copy_model(source.artifact, source.files, source.how, target)
     (target / "labels.txt").write_text("".join(f"{name}\n" for name in source.how.signature.label_names), "utf-8")
-    needed = pinned(["numpy", source.encoder_library, source.runtime.distribution])
+    beside = BESIDE.get(source.runtime.runner, ())
+    needed = pinned(["numpy", source.encoder_library, source.runtime.distribution, *beside])
     (target / "requirements.txt").write_text("".join(f"{line}\n" for line in needed), "utf-8")
     served = [line for line in pinned(SERVING) if line not in needed]
     (target / "requirements-serve.txt").write_text(

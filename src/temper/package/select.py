@@ -8,7 +8,6 @@ from temper.prediction.choice import Choice, choose
 from temper.report.finished import Finished
 
 NOTHING_WRITTEN = "nothing was written"
-CPU = "CPUExecutionProvider"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import write_manifest, write_text
+from temper.backends.packaged import RUNNERS
 from temper.errors import ConfigError, ParityError
 from temper.package.card import card
 from temper.package.contents import Source, copy_contents, facts_of
@@ -110,8 +111,23 @@ def check_pixels(source: Source) -> None:
 
 
 def form_of(form: str) -> Any:
-    """The module of a form: WRITTEN_FOR, and `lay_out(source, facts, base, target)`, which returns what is printed."""
+    """The module of a form: WRITTEN_FOR, and `lay_out(source, facts, base, target)`, which returns what is printed.
+
+    Some say in TAKES which runners they are for.
+    """
     return importlib.import_module(f"temper.package.formats.{form}")
+
+
+def check_form(form: str, source: Source) -> None:
+    """Raise ConfigError where a form is for other runners than the candidate's."""
+    takes = getattr(form_of(form), "TAKES", RUNNERS)
+    if source.runtime.runner not in takes:
+        raise ConfigError(
+            asked=f"package {source.selected.choice.candidate} for {form}",
+            happened=f"it runs on {source.runtime.runner}, and this form is for {' and '.join(takes)}",
+            spoiled=NOTHING_WRITTEN,
+            fix="--for folder, triton or docker; or name a candidate of these with --candidate",
+        )
 
 
 def write_package(
@@ -140,6 +156,7 @@ def write_package(
     """
     check_target(target)
     source = read_source(workload=workload, candidate=candidate, anyway=anyway)
+    check_form(form, source)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         base, laid_out = scratch / "base", scratch / "laid-out"

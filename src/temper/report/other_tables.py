@@ -7,7 +7,7 @@ from temper.artifacts.manifest import sha256
 from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.report.intact import altered
-from temper.report.load_tests import HEADER, load_test_rows
+from temper.report.load_tests import HEADER, SERVED_HEADER, load_test_rows, served_rows
 from temper.report.serving import BUCKETS_HEADER, bucket_cells
 from temper.study.resolve import load_resolved
 
@@ -23,6 +23,8 @@ def other_tables(study: Path) -> Iterator[tuple[str, list[list[str]]]]:
     """
     if tests := _load_tests(study):
         yield "MLPerf LoadGen", [list(HEADER), *load_test_rows(tests)]
+        if served := served_rows(tests):
+            yield "what serving costs", [list(SERVED_HEADER), *served]
     files = [study / f"artifacts/buckets/{name}.json" for name in _listed(study, "buckets")]
     if cells := bucket_cells([file for file in files if file.is_file()]):
         yield "sequence lengths to build engines for", [list(BUCKETS_HEADER), *cells]

@@ -14,6 +14,7 @@ from temper.artifacts.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 from temper.environment import plugins
 from temper.environment.library import resolve_version
 from temper.errors import ConfigError
+from temper.load_test.serving import check_served
 from temper.measurement.timed_inputs import REAL_LENGTHS, has_real_lengths
 from temper.study.engine_checks import check_fit, check_shapes
 from temper.study.onnx_rows import ONNX_SECTIONS, check_onnx
@@ -182,6 +183,8 @@ def _check_load_test(study: Study, name: str, section: Mapping[str, Any]) -> Non
     _check_loads(study, place, row)
     need(row.workload, study.workloads, f"{place}.workload", "workloads")
     check_workload(row, study.workloads[row.workload])
+    if row.through is not None:
+        check_served(row, study.backends[row.backend], study.model.task)
     kind, _, engine = row.loads.partition("/")
     if kind == "engines":
         check_fit(study, place, (row.workload,), engine)

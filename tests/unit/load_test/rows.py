@@ -15,3 +15,4 @@ ROW = {
 SERVER = {"scenario": "server", "latency_bound_ms": 12.0, "latency_percentile": 90.0}
 ONE = {"batch_size": 1, "sequence_length": 16}
 BATCH = {"batch_size": 4, "sequence_length": 8}
+REAL = {"batch_size": 1, "real_lengths": "arrival"}

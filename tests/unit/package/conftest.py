@@ -33,9 +33,11 @@ ORT = {
     "profile_shapes": None,
 }
 OPENVINO = {"device": "CPU", "inference_precision": "f32", "threads": 1, "shapes": "dynamic"}
+PYTORCH = {"device": "cpu", "dtype": "float32", "threads": 1, "tf32": False, "mode": "eager"}
 BACKENDS: dict[str, tuple[str, dict[str, Any]]] = {
     "ort": ("onnxruntime", ORT),
     "openvino": ("openvino", OPENVINO),
+    "torch": ("pytorch", PYTORCH),
     "openvino-static": ("openvino", {**OPENVINO, "shapes": "static"}),
 }
 
@@ -54,7 +56,8 @@ def measured(study: TinyStudy, name: str, backend: str, loads: str, *, ratio: fl
         for name, value, size in (("b1", ratio, 1), ("b8", b8 or ratio, 8))
     }
     made = record(name, predictions=predictions, labels=labels, workloads=timed, loads=loads, backend=backend)
-    manifest = read_manifest(f"{folder}/{MANIFESTS['onnx']}", kind="onnx")
+    kind = loads.partition("/")[0]
+    manifest = read_manifest(f"{folder}/{MANIFESTS[kind]}", kind=kind)
     assert made.artifact is not None
     own = Predictions(
         batch_size=BATCH_SIZE,

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as families
 
 from temper.cli import main
 from temper.measurement.record import read_record
 from temper.report.finished import record_file
+from tests.unit.package.test_serve import Server
 
 pytestmark = pytest.mark.long
 
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.long
 TRITON = ("numpy==1.26.4", "tritonclient[grpc,http]==2.73.0", "protobuf==6.33.6")
 PYTRITON = "nvidia-pytriton==0.7.0"
 READY_S = 120
+MOST_INSTALLED = 300e6  # bytes
 
 
 def write(made: Path, folder: Path, *arguments: str) -> Path:
@@ -44,14 +47,25 @@ def environment(folder: Path, *requirements: str) -> Path:
     return python
 
 
-def asked(python: Path, folder: Path, *arguments: str) -> str:
-    """What the package prints, with no path of this checkout."""
+def ran(command: list[str | Path], folder: Path) -> str:
+    """What a command prints in the package's folder, with no path of this checkout."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(
-        [python, "-m", "package_runtime", *arguments], cwd=folder, env=clean, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def asked(python: Path, folder: Path, *arguments: str) -> str:
+    """What the package prints."""
+    return ran([python, "-m", "package_runtime", *arguments], folder)
+
+
+def installed_mib(environment: Path) -> float:
+    """What a package brought into a virtual environment: without Python, and the installer that came with it."""
+    (packages,) = (environment / "lib").glob("python3*/site-packages")
+    own = [path for path in packages.iterdir() if not path.name.startswith(("pip", "setuptools", "__pycache__"))]
+    files = (file for path in own for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
+    return sum(file.stat().st_size for file in files) / 2**20
 
 
 @pytest.mark.parametrize("candidate", ["quick", "other"])
@@ -61,14 +75,77 @@ def test_a_package_answers_in_an_environment_made_from_it_alone(made, tmp_path, 
     installed = subprocess.run([python, "-m", "pip", "list", "--format", "json"], capture_output=True, text=True).stdout
     names = {each["name"].lower() for each in json.loads(installed)}
     assert not names & {"torch", "transformers", "snakemake", "dvc", "temper", "pydantic"}
+    mib = installed_mib(tmp_path / "venv")
+    print(f"{candidate}: {mib:.0f} MiB without Python and pip: {', '.join(sorted(names))}")
+    assert mib * 2**20 <= MOST_INSTALLED
     texts = pq.read_table(made / "data/prepared/test.parquet").column("text").to_pylist()
     found = [json.loads(line)["label"] for line in asked(python, folder, "--json", *texts).splitlines()]
     accuracy = read_record(made / record_file(candidate)).accuracy
-    assert found == [accuracy.label_names[label] for label in accuracy.answers.predictions]
+    wanted = [accuracy.label_names[label] for label in accuracy.answers.predictions]
+    assert found == wanted
+    program = f"from package_runtime import load\nwith load() as model: print(model({texts[0]!r}).label)"
+    assert ran([python, "-c", program], folder).strip() == wanted[0]
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "-r", str(folder / "requirements-serve.txt")], check=True
     )
     assert "this machine alone" in asked(python, folder, "serve", "--help")
+
+
+OWN_CLIENT = """
+import json, sys
+import numpy as np
+import tritonclient.http as by_http
+
+url, texts = sys.argv[1], json.loads(sys.argv[2])
+client = by_http.InferenceServerClient(url, concurrency=4)
+assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("tiny")
+metadata = client.get_model_metadata("tiny")
+
+def ask(batch, binary):
+    tensor = by_http.InferInput("TEXT", [len(batch), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[text.encode()] for text in batch], dtype=object), binary_data=binary)
+    outputs = [by_http.InferRequestedOutput(name, binary_data=binary) for name in ("LABEL", "CONFIDENCES")]
+    return client.async_infer("tiny", [tensor], outputs=outputs)
+
+def labels(answer):
+    return [label.decode() if isinstance(label, bytes) else label for label in answer.as_numpy("LABEL").ravel()]
+
+found = {"inputs": metadata["inputs"]}
+for binary in (True, False):
+    batches = [texts[start : start + 8] for start in range(0, len(texts), 8)]
+    waiting = [ask(batch, binary) for batch in batches]
+    answers = [each.get_result() for each in waiting]
+    found[str(binary)] = [label for answer in answers for label in labels(answer)]
+    sums = [float(row.sum()) for answer in answers for row in answer.as_numpy("CONFIDENCES")]
+    assert all(abs(total - 1) < 1e-5 for total in sums)
+try:
+    ask([" "], True).get_result()
+    found["refused"] = ""
+except by_http.InferenceServerException as error:
+    found["refused"] = str(error)
+print(json.dumps(found))
+"""
+
+
+def test_tritons_own_client_asks_the_packages_server(made, tmp_path):
+    folder = write(made, tmp_path / "package", "--candidate", "quick")
+    python = environment(tmp_path / "venv", TRITON[0], "tritonclient[http]==2.73.0")
+    texts = pq.read_table(made / "data/prepared/test.parquet").column("text").to_pylist()
+    own = Server(folder, "--quiet")
+    try:
+        found = json.loads(ran([python, "-c", OWN_CLIENT, f"127.0.0.1:{own.port}", json.dumps(texts)], tmp_path))
+        metrics = own.ask("GET", "/metrics")[2].decode()
+    finally:
+        assert own.stop() == 0
+    accuracy = read_record(made / record_file("quick")).accuracy
+    wanted = [accuracy.label_names[label] for label in accuracy.answers.predictions]
+    assert (found["True"], found["False"]) == (wanted, wanted)
+    assert found["inputs"] == [{"name": "TEXT", "datatype": "BYTES", "shape": [-1, 1]}]
+    assert "its text is empty" in found["refused"]
+    counted = {
+        sample.name: sample.value for family in families(metrics) for sample in family.samples if not sample.labels
+    }
+    assert counted["package_rows_total"] == 2 * len(texts)
 
 
 def free_port() -> int:

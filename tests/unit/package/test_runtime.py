@@ -39,6 +39,12 @@ def test_tokens_are_those_of_transformers(tokenizer, rows, max_tokens):
     for name, values in wanted.inputs.items():
         assert [row.tolist() for row in found[name]] == [row.tolist() for row in values]
     assert len(cut) == wanted.truncated_rows
+    for number, row in enumerate(rows):  # alone a row goes another way
+        alone, cut_alone = made.encode([row])
+        assert {name: values[0].tolist() for name, values in alone.items()} == {
+            name: values[number].tolist() for name, values in found.items()
+        }
+        assert cut_alone == ([0] if number in cut else [])
 
 
 def test_token_types_are_given_where_the_model_takes_them(tmp_path):

@@ -319,6 +319,25 @@ def test_a_model_that_is_lost_is_503_and_then_back_and_sigterm_answers_what_was_
     assert len(own.said("ended")) == 1
 
 
+def test_where_a_new_shape_costs_few_lengths_are_served_and_each_is_warmed_up():
+    from types import SimpleNamespace
+
+    from temper.package.runtime.batches import Padding
+    from temper.package.runtime.batching import Budget
+    from temper.package.runtime.serve import served_padding, warm_shapes
+
+    def package(multiple):
+        calls = {} if multiple is None else {"served_multiple_of": multiple}
+        return SimpleNamespace(padding=Padding("right", {}, {}, 1, 20, ()), manifest={"calls": calls})
+
+    budget = Budget(64, 8, packed=False)
+    assert [served_padding(package(8)).length(tokens) for tokens in (1, 8, 9, 17)] == [8, 8, 16, 20]
+    assert warm_shapes(package(8), budget) == [(1, 8), (1, 20), (8, 8), (1, 16), (4, 16), (3, 20)]
+    for plain in (1, None):  # None: a package of before
+        assert served_padding(package(plain)).length(9) == 9
+        assert warm_shapes(package(plain), budget) == [(1, 8), (1, 20), (3, 20)]
+
+
 def test_what_cannot_be_served_is_refused_before_it_listens(package, tmp_path):
     def refused(*arguments: str) -> str:
         command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "serve", *arguments]

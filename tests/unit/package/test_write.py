@@ -1,6 +1,7 @@
 """`temper package` on real tiny artifacts: what is written, what it answers in a process of its own, what is refused."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -216,6 +217,38 @@ def test_beyond_the_budget_needs_anyway(package, with_record, tmp_path):
     assert nothing_written(tmp_path)
 
 
+def test_beyond_the_budget_and_packaged_all_the_same_the_card_says_so(package, with_record, tmp_path):
+    def change(record):  # a baseline that is always right
+        return answers_of(record, predictions=list(record.accuracy.labels), accuracy=1.0)
+
+    with_record("base", change, accuracy_budget_points=0.5)
+    _, said = package("--candidate", "other", code=1)
+    assert "beyond the budget of 0.5 points" in said
+    assert nothing_written(tmp_path)
+    folder, said = package("--candidate", "other", "--anyway")
+    assert "beyond the budget of 0.5 points" in said
+    against = next(line for line in (folder / "README.md").read_text().splitlines() if "**Against it**" in line)
+    assert "beyond the budget of 0.5 points. It was packaged all the same (`--anyway`)." in against
+    verdict = json.loads((folder / "manifest.json").read_text())["verdict"]
+    assert (len(verdict["against"]), verdict["chosen_by_the_decision"]) == (1, False)
+
+
+def test_an_artifact_that_was_altered_or_made_anew_is_not_packaged(package, finished_study, tmp_path):
+    model = Path("artifacts/onnx/int8/model.onnx")
+    model.write_bytes(model.read_bytes() + b" ")
+    _, said = package(code=1)
+    assert "truncated or altered since" in said
+    assert nothing_written(tmp_path)
+
+
+def test_an_altered_report_chooses_nothing(package, finished_study, tmp_path):
+    decision = Path("artifacts/report/decision.json")
+    decision.write_text(decision.read_text().replace('"quick"', '"other"'))
+    _, said = package(code=1)
+    assert "it is another file: altered or made anew since" in said
+    assert nothing_written(tmp_path)
+
+
 def test_a_disturbed_latency_needs_anyway_and_the_card_says_so(package, with_record, tmp_path):
     def change(record):
         workloads = {
@@ -234,11 +267,11 @@ def test_a_disturbed_latency_needs_anyway_and_the_card_says_so(package, with_rec
 
 def test_a_runner_that_packages_do_not_have_is_refused_by_name(package, with_record, tmp_path):
     def change(record):
-        return record.model_copy(update={"backend": {**record.backend, "runner": "pytorch", "options": {}}})
+        return record.model_copy(update={"backend": {**record.backend, "runner": "tensorrt", "options": {}}})
 
     with_record("quick", change)
     _, said = package("--candidate", "quick", code=1)
-    assert "its runner is pytorch" in said
+    assert "its runner is tensorrt; the runtime of a package has" in said
     assert "--candidate other: the fastest within the budget that a package can run" in said
     assert nothing_written(tmp_path)
 
@@ -256,6 +289,41 @@ def test_different_choices_for_different_workloads_have_to_be_told_apart(package
     assert "it chose quick for b1; other for b8" in said
     folder, _ = package("--workload", "b8")
     assert json.loads((folder / "manifest.json").read_text())["candidate"] == "other"
+
+
+@pytest.mark.long  # imports PyTorch three times
+def test_pytorch_is_packaged_with_its_checkpoint(package, tiny_study, finished_study):
+    shutil.copytree(tiny_study.checkpoint, "artifacts/checkpoint")
+    records = [read_record(record_file(each)) for each in ("base", "quick", "other", "static")]
+    write_report([*records, measured(tiny_study, "torch", "torch", "checkpoint", ratio=0.1)], PARAMS)
+    folder, said = package()
+    assert "replayed:  21 test rows, every label as measured" in said
+    assert {path.name for path in (folder / "model").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "signature.json",
+    }
+    names = {line.partition("==")[0] for line in (folder / "requirements.txt").read_text().splitlines()}
+    assert {"torch", "transformers", "safetensors", "tokenizers"} <= names
+    assert not names & {"onnxruntime", "openvino", "snakemake", "dvc"}
+    card = (folder / "README.md").read_text()
+    assert "nothing of Temper is needed" in card
+    assert len(in_a_process_of_its_own(folder, *TEXTS).stdout.splitlines()) == 2
+    repository, _ = package("--for", "triton", to="triton")
+    assert [path.name for path in repository.iterdir()] == ["tiny"]
+    _, said = package("--for", "hub", to="hub", code=1)
+    assert "it runs on pytorch, and this form is for openvino and onnxruntime" in said
+
+
+def test_compiled_modes_of_pytorch_are_refused_by_name(package, with_record, tmp_path):
+    def change(record):
+        options = {"device": "cpu", "mode": "torchscript"}
+        return record.model_copy(update={"backend": {**record.backend, "runner": "pytorch", "options": options}})
+
+    with_record("quick", change)
+    _, said = package("--candidate", "quick", code=1)
+    assert "its mode is torchscript; the runtime of a package runs PyTorch's modules as they are (eager)" in said
+    assert nothing_written(tmp_path)
 
 
 @pytest.fixture

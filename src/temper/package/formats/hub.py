@@ -14,6 +14,8 @@ WRITTEN_FOR = (
     "package/ answers by itself"
 )
 
+TAKES = ("openvino", "onnxruntime")  # optimum reads ONNX
+
 
 def _config(source: Source) -> tuple[dict[str, Any], str]:
     """config.json of the study's checkpoint, and what the optimum classes make of the file."""

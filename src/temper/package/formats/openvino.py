@@ -11,6 +11,7 @@ WRITTEN_FOR = (
     "OpenVINO Model Server, which takes tensors; texts become tensors by package/ (`package_runtime.load().encode`)"
 )
 
+TAKES = ("openvino", "onnxruntime")  # the server reads ONNX
 VERSION = "1"
 
 

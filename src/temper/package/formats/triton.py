@@ -13,6 +13,7 @@ from temper.package.contents import Source
 WRITTEN_FOR = "Triton Inference Server: `tritonserver --model-repository` with the folder of both models"
 MODEL = Path(__file__).parents[1] / "triton_model.py"
 VERSION = "1"
+PLAIN = ("openvino", "onnxruntime")  # runners whose files a backend of Triton reads
 WARM_FOLDER, WARM_ROW = "warmup", "row"  # Triton's folder for the data of model_warmup, and a file of ours in it
 _DATA_TYPES = {"int64": "TYPE_INT64", "int32": "TYPE_INT32", "float32": "TYPE_FP32"}
 
@@ -63,6 +64,13 @@ def batching(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _kind(facts: Mapping[str, Any]) -> str:
+    """Where an instance stands: beside a GPU where the candidate ran on one."""
+    runner = facts["runner"]
+    on_gpu = runner["name"] == "tensorrt_rtx" or runner["options"].get("device") == "cuda"
+    return "KIND_GPU" if on_gpu else "KIND_CPU"
+
+
 def _output(name: str, data_type: str, dims: Sequence[int], **more: Any) -> dict[str, Any]:
     return {"name": name, "data_type": Word(data_type), "dims": list(dims), **more}
 
@@ -81,7 +89,7 @@ def _texts_config(name: str, facts: Mapping[str, Any], is_text: bool, columns: i
             _output("CONFIDENCE", "TYPE_FP32", [1]),
             _output("CONFIDENCES", "TYPE_FP32", [len(facts["labels"])], label_filename="labels.txt"),
         ],
-        "instance_group": {"kind": Word("KIND_CPU"), "count": 1},  # as it was measured: one call at a time
+        "instance_group": {"kind": Word(_kind(facts)), "count": 1},  # as it was measured: one call at a time
         "model_warmup": [
             {"name": f"rows-{size}", "batch_size": size, "inputs": {"key": tensor, "value": warm}}
             for size in dict.fromkeys([1, own["max_batch_size"]])
@@ -156,10 +164,11 @@ def _warm_row(source: Source, is_text: bool) -> bytes:
 
 
 def lay_out(source: Source, facts: dict[str, Any], base: Path, target: Path) -> list[str]:
-    """The repository: <study>/ by the Python backend, <study>-tensors/ plain."""
+    """The repository: <study>/ by the Python backend; <study>-tensors/ plain, where Triton has a backend for the file."""
     name, is_text = facts["study"]["name"], bool(source.texts_per_row)
     texts, tensors = target / name, target / f"{name}-tensors"
-    for folder in (texts, tensors):
+    plain = facts["runner"]["name"] in PLAIN
+    for folder in (texts, tensors) if plain else (texts,):
         (folder / VERSION).mkdir(parents=True)
         shutil.copyfile(base / "labels.txt", folder / "labels.txt")
     shutil.copyfile(MODEL, texts / VERSION / "model.py")
@@ -169,7 +178,8 @@ def lay_out(source: Source, facts: dict[str, Any], base: Path, target: Path) -> 
         shutil.copyfile(file, tensors / VERSION / file.name)
     config = as_pbtxt(_texts_config(name, facts, is_text, max(1, source.texts_per_row)))
     (texts / "config.pbtxt").write_text(config, "utf-8")
-    (tensors / "config.pbtxt").write_text(as_pbtxt(_tensors_config(tensors.name, source, facts)), "utf-8")
+    if plain:
+        (tensors / "config.pbtxt").write_text(as_pbtxt(_tensors_config(tensors.name, source, facts)), "utf-8")
     base.rename(texts / VERSION / "package")
     own = batching(facts)["dynamic_batching"]
     return [

@@ -65,6 +65,16 @@ class Budget:
         return rows <= self.rows and (total if self.packed else rows * longest) <= self.tokens
 
 
+def budget_of(sizes: Sequence[tuple[int, int]], longest: int) -> tuple[int, int]:
+    """Tokens and rows of a call that measurements speak for: larger calls were not timed.
+
+    Args:
+        sizes: rows and tokens of each call that was timed.
+        longest: tokens of the longest row, which always fits.
+    """
+    return max(longest, *(rows * tokens for rows, tokens in sizes)), max(rows for rows, _ in sizes)
+
+
 @dataclass
 class Counts:
     """What was done so far.

@@ -9,21 +9,24 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from .batching import AHEAD, Batcher, Budget
+from .batches import Padding
+from .batching import Batcher, Budget, budget_of
 from .engine import Engine, Lost
 from .errors import PackageError
-from .http import Limits, Service, application, log
+from .http import application
 from .model import FOLDER, Package
 from .options import KEY, add_options
+from .service import Limits, Service, log
 
 MIB = 2**20
 DRAIN_S = 30
+ARRIVED_S = 0.2  # after SIGTERM: what is on its way is taken
 BACKLOG = 1024  # connections that wait to be accepted
 
 
@@ -35,7 +38,18 @@ class _Lines(logging.Handler):
 
 
 class _Server(uvicorn.Server):
-    """Ends by itself after a signal, once it has answered: the library's own raises the signal anew then."""
+    """Ends by itself after a signal, once it has answered: the library's own raises the signal anew then.
+
+    It also reads what has arrived. The library's own closes a connection of which it has not read anything yet, and whoever
+    had sent a request over it would see a reset.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(ARRIVED_S)  # connections that wait are accepted
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(ARRIVED_S)  # and read
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -56,15 +70,29 @@ def default_budget(package: Package) -> tuple[int, int]:
     sizes = [(own["batch_size"], own["sequence_length"] or longest) for own in timed] or [
         (calls["batch_size"], longest)
     ]
-    rows, tokens = max(rows for rows, _ in sizes), max(rows * tokens for rows, tokens in sizes)
-    return max(tokens, longest), rows
+    return budget_of(sizes, longest)
+
+
+def served_padding(package: Package) -> Padding:
+    """How a server pads: to the lengths that were timed, where the runtime makes itself ready for each shape.
+
+    Of lengths as they come there would be hundreds of shapes, more than it keeps ready.
+    """
+    multiple = package.manifest["calls"].get("served_multiple_of", package.padding.multiple_of)
+    return replace(package.padding, multiple_of=max(package.padding.multiple_of, multiple))
 
 
 def warm_shapes(package: Package, budget: Budget) -> list[tuple[int, int]]:
-    """Rows and tokens of the calls that warm the model up: the smallest and the largest, and one between."""
-    longest = package.padding.max_tokens or 1
-    rows = max(1, min(budget.rows, budget.tokens // longest))
-    return list(dict.fromkeys([(1, min(8, longest)), (1, longest), (rows, longest)]))
+    """Rows and tokens of the calls that warm the model up: one row and a full call, at the shortest and the longest row.
+
+    Where lengths are padded to those that were timed, at each of these.
+    """
+    longest, multiple = package.padding.max_tokens or 1, served_padding(package).multiple_of
+    lengths = [min(at, longest) for at in range(multiple, longest + multiple, multiple)] if multiple > 1 else []
+    shapes = [(1, min(8, longest)), (1, longest)]
+    for tokens in (*lengths, longest):
+        shapes += [(1, tokens), (max(1, min(budget.rows, budget.tokens // tokens)), tokens)]
+    return list(dict.fromkeys(shapes))
 
 
 def _is_loopback(host: str) -> bool:
@@ -150,7 +178,7 @@ def serve_command(argv: Sequence[str]) -> int:
     )
     with contextlib.closing(_socket(arguments.host, arguments.port)) as listening:
         host, port = listening.getsockname()[:2]
-        engine = Engine(folder, warm_shapes(package, budget), log, lambda: None)
+        engine = Engine(folder, warm_shapes(package, budget), log)
         try:
             engine.start()
         except Lost:
@@ -196,14 +224,9 @@ def _run(
     key: str | None,
     listening: socket.socket,
 ) -> None:
-    calling = ThreadPoolExecutor(AHEAD, "model")
-
-    async def call(inputs: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(calling, engine.call, inputs)
-
     batcher = Batcher(
-        call,
-        package.padding,
+        engine.call,
+        served_padding(package),
         budget,
         delay_s=arguments.max_delay_ms / 1000,
         most_waiting=max(arguments.max_waiting, limits.rows),
@@ -213,9 +236,12 @@ def _run(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        forming = asyncio.create_task(batcher.run())
+        await engine.attach()
+        running = [asyncio.create_task(engine.run()), asyncio.create_task(batcher.run())]
         yield
-        forming.cancel()
+        for task in running:
+            task.cancel()
+        engine.detach()
 
     app.router.lifespan_context = lifespan
     said = logging.getLogger("uvicorn")

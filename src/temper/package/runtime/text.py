@@ -64,8 +64,12 @@ class TextEncoder:
         Returns:
             By input name an int64 array [tokens] for each row; and the rows, from 0, that were cut.
         """
-        given = [tuple(row) if self.texts_per_row == 2 else row[0] for row in rows]
-        encodings = self._tokenizer.encode_batch(given)
+        if len(rows) == 1:  # a batch is handed to threads, which takes longer than a sentence does
+            encodings = [self._tokenizer.encode(*rows[0])]
+        else:
+            encodings = self._tokenizer.encode_batch(
+                [tuple(row) if self.texts_per_row == 2 else row[0] for row in rows]
+            )
         values = {
             name: [np.asarray(getattr(encoding, _PARTS[name]), np.int64) for encoding in encodings]
             for name in self.names

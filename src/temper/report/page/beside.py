@@ -5,7 +5,7 @@ from typing import Any
 
 from temper.load_test.record import LoadTestRecord
 from temper.report.load_tests import HEADER as LOAD_HEADER
-from temper.report.load_tests import load_test_rows
+from temper.report.load_tests import SERVED_HEADER, load_test_rows, served_rows
 from temper.report.page.charts import layer_bars, load_curve
 from temper.report.page.formats import figure, percent
 from temper.report.page.material import Beside, Json
@@ -50,6 +50,8 @@ def _load_tests(tests: Sequence[LoadTestRecord]) -> Json:
     return {
         "header": LOAD_HEADER,
         "lines": list(zip(anchors, load_test_rows(tests), strict=True)),
+        "served_header": SERVED_HEADER,
+        "served": served_rows(tests),
         "curves": [found for test in tests if (found := _curve(test))],
     }
 

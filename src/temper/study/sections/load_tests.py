@@ -14,6 +14,7 @@ CONFIDENCE = 0.99  # of LoadGen's early stopping
 SINGLE_STREAM_QUERIES = 64  # the fewest from which early stopping estimates the 90th percentile
 
 Scenario = Literal["single_stream", "offline", "server"]
+Through = Literal["http"]  # a file of temper/package/through/
 
 
 def queries_needed(percentile: float) -> int:
@@ -38,6 +39,9 @@ class LoadTestRow(BaseModel):
     min_duration_s: PositiveFloat  # of a run
     latency_bound_ms: PositiveFloat | None  # server only
     latency_percentile: Annotated[float, Field(gt=0, lt=100)] | None  # server only: this share of queries is within
+    through: Through | None = (
+        None  # what stands between LoadGen and the artifact; left out: nothing, the runner is called
+    )
     timeout_s: PositiveFloat  # of all runs together, loading the artifact included
 
     @model_validator(mode="after")
@@ -83,6 +87,11 @@ def check_workload(row: LoadTestRow, workload: Mapping[str, Any]) -> None:
         f"a load test of {row.loads} on {row.backend} names the workload {row.workload} for the scenario {row.scenario}"
     )
     size = workload[BATCH_AXIS]
+    if row.through is not None and (size != 1 or SEQUENCE_AXIS in workload):
+        raise params_error(
+            f"{named} through {row.through}: texts go through it one by one, and have their own lengths",
+            "name one of batch_size 1 with real_lengths; how many rows a call has is the server's to choose",
+        )
     if row.scenario != "offline" and size != 1:
         raise params_error(f"{named}, whose batch_size is {size}: a query is one sample", "name one of batch_size 1")
     if row.scenario == "offline" and size != 1 and not all(isinstance(value, int) for value in workload.values()):

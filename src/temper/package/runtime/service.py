@@ -1,0 +1,177 @@
+"""What the server's routes work on: limits, counts, the log, and rows that become answers."""
+
+import asyncio
+import hmac
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import Request
+
+from .batching import Batcher, TooMany
+from .described import Answer, Package
+from .engine import Engine, Lost
+
+ENCODE_HERE = 32  # rows; more are tokenised beside the event loop, which goes on meanwhile
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)  # bounds of what is counted
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+OPEN = ("/v2/health/live", "/v2/health/ready")  # asked by whoever starts and stops servers, without the key
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may be.
+
+    Attributes:
+        body_bytes: of its body.
+        rows: texts or images in it.
+        timeout_s: until its body is there, and again until it is answered.
+    """
+
+    body_bytes: int
+    rows: int
+    timeout_s: float
+
+
+class Refused(Exception):
+    """A request that is not answered: HTTP's status, the sentence, and when to try again."""
+
+    def __init__(self, status: int, sentence: str, *, retry_s: float | None = None) -> None:
+        self.status, self.sentence, self.retry_s = status, sentence, retry_s
+        super().__init__(sentence)
+
+
+def log(event: str, **facts: Any) -> None:
+    """One line of JSON on standard error."""
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **facts}
+    print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
+
+
+class Metrics:
+    """What Prometheus reads."""
+
+    def __init__(self) -> None:
+        own = self.registry = CollectorRegistry()
+        self.requests = Counter("package_requests", "Requests by route and status", ("route", "status"), registry=own)
+        self.seconds = Histogram(
+            "package_request_seconds", "From a request's head to its answer", ("route",), buckets=SECONDS, registry=own
+        )
+        self.rows = Counter("package_rows", "Rows that were answered", registry=own)
+        self.tokens = Gauge("package_computed_tokens", "Tokens that were computed, padding included", registry=own)
+        self.call_rows = Histogram("package_call_rows", "Rows in a call of the model", buckets=ROWS, registry=own)
+        self.waiting = Gauge("package_waiting_rows", "Rows that wait for a call", registry=own)
+        self.ready = Gauge("package_ready", "Whether the model takes calls", registry=own)
+        self.starts = Gauge("package_model_starts", "How often the model's process was started", registry=own)
+
+
+class Service:
+    """What the routes work on. One for a server."""
+
+    def __init__(
+        self, package: Package, engine: Engine, batcher: Batcher, limits: Limits, *, key: str | None, say: bool
+    ) -> None:
+        """Put it together.
+
+        Args:
+            package: whose rows are encoded here.
+            engine: has its model.
+            batcher: forms the calls.
+            limits: of a request.
+            key: that callers have to give; None: whoever reaches the server is answered.
+            say: log a line for each request.
+        """
+        self.package, self.engine, self.batcher, self.limits = package, engine, batcher, limits
+        self._key = None if key is None else key.encode()
+        self._say, self.metrics = say, Metrics()
+        self._encoding = ThreadPoolExecutor(1, "encode")
+        batcher.counts.sizes = self.metrics.call_rows.observe
+
+    def check_key(self, request: Request) -> None:
+        """Raise Refused where the caller gave no key, or another one."""
+        if self._key is None or request.url.path in OPEN:
+            return
+        given = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), self._key):
+            raise Refused(
+                401, "no API key, or another one than this server's: send it as X-API-Key, or as a bearer token"
+            )
+
+    async def body(self, request: Request) -> bytes:
+        """The request's body, which may neither be large nor slow.
+
+        Raises:
+            Refused: it is.
+        """
+        most = self.limits.body_bytes
+        too_large = Refused(
+            413, f"the body has more than {most:,} bytes: send fewer rows, or start with a larger --max-body-mib"
+        )
+        said = request.headers.get("content-length", "")
+        if said.isascii() and said.isdigit() and (len(said) > 15 or int(said) > most):
+            raise too_large
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > most:
+                        raise too_large
+                    parts.append(part)
+        except TimeoutError:
+            raise Refused(408, f"the body did not arrive within {self.limits.timeout_s:g} s: send it whole") from None
+        return b"".join(parts)
+
+    async def answers(self, rows: list[Any]) -> list[Answer]:
+        """Answers to rows.
+
+        Raises:
+            InputError: one is no text or image.
+            Refused: there are too many, or they are not answered in time.
+        """
+        if not rows:
+            raise Refused(400, "there are no rows: send at least one")
+        if len(rows) > self.limits.rows:
+            raise Refused(
+                413,
+                f"{len(rows):,} rows, and a request has at most {self.limits.rows:,}: send them in several requests",
+            )
+        if not self.engine.ready:
+            raise Refused(503, "the model is being started again: try again", retry_s=1)
+        if len(rows) <= ENCODE_HERE and self.package.is_text:
+            encoded = self.package.encode(rows)
+        else:
+            loop = asyncio.get_running_loop()
+            encoded = await loop.run_in_executor(self._encoding, self.package.encode, rows)
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                logits = await self.batcher.submit(encoded.values, encoded.lengths)
+        except TooMany as busy:
+            most = f"{self.batcher.most_waiting:,} rows wait already"
+            raise Refused(429, f"{most}: try again later", retry_s=busy.retry_s) from None
+        except Lost:
+            raise Refused(503, "the model's process ended: another one is being started", retry_s=1) from None
+        except TimeoutError:
+            raise Refused(503, f"it was not answered within {self.limits.timeout_s:g} s", retry_s=5) from None
+        self.metrics.rows.inc(len(rows))
+        return self.package.answers(logits, encoded.cut)
+
+    def metrics_text(self) -> bytes:
+        """What /metrics answers."""
+        self.metrics.waiting.set(self.batcher.waiting)
+        self.metrics.ready.set(float(self.engine.ready))
+        self.metrics.starts.set(self.engine.starts)
+        self.metrics.tokens.set(self.batcher.counts.tokens)
+        return generate_latest(self.metrics.registry)
+
+    def done(self, request: Request, route: str, status: int, began: float, identity: str) -> None:
+        """Count and log a request."""
+        seconds = time.perf_counter() - began
+        self.metrics.requests.labels(route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        if self._say:
+            path = request.url.path[:200]
+            log("request", id=identity, method=request.method, path=path, status=status, ms=round(1000 * seconds, 3))

@@ -1,0 +1,1 @@
+"""What may stand between LoadGen and an artifact: one file for each word of `through`. Each has a function `served`."""
