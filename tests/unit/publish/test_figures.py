@@ -29,10 +29,21 @@ def test_a_pages_plots_are_those_of_the_committed_records(page, what, folder, fi
     assert drawn(what, ROOT / folder) == text, f"run `temper figures {page}`"
 
 
+@pytest.mark.long  # forty pictures; the same code draws those above
+@pytest.mark.parametrize("page", sorted(ROOT.glob("studies/*/README.md")), ids=lambda page: page.parent.name)
+def test_a_studys_picture_is_that_of_the_committed_records(page):
+    for what, folder, file in figures(page.read_text(encoding="utf-8")):
+        assert drawn(what, ROOT / folder) == (page.parent / file).read_text(encoding="utf-8"), (
+            f"run `temper figures {page}`"
+        )
+
+
 def test_these_pages_show_plots():
     assert {(page, what) for page, what, *_ in SHOWN} == {
         ("README.md", "trade-off for b1-s128"),
         ("README.md", "trade-off for b1-s128, dark"),
+        ("docs/quantising.md", "trade-off for b12-s64"),
+        ("docs/quantising.md", "trade-off for b12-s64, dark"),
         ("docs/quantising.md", "layers"),
         ("docs/calibration-study.md", "calibrations"),
     }
