@@ -1,16 +1,19 @@
 """What a person can get wrong, through the real command: four parts on the terminal, nothing half-written."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from temper.artifacts.manifest import SEAL, seal
+from temper.artifacts.manifest import SEAL, seal, sha256
 from temper.environment.devices import nvidia_gpus
+from temper.orchestration.job_record import read_job_record, record_path, write_job_record
 from tests.workflow.conftest import ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
 
 CHECKPOINT = "artifacts/checkpoint/checkpoint.json"
@@ -228,11 +231,19 @@ def test_an_engine_library_version_that_is_not_there_builds_no_engine(study):
     assert not list((study / "artifacts/engines").rglob("fp32/*"))
 
 
-@pytest.mark.skipif(not nvidia_gpus(), reason="no NVIDIA GPU: the backend says 'not measured' before it reads versions")
-def test_an_engine_of_another_version_than_its_backend_is_refused(study):
-    manifest = study / "artifacts/engines/int8/engine.json"
-    content = {**json.loads(manifest.read_text()), "library_version": "1.5.0.114"}
-    manifest.write_text(json.dumps({**content, SEAL: seal(content)}))
+def test_an_engine_of_another_version_than_its_backend_is_refused(study, tmp_path, monkeypatch):
+    if not nvidia_gpus():  # versions are read where there is a GPU, and before anything is asked of it
+        tool = tmp_path / "bin/nvidia-smi"
+        tool.parent.mkdir()
+        tool.write_text("#!/bin/sh\necho 'NVIDIA H200, 580.159.04'\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
+    monkeypatch.chdir(study.folder)
+    manifest = "artifacts/engines/int8/engine.json"
+    content = {**json.loads(Path(manifest).read_text()), "library_version": "1.5.0.114"}
+    Path(manifest).write_text(json.dumps({**content, SEAL: seal(content)}))
+    job = read_job_record(record_path("build_engine", "int8"))  # the plan refuses what is not as its job wrote it
+    write_job_record(replace(job, outputs={**job.outputs, manifest: sha256(manifest)}))
     output = study.refused("artifacts/measurements/rtx-int8.json")
     assert "the engine was built with 1.5.0.114" in happened(output)
 

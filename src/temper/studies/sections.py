@@ -65,7 +65,7 @@ def _attention(wanted: Wanted) -> Section:
         return {}
     if wanted.attends:
         dynamic = {"ort-int8-dynamic": {"backend": "ort-cpu", "loads": "onnx/int8-dynamic"}}
-        engine = {"rtx-int8": {"backend": "rtx", "loads": "engines/int8-fp16"}} if wanted.engine_version else {}
+        engine = {"rtx-int8": {"backend": "rtx", "loads": "engines/int8"}} if wanted.engine_version else {}
         return {
             "calibration_methods": {"nncf": {"model_type": "transformer", "smooth_quant_alpha": 0.95}},
             "conversions": {"int8": {"quantize_bias": False}},

@@ -168,8 +168,9 @@ def resolve(section: Mapping[str, Any]) -> Section:
     exports = list(mapping(section.get("exports")))
     marks = {"$threads": section.get("threads", known["values"]["threads"]), "$export": next(iter(exports), "fp32")}
     known = _filled(known, marks)
-    study = _one_row_sections(section, known["values"], known["choices"])
     recipe = section.get("recipe")
+    values = merged(known["values"], known["values_by_recipe"].get(recipe, {}))
+    study = _one_row_sections(section, values, known["choices"])
     names = [name for name in known["recipes"] if recipe in (name, "everything")]
     listed = {row: value for name in names for row, value in known["recipes"][name].items() if value is not None}
     for name in (*ROWS, "buckets", "candidates", "load_tests", "searches", "quantization_aware"):

@@ -239,7 +239,7 @@ def test_a_model_that_reads_a_rows_last_token_has_no_row_of_one_token_and_that_i
 def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, data):
     new(name="mine", model=checkpoint, data=data, gpu="yes", max_tokens=16)
     content = params(checkout)
-    assert list(content["engines"]) == ["fp16", "bf16", "int8-fp16"]
+    assert list(content["engines"]) == ["fp16", "bf16", "int8"]
     length = max(shape[1] for shape in content["engines"]["fp16"]["static_shapes"])
     assert content["engines"]["fp16"]["static_shapes"] == [[1, length], [8, length]]
     assert {"rtx-fp16", "rtx-int8", "torch-compile", "ort-int8"} <= content["candidates"].keys()

@@ -174,6 +174,29 @@ def test_a_recipe_stands_for_candidates_and_all_they_need(recipe, base, candidat
     assert list(study.candidates) == ["harness", "torch-fp32", *candidates]
 
 
+def test_a_gpu_s_engines_are_held_against_the_same_gpu_unless_the_study_says_otherwise():
+    short = {key: value for key, value in SHORT.items() if key != "candidates"} | {"recipe": "gpu"}
+    study = read_study(short)
+    assert study.baseline.model_dump() == {"backend": "pytorch-cuda", "loads": "checkpoint"}
+    assert study.backends["pytorch-cuda"].options["device"] == "cuda"
+    assert study.backends["pytorch-cuda"].gpus == 1
+    assert "pytorch-cpu" not in study.backends
+    other = read_study({**short, "baseline": {"backend": "pytorch-cpu"}})
+    assert other.baseline.backend == "pytorch-cpu"
+    assert {read_study({**SHORT, "recipe": name}).baseline.backend for name in ("cpu", "everything")} == {"pytorch-cpu"}
+
+
+@pytest.mark.parametrize("recipe", ["gpu", "everything"])
+def test_no_recipe_has_an_engine_that_the_pinned_version_answers_wrongly(recipe):
+    study = read_study({**SHORT, "recipe": recipe})  # INT8 with FP16 around it: docs/quantising.md
+    steps = {name: row["step"] for name, row in study.conversions.items()}
+    for engine in study.engines.values():
+        chain = [engine.onnx]
+        while chain[-1] in steps:
+            chain.append(study.conversions[chain[-1]]["onnx"])
+        assert not {"int8_static", "fp16"} <= {steps[name] for name in chain if name in steps}
+
+
 def test_everything_is_both_and_own_rows_add_replace_and_leave_out():
     own = {"ort-int8": {"workloads": ["b1"]}, "mine": {"backend": "ort-cpu", "loads": "onnx/fp32"}, "rtx-bf16": None}
     study = read_study({**SHORT, "recipe": "everything", "candidates": own})
