@@ -95,6 +95,7 @@ def one_run(made: Path, level: int, seed: int, *, once: bool) -> dict[str, Any]:
         records = [json.loads(path.read_text()) for path in sorted((folder / "artifacts/measurements").glob("*.json"))]
     return {
         "level": level,
+        "once": once,
         "seed": seed,
         "seconds": round(took_s, 1),
         "cells": {
@@ -141,6 +142,11 @@ def _is_firm(run: dict[str, Any], workload: str) -> bool:
     return not own["provisional"] and not own.get("left_open", without)
 
 
+def _beside(run: dict[str, Any]) -> tuple[int, bool]:
+    """How many busy processes ran beside it, and whether each computed only once; runs of before that was noted did not."""
+    return run["level"], bool(run["level"] and run.get("once"))
+
+
 def table(files: list[Path]) -> str:
     """The runs of all files as a Markdown table, a line for each level."""
     runs = [run for file in files for run in json.loads(file.read_text(encoding="utf-8"))]
@@ -154,15 +160,15 @@ def table(files: list[Path]) -> str:
             equals.setdefault(workload, set()).update([own["chosen"], *own["not_told_apart"]])
     opposite = {"win": "loss", "loss": "win"}
     lines = []
-    for level in sorted({run["level"] for run in runs}):
-        own = [run for run in runs if run["level"] == level]
+    for level, once in sorted({_beside(run) for run in runs}):
+        own = [run for run in runs if _beside(run) == (level, once)]
         cells = [(cell, found) for run in own for cell, found in run["cells"].items()]
         made = [(run, name) for run in own for name, each in run["choices"].items() if each["chosen"] is not None]
         firm = [(name, run["choices"][name]) for run, name in made if _is_firm(run, name)]
         seconds = sorted(run["seconds"] for run in own)
         lines.append(
             {
-                "busy processes": level,
+                "busy processes": f"{level}, once" if once else level,
                 "runs": len(own),
                 "cells": len(cells),
                 "wrong verdicts": sum(opposite.get(each["verdict"]) in said.get(cell, ()) for cell, each in cells),
