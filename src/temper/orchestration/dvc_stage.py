@@ -17,8 +17,9 @@ from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.preflight import check_slots
 from temper.orchestration.run_lock import check_free
 from temper.orchestration.settings_file import SETTINGS, is_listed, write_settings_json
+from temper.orchestration.states import states
 from temper.orchestration.study_repository import check_pipeline, make_ready, repro_command
-from temper.orchestration.sync import remove_records_of_no_row, states
+from temper.orchestration.sync import remove_records_of_no_row
 
 _REPRO = "run this study through DVC"
 

@@ -18,7 +18,7 @@ from temper.errors import ArtifactError
 from temper.orchestration.job_record import FOLDER, read_job_record, record_path
 from temper.orchestration.jobs import Job, planned_jobs, snakemake_command
 from temper.orchestration.made_files import whole
-from temper.orchestration.sync import changed_keys
+from temper.orchestration.states import changed_keys
 
 # every rule's message is its name and, where it has one, its row
 _JOB = re.compile(r"^Job \d+: (?P<rule>\w+)(?: (?P<row>\S+))?\nReason: (?P<reason>.*)$", re.MULTILINE)

@@ -11,7 +11,7 @@ from temper.artifacts.manifest import canonical_json
 from temper.errors import ArtifactError, ConfigError
 from temper.orchestration.job_record import record_path
 from temper.orchestration.jobs import checkout_of, planned_jobs, run_command
-from temper.orchestration.sync import State, states
+from temper.orchestration.states import State, states
 from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
 from temper.report.files import LEFT_OUT

@@ -6,7 +6,7 @@ import yaml
 
 from temper.artifacts.manifest import canonical_json
 from temper.errors import ConfigError
-from temper.orchestration.sync import State
+from temper.orchestration.states import State
 from temper.report.json_text import exact_json
 from temper.report.packed import JOBS, LISTS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed
 from temper.report.results import _check_name, filed_content

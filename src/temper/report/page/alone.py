@@ -9,12 +9,12 @@ from markupsafe import Markup, escape
 from temper.errors import ArtifactError
 from temper.report.decide.decision import decide
 from temper.report.filed import FiledStudy
-from temper.report.page.charts import Mark, trade_off
 from temper.report.page.marks import marks
 from temper.report.page.material import Material
 from temper.report.page.precisions import colour_class, in_order
 from temper.report.page.svg import tag, together
 from temper.report.page.templates import TEMPLATES
+from temper.report.page.trade_off import Mark, trade_off
 
 WIDTH, HEIGHT = 960, 430
 _LEGEND_PX, _LEFT_PX = 26, 14  # room below and to the left of what the page shows

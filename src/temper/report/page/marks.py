@@ -2,11 +2,11 @@
 
 from temper.report.formats import centre
 from temper.report.page import formats
-from temper.report.page.charts import Mark, figure_said
 from temper.report.page.material import Material
 from temper.report.page.names import anchor
 from temper.report.page.precisions import narrowest
 from temper.report.page.table import ACCURACY_WORDS, points_of, speed_of
+from temper.report.page.trade_off import Mark, figure_said
 from temper.report.tables import rows
 
 

@@ -17,7 +17,6 @@ from temper.report.notes import first_notes, notes
 from temper.report.observe.observations import observe
 from temper.report.page import formats
 from temper.report.page.candidates import candidates
-from temper.report.page.charts import Mark, trade_off
 from temper.report.page.flips import flips
 from temper.report.page.glossary import GLOSSARY
 from temper.report.page.making import (
@@ -35,6 +34,7 @@ from temper.report.page.names import anchor
 from temper.report.page.precisions import colour_class, in_order
 from temper.report.page.table import ACCURACY_WORDS, points_of, speed_of, table
 from temper.report.page.templates import TEMPLATES
+from temper.report.page.trade_off import Mark, trade_off
 from temper.report.tables import Row, rows
 
 
