@@ -1,5 +1,10 @@
 """A training that is stopped goes on, and what comes out is what it would have been."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,3 +106,50 @@ def test_it_is_written_now_and_then_and_seldom_where_writing_takes_long(tmp_path
         keeper.write(state)
     assert written[0] == 60
     assert written[1] - written[0] >= 200
+
+
+PROGRAM = """
+import sys
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from safetensors.torch import save_file
+from temper.artifacts.signature import Signature
+from temper.study.sections.model import model_options
+from temper.training.fine_tune import Options, train
+from temper.training.unfinished import Unfinished
+from tests.tiny_study import MODEL, SEED, TRAIN
+
+data, file, out = map(Path, sys.argv[1:])
+signature = Signature.model_validate_json((data / "signature.json").read_text())
+options = Options.model_validate({**TRAIN, "epochs": 40})
+keeper = Unfinished(file, {"study": 1}, every_s=0.5)
+network, _ = train(
+    options=options, model=model_options(MODEL), signature=signature, data_folder=data, seed=SEED, unfinished=keeper
+)
+save_file(network.state_dict(), out)
+"""
+
+
+@pytest.mark.long  # three processes that import torch and train; the test above stops the same code inside one
+def test_a_training_that_was_killed_goes_on_to_the_same_bytes(tiny_study, tmp_path):
+    def start(name, file):
+        command = [sys.executable, "-c", PROGRAM, str(tiny_study.data), str(file), str(tmp_path / name)]
+        root = Path(__file__).resolve().parents[3]
+        return subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}"})
+
+    assert start("whole", tmp_path / "never/state.pt").wait(timeout=300) == 0
+    file = tmp_path / "unfinished/state.pt"
+    killed = start("killed", file)
+    deadline = time.monotonic() + 300
+    while not file.is_file():
+        assert time.monotonic() < deadline
+        assert killed.poll() is None, "it was over before its state was written"
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert start("again", file).wait(timeout=300) == 0
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
