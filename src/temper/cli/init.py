@@ -110,8 +110,10 @@ def init(
     lists = Given(text_column, columns, quoting, label_names)
     with contextlib.redirect_stdout(sys.stderr):  # what libraries say
         made = make_study(checkout, questions, lists, replaces=force)
-    print("\n".join(made.lines))
+    *found, how_to_run = made.lines
+    print("\n".join(found), flush=True)
     study = checkout / "studies" / made.name
     track_raw_files(study)
     note_files(study)
+    print(how_to_run)
     return 0

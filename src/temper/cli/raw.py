@@ -148,4 +148,4 @@ def track_raw_files(study: Path) -> None:
             f"{study} is there, and DVC does not track its files yet: dvc add data/raw in that folder", file=sys.stderr
         )
         raise
-    print(f"{study}/data/raw.dvc: tracked by DVC")
+    print(f"tracked:    {os.path.relpath(study / 'data/raw')}, by DVC")

@@ -66,8 +66,12 @@ def coming(planned: "Sequence[PlannedJob]", seconds: Mapping[str, float | None])
         counts: dict[str, int] = {}
         for job in planned:
             counts[job.rule] = counts.get(job.rule, 0) + 1
-        rules = ", ".join(rule if count == 1 else f"{count} × {rule}" for rule, count in counts.items())
-        return wrap(f"{many} will run{time}: {rules}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        rules = ", ".join(
+            rule if count == 1 else f"{count}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{rule}"
+            for rule, count in counts.items()
+        )
+        lines = wrap(f"{many} will run{time}: {rules}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
     own = [job for job in planned if not job.only_follows] or list(planned)
     said = [f"{many} will run{time}:", *(f"  {job}" for job in own[:SHOWN])]
     left = len(planned) - len(own[:SHOWN])

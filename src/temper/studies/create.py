@@ -265,6 +265,9 @@ def check_model(folder: Path, content: Section, splits: Splits) -> str | None:
         ArtifactError: a run would stop at it.
     """
     options = model_options(content["model"])
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a second's work, in the middle of what was found
     with standing_in(folder), tempfile.TemporaryDirectory(prefix="temper-preprocessor.") as scratch:
         preprocessor = build_preprocessor(options, splits.train)
         preprocessor.save(scratch)
