@@ -91,7 +91,7 @@ class Served:
 
     def facts(self) -> dict[str, Any]:
         """What the record says of it: budget of a call, connections, labels that differ from the runner's own, and
-        milliseconds of processor time that server and client took for a sample."""
+        milliseconds of processor time that the server, and the client with LoadGen, took for a sample."""
         samples = max(1, sum(system.samples for system in self._systems))
         server_s, client_s = self._began_s
         return {
