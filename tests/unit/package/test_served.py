@@ -33,7 +33,8 @@ def test_offline_traffic_goes_over_the_socket_and_the_answers_are_the_runners(ti
     served = found["served"]
     assert (served["samples"], served["labels_differing"], served["connections"]) == (TEST_ROWS, 0, 64)
     assert (served["rows_of_a_call"], served["tokens_of_a_call"]) == (8, 128)
-    assert served["server_processor_ms_per_sample"] > served["client_processor_ms_per_sample"] > 0
+    assert served["server_processor_ms_per_sample"] > 0
+    assert served["client_processor_ms_per_sample"] > 0
     assert found["ran"]["library"] == "onnxruntime"
 
 
