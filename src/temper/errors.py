@@ -23,6 +23,8 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
+from temper.reading.letters import for_a_terminal
+
 CHANGES_NO_RESULT = "a job that raises one leaves no result; the reason in Unavailable is the words of who raises it"
 
 
@@ -30,7 +32,9 @@ class PipelineError(Exception):
     """Says what was asked, what happened, what is spoiled by it and how to fix it."""
 
     def __init__(self, *, asked: str, happened: str, spoiled: str, fix: str) -> None:
-        self.asked, self.happened, self.spoiled, self.fix = asked, happened, spoiled, fix
+        # what a file or a name holds may be meant for the terminal that shows it
+        parts = (for_a_terminal(part, kept="\n") for part in (asked, happened, spoiled, fix))
+        asked, happened, spoiled, fix = self.asked, self.happened, self.spoiled, self.fix = tuple(parts)
         super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  spoiled:  {spoiled}\n  fix:      {fix}")
 
 

@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.inside import why_not_below
 from temper.artifacts.scratch import scratch_file, scratch_folder
 from temper.errors import ArtifactError
+from temper.reading.bounded import Unreadable
+from temper.reading.json_file import read_object
 
 FORMAT_VERSION = 1
 SEAL = "manifest_sha256"
@@ -127,15 +130,18 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
     spoiled = "everything that is made from it; nothing was written"
     fix = "temper sync: puts it back from DVC's cache, or moves it out of the way; what is missing then, the next run makes anew"
     try:
-        content: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        content = read_object(manifest)
         found = (content["kind"], content["format_version"])
         names = sorted(content["files"]) if verify is None else list(verify)
-        expected = {name: content["files"][name] for name in names}
+        expected = {
+            name: (int(content["files"][name]["size_bytes"]), str(content["files"][name]["sha256"])) for name in names
+        }
         altered = content.get(SEAL) != seal(content)
     except FileNotFoundError:
         raise ArtifactError(asked=asked, happened=f"{manifest} does not exist", spoiled=spoiled, fix=fix) from None
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        happened = f"{manifest} is not a manifest of this version ({type(error).__name__}: {error})"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+        happened = f"{manifest} is not a manifest of this version ({why})"
         raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix) from None
     if found != (kind, FORMAT_VERSION):
         happened = f"{manifest} describes {found[0]!r} in format {found[1]}, not {kind!r} in format {FORMAT_VERSION}"
@@ -143,16 +149,36 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
     if altered:
         happened = f"{manifest} is not as its maker wrote it: altered since"
         raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
-    for name, facts in expected.items():
+    for name, (size_bytes, digest) in expected.items():
         path = manifest.parent / name
+        if why_not_below(name, ".") is not None:
+            happened = f"{manifest} lists {name!r}, which does not lie below it"
+            raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
         if not path.is_file():
             raise ArtifactError(asked=asked, happened=f"{path} is missing", spoiled=spoiled, fix=fix)
         size = path.stat().st_size
-        if size != facts["size_bytes"] or sha256(path) != facts["sha256"]:
-            happened = f"{path} ({size:,} bytes) is not the file its maker recorded ({facts['size_bytes']:,} bytes, \
-SHA-256 {facts['sha256'][:12]}…): truncated or altered since"
+        if size != size_bytes or sha256(path) != digest:
+            happened = f"{path} ({size:,} bytes) is not the file its maker recorded ({size_bytes:,} bytes, \
+SHA-256 {digest[:12]}…): truncated or altered since"
             raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
     return content
+
+
+def read_document(file: str | Path) -> dict[str, Any]:
+    """A JSON object that a job or a command of ours wrote and that has no manifest.
+
+    Raises:
+        ArtifactError: it is absent, or holds something else.
+    """
+    try:
+        return read_object(file)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            asked=f"read {file}",
+            happened=getattr(error, "strerror", None) or str(error),
+            spoiled="what would be said of it; nothing was written",
+            fix="temper sync: puts it back from DVC's cache, or has it made anew; git checkout, where git keeps it",
+        ) from None
 
 
 def copy_files(names: Iterable[str], source: str | Path, target: str | Path) -> None:

@@ -1,11 +1,15 @@
 """What goes into a model and what comes out: names, dtypes, axes, label names. It travels with every artifact."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from temper.errors import ArtifactError
+from temper.reading.json_file import read_object
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 
@@ -57,3 +61,22 @@ class Signature(BaseModel):
     def dynamic_axes(self) -> tuple[str, ...]:
         """Names of the axes that differ from call to call, batch first."""
         return DYNAMIC_AXES[self.task] if self.row_tokens is None else PACKED_AXES
+
+
+def read_signature(file: str | Path) -> Signature:
+    """The signature that a file holds.
+
+    Raises:
+        ArtifactError: it is absent, or no signature.
+    """
+    try:
+        return Signature.model_validate(read_object(file), strict=False)
+    except (OSError, ValueError) as error:  # what pydantic raises is a ValueError
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        happened = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        raise ArtifactError(
+            asked=f"read the signature {file}",
+            happened=happened[:400],
+            spoiled="everything that is made from it; nothing was written",
+            fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to make anew",
+        ) from None

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from temper.artifacts.signature import Signature, Tensors
+from temper.artifacts.signature import Tensors, read_signature
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import Execution
 
@@ -29,7 +29,7 @@ class NullRunner(Runner):
         self._signature_file = Path(artifact) / "signature.json"
 
     def __enter__(self) -> Self:
-        signature = Signature.model_validate_json(self._signature_file.read_text(encoding="utf-8"))
+        signature = read_signature(self._signature_file)
         self._labels = len(signature.label_names)
         self._first_input = signature.inputs[0].name
         return self

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from temper.artifacts.manifest import read_manifest
-from temper.artifacts.signature import Signature, Tensors
+from temper.artifacts.signature import Signature, Tensors, read_signature
 from temper.backends.cuda_device import CudaDevice
 from temper.backends.execution_providers import (
     CPU,
@@ -48,7 +48,7 @@ class OnnxRuntimeRunner(Runner):
         read_manifest(self._folder / "onnx.json", kind="onnx")
         ort = import_library(LIBRARY, self._version)
         need_provider(ort, self._options, self.asked)
-        signature = Signature.model_validate_json((self._folder / "signature.json").read_text(encoding="utf-8"))
+        signature = read_signature(self._folder / "signature.json")
         self._limits = self._profile_limits(signature)
         with ExitStack() as undo:
             device = undo.enter_context(CudaDevice(self._options.device_index)) if self._options.io_binding else None

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors
+from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors, read_signature
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import Execution
 from temper.environment import plugins
@@ -84,7 +84,7 @@ def _signature(artifact: str) -> Signature | None:
     file = Path(artifact) / "signature.json"
     if not file.is_file():
         return None
-    signature = Signature.model_validate_json(file.read_text(encoding="utf-8"))
+    signature = read_signature(file)
     return signature if signature.row_tokens is not None else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
 from temper.artifacts.manifest import read_manifest
-from temper.artifacts.signature import Signature, Tensors
+from temper.artifacts.signature import Tensors, read_signature
 from temper.backends.pytorch_modes import (
     MODES_OF_COMPILE,
     Compiled,
@@ -75,7 +75,7 @@ class PyTorchRunner(Runner):
         self._need_device()
         self._need_compiler()
         self._choose_precision_and_threads()
-        signature = Signature.model_validate_json((self._folder / "signature.json").read_text(encoding="utf-8"))
+        signature = read_signature(self._folder / "signature.json")
         self._names = [spec.name for spec in signature.inputs]
         dtype = getattr(self._torch, self._options.dtype)
         self._model = load_checkpoint(self._folder, signature.task).to(self._options.device, dtype).eval()

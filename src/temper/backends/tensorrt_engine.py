@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from temper.artifacts.manifest import read_manifest
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import read_signature
 from temper.backends.runtime_cache import RuntimeCache, cache_file
 from temper.backends.staging import LOGITS, Layout, Staging
 from temper.backends.tensorrt_shapes import BoundShape, OpenProfile, capture
@@ -84,7 +84,7 @@ class LoadedEngine:
             raise Unavailable(manifest["reason"])
         if not nvidia_gpus():  # before the import: without a driver there is nothing to load the library for
             raise Unavailable("no NVIDIA GPU")
-        self.signature = Signature.model_validate_json((self.folder / "signature.json").read_text(encoding="utf-8"))
+        self.signature = read_signature(self.folder / "signature.json")
         self.axes = self.signature.dynamic_axes
         self.profiles = Profiles.from_manifest(manifest)
         self.open_profiles: dict[int, OpenProfile] = {}

@@ -1,6 +1,5 @@
 """Calibration methods × sample counts as DVC experiments: queue them, run them one after the other, compare them."""
 
-import json
 import re
 import subprocess
 import time
@@ -18,6 +17,8 @@ from temper.orchestration.dvc import ask_dvc, environment
 from temper.orchestration.dvc_stage import commit
 from temper.orchestration.job_record import record_path
 from temper.orchestration.jobs import planned_jobs
+from temper.reading.bounded import decoded
+from temper.reading.json_file import parse_json, read_object
 
 _JOB = "> temper job "  # how DVC shows the command of a stage that it runs
 _TOOK = re.compile(r"^calibrating took (?P<took_s>\d+\.\d+) s: (?P<digest>[0-9a-f]{64})$")  # what its job says
@@ -113,17 +114,25 @@ def _calibration_seconds(names: Sequence[str], calibration: str, took_s: Mapping
     path = record_path("calibrate", calibration)
     for revision in revisions(names):
         record = store.file(revision, path, store.outputs(revision).get(path))
-        digests = {} if record is None else json.loads(record)["outputs"]
+        digests = _outputs(record)
         digest = str(digests.get(f"artifacts/calibration/{calibration}/cache.json"))
         if digest in took_s:
             found[revision.name] = took_s[digest]
     return found
 
 
+def _outputs(record: bytes | None) -> dict[str, Any]:
+    """What a job record says that its job wrote; {} where it cannot be read: then its seconds are not known."""
+    try:
+        return {} if record is None else dict(parse_json(decoded(record))["outputs"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
 def _known_seconds() -> dict[str, float]:
     """What an earlier study in this folder wrote, by digest: the same cache is not made twice."""
     try:
-        content = json.loads((Path(FOLDER) / "comparison.json").read_text(encoding="utf-8"))
+        content = read_object(Path(FOLDER) / "comparison.json")
         known: dict[str, float] = content["cost"]["calibrate_s_by_cache"]
         return known
     except (OSError, ValueError, KeyError):

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from temper.comparison.revisions import Revision, Store, revisions
 from temper.environment import plugins
+from temper.measurement.recomputed import disagreement
 from temper.measurement.record import Accuracy, Record, Workload
+from temper.reading.bounded import decoded
+from temper.reading.json_file import parse_json
 
 COMPARED = "artifacts/report/comparison.json"
 FOLDER = "artifacts/comparison"
@@ -66,18 +67,27 @@ def read_experiment(revision: Revision, store: Store, known: dict[str, Record]) 
             error = f"{path} of it is neither in DVC's cache nor in its remote"
             break
         try:
-            records[name] = Record.model_validate_json(content)
-        except ValidationError:
+            records[name] = Record.model_validate(parse_json(decoded(content)))
+        except ValueError:  # of which pydantic's is one
             error = f"{path} of it is no record of this version of Temper"
+            break
+        said = disagreement(records[name])
+        if said is not None:
+            error = f"{path} of it has figures that are not those of its raw values: {said}"
             break
         if md5 is not None:
             known[md5] = records[name]
-    compared = store.file(revision, COMPARED, outputs.get(COMPARED)) if records and error is None else None
+    content = store.file(revision, COMPARED, outputs.get(COMPARED)) if records and error is None else None
+    compared: Mapping[str, Any] = {}
+    try:
+        compared = {} if content is None else dict(parse_json(decoded(content)))
+    except (TypeError, ValueError) as broken:
+        error = f"{COMPARED} of it is no report of this version of Temper ({broken})"
     if error is None and not records:
         error = (
             "it has no results (no measurement of it is handed to DVC)" if revision.commit else "it has no results yet"
         )
-    return Experiment(revision.name, params, records, {} if compared is None else json.loads(compared), error)
+    return Experiment(revision.name, params, records, compared, error)
 
 
 def read_experiments(names: Sequence[str]) -> list[Experiment]:

@@ -1,17 +1,19 @@
 """An earlier state that a report is held against: an experiment, a commit, a folder; without a name the last committed run."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.manifest import read_document
 from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment, read_experiment, read_experiments
 from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
 from temper.errors import ExperimentError, PipelineError
 from temper.measurement.record import Record, read_record
+from temper.reading.bounded import decoded
+from temper.reading.json_file import parse_json
 from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
 from temper.report.finished import REPORT, Finished
@@ -43,8 +45,8 @@ def _of_folder(folder: Path) -> State:
             spoiled="nothing was written",
             fix="name results/<machine>/<study>, or a study's folder that was run to its end",
         )
-    compared = json.loads((report / "comparison.json").read_text(encoding="utf-8"))
-    decision = json.loads((report / "decision.json").read_text(encoding="utf-8"))
+    compared = read_document(report / "comparison.json")
+    decision = read_document(report / "decision.json")
     records = {name: read_record(folder / MEASUREMENTS / f"{name}.json") for name in compared["candidates"]}
     return Experiment(folder.name, load_resolved(folder / "params.yaml"), records, compared, None), decision
 
@@ -66,8 +68,15 @@ def _of_name(name: str) -> State:
 def _decision(revision: Revision, store: Store) -> Json:
     file = f"{REPORT}/decision.json"
     content = store.file(revision, file, store.outputs(revision).get(file))
-    found: Json = {} if content is None else json.loads(content)
-    return found
+    try:
+        return {} if content is None else dict(parse_json(decoded(content)))
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(
+            asked=f"hold this report against {revision.name}",
+            happened=f"{file} of it is no decision: {error}",
+            spoiled="nothing was written",
+            fix="name another experiment or commit; temper experiments lists them",
+        ) from None
 
 
 def _last_committed() -> State | None:

@@ -1,6 +1,5 @@
 """What two versions of a library are compared by: their engines, their answers, and their latencies with intervals."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from temper.artifacts.manifest import read_document
 from temper.comparison.experiments import baseline_key
 from temper.comparison.tables import signed
 from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload, read_record
@@ -87,7 +87,7 @@ def snapshot(study: Mapping[str, Any], library: str) -> Snapshot:
     ]
     records = {name: Path(f"artifacts/measurements/{name}.json") for name in candidates}
     return Snapshot(
-        {name: json.loads(path.read_text(encoding="utf-8")) for name, path in engines.items() if path.is_file()},
+        {name: read_document(path) for name, path in engines.items() if path.is_file()},
         {name: read_record(path) for name, path in records.items() if path.is_file()},
     )
 

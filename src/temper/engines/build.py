@@ -7,7 +7,7 @@ from typing import Any
 from temper.artifacts.census import census
 from temper.artifacts.claims import check_engine
 from temper.artifacts.manifest import copy_files, read_manifest, staged_folder, write_manifest
-from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
+from temper.artifacts.signature import PREPROCESSOR_FILES, read_signature
 from temper.engines.engine import BuiltEngine, Inspection
 from temper.engines.layers import count_by_precision
 from temper.engines.profile import Profiles
@@ -46,7 +46,7 @@ def build_engine(
     """
     onnx_folder = Path(onnx_folder)
     manifest = read_manifest(onnx_folder / "onnx.json", kind="onnx")
-    signature = Signature.model_validate_json((onnx_folder / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(onnx_folder / "signature.json")
     shapes = shapes_of(row, buckets_file)
     profiles = Profiles.static(shapes) if shapes else Profiles.from_row(row)
     profiles.limits(signature.dynamic_axes)  # raises where the model has other axes, also where nothing is built

@@ -8,7 +8,7 @@ import numpy as np
 
 from temper.artifacts.manifest import read_manifest, sha256
 from temper.artifacts.onnx_file import write_onnx_artifact
-from temper.artifacts.signature import Signature, Tensors
+from temper.artifacts.signature import Signature, Tensors, read_signature
 from temper.data.encoded import Split, check_split, collate, read_split
 from temper.errors import ArtifactError, ParityError
 from temper.training.model import load_checkpoint
@@ -109,7 +109,7 @@ def export_onnx(
     checkpoint, data = Path(checkpoint_folder), Path(data_folder)
     read_manifest(checkpoint / "checkpoint.json", kind="checkpoint")
     check_split(data, "validation")
-    signature = Signature.model_validate_json((checkpoint / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(checkpoint / "signature.json")
     split = read_split(data / "validation.parquet", signature)
     network = load_checkpoint(checkpoint, signature.task)
     batches = _parity_batches(split, signature)

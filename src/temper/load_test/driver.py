@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import read_manifest
-from temper.artifacts.signature import Signature, Tensors
+from temper.artifacts.signature import Tensors, read_signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, check_split, read_split
@@ -119,7 +119,7 @@ def load_test(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if backend["gpus"] > gpus:
         have = f"this machine has {gpus or 'none'}"
         raise Unavailable(f"no NVIDIA GPU: the backend asks for {backend['gpus']}, {have}")
-    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(data / "signature.json")
     split = read_split(data / "test.parquet", signature)
     workload, batch_size = request["workload"], request["workload"]["batch_size"]
     inputs = timed_inputs(

@@ -1,6 +1,5 @@
 """The record of a load test: what LoadGen said, with what was asked and where it ran."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from temper.errors import ArtifactError, Unavailable
 from temper.load_test.loadgen import run_load_test
 from temper.measurement.conditions import conditions
 from temper.measurement.machine_lock import machine_to_itself
+from temper.reading.json_file import read_json
 
 SCHEMA_VERSION = 1
 
@@ -129,8 +129,8 @@ def read_load_test(path: str | Path) -> LoadTestRecord:
         ArtifactError: it is absent, no such record, or one of another schema version.
     """
     try:
-        return LoadTestRecord.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValidationError, ValueError, FileNotFoundError) as error:
+        return LoadTestRecord.model_validate(read_json(path))
+    except (ValidationError, ValueError, OSError) as error:
         raise ArtifactError(
             asked=f"read the load test {path}",
             happened=f"it is not a record of schema version {SCHEMA_VERSION}: {str(error)[:300]}",

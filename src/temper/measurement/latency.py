@@ -14,6 +14,13 @@ Result = TypeVar("Result")
 ClockNs = Callable[[], int]  # monotonic, in nanoseconds
 
 
+def nearest_rank(ordered: Sequence[float], percentile: float) -> float:
+    """The smallest of sorted values such that at least `percentile` per cent of them are no larger."""
+    # exact: in floats 99.9 / 100 * 1000 is above 999
+    rank = math.ceil(Fraction(str(percentile)) * len(ordered) / 100)
+    return ordered[max(rank, 1) - 1]
+
+
 @dataclass(frozen=True)
 class Timing:
     """Raw latencies of consecutive calls, in nanoseconds, warm-up runs left out."""
@@ -28,10 +35,7 @@ class Timing:
     def percentile_ms(self, percentile: float) -> float:
         """Latency percentile in milliseconds, by the nearest-rank definition: the smallest observed latency such that
         at least `percentile` per cent of the calls took no longer (ISO 3534-1; Hyndman & Fan 1996, definition 1)."""
-        ordered = sorted(self.latencies_ns)
-        # exact: in floats 99.9 / 100 * 1000 is above 999
-        rank = math.ceil(Fraction(str(percentile)) * len(ordered) / 100)
-        return ordered[max(rank, 1) - 1] / 1e6
+        return nearest_rank(sorted(self.latencies_ns), percentile) / 1e6
 
 
 def time_call(call: Callable[[], Result], clock_ns: ClockNs) -> tuple[Result, float]:

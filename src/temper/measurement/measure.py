@@ -9,7 +9,7 @@ import numpy as np
 from temper.artifacts.census import census
 from temper.artifacts.claims import check_claim
 from temper.artifacts.manifest import MANIFESTS, read_manifest
-from temper.artifacts.signature import BATCH_AXIS, Signature
+from temper.artifacts.signature import BATCH_AXIS, Signature, read_signature
 from temper.backends.runner import depends_on_batch
 from temper.data.encoded import check_split, read_split
 from temper.environment import plugins
@@ -127,7 +127,7 @@ def measure(
     longest = check_split(data, "test")["max_tokens"]
     for sizes in workloads.values():
         check_length(sizes, longest)
-    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(data / "signature.json")
     names = (candidate, row["loads"].partition("/")[2])
     if module.PREDICTS and kind == "onnx":
         check_claim(names, census=described.census)

@@ -1,6 +1,5 @@
 """The shape of one JSON record: what was measured, on what, with what, or why it was not."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from temper.artifacts.manifest import canonical_json, write_text
 from temper.errors import ArtifactError
+from temper.reading.json_file import read_json
 
+MOST_BYTES = 2**30  # of a record: the logits of 50,000 images with 1,000 labels
 SCHEMA_VERSION = 2  # 1 had no baseline beside the candidate; it is refused by its number
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FixedLoop(_Closed):
@@ -190,15 +191,17 @@ def write_record(path: str | Path, record: Record) -> None:
 
 
 def read_record(path: str | Path) -> Record:
-    """Read a record and check its shape.
+    """Read a record, check its shape, and hold its figures against the raw values in it.
 
     Raises:
-        ArtifactError: it is absent, no record, or one of another schema version.
+        ArtifactError: it is absent, no record, one of another schema version, or a figure does not follow from its raw values.
     """
+    from temper.measurement.recomputed import disagreement  # which knows this module's classes
+
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return Record.model_validate(content)
-    except (ValidationError, ValueError, FileNotFoundError) as error:
+        content = read_json(path, MOST_BYTES)
+        record = Record.model_validate(content)
+    except (ValidationError, ValueError, OSError) as error:
         version = content.get("schema_version") if "content" in locals() and isinstance(content, dict) else None
         details = "" if version not in (None, SCHEMA_VERSION) else f": {str(error)[:300]}"
         raise ArtifactError(
@@ -207,3 +210,12 @@ def read_record(path: str | Path) -> Record:
             spoiled="every table that would hold it",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to measure anew",
         ) from None
+    said = disagreement(record)
+    if said is not None:
+        raise ArtifactError(
+            asked=f"read the record {path}",
+            happened=f"its figures are not those of its raw values: {said}",
+            spoiled="every table that would hold it",
+            fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to measure anew",
+        )
+    return record

@@ -1,6 +1,5 @@
 """The cells of a study that were taken once more, and the records with them in place; nothing is measured here."""
 
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from temper.errors import ArtifactError
+from temper.measurement.recomputed import disagreement_of
 from temper.measurement.record import NotMeasured, Record, Workload
+from temper.reading.json_file import read_json
 
 SCHEMA_VERSION = 1
 
@@ -57,6 +58,19 @@ def settled(records: Sequence[Record], remeasurements: Remeasurements | None) ->
     ]
 
 
+def check_figures(remeasurements: Remeasurements) -> None:
+    """Hold the figures of every cell against the raw values in it.
+
+    Raises:
+        ValueError: one does not follow from them.
+    """
+    for candidate, cells in remeasurements.cells.items():
+        for name, cell in cells.items():
+            said = disagreement_of(cell.workload) if isinstance(cell.workload, Workload) else None
+            if said is not None:
+                raise ValueError(f"the figures of {candidate} at {name} are not those of its raw values: {said}")
+
+
 def read_remeasurements(path: str | Path) -> Remeasurements:
     """Read what `remeasure` wrote.
 
@@ -64,11 +78,13 @@ def read_remeasurements(path: str | Path) -> Remeasurements:
         ArtifactError: it is absent, or has another form.
     """
     try:
-        return Remeasurements.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValidationError, ValueError, FileNotFoundError) as error:
+        found = Remeasurements.model_validate(read_json(path))
+        check_figures(found)
+        return found
+    except (ValidationError, ValueError, OSError) as error:
         raise ArtifactError(
             asked=f"read the remeasurements {path}",
-            happened=f"they are absent or have another form: {str(error)[:300]}",
+            happened=f"they are absent, or not as they were written: {str(error)[:300]}",
             spoiled="every table that would hold them",
             fix="temper sync: puts them back from DVC's cache, or moves them out of the way for the next run to take anew",
         ) from None

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import Signature, read_signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
@@ -40,7 +40,7 @@ def open_side(side: Mapping[str, Any]) -> Runner:
 def read_data(request: Request) -> tuple[Split, Signature]:
     """Test rows and the model's signature."""
     folder = Path(request["data_folder"])
-    signature = Signature.model_validate_json((folder / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(folder / "signature.json")
     return read_split(folder / "test.parquet", signature), signature
 
 

@@ -8,14 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import yaml
-
 from temper.artifacts.scratch import is_scratch
 from temper.errors import ArtifactError
 from temper.orchestration import seen
 from temper.orchestration.job_record import FOLDER, read_job_record
 from temper.orchestration.set_aside import FOLDER as SET_ASIDE
 from temper.orchestration.set_aside import listed
+from temper.reading.yaml_file import read_yaml
 
 
 def edited(records: Iterable[str | Path]) -> list[str]:
@@ -63,9 +62,9 @@ def beside(outputs: Sequence[str]) -> list[str]:
         outputs: what the jobs of today make; a folder without any of them is no stage's any more, and DVC leaves it alone.
     """
     try:
-        stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+        stages = read_yaml("dvc.yaml")["stages"].values()
         outs = [out for stage in stages for out in stage.get("do", stage).get("outs", []) if isinstance(out, str)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
     patterns = [re.sub(r"\$\{\w+\}", "*", out) for out in outs if not Path(out).suffix]
     made = set(outputs)

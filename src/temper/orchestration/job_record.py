@@ -18,6 +18,7 @@ from temper.errors import ArtifactError, LibraryError
 from temper.logs.script_log import log_to, say_lasting
 from temper.orchestration import made_files, seen
 from temper.orchestration.run_lock import end_with_the_run, may_adopt
+from temper.reading.json_file import read_object
 
 CHANGES_NO_RESULT = "it writes beside a result what the job was asked and what it read"
 FOLDER = "artifacts/jobs"
@@ -75,10 +76,10 @@ def read_job_record(path: str | Path) -> JobRecord:
         ArtifactError: it is absent, or no record of this format.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_object(path)
         if content.pop("format_version") != FORMAT_VERSION:
             raise ValueError("it is of another format version")
-        return JobRecord(**content)
+        return _checked(JobRecord(**content))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(
             asked=f"read the job record {path}",
@@ -86,6 +87,23 @@ def read_job_record(path: str | Path) -> JobRecord:
             spoiled="what the job made: nobody can tell under which settings",
             fix="make it anew: temper sync moves it out of the way, the next run makes it",
         ) from None
+
+
+def _checked(record: JobRecord) -> JobRecord:
+    """The record, whose parts are of the kinds that everybody takes them for.
+
+    Raises:
+        ValueError: they are not.
+    """
+    names = (record.rule, record.row)
+    digests_of = (record.inputs, record.outputs)
+    if not all(isinstance(name, str) for name in names) or not isinstance(record.settings, dict):
+        raise ValueError("rule and row have to be texts, settings a table")
+    if not all(
+        isinstance(each, dict) and all(isinstance(digest, str) for digest in each.values()) for each in digests_of
+    ):
+        raise ValueError("inputs and outputs have to be digests by path")
+    return record
 
 
 def remember(rule: str, row: str) -> None:

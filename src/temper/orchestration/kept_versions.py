@@ -4,14 +4,13 @@ A library's version is among the settings of the jobs whose bytes depend on it. 
 with another torch, this file says so, and planning takes it for what it is instead of training again.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from temper.artifacts.manifest import canonical_json, write_text
 from temper.environment.machine import distribution_versions
 from temper.errors import ArtifactError
+from temper.reading.json_file import read_object
 
 # What candidates run on is upgraded to be compared on the very same files. Where such a library also quantised a file, its
 # version stands in the file's manifest, and another one does not make the file anew.
@@ -29,14 +28,14 @@ def read_kept_versions() -> dict[str, dict[str, dict[str, str]]]:
     if not path.is_file():
         return {}
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = read_object(path)
         return {
             str(rule): {
                 str(row): {str(name): str(version) for name, version in names.items()} for row, names in rows.items()
             }
             for rule, rows in content.items()
         }
-    except (ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise ArtifactError(
             asked=f"read {FILE}",
             happened=f"{type(error).__name__}: {error}",

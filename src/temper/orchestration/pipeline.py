@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from temper.orchestration.jobs import checkout_of
+from temper.reading.bounded import Unreadable, read_text
+from temper.reading.yaml_file import parse_yaml, read_yaml
 from temper.study.params_file import load_params
 from temper.study.params_text import flow
 from temper.study.resolve import is_complete, resolve
@@ -101,25 +101,25 @@ def _plain(value: Any, params: Mapping[str, Any]) -> Any:
 def _read(text: str, folder: str | Path) -> Any:
     file = Path(folder) / PARAMS
     params = load_params(file) if file.is_file() else {}
-    return _plain(yaml.safe_load(text), params if isinstance(params, Mapping) else {})
+    return _plain(parse_yaml(text), params if isinstance(params, Mapping) else {})
 
 
 def is_current(folder: str | Path = ".") -> bool:
     """Whether dvc.yaml of the study in a folder has the stages of its params.yaml, however it is laid out."""
-    there = (Path(folder) / PIPELINE).read_text(encoding="utf-8")
     try:
+        there = read_text(Path(folder) / PIPELINE)
         return bool(_read(there, folder) == _read(pipeline_text(folder), folder))
-    except yaml.YAMLError:
+    except Unreadable:
         return False
 
 
 def has_other_rows_only(folder: str | Path = ".") -> bool:
     """Whether dvc.yaml is one that was written by this code for another params.yaml, and nobody's edit of it."""
     try:
-        stages = yaml.safe_load((Path(folder) / PIPELINE).read_text(encoding="utf-8"))["stages"]
-        known = yaml.safe_load(form(folder))["stages"]
+        stages = read_yaml(Path(folder) / PIPELINE)["stages"]
+        known = parse_yaml(form(folder))["stages"]
         return all(_without_rows(stage) == _without_rows(known.get(name)) for name, stage in stages.items())
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (Unreadable, KeyError, TypeError, AttributeError):
         return False
 
 

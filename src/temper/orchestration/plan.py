@@ -19,6 +19,7 @@ from temper.orchestration.job_record import FOLDER, read_job_record, record_path
 from temper.orchestration.jobs import Job, planned_jobs, snakemake_command
 from temper.orchestration.made_files import whole
 from temper.orchestration.states import changed_keys
+from temper.reading.letters import for_a_terminal
 
 # every rule's message is its name and, where it has one, its row
 _JOB = re.compile(r"^Job \d+: (?P<rule>\w+)(?: (?P<row>\S+))?\nReason: (?P<reason>.*)$", re.MULTILINE)
@@ -151,7 +152,7 @@ def plan() -> int:
     planned = [in_words(job, every.get((job.rule, job.row))) for job in planned]
     print(f"{len(planned)} jobs would run:")
     for job in planned:
-        print(f"  {job}")
+        print(for_a_terminal(f"  {job}"))
     may = sum(job.only_follows and bool(whole({job.rule: [job.row]})) for job in planned)
     if may:
         print(f"{may} of them only follow: where what one reads turns out the same, it adopts what it made last time.")

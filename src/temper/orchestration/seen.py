@@ -4,7 +4,6 @@ The disk's words are size, time of the bytes, time of the file's entry (which no
 folders that were exchanged, or bytes written under an old time, change one of them.
 """
 
-import json
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from temper.artifacts.manifest import canonical_json, sha256, write_text
+from temper.reading.json_file import read_object
 
 CHANGES_NO_RESULT = "it says which files a plan has to read again"
 FOLDER = ".snakemake/temper/seen"  # this folder's own memory, never shared
@@ -32,8 +32,8 @@ def _file(rule: str, row: str) -> Path:
 
 def _read(rule: str, row: str) -> dict[str, list[str | int]]:
     try:
-        content = json.loads(_file(rule, row).read_text(encoding="utf-8"))
-        return content if isinstance(content, dict) else {}
+        content = read_object(_file(rule, row))
+        return {file: found for file, found in content.items() if isinstance(found, list) and found}
     except (OSError, ValueError):
         return {}
 

@@ -4,13 +4,13 @@ The settings themselves stand in the job records. In settings.json each would be
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, sha256, write_text
 from temper.orchestration.jobs import Job
+from temper.reading.json_file import read_object
 
 SETTINGS = "settings.json"
 _JOBS = "jobs"  # one word in front of all of them, by which `dvc exp show --drop` knows them
@@ -46,7 +46,7 @@ def write_settings_json(jobs: Sequence[Job]) -> None:
 def is_listed(rule: str, row: str, settings: Mapping[str, Any]) -> bool:
     """Whether settings.json was written for these settings of a job; False where it is not there or cannot be read."""
     try:
-        listed = json.loads(Path(SETTINGS).read_text(encoding="utf-8"))[_JOBS][rule]
+        listed = read_object(SETTINGS)[_JOBS][rule]
         return str(listed[row] if row else listed).partition(" ")[0] == _digest(settings)
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -4,7 +4,6 @@ Asked of the study's own dvc.yaml and data/*.dvc, never of the whole checkout: t
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.inside import why_not_below
 from temper.errors import ExperimentError
+from temper.reading.json_file import read_json
 
 FOLDER_DIGEST = ".dir"  # how DVC's digest of a folder ends; its object lists the folder's files
 
@@ -100,8 +101,29 @@ def files_of(output: Stored, listing: Path | None) -> list[Stored]:
     if not output.is_folder:
         return [output]
     assert listing is not None
-    entries: list[dict[str, Any]] = json.loads(listing.read_text(encoding="utf-8"))
+    entries = _entries(listing)
     return [Stored(f"{output.path}/{entry['relpath']}", entry["md5"]) for entry in entries]
+
+
+def _entries(listing: Path) -> list[dict[str, Any]]:
+    """What the listing of a folder names: paths below it, each with its digest.
+
+    Raises:
+        ExperimentError: it is none; a remote may hold anything.
+    """
+    try:
+        found = read_json(listing)
+        outside = [why for entry in found if (why := why_not_below(str(entry["relpath"]), ".")) is not None]
+        if outside or not all(isinstance(entry["md5"], str) for entry in found):
+            raise ValueError(outside[0] if outside else "a digest is no text")
+        return list(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExperimentError(
+            asked=f"read DVC's listing of a folder, {listing.name}",
+            happened=f"{type(error).__name__}: {error}",
+            spoiled="nothing: no file was put here",
+            fix="dvc push it again from a checkout that has it whole, then temper pull",
+        ) from None
 
 
 def copy_object(source: Path, target: Path, executable: bool = False) -> None:

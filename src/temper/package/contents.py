@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import MANIFESTS, read_manifest
-from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature, read_signature
 from temper.data.encoded import Split, read_split
 from temper.environment.machine import versions
 from temper.measurement.record import Accuracy, Workload
@@ -66,7 +66,7 @@ class Source:
     @property
     def signature(self) -> Signature:
         """Of the artifact: of packed rows where it takes them."""
-        return Signature.model_validate_json((self.artifact / "signature.json").read_text(encoding="utf-8"))
+        return read_signature(self.artifact / "signature.json")
 
     @property
     def accuracy(self) -> Accuracy | None:

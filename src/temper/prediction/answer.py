@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.artifacts.manifest import MANIFESTS, read_manifest
-from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature
+from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, read_signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
@@ -123,7 +123,7 @@ def preprocessing(files: Mapping[str, str]) -> Preprocessing:
     """
     folder = Path(DATA_FOLDER)
     read_manifest(folder / "data_card.json", kind="data", verify=["signature.json"])
-    signature = Signature.model_validate_json((folder / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(folder / "signature.json")
     own = {f"{PREPROCESSOR_FOLDER}/{name}": name for name in PREPROCESSOR_FILES[signature.task]}
     card = read_manifest(folder / "data_card.json", kind="data", verify=own)
     listed = {name: card["files"][path]["sha256"] for path, name in own.items()}

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from temper.data.files import read_columns
 from temper.data.images import ENDINGS, ImageFiles
 from temper.data.prepare import check_examples
 from temper.data.source import Examples, list_rows, texts_of
 from temper.errors import ConfigError, DataError, restated
+from temper.reading.rows_file import data_bytes, read_columns
 
 FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "txt"}
 STANDARD_INPUT = "-"
@@ -157,7 +157,7 @@ def _file(path: Path, how: RowsFile, data: Mapping[str, Any]) -> Asked:
     if path.suffix.lower() != ".txt":
         return _rows(str(path), how, data)
     columns = data.get("text") or ["text"]
-    return _lines(str(path), path.read_bytes(), len(columns), columns)
+    return _lines(str(path), data_bytes(str(path)), len(columns), columns)
 
 
 def read_inputs(

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from temper.artifacts.manifest import write_text
 from temper.errors import ConfigError
 from temper.prediction.answer import Answers
 from temper.prediction.choice import Choice
+from temper.reading.letters import for_a_spreadsheet, for_a_terminal
 from temper.report.render import artifact_digest
 
 DIGITS = 4  # of confidences; JSON has them all
@@ -69,21 +68,6 @@ class Predicted:
         """'1,000 rows in 1.23 s, after 0.45 s of loading'."""
         count, answers = len(self.shown), self.answers
         return f"{count:,} row{'s' if count > 1 else ''} in {answers.answer_s:.3f} s, after {answers.load_s:.2f} s of loading"
-
-
-def for_a_terminal(text: str) -> str:
-    """A text without what a terminal would obey: control characters, and marks that turn the writing round, as their numbers."""
-    obeyed = ("Cc", "Cf", "Zl", "Zp")
-    return "".join(
-        character if unicodedata.category(character) not in obeyed else f"\\u{ord(character):04x}" for character in text
-    )
-
-
-def for_a_spreadsheet(text: str) -> str:
-    """A label as a spreadsheet shows it: one that would be a formula there has an apostrophe before it; numbers stay."""
-    if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in ("+", "-") and not re.fullmatch(r"[+-][0-9.,]+%?", text)):
-        return f"'{text}"
-    return text
 
 
 def facts(found: Predicted) -> list[str]:

@@ -1,12 +1,12 @@
 """Tables in the documentation, written from committed records and from nothing else."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from temper.artifacts.manifest import read_document
 from temper.comparison.filed import differing_table
 from temper.errors import ArtifactError, ConfigError
 from temper.load_test.record import read_load_test
@@ -146,7 +146,7 @@ def calibration_table(folder: Path) -> str:
     Args:
         folder: results/<machine>/<study>/, whose comparison/comparison.json `temper calibration-study` wrote.
     """
-    rows = json.loads((folder / "comparison" / "comparison.json").read_text(encoding="utf-8"))["rows"]
+    rows = read_document(folder / "comparison" / "comparison.json")["rows"]
     method, samples = (next(key for key in rows[0]["changed"] if key.endswith(end)) for end in (".method", ".samples"))
     cells = {
         (

@@ -16,7 +16,7 @@ from onnx import ModelProto
 
 from temper.artifacts.manifest import copy_files, read_manifest, sha256, write_manifest
 from temper.artifacts.onnx_file import MANIFEST, QUANTIZABLE, load, write_onnx_artifact
-from temper.artifacts.signature import PREPROCESSOR_FILES, Signature, Tensors
+from temper.artifacts.signature import PREPROCESSOR_FILES, Signature, Tensors, read_signature
 from temper.data.encoded import Split, check_split, collate, read_split, row_lengths
 from temper.errors import ParityError, PipelineError
 from temper.export.to_onnx import export_onnx
@@ -116,7 +116,7 @@ def _export(network: Any, checkpoint: Path, data: Path, export: Mapping[str, Any
     with tempfile.TemporaryDirectory() as scratch:
         trained, folder = Path(scratch) / "checkpoint", Path(scratch) / "onnx"
         network.save_pretrained(trained, max_shard_size="1000GB")
-        signature = Signature.model_validate_json((checkpoint / "signature.json").read_text(encoding="utf-8"))
+        signature = read_signature(checkpoint / "signature.json")
         copy_files((*PREPROCESSOR_FILES[signature.task], "signature.json"), checkpoint, trained)
         write_manifest(trained / "checkpoint.json", kind="checkpoint", facts={})
         export_onnx(
@@ -218,7 +218,7 @@ def train_quantized(
             spoiled=_SPOILED,
             fix="set the row's device to cpu, or run where a GPU is",
         )
-    signature = Signature.model_validate_json((checkpoint / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(checkpoint / "signature.json")
     reference, ranges = load(source), read_cache(calibration_folder).ranges
     network = load_checkpoint(checkpoint, signature.task)
     network.config.use_cache = False

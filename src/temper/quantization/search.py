@@ -10,7 +10,7 @@ from typing import Any
 
 from temper.artifacts.manifest import read_manifest, sha256, staged_folder, write_manifest
 from temper.artifacts.onnx_file import MANIFEST, load
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import read_signature
 from temper.data.encoded import check_split, read_split
 from temper.environment.machine import versions
 from temper.errors import ArtifactError, DataError
@@ -194,7 +194,7 @@ def search_layers(
     for path in (quantized_path, reference_path):
         read_manifest(path / MANIFEST, kind="onnx")
     check_split(data, "validation")
-    signature = Signature.model_validate_json((reference_path / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(reference_path / "signature.json")
     split = read_split(data / "validation.parquet", signature)
     if asked.rows > len(split.labels):
         raise DataError(

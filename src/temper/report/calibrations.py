@@ -1,10 +1,10 @@
 """What calibration methods, rows and sample counts are worth: one study's INT8 files, held against its baseline."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from temper.artifacts.manifest import read_document
 from temper.errors import ArtifactError
 from temper.report.filed import FiledStudy
 
@@ -112,7 +112,7 @@ def accuracy_table(study: FiledStudy) -> str:
 
 def seconds_table(study: FiledStudy) -> str:
     """Method and rows down, samples across: seconds that calibrating took."""
-    took = json.loads((study.folder / SECONDS_FILE).read_text(encoding="utf-8"))
+    took = read_document(study.folder / SECONDS_FILE)
     lines: dict[tuple[str, ...], dict[int, str]] = {}
     for name, row in study.params["calibrations"].items():
         own = lines.setdefault((row["method"], _rows(row)), {})

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from temper.errors import ArtifactError
+from temper.measurement.recomputed import disagreement
 from temper.measurement.record import SCHEMA_VERSION, Record
-from temper.measurement.remeasurements import Remeasurements, settled
+from temper.measurement.remeasurements import Remeasurements, check_figures, settled
 from temper.report.decide.comparison import compare_records
 from temper.report.decide.decision import decide
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
@@ -82,11 +83,16 @@ def _record(folder: Path, packed: Packed, candidate: str) -> Record:
     """The record of a candidate as it was measured."""
     output = f"artifacts/measurements/{candidate}.json"
     content = _document(folder, packed, RECORDS, candidate, f"measure/{candidate}", output)
+    asked = f"read {candidate} in {folder / RECORDS}"
     try:
-        return Record.model_validate(content)
+        record = Record.model_validate(content)
     except ValidationError as error:
         happened = f"it is not a record of schema version {SCHEMA_VERSION}: {str(error)[:300]}"
-        raise _refused(folder, f"read {candidate} in {folder / RECORDS}", happened) from None
+        raise _refused(folder, asked, happened) from None
+    said = disagreement(record)
+    if said is not None:
+        raise _refused(folder, asked, f"its figures are not those of its raw values: {said}")
+    return record
 
 
 def _remeasurements(folder: Path, packed: Packed) -> Remeasurements | None:
@@ -96,9 +102,11 @@ def _remeasurements(folder: Path, packed: Packed) -> Remeasurements | None:
         return None
     content = _document(folder, packed, REMEASUREMENTS, name, "remeasure", f"artifacts/{REMEASUREMENTS}")
     try:
-        return Remeasurements.model_validate(content)
-    except ValidationError as error:
-        happened = f"they have another form: {str(error)[:300]}"
+        found = Remeasurements.model_validate(content)
+        check_figures(found)
+        return found
+    except ValueError as error:  # of which pydantic's is one
+        happened = f"they are not as they were written: {str(error)[:300]}"
         raise _refused(folder, f"read the remeasurements in {folder / REMEASUREMENTS}", happened) from None
 
 

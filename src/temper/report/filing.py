@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from temper.artifacts.manifest import canonical_json, sha256
 from temper.errors import ArtifactError, ConfigError
+from temper.reading.json_file import read_object
 from temper.report.withdrawn import FILE as WITHDRAWN
 
 LEDGER = "filed.json"  # the day of filing, and the digest of each file that was filed then
@@ -41,11 +41,11 @@ def _ledger(folder: Path) -> tuple[str, Mapping[str, str]] | None:
     if not file.is_file():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_object(file)
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError("it is of another format version")
         return str(datetime.date.fromisoformat(content["date"])), dict(content["files"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
             asked=f"say what was filed in {folder}",
             happened=f"{file} does not say it ({type(error).__name__}: {error})",

@@ -1,11 +1,10 @@
 """What a finished study says of its candidates: the report and the records it was made from, as their jobs left them."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import sha256
+from temper.artifacts.manifest import read_document, sha256
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.measurement.record import Record, read_record
 from temper.orchestration.job_record import JobRecord, read_job_record, record_path
@@ -110,7 +109,7 @@ def read_finished(asked: str = "predict with the artifact that the study's decis
     for name in ("decision", "comparison", "summary"):
         file = f"{REPORT}/{name}.json"
         _check_bytes(file, job.outputs.get(file))
-        content[name] = json.loads(Path(file).read_text(encoding="utf-8"))
+        content[name] = read_document(file)
     for name in ("decision", "comparison"):
         _check_version(name, content[name].get("schema_version"))
     params = load_resolved("params.yaml")

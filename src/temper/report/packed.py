@@ -7,7 +7,6 @@ keep every digit: a document that was put together again has the bytes that its 
 """
 
 import hashlib
-import json
 import lzma
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,14 +14,31 @@ from pathlib import Path
 from typing import Any
 
 from temper.errors import ArtifactError
+from temper.reading.bounded import Unreadable, decoded, read_bytes
+from temper.reading.json_file import parse_json, read_json
 from temper.report.json_text import compact_json, exact_json, readable_json
 
 LISTS = "lists.jsonl.xz"
 RECORDS, MANIFESTS, JOBS, REMEASUREMENTS = "records.json", "manifests.json", "jobs.json", "remeasurements.json"
 LONG = 32  # members; what has more is no reading
+MOST_LISTS = 2**28  # bytes of all lists of a study, unpacked: the largest of results/ has 6 MB
+_MOST_MEMORY = 2**28  # that unpacking takes
 _DIGITS = 16  # of a list's SHA-256: enough to tell a study's lists apart
 _REFERENCE = {"apart", "length"}
 _VALUES = ',"values":'
+
+
+def _decompressed(content: bytes) -> str:
+    """The text of the lists, which a small file may say to be without end.
+
+    Raises:
+        ValueError: it is larger than any of ours, cut off, or no text.
+    """
+    reader = lzma.LZMADecompressor(memlimit=_MOST_MEMORY)
+    found = reader.decompress(content, max_length=MOST_LISTS)
+    if not reader.eof:
+        raise Unreadable(f"it is cut off, or holds more than {MOST_LISTS:,} bytes, the most that is read")
+    return decoded(found)
 
 
 def _digest(text: str) -> str:
@@ -84,7 +100,7 @@ class Packed:
         """Lines of the lists that stand apart, by digest."""
         file = self._folder / LISTS
         try:
-            text = lzma.decompress(file.read_bytes()).decode()
+            text = _decompressed(read_bytes(file))
         except (OSError, lzma.LZMAError, ValueError) as error:
             raise self._refused(file, f"{type(error).__name__}: {error}") from None
         start = len('{"sha256":"')
@@ -97,11 +113,11 @@ class Packed:
             return value
         if value.keys() != _REFERENCE:
             return {key: self._put_together(each) for key, each in value.items()}
-        line = self._lists.get(value["apart"], "")
+        line = self._lists.get(str(value["apart"]), "")
         text = line[line.find(_VALUES) + len(_VALUES) : -1]
         if _digest(text) != value["apart"]:
             raise self._refused(self._folder / LISTS, f"it has no list {value['apart']} as it was filed")
-        return json.loads(text)
+        return parse_json(text)
 
     def documents(self, file: str) -> dict[str, Any]:
         """The documents of a file by name, as they stand there: long lists are references. Empty where there is no file.
@@ -112,8 +128,8 @@ class Packed:
         if file not in self._files:
             path = self._folder / file
             try:
-                content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-            except ValueError as error:
+                content = read_json(path) if path.is_file() else {}
+            except (OSError, ValueError) as error:
                 raise self._refused(path, f"{type(error).__name__}: {error}") from None
             if not isinstance(content, dict) or not all(isinstance(each, dict) for each in content.values()):
                 raise self._refused(path, "it holds no documents by name")

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from temper.errors import ConfigError
 from temper.measurement.record import Record
+from temper.reading.yaml_file import read_yaml
 from temper.report.decide.evidence import DISTURBED, relative_latency
 from temper.report.filed import FiledStudy
 from temper.report.formats import ABSENT, in_order
@@ -42,8 +42,8 @@ def read_reported(path: Path) -> Reported:
         ConfigError: it is not there, or does not hold what such a file holds.
     """
     try:
-        return Reported.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:
+        return Reported.model_validate(read_yaml(path))
+    except (OSError, ValueError) as error:
         raise ConfigError(
             asked=f"read the reported speed-ups of {path}",
             happened=f"{type(error).__name__}: {str(error)[:300]}",

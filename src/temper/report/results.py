@@ -1,13 +1,12 @@
 """Records of this machine filed under results/<machine>/<study>/, where those of several machines lie side by side."""
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from temper.artifacts.inside import why_not_inside
-from temper.artifacts.manifest import canonical_json
+from temper.artifacts.manifest import canonical_json, read_document
 from temper.errors import ArtifactError, ConfigError
 from temper.orchestration.job_record import record_path
 from temper.orchestration.jobs import checkout_of, planned_jobs, run_command
@@ -20,7 +19,7 @@ from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
 from temper.study.params_file import edited, parse_params
 from temper.study.params_text import as_yaml
 from temper.study.resolve import DEFAULTS, is_complete, resolve
-from temper.study.schema import NAME_PATTERN
+from temper.study.schema import LONGEST_NAME, NAME_PATTERN
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
 REST_ON_ALL = ("remeasure", "report")  # jobs that need every measurement: without one they are not filed
@@ -85,7 +84,7 @@ def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[P
     for pattern, file, folder in PACKED:
         for path in set(Path().glob(pattern)).difference(stale):
             name = _document_name(file, path, folder)
-            packed.setdefault(file, {})[name] = json.loads(path.read_text(encoding="utf-8"))
+            packed.setdefault(file, {})[name] = read_document(path)
     content = pack(packed)
     for pattern, folder in COPIED:
         for path in set(Path().glob(pattern)).difference(stale):
@@ -119,6 +118,19 @@ def _check_name(study: str) -> None:
         )
 
 
+def _check_machine(machine: str) -> None:
+    """Refuse what is no name for a folder, or the name of another one where capitals are small letters."""
+    happened, fix = "it is no name for a folder", "use letters, digits, _ and -, 100 at most"
+    if re.fullmatch(NAME_PATTERN, machine) and len(machine) <= LONGEST_NAME:
+        there = (path.name for path in (checkout_of() / "results").glob("*") if path.is_dir())
+        other = next((name for name in there if name.lower() == machine.lower() and name != machine), None)
+        if other is None:
+            return
+        happened = f"results/{other} is there, which is the same name on a disk that takes capitals for small letters"
+        fix = f"use that name, or another: --machine {other}"
+    raise ConfigError(asked=f"file the records under {machine!r}", happened=happened, spoiled="nothing", fix=fix)
+
+
 def file_results(machine: str, *, partial: bool = False, force: bool = False) -> tuple[Path, list[str]]:
     """File the records of the study in this folder to results/<machine>/<study>/ of its checkout, whole or not at all.
 
@@ -137,13 +149,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
         ArtifactError: the study is not finished, or a record was altered since it was measured; with `partial` something
             else than a measurement is missing, or the baseline itself.
     """
-    if not re.fullmatch(NAME_PATTERN, machine):
-        raise ConfigError(
-            asked=f"file the records under {machine!r}",
-            happened="it is no name for a folder",
-            spoiled="nothing",
-            fix="use letters, digits, _ and -",
-        )
+    _check_machine(machine)
     jobs = planned_jobs()
     found = states(jobs)
     report = next(job for job in jobs if job.rule == "report")

@@ -1,6 +1,5 @@
 """A report on the terminal: the choice, a table for each workload, at most five notes, and where the rest stands."""
 
-import json
 import re
 import shutil
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.manifest import read_document
 from temper.orchestration.jobs import checkout_of
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
@@ -26,7 +26,7 @@ def print_summary(folder: Path) -> None:
     Args:
         folder: artifacts/report of a study.
     """
-    content: Content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    content: Content = read_document(folder / "summary.json")
     edge = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
     study = folder.parents[1]
     rest = (_shown(folder / "summary.md"), page_command(study))

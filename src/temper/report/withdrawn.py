@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, Record, Workload
+from temper.reading.yaml_file import read_yaml
 
 FILE = "withdrawn.yaml"
 ALL = "all"
@@ -79,9 +79,9 @@ def read_withdrawn(folder: Path, candidates: Sequence[str], workloads: Iterable[
     if not file.is_file():
         return ()
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file)
         entries = TypeAdapter(tuple[Withdrawal, ...]).validate_python(content)
-    except (ValueError, yaml.YAMLError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise _refused(file, f"{type(error).__name__}: {str(error)[:300]}") from None
     known = {"candidate": set(candidates), "workload": set(workloads)}
     for entry in entries:

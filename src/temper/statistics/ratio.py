@@ -86,7 +86,8 @@ def _groups(blocks: int) -> npt.NDArray[np.int64]:
     return np.arange(blocks) * min(blocks, MAX_GROUPS) // blocks
 
 
-def _centre(values: Latencies, statistic: Statistic) -> float:
+def statistic_of(values: Latencies, statistic: Statistic) -> float:
+    """The mean of all calls, or their lower median."""
     return float(values.mean() if statistic == "mean" else np.sort(values, axis=None)[(values.size - 1) // 2])
 
 
@@ -156,7 +157,7 @@ def ratio_interval(
     draws = _resampled(candidate, own, weights, statistic) / _resampled(baseline, other, others, statistic)
     tail = _tail(count)
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return Ratio(_centre(candidate, statistic) / _centre(baseline, statistic), float(low), float(high))
+    return Ratio(statistic_of(candidate, statistic) / statistic_of(baseline, statistic), float(low), float(high))
 
 
 def verdict(found: Ratio, margin: float) -> Verdict:

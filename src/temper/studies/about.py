@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from temper.errors import ConfigError
+from temper.reading.yaml_file import read_yaml
 
 FILE = "about.yaml"
 
@@ -37,7 +37,7 @@ class About(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    title: Annotated[str, Field(min_length=1, pattern=r"^[^\n]+$")]
+    title: Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
     needs: Needs
     minutes: PositiveInt | None
 
@@ -49,8 +49,8 @@ def read_about(file: Path) -> About:
         ConfigError: it is no YAML, or has other keys than `About`.
     """
     try:
-        return About.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        return About.model_validate(read_yaml(file))
+    except (OSError, ValueError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         happened = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else " ".join(str(error).split())
         colon = "" if first else "; a title with a colon stands in quotes"

@@ -27,9 +27,10 @@ from temper.studies.made import Contents, check_replaceable, note_files, remove
 from temper.studies.sections import SEED, Section, Wanted, sections, text_of
 from temper.study.params_file import load_params
 from temper.study.resolve import resolve
-from temper.study.schema import NAME_PATTERN
+from temper.study.schema import LONGEST_NAME, NAME_PATTERN
 from temper.study.sections.model import model_options
 from temper.study.study import read_study
+from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_head import compared
 from temper.training.model import initial_model
 
@@ -71,15 +72,17 @@ def check_name(checkout: Path, name: str, *, replaces: bool = False) -> Contents
         path.parent.name: f"studies/{path.parent.name}" for path in checkout.glob("studies/*/params.yaml")
     }
     happened = None
-    if not re.fullmatch(NAME_PATTERN, name):
-        happened = "it is no name for a folder: letters, digits, _ and -, the first a letter or a digit"
+    if not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
+        happened = f"it is no name for a folder: {LONGEST_NAME} letters, digits, _ and - at most, the first a letter or a digit"
     elif replaces and name != "embedded" and (checkout / "studies" / name).is_dir():
         return check_replaceable(checkout / "studies" / name)
     elif name in taken or (checkout / "studies" / name).exists():
         happened = f"{taken.get(name, f'studies/{name}')} is there already"
+    elif other := next((each for each in taken if each.lower() == name.lower()), None):
+        happened = f"{taken[other]} is there, which is the same name on a disk that takes capitals for small letters"
     if happened is not None:
         raise ConfigError(
-            asked=f"make the study {name}",
+            asked=f"make the study {name[:200]}",
             happened=happened,
             spoiled=NOT_MADE,
             fix="choose another name; or, where temper init made that one, --force puts the new one in its place",
@@ -175,7 +178,7 @@ def settle_head(folder: Path, checkpoint: Checkpoint, names: list[str], own_head
     if own is None or compared(own) == compared(names) or checkpoint.head.names_nothing:
         return []
     file = folder / CHECKPOINT / "config.json"
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = read_config(file)
     content |= {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
     write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     pairs = ", ".join(f"{before} = {name}" for before, name in zip(own[:6], names, strict=False))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from temper.data.files import delimiter_of, json_rows, read_columns
 from temper.data.source import Columns
 from temper.errors import DataError, PipelineError
+from temper.reading.rows_file import delimiter_of, json_rows, read_columns
 
 FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
 DELIMITED = ("tsv", "csv")

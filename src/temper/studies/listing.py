@@ -1,18 +1,16 @@
 """The studies of a checkout, and what was last measured of each: computed from the records in results/."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from temper.errors import ArtifactError, ConfigError
+from temper.reading.json_file import read_object
 from temper.report.files import LEFT_OUT
 from temper.report.filing import filed_on
 from temper.report.packed import RECORDS
 from temper.studies.about import FILE, About, read_about
-from temper.study.params_file import parse_params
+from temper.study.params_file import load_params
 
 NOT_MEASURED = "not measured"
 HEADER = ("study", "needs", "minutes (estimate)", "last measured", "shows")
@@ -65,8 +63,8 @@ def _unreadable(file: Path, what: str, error: Exception) -> ArtifactError:
 def _states(records: Path) -> list[str]:
     """The `status` of each record."""
     try:
-        return [str(record["status"]) for record in json.loads(records.read_text(encoding="utf-8")).values()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [str(record["status"]) for record in read_object(records).values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(records, "a file of records", error) from None
 
 
@@ -76,8 +74,8 @@ def _left_out(folder: Path) -> int:
     if not file.is_file():
         return 0
     try:
-        return sum(job.startswith("measure ") for job in dict(json.loads(file.read_text(encoding="utf-8"))))
-    except (ValueError, TypeError) as error:
+        return sum(job.startswith("measure ") for job in read_object(file))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise _unreadable(file, "a list of what was left out", error) from None
 
 
@@ -94,9 +92,9 @@ def filed(checkout: Path, study: str) -> tuple[Filed, ...]:
 
 def _study_name(params: Path) -> str:
     try:
-        content = parse_params(params.read_text(encoding="utf-8"))
+        content = load_params(params)
         return str(content["study"])
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise ConfigError(
             asked=f"list the study of {params}",
             happened=f"{type(error).__name__}: {error}",

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from temper.study.params_file import ParamsDumper
+from temper.reading.yaml_file import Dumper
 
 # sections that are one row, and stand in a line where they are short
 _ONE_ROW = ("model", "train", "analysis", "baseline")
@@ -14,7 +14,7 @@ _ONE_ROW = ("model", "train", "analysis", "baseline")
 def flow(value: Any) -> str:
     """A value in a line."""
     text: str = yaml.dump(
-        value, Dumper=ParamsDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
+        value, Dumper=Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
     )
     return text.removesuffix("...\n").strip()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import copy_files, sha256, staged_folder, write_manifest, write_text
-from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
+from temper.artifacts.signature import PREPROCESSOR_FILES, read_signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
 from temper.environment import plugins
 from temper.environment.machine import machine, versions
@@ -40,7 +40,7 @@ def make_checkpoint(
     module = plugins.load("training", train["method"])
     for split in SPLITS:
         check_split(data, split)
-    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(data / "signature.json")
     inputs = {f"{split}.parquet": sha256(data / f"{split}.parquet") for split in SPLITS} | {
         "signature.json": sha256(data / "signature.json")
     }

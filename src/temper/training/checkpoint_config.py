@@ -1,8 +1,9 @@
 """config.json of a checkpoint from outside: read within bounds, before a library builds what it asks for."""
 
-import json
 from pathlib import Path
 from typing import Any
+
+from temper.reading.json_file import read_object
 
 MOST_BYTES = 16 * 2**20
 MOST_LAYERS = (
@@ -36,16 +37,7 @@ def read_config(file: Path) -> dict[str, Any]:
         ValueError: in words: it is too large, no JSON, nested without end, no table, or asks for what no network has.
         OSError: it cannot be read.
     """
-    if not file.is_file():
-        raise FileNotFoundError(2, "there is no such file", str(file))
-    if file.stat().st_size > MOST_BYTES:
-        raise ValueError(f"it has {file.stat().st_size:,} bytes")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__} and no table of keys")
+    content = read_object(file, MOST_BYTES)
     found = _too_large("config", content)
     if found is not None:
         raise ValueError(found)

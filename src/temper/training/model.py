@@ -1,12 +1,12 @@
 """A transformers model for a study: from a checkpoint, or an architecture with seeded random weights."""
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.signature import Signature
+from temper.artifacts.manifest import read_document
+from temper.artifacts.signature import Signature, read_signature
 from temper.errors import ArtifactError, ConfigError
 from temper.logs.script_log import say_lasting
 from temper.study.sections.model import ArchitectureModel, CheckpointModel, ModelOptions, Task
@@ -113,7 +113,7 @@ def load_checkpoint(folder: str | Path, task: Task) -> Any:
     _refuse_unsafe(Path(folder), asked)
     model, _ = _load(task, str(folder), asked)
     model.config.use_cache = False  # nothing follows a classification that would read them
-    signature = Signature.model_validate_json((Path(folder) / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(Path(folder) / "signature.json")
     count_positions(model, signature)
     return model.eval()
 
@@ -166,7 +166,7 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
         )
     arguments = {**options.config, **_label_arguments(signature)}
     if options.task == "text-classification":
-        tokenizer = json.loads((tokenizer_folder / "tokenizer.json").read_text(encoding="utf-8"))
+        tokenizer = read_document(tokenizer_folder / "tokenizer.json")
         added = [token["id"] for token in tokenizer["added_tokens"]]
         tokens = max([*tokenizer["model"]["vocab"].values(), *added]) + 1
         stated = arguments["vocab_size"] = options.config.get("vocab_size", tokens)

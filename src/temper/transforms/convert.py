@@ -8,7 +8,7 @@ from onnx import ModelProto, NodeProto
 
 from temper.artifacts.manifest import read_manifest, sha256
 from temper.artifacts.onnx_file import MANIFEST, load, write_onnx_artifact
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import read_signature
 from temper.environment import plugins
 from temper.errors import ArtifactError, PipelineError
 from temper.quantization.calibration.cache import CACHE_FILE, read_cache
@@ -59,7 +59,7 @@ def convert_precision(
     """
     source = Path(onnx_folder)
     read_manifest(source / MANIFEST, kind="onnx")
-    signature = Signature.model_validate_json((source / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(source / "signature.json")
     inputs = {"model.onnx": sha256(source / "model.onnx")}
     cache = None
     if calibration_folder is not None:

@@ -66,8 +66,8 @@ def test_only_the_files_to_verify_are_read(artifact):
     ("text", "message"),
     [
         (None, "does not exist"),
-        ("{", "is not a manifest of this version (JSONDecodeError"),
-        ("[]", "is not a manifest of this version (TypeError"),
+        ("{", "is not a manifest of this version (it is no JSON"),
+        ("[]", "is not a manifest of this version (it holds a list"),
         ("{}", "is not a manifest of this version (KeyError: 'kind')"),
         ('{"kind": "engine", "format_version": 1, "files": {}}', "describes 'engine' in format 1, not 'checkpoint'"),
         ('{"kind": "checkpoint", "format_version": 9, "files": {}}', "in format 9, not 'checkpoint' in format 1"),

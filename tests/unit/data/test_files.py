@@ -6,8 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from temper.data.files import Options, load, read_columns
+from temper.data.files import Options, load
 from temper.errors import DataError
+from temper.reading.rows_file import read_columns
 
 TABLE = {"sentence": ["a fine film", 'say "null" , twice', "NA"], "label": ["1", "0", "1"]}
 

@@ -3,7 +3,8 @@ import yaml
 from ruamel.yaml import YAML
 
 from temper.errors import ConfigError
-from temper.study.params_file import ParamsDumper, edited, load_params, parse_params, read_params, with_value
+from temper.reading.yaml_file import Dumper
+from temper.study.params_file import edited, load_params, parse_params, read_params, with_value
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_value_is_what_yaml_1_2_says_as_dvc_reads_it(text):
 def test_numbers_stay_numbers_and_text_stays_text_through_dvc(tmp_path):
     file = tmp_path / "params.yaml"
     content = {"rate": 2e-05, "label_names": ["no", "yes", "2e-05", "010", "1e3", "true", ""]}
-    file.write_text(yaml.dump(content, Dumper=ParamsDumper))
+    file.write_text(yaml.dump(content, Dumper=Dumper))
     assert load_params(file) == content
     again = edited(file.read_text(), lambda study: study.update(rate=3e-05))  # as `dvc exp run -S` writes it
     assert "rate: 3e-05\n" in again

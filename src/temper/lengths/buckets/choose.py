@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from temper.artifacts.manifest import sha256, staged_folder, write_manifest
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import read_signature
 from temper.data.encoded import check_split, read_split, row_lengths
 from temper.lengths.buckets.limits import Choice, Cost, Lengths, choose, rounded, token_cost, transformer_cost
 from temper.lengths.buckets.record import KIND
@@ -28,7 +28,7 @@ def choose_buckets(*, data_folder: str | Path, file: str | Path, row: Mapping[st
     asked, data, target = BucketsRow.model_validate(dict(row)), Path(data_folder), Path(file)
     split_file = f"{asked.split}.parquet"
     longest = check_split(data, asked.split)["max_tokens"]
-    signature = Signature.model_validate_json((data / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(data / "signature.json")
     lengths = row_lengths(read_split(data / split_file, signature), signature)
     facts = _facts(lengths, asked, longest)
     with staged_folder(target.parent) as scratch:

@@ -1,11 +1,10 @@
 """A folder for a model hub: the card and the tokenizer where transformers looks, the model where optimum looks."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import canonical_json, read_manifest, write_text
+from temper.artifacts.manifest import canonical_json, read_document, read_manifest, write_text
 from temper.artifacts.signature import PREPROCESSOR_FILES
 from temper.package.contents import Source
 
@@ -21,7 +20,7 @@ def _config(source: Source) -> tuple[dict[str, Any], str]:
     """config.json of the study's checkpoint, and what the optimum classes make of the file."""
     folder = Path("artifacts/checkpoint")
     read_manifest(folder / "checkpoint.json", kind="checkpoint", verify=["config.json"])
-    content: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    content = read_document(folder / "config.json")
     own = [spec.name for spec in source.signature.inputs]
     if own != [spec.name for spec in source.how.signature.inputs]:
         return content, f"only package/ reads it: its inputs are {', '.join(own)}, which pipelines do not make"

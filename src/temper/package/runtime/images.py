@@ -16,6 +16,9 @@ import numpy.typing as npt
 from .errors import InputError, PackageError
 
 FILES = ("preprocessor_config.json",)
+# what a file may hold, whatever is said of it: Pillow would start Ghostscript for EPS, and has readers of fifty more
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MOST_PIXELS = 100_000_000  # looked at before anything is decoded: 300 MB as RGB
 _KNOWN = {
     *("do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor"),
     *("do_normalize", "image_mean", "image_std", "do_convert_rgb", "crop_pct"),
@@ -69,7 +72,11 @@ class ImageEncoder:
         from PIL import Image, ImageOps
 
         try:
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise ValueError(
+                        f"{image.width:,} × {image.height:,} pixels, and {MOST_PIXELS:,} is the most that is read"
+                    )
                 mode = image.mode
                 if mode not in _DEEP_MODES:
                     upright = ImageOps.exif_transpose(image)

@@ -11,7 +11,7 @@ import onnx
 
 from temper.artifacts.manifest import read_manifest, sha256, staged_folder, write_manifest
 from temper.artifacts.onnx_file import MANIFEST, load, strip_provenance
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import read_signature
 from temper.data.encoded import check_split, read_split
 from temper.environment import plugins
 from temper.environment.machine import versions
@@ -52,7 +52,7 @@ def calibrate(
     source, data = Path(onnx_folder), Path(data_folder)
     read_manifest(source / MANIFEST, kind="onnx")
     check_split(data, "calibration")
-    signature = Signature.model_validate_json((source / "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(source / "signature.json")
     split = choose(
         read_split(data / "calibration.parquet", signature),
         signature,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from temper.artifacts.signature import Signature
+from temper.artifacts.signature import read_signature
 from temper.data.encoded import check_split
 from temper.report.page.material import AskedRows
 
@@ -29,7 +29,7 @@ def read_asked_rows(folder: str | Path, rows: Iterable[int]) -> AskedRows:
         ArtifactError: the split is not the one that was prepared.
     """
     check_split(folder, "test")
-    signature = Signature.model_validate_json(Path(folder, "signature.json").read_text(encoding="utf-8"))
+    signature = read_signature(Path(folder, "signature.json"))
     with pq.ParquetFile(Path(folder, "test.parquet")) as file:
         if signature.task != "image-classification":
             return AskedRows(texts=file.read(columns=["text"]).column("text").to_pylist())

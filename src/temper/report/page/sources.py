@@ -1,6 +1,5 @@
 """Where a page's material comes from: the files of the report's rule, a study's folder, a folder of filed records."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from temper.measurement.record import Record
 from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.orchestration.job_record import FOLDER, read_job_record
 from temper.quantization.record import read_search
+from temper.reading.json_file import read_object
 from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
 from temper.report.finished import Finished, read_finished
@@ -49,8 +49,8 @@ def engines_in(folder: Path) -> dict[str, Json]:
     found = {}
     for path in sorted(folder.glob("engines/*/engine.json")):
         try:
-            found[f"engines/{path.parent.name}"] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            found[f"engines/{path.parent.name}"] = read_object(path)
+        except (OSError, ValueError) as error:
             raise ArtifactError(
                 asked=f"show how the engine {path.parent.name} was built",
                 happened=f"{path} is no manifest ({error})",
