@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from temper.measurement.latency import nearest_rank
 from temper.measurement.record import (
     Accuracy,
     Artifact,
@@ -18,7 +17,6 @@ from temper.measurement.record import (
 from temper.report.decide.comparison import compare_records
 
 LABELS = [0, 1, 1, 0]
-BASELINE_MS = 2.0
 MIB = 1024 * 1024
 ENGINES = {"fast": {"onnx": "fp32"}}
 ANALYSIS = {"latency_margin": 0.05, "accuracy_budget_points": 0.5}
@@ -28,7 +26,7 @@ def workload(
     latencies_ms: Sequence[float],
     *,
     percentiles: dict[str, float] | None = None,
-    ratio: tuple[float, float, float] | str | None = None,
+    ratio: tuple[float, float, float] | str = (1.0, 0.98, 1.02),
     executed: dict[str, Any] | None = None,
     sizes: tuple[int, int] = (2, 8),
     alone_median_ms: float | None = None,
@@ -36,24 +34,18 @@ def workload(
     inputs_sha256: str = "i",
     computed_padding_share: float | None = 0.25,
 ) -> Workload:
-    """Calls of two samples each, all figures as their latencies give them.
+    """One workload beside a baseline of 2 ms. The figures that are left out are those of latencies_ms=(1.0, 2.0, 30.0).
 
     Args:
         latencies_ms: of the candidate.
-        ratio: (ratio, low, high): the baseline's latencies are chosen so; a reason why there is none; None: the baseline
-            takes 2 ms.
-        percentiles: others than those of the latencies: such a workload is not read from a file.
+        ratio: (ratio, low, high), or a reason why there is none. One that the latencies do not give is for records that are
+            not read from a file, or with the fixture `made_up_figures`.
+        percentiles: the same.
     """
     taken: LatencyRatio | NotMeasured
-    ordered = sorted(latencies_ms)
-    centre = sum(latencies_ms) / len(latencies_ms) if real_lengths else ordered[(len(ordered) - 1) // 2]
-    baseline_ms = BASELINE_MS
     if isinstance(ratio, str):
         taken = NotMeasured(reason=ratio)
     else:
-        if ratio is None:
-            ratio = tuple(factor * centre / baseline_ms for factor in (1.0, 0.98, 1.02))
-        baseline_ms = centre / ratio[0]
         taken = LatencyRatio(
             statistic="mean" if real_lengths else "median",
             ratio=ratio[0],
@@ -69,11 +61,9 @@ def workload(
         real_lengths=real_lengths,
         calls_per_turn=1,
         latencies_ms=list(latencies_ms),
-        baseline_latencies_ms=[baseline_ms] * len(latencies_ms),
+        baseline_latencies_ms=[2.0] * len(latencies_ms),
         candidate_first=[True] * len(latencies_ms),
-        latency_percentiles_ms={f"{p}": nearest_rank(ordered, p) for p in (50, 95)}
-        if percentiles is None
-        else percentiles,
+        latency_percentiles_ms={"50": 2.0, "95": 30.0} if percentiles is None else percentiles,
         percentiles_left_out={},
         latency_mean_ms=sum(latencies_ms) / len(latencies_ms),
         timed_runs=len(latencies_ms),

@@ -175,7 +175,7 @@ def read_document(file: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ArtifactError(
             asked=f"read {file}",
-            happened=getattr(error, "strerror", None) or str(error),
+            happened=f"{file} does not exist" if isinstance(error, FileNotFoundError) else str(error),
             spoiled="what would be said of it; nothing was written",
             fix="temper sync: puts it back from DVC's cache, or has it made anew; git checkout, where git keeps it",
         ) from None

@@ -52,7 +52,7 @@ def measured(study: TinyStudy, name: str, backend: str, loads: str, *, ratio: fl
         ran = opened.describe()
     predictions, labels = answered.labels.tolist(), split.labels.tolist()
     timed = {
-        name: workload([2.0], ratio=(value, value - 0.01, value + 0.01), sizes=(size, 8))
+        name: workload([2.0 * value], ratio=(value, value - 0.01, value + 0.01), sizes=(size, 8))
         for name, value, size in (("b1", ratio, 1), ("b8", b8 or ratio, 8))
     }
     made = record(name, predictions=predictions, labels=labels, workloads=timed, loads=loads, backend=backend)

@@ -51,7 +51,7 @@ def candidate(
 
 
 @pytest.fixture
-def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up_figures: None):
     """Writes the report of these records, and reads it."""
     monkeypatch.chdir(tmp_path)
 

@@ -119,7 +119,7 @@ def test_a_terminal_too_narrow_for_the_figures_cuts_lines_and_wraps_none(printed
     assert fast.endswith("…")
 
 
-def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(printed):
+def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(made_up_figures, printed):
     many = [
         record(f"c{at}", workloads={"b1": workload([1.0, 1.0, 1.0], ratio=(0.1 + at / 100, 0.1, 0.9))})
         for at in range(14)

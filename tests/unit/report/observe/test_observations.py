@@ -330,7 +330,7 @@ def other_labels(content):
         ),
     ],
 )
-def test_a_broken_record_changes_what_rests_on_it(tmp_path, change, before, after):
+def test_a_broken_record_changes_what_rests_on_it(made_up_figures, tmp_path, change, before, after):
     records = [
         base(),
         record("fp16", backend="ort", census=FP16, workloads={"b2": timed(0.6, run=executed(FP16=6))}),
