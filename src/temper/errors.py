@@ -28,12 +28,19 @@ from temper.reading.letters import for_a_terminal
 CHANGES_NO_RESULT = "a job that raises one leaves no result; the reason in Unavailable is the words of who raises it"
 
 
+_LONGEST = 1200  # letters of a part of a message: what a file holds may be quoted in it
+
+
+def _short(part: str) -> str:
+    return part if len(part) <= _LONGEST else f"{part[: _LONGEST - 1]}…"
+
+
 class PipelineError(Exception):
     """Says what was asked, what happened, what is spoiled by it and how to fix it."""
 
     def __init__(self, *, asked: str, happened: str, spoiled: str, fix: str) -> None:
         # what a file or a name holds may be meant for the terminal that shows it
-        parts = (for_a_terminal(part, kept="\n") for part in (asked, happened, spoiled, fix))
+        parts = (for_a_terminal(_short(part), kept="\n") for part in (asked, happened, spoiled, fix))
         asked, happened, spoiled, fix = self.asked, self.happened, self.spoiled, self.fix = tuple(parts)
         super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  spoiled:  {spoiled}\n  fix:      {fix}")
 

@@ -10,8 +10,9 @@ import yaml
 # what no reader expects, of every kind that a document can hold
 HOSTILE: tuple[Any, ...] = (
     None, True, False, 0, -1, 2, 10**12, 10**39, -(10**30), 0.5, -0.0, 1e308, 1e-320,
-    "", " ", "\x00", "\x1b[2J\x1b]0;x\x07", "\u202e", "=1+1", "a\nb", "x" * 300, "é" * 200, "../../../etc/passwd", "/dev/zero", ".",
-    "NaN", "null", "1e999", "9" * 60, "{x}", "__import__('os')", [], {}, [[]], [None], {"": None}, {"a": {"a": {"a": []}}}, [0] * 1000,
+    "", " ", "\x00", "\x1b[2J\x1b]0;x\x07", "\u202e", "=1+1", "a\nb", "x" * 300, "é" * 200, "../../../etc/passwd", "/dev/zero",
+    "NaN", "null", "1e999", "9" * 60, "{x}", "__import__('os')", [], {}, [[]], [None],
+    ".", {"": None}, {"a": {"a": {"a": []}}}, [0] * 1000,
 )  # fmt: skip
 # the same as text, where a document's own writer would never write it
 RAW = (
@@ -30,8 +31,9 @@ RAW = (
     "&a [*a]",
     "!!python/name:os.system",
 )
-TOKENS = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b"\t", b'"', b"'", b"{", b"}", b"[", b"]", b",", b":", b"\\", b"%", b"\xc3",
-          b"\xf0\x9f", b"0", b"-", b"9" * 400, b"\x7f\xff\xff\xff", b"\xff" * 8, b"\x00" * 64)  # fmt: skip
+TOKENS = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b"\t", b'"', b"'", b"{", b"}", b"[", b"]", b",", b":",
+          b"\\", b"%", b"\xc3", b"\xf0\x9f", b"0",
+          b"-", b"9" * 400, b"\x7f\xff\xff\xff", b"\xff" * 8, b"\x00" * 64)  # fmt: skip
 _MARK = "@@here@@"
 
 
@@ -74,7 +76,7 @@ def _places(value: Any, limit: int = 4000) -> list[tuple[Any, Any]]:
 
 def in_what_it_holds(document: Any, rng: random.Random) -> tuple[Any, str | None]:
     """One to three values replaced, removed, renamed or exchanged; and what stands as text for a mark in it."""
-    document = json.loads(json.dumps(document))
+    document = json.loads(json.dumps(document, default=str))
     raw = None
     for _ in range(rng.choice((1, 1, 2, 3))):
         places = _places(document)

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from temper.errors import PipelineError, Unavailable
 from temper.package.runtime.errors import PackageError
 
-CPU_S, MEMORY_MIB, MESSAGE = 5, 400, 4000  # bounds of one case: seconds of the processor, growth of the peak, letters
+CPU_S, MEMORY_MIB, MESSAGE = 5, 400, 5000  # bounds of one case: seconds of the processor, growth of the peak, letters
 PARTS = ("asked", "happened", "fix")
 
 
@@ -81,7 +82,11 @@ def _judged(error: PipelineError | PackageError) -> Outcome:
         return Outcome("wrong", f"a part of the message is empty: {error}")
     if len(str(error)) > MESSAGE:
         return Outcome("wrong", f"the message has {len(str(error)):,} letters: {str(error)[:300]}")
-    obeyed = {letter for letter in str(error) if letter != "\n" and not letter.isprintable()}
+    obeyed = {
+        letter
+        for letter in str(error)
+        if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    }
     if isinstance(error, PipelineError) and obeyed:
         return Outcome("wrong", f"a terminal would obey {sorted(map(ord, obeyed))}")
     return Outcome("refused", str(error))

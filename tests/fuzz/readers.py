@@ -8,6 +8,7 @@ import random
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -143,11 +144,10 @@ def _network(folder: Path) -> None:
 
 def _checkpoints() -> list[Reader]:
     """What a checkpoint has: config.json, a tokenizer, weights; and an ONNX file."""
-    from temper.reading.weights_file import tensors_in
-
     from temper.artifacts.census import census
     from temper.artifacts.onnx_file import read_model
     from temper.package.runtime.text import TextEncoder
+    from temper.reading.weights_file import tensors_in
     from temper.studies.checkpoint import inspect_checkpoint
 
     def tokens(file: Path) -> Any:
@@ -269,8 +269,9 @@ def _records() -> list[Reader]:
     files = _made(lambda folder: write_record(folder / "a.json", written), "a.json")
     job = {"rule": "measure", "row": "a", "settings": {"row": {"x": 1}}, "inputs": {"a": "b"}, "outputs": {"c": "d"}}
     load = {
-        "schema_version": 1, "load_test": "server", "status": "not measured", "reason": "no GPU", "row": {}, "backend": {}, "result": None,
-        "machine": {}, "gpus": [], "conditions_before": {}, "conditions_after": {}, "versions": {}, "source_digest": "s",
+        "schema_version": 1, "load_test": "server", "status": "not measured", "reason": "no GPU", "row": {}, "backend": {},
+        "result": None, "machine": {}, "gpus": [], "conditions_before": {}, "conditions_after": {}, "versions": {},
+        "source_digest": "s",
     }  # fmt: skip
     cells = {"a": {"b1": {"why": "busy", "workload": written.workloads["b1"].model_dump(mode="json")}}}
     again = {"schema_version": 1, "study": "x", "latency_margin": 0.05, "cells": cells, "source_digest": "s"}
@@ -308,7 +309,7 @@ def _records() -> list[Reader]:
     )
     names = ("params.yaml", "records.json", "jobs.json", "lists.jsonl.xz", "filed.json")
     many = record(
-        "a", predictions=[0, 1] * 40, labels=[0, 1] * 40, latencies_ms=[1.0, 2.0] * 40, percentiles={"50": 1.0}
+        "a", predictions=[0, 1] * 40, labels=[0, 1] * 40, latencies_ms=[2.0, 2.0] * 40, percentiles={"50": 2.0}
     )
     filed = _made(
         lambda folder: file_study(folder / "x", [many, many.model_copy(update={"candidate": "b"})]),
@@ -377,8 +378,14 @@ def _records() -> list[Reader]:
 
 def _traces() -> list[Reader]:
     """What libraries say that they executed."""
-    from temper.engines.layers import layers_of_inspector, layers_of_listing
+    from temper.engines.layers import layers_of_listing
+    from temper.engines.tensorrt_build import inspect_engine
     from temper.load_test.summary import logged_errors, parse_summary
+
+    def inspected(file: Path) -> Any:
+        inspector = SimpleNamespace(get_engine_information=lambda form: file.read_text(errors="replace"))
+        library = SimpleNamespace(LayerInformationFormat=SimpleNamespace(JSON=0))
+        return inspect_engine(library, SimpleNamespace(create_engine_inspector=lambda: inspector))  # type: ignore[arg-type]
 
     tensor = {"Name": "x", "Dimensions": [1, 4], "Format/Datatype": "Row major linear FP16"}
     layer = {
@@ -403,7 +410,7 @@ def _traces() -> list[Reader]:
             "inspector",
             "json",
             json.dumps({"Layers": [layer]}).encode(),
-            lambda file: layers_of_inspector(file.read_text(errors="replace")),
+            inspected,
         ),
         Reader(
             "listing", "bytes", listing.encode(), lambda file: layers_of_listing([file.read_text(errors="replace")])

@@ -63,8 +63,9 @@ async def _ask(app: Any, method: str, path: str, headers: Mapping[str, str], bod
         (name.lower().encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in headers.items()
     ]
     scope = {
-        "type": "http", "method": method, "path": path, "raw_path": path.encode("utf-8", "replace"), "query_string": b"", "headers": given,
-        "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "root_path": "", "asgi": {"version": "3.0"},
+        "type": "http", "method": method, "path": path, "raw_path": path.encode("utf-8", "replace"), "query_string": b"",
+        "headers": given, "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
+        "root_path": "", "asgi": {"version": "3.0"},
     }  # fmt: skip
     await app(scope, receive, send)
     return said[0]["status"], b"".join(message.get("body", b"") for message in said[1:])

@@ -155,15 +155,16 @@ def census(onnx_path: str | Path) -> Census:
         ArtifactError: the file is absent or no ONNX.
     """
     try:
-        model = onnx.load(str(onnx_path), load_external_data=False)
-    except Exception as error:  # the file system's errors and protobuf's
+        if not Path(onnx_path).is_file():  # a pipe would be waited for
+            raise FileNotFoundError(f"there is no such file, or it is no ordinary one: {onnx_path}")
+        return census_of_model(onnx.load(str(onnx_path), load_external_data=False))
+    except Exception as error:  # the file system's errors, protobuf's, and a graph whose nodes lack what they need
         raise ArtifactError(
             asked=f"count the products of {onnx_path}",
             happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
             spoiled="what would be said of this file's precision; nothing was written",
             fix="temper sync: puts the file back, or moves it out of the way for the next run to make anew",
         ) from None
-    return census_of_model(model)
 
 
 def census_of_model(model: ModelProto) -> Census:

@@ -20,8 +20,32 @@ QUANTIZABLE = ("MatMul", "Gemm", "Conv")
 
 
 def load(folder: str | Path) -> ModelProto:
-    """The model of an ONNX artifact's folder, weights included."""
-    return onnx.load(str(Path(folder) / MODEL_FILE))
+    """The model of an ONNX artifact's folder, weights included.
+
+    Raises:
+        ArtifactError: it is absent, or no ONNX.
+    """
+    return read_model(Path(folder) / MODEL_FILE)
+
+
+def read_model(file: str | Path) -> ModelProto:
+    """The model of an ONNX file, weights included: those that stand beside it in its folder, and nowhere else.
+
+    Raises:
+        ArtifactError: it is absent, no ordinary file, or no ONNX.
+    """
+    path = Path(file)
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no such file, or it is no ordinary one: {path}")
+        return onnx.load(str(path))
+    except Exception as error:  # the file system's errors, protobuf's, and those of weights that lie elsewhere
+        raise ArtifactError(
+            asked=f"load {path}",
+            happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            spoiled="what is made or said of this file; nothing was written",
+            fix="temper sync: puts the file back, or moves it out of the way for the next run to make anew",
+        ) from None
 
 
 def open_session(model: ModelProto, threads: int, level: str) -> Any:

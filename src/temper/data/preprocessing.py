@@ -14,6 +14,7 @@ from temper.artifacts.manifest import canonical_json, copy_files
 from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, TensorSpec
 from temper.data.source import NOTHING_WRITTEN, Examples, Images
 from temper.errors import ArtifactError, ConfigError, DataError
+from temper.reading.bounded import no_panic, why_not_ordinary
 from temper.study.sections.model import (
     ArchitectureModel,
     CheckpointModel,
@@ -106,7 +107,16 @@ class TextPreprocessor:
                 spoiled=NOTHING_WRITTEN,
                 fix="raise data.max_tokens in params.yaml",
             )
-        batch = self._tokenizer(*columns, truncation="longest_first", max_length=limit, padding=False)
+        try:
+            with no_panic():
+                batch = self._tokenizer(*columns, truncation="longest_first", max_length=limit, padding=False)
+        except Exception as error:  # a tokenizer.json may say what its library cannot do
+            raise DataError(
+                asked=f"make tokens of the rows of {examples.origin}",
+                happened=f"the tokenizer failed: {type(error).__name__}: {str(error).strip()[:400]}",
+                spoiled=NOTHING_WRITTEN,
+                fix="use a checkpoint whose tokenizer.json is whole, as its library wrote it",
+            ) from None
         lengths = [len(ids) for ids in batch["input_ids"]]
         return Encoded(
             inputs={
@@ -235,6 +245,9 @@ def _reach(options: CheckpointModel) -> None:
 
     name = options.checkpoint
     if os.path.isdir(name):
+        why = why_not_ordinary(Path(name))
+        if why is not None:
+            raise _refused(options, why, "put the file itself there, or remove it")
         return
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         happened = f"there is no such folder (paths start at {Path.cwd()})"
@@ -257,15 +270,16 @@ def _checkpoint(options: CheckpointModel) -> Preprocessor:
     name, text = options.checkpoint, options.task == "text-classification"
     trusted = {"revision": options.revision or "main", "trust_remote_code": False}
     try:
-        from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
-        from transformers.models.auto.tokenization_auto import get_tokenizer_config
+        with no_panic():
+            from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
+            from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-        has_config = not os.path.isdir(name) or (Path(name) / "config.json").is_file()
-        config = AutoConfig.from_pretrained(name, **trusted) if has_config else None
-        if not text:
-            return ImagePreprocessor(AutoImageProcessor.from_pretrained(name, backend="pil", **trusted))
-        remote = get_tokenizer_config(name, **trusted).get("auto_map")
-        tokenizer = AutoTokenizer.from_pretrained(name, **trusted)
+            has_config = not os.path.isdir(name) or (Path(name) / "config.json").is_file()
+            config = AutoConfig.from_pretrained(name, **trusted) if has_config else None
+            if not text:
+                return ImagePreprocessor(AutoImageProcessor.from_pretrained(name, backend="pil", **trusted))
+            remote = get_tokenizer_config(name, **trusted).get("auto_map")
+            tokenizer = AutoTokenizer.from_pretrained(name, **trusted)
     except Exception as error:  # transformers and the Rust tokenizers each raise their own kinds
         remote_code = "; it needs code of its own, which is never run here" if "remote_code" in str(error) else ""
         raise _refused(

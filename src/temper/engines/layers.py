@@ -4,12 +4,13 @@ TensorRT lists them twice: the builder as one verbose message, on any machine; t
 machine with a GPU. Both carry the same fields; both are read into the same `Layer`.
 """
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from temper.reading.json_file import parse_json
 
 # TensorRT's names of data types to the field's, narrowest first.
 _FLOATING_OR_QUANTIZED = {
@@ -40,6 +41,7 @@ _LINE = re.compile(
     + r"(?P<rest>.*)$"
 )
 _TENSOR = re.compile(r"Dimensions: \[(?P<dimensions>[^\]]*)\].*?Datatype: (?P<type>[^,}]*)")
+_SIZE = re.compile(r"-?\d{1,18}")
 _ONNX_NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 
 
@@ -104,8 +106,7 @@ def _make_layer(name: str, kind: str, tensors: dict[str, list[tuple[list[int], s
 def _braced(text: str) -> list[tuple[list[int], str]]:
     """Dimensions and data type of each `{ … }` of a verbose listing."""
     return [
-        ([int(size) for size in found["dimensions"].split(",") if size.strip()], found["type"])
-        for found in _TENSOR.finditer(text)
+        ([int(size) for size in _SIZE.findall(found["dimensions"])], found["type"]) for found in _TENSOR.finditer(text)
     ]
 
 
@@ -125,10 +126,16 @@ def layers_of_inspector(text: str) -> list[Layer]:
     """Layers from the engine inspector's JSON; empty where the engine holds only their names.
 
     Raises:
-        ValueError: the text is no JSON.
+        ValueError: the text is no JSON of that form.
     """
-    layers = []
-    for entry in json.loads(text)["Layers"]:
+    try:
+        return list(_inspected(parse_json(text)["Layers"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _inspected(entries: Any) -> Iterator[Layer]:
+    for entry in entries:
         if not isinstance(entry, dict):  # built without detailed profiling verbosity
             continue
         tensors = {
@@ -139,10 +146,9 @@ def layers_of_inspector(text: str) -> list[Layer]:
             ]
             for role in ("Inputs", "Constants", "Outputs")
         }
-        layers.append(
-            _make_layer(entry["Name"], entry.get("LayerType", "unknown"), tensors, str(entry.get("Metadata", "")))
+        yield _make_layer(
+            str(entry["Name"]), str(entry.get("LayerType", "unknown")), tensors, str(entry.get("Metadata", ""))
         )
-    return layers
 
 
 def count_by_precision(layers: Iterable[Layer]) -> dict[str, int]:

@@ -9,12 +9,13 @@ from temper.errors import LoadTestError
 
 SPOILED = "this load test only; nothing was written"  # by any error of a load test
 
+_NUMBER = r"[-+]?\d{1,18}(?:\.\d{1,18})?(?:e[-+]?\d{1,2})?"
 RunSummary = dict[str, Any]
 
 
 def _summary_number(text: str, label: str) -> float | None:
     """The number after 'label :' in LoadGen's summary; None where it has no such line."""
-    found = re.search(rf"^\s*{label}\s*:\s*([-+.e\d]+)\s*$", text, re.MULTILINE)
+    found = re.search(rf"^\s*{label}\s*:\s*({_NUMBER})\s*$", text, re.MULTILINE)
     return float(found[1]) if found else None
 
 
@@ -80,8 +81,8 @@ def parse_summary(text: str) -> RunSummary:
         for label in ("Samples per second", "Completed samples per second", r"QPS w/ loadgen overhead")
     ]
     latencies = {name: _summary_number(text, rf"{name.capitalize()} latency \(ns\)") for name in ("min", "mean", "max")}
-    percentiles = re.findall(r"^([\d.]+) percentile latency \(ns\)\s*:\s*(\d+)", text, re.MULTILINE)
-    estimates = re.findall(r"Early stopping ([\d.]+)th percentile estimate: (\d+)", text)
+    percentiles = re.findall(r"^(\d{1,3}(?:\.\d{1,9})?) percentile latency \(ns\)\s*:\s*(\d{1,18})", text, re.MULTILINE)
+    estimates = re.findall(r"Early stopping (\d{1,3}(?:\.\d{1,9})?)th percentile estimate: (\d{1,18})", text)
     return {
         "valid": valid,
         "reasons": [] if valid else [*not_met, *advice],

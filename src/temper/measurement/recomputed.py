@@ -5,6 +5,7 @@ raw values in a record (memory, throughput of several callers, what was timed al
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from temper.measurement.latency import nearest_rank
 from temper.measurement.record import Accuracy, LatencyRatio, NotMeasured, Predictions, Record, Workload
 from temper.statistics.ratio import Ratio, ratio_interval, statistic_of
 
+_PERCENTILE = re.compile(r"\d{1,2}(?:\.\d{1,6})?")
 TOLERANCE = 1e-6  # relative: raw values went through milliseconds
 _SHOWN = 6  # significant digits
 
@@ -58,6 +60,9 @@ def _of_latencies(workload: Workload) -> Iterator[str]:
         yield _says("latency_mean_ms", workload.latency_mean_ms, math.fsum(own) / len(own))
     ordered = sorted(own)
     for percentile, found in workload.latency_percentiles_ms.items():
+        if not _PERCENTILE.fullmatch(percentile):
+            yield f"latency_percentiles_ms has {percentile[:20]!r}, which is no percentile"
+            continue
         expected = nearest_rank(ordered, float(percentile))
         if _differs(found, expected):
             yield _says(f"latency_percentiles_ms.{percentile}", found, expected)

@@ -3,10 +3,12 @@
 What a file is for is its reader's business: it puts the words of `Unreadable` into its own error of four parts.
 """
 
+import contextlib
 import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,23 @@ def check_letters(text: str) -> None:
         json.dumps(json.loads(text), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise Unreadable("it holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no letter") from None
+
+
+@contextlib.contextmanager
+def no_panic() -> Iterator[None]:
+    """Let a panic of a library in Rust leave the block as a RuntimeError: it is no Exception, and nothing would catch it."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError(f"the library failed at it: {error}") from None
+
+
+def why_not_ordinary(folder: Path) -> str | None:
+    """Which entry of a folder is neither file nor folder, in words: whoever opens a pipe waits for ever. None where none is."""
+    try:
+        odd = sorted(path.name for path in folder.iterdir() if path.exists() and not (path.is_file() or path.is_dir()))
+    except OSError as error:
+        return f"{folder} cannot be listed: {error.strerror}"
+    return f"{folder / odd[0]} is a pipe, a socket or a device, and no file" if odd else None

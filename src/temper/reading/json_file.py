@@ -1,14 +1,25 @@
 """JSON from outside: a document of a file, or of a text."""
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
 from temper.reading.bounded import MOST_BYTES, Unreadable, check_depth, check_letters, read_text, whole_number
 
+_MAY_BE_INFINITE = re.compile(r"[eE]\+?\d{3}|\d{300}")  # looked for first: a call for each number takes long
+
 
 def _no_number(word: str) -> NoReturn:
     raise Unreadable(f"it holds {word}, which is no number of JSON")
+
+
+def _finite(word: str) -> float:
+    value = float(word)
+    if not math.isfinite(value):
+        raise Unreadable(f"it holds {word[:40]}, which is beyond every number that a computer has")
+    return value
 
 
 def parse_json(text: str) -> Any:
@@ -18,7 +29,12 @@ def parse_json(text: str) -> Any:
         Unreadable: it is no JSON, nested too deeply, or holds what is no number or no letter.
     """
     try:
-        content = json.loads(text, parse_int=whole_number, parse_constant=_no_number)
+        content = json.loads(
+            text,
+            parse_int=whole_number,
+            parse_float=_finite if _MAY_BE_INFINITE.search(text) else None,
+            parse_constant=_no_number,
+        )
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
     except json.JSONDecodeError as error:

@@ -208,13 +208,13 @@ def _load(path: str, wanted: Iterable[str] | None, builder: str, **arguments: An
         files = {"rows": str(Path(path).resolve())}
         try:
             table = datasets.load_dataset(builder, data_files=files, split="rows", cache_dir=cache, **arguments)
+            kept = [name for name in table.column_names if wanted is None or name in set(wanted)]
+            values = table.select_columns(kept)[:]  # all at once: one by one each costs a look at all
         except Exception as error:  # pandas, pyarrow and datasets each raise their own kinds
             cause = error.__cause__ or error
             raise _error(
                 path, f"{type(cause).__name__}: {str(cause).strip()[:400]}", "write the file anew in data.format"
             ) from error
-        kept = [name for name in table.column_names if wanted is None or name in set(wanted)]
-        values = table.select_columns(kept)[:]  # all at once: one by one each costs a look at all
         return {name: values[name] if name in kept else [] for name in table.column_names}, len(table)
 
 

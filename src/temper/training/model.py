@@ -9,6 +9,8 @@ from temper.artifacts.manifest import read_document
 from temper.artifacts.signature import Signature, read_signature
 from temper.errors import ArtifactError, ConfigError
 from temper.logs.script_log import say_lasting
+from temper.reading.bounded import no_panic, why_not_ordinary
+from temper.reading.weights_file import tensors_in
 from temper.study.sections.model import ArchitectureModel, CheckpointModel, ModelOptions, Task
 from temper.training.checkpoint_config import read_config, remote_code
 from temper.training.checkpoint_head import FUNCTIONS, ONE_LABEL, Head, compared, fix_of, head_of, names_nothing
@@ -68,6 +70,11 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
             spoiled=_SPOILED,
             fix="save it again with model.save_pretrained(folder, safe_serialization=True) where you trust it",
         )
+    why = why_not_ordinary(folder)
+    if why is not None:
+        raise ArtifactError(asked=asked, happened=why, spoiled=_SPOILED, fix="put the file itself there, or remove it")
+    for file in sorted(folder.glob("*.safetensors")):
+        tensors_in(file)
 
 
 def _is_local(checkpoint: str) -> bool:
@@ -80,14 +87,15 @@ def _load(task: Task, checkpoint: str, asked: str, **arguments: Any) -> tuple[An
 
     load: Callable[..., tuple[Any, dict[str, Any]]] = _auto_class(task).from_pretrained
     try:
-        return load(
-            checkpoint,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **arguments,
-        )
+        with no_panic():
+            return load(
+                checkpoint,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **arguments,
+            )
     except Exception as error:  # transformers, safetensors and the hub client raise many types
         raise _unreadable(checkpoint, asked, error) from None
 

@@ -19,9 +19,11 @@ def test_a_document_is_read_as_the_standard_library_reads_it(tmp_path):
         ("NaN", "NaN"),
         ('{"a": -Infinity}', "-Infinity"),
         ("9" * 5000, "5,000 digits"),
+        ('{"a": 1e999}', "1e999"),
+        ("9" * 400 + ".0", "beyond every number"),
         ('{"\\ud800": 1}', "surrogate pair"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_what_is_beyond_the_bounds_is_refused_in_words(text, words):
     with pytest.raises(Unreadable, match=words):

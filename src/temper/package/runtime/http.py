@@ -37,6 +37,7 @@ def _json(content: Any, status: int = 200) -> Response:
 
 
 def _refusal(status: int, sentence: str, retry_s: float | None = None) -> Response:
+    sentence = sentence.encode("utf-8", "backslashreplace").decode()  # of a request may come half of a surrogate pair
     headers = {} if retry_s is None else {"Retry-After": str(max(1, math.ceil(retry_s)))}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -45,28 +45,30 @@ def read_manifest(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Any]
     file = folder / NAME
     try:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found, seal = (content["kind"], content["format_version"]), content[_SEAL]
-        files: dict[str, dict[str, Any]] = content["files"]
+        found, altered = (content["kind"], content["format_version"]), content[_SEAL] != _seal(content)
+        files = {
+            str(name): (int(facts["size_bytes"]), str(facts["sha256"])) for name, facts in content["files"].items()
+        }
     except FileNotFoundError:
         raise _refused(folder, f"{file} does not exist") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _refused(folder, f"{file} is no manifest ({type(error).__name__}: {error})") from None
     if found != (KIND, FORMAT_VERSION):
         happened = (
             f"it describes {found[0]!r} in format {found[1]}, where {KIND!r} in format {FORMAT_VERSION} is expected"
         )
         raise _refused(folder, happened)
-    if seal != _seal(content):
+    if altered:
         raise _refused(folder, f"{file} was altered after it was written")
-    for name, facts in files.items():
+    for name, (size_bytes, digest) in files.items():
         path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise _refused(folder, f"{file} lists {name!r}, which does not lie in the package")
         if without and name.startswith(without):
             continue
         if not path.is_file():
             raise _refused(folder, f"{path} is missing")
-        if path.stat().st_size != facts["size_bytes"] or sha256(path) != facts["sha256"]:
-            happened = (
-                f"{path} is not the file that was packaged (SHA-256 {facts['sha256'][:12]}…): truncated or altered"
-            )
+        if path.stat().st_size != size_bytes or sha256(path) != digest:
+            happened = f"{path} is not the file that was packaged (SHA-256 {digest[:12]}…): truncated or altered"
             raise _refused(folder, happened)
     return content

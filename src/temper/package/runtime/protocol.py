@@ -92,8 +92,8 @@ def parse_infer(package: Package, body: bytes, json_bytes: str | None) -> Infere
     head, tail = _split(body, json_bytes)
     content = _object(decoded(head), "the body")
     identity = content.get("id")
-    if identity is not None and not isinstance(identity, str):
-        raise refused("id is no text", "give a text, or leave it out")
+    if identity is not None and (not isinstance(identity, str) or not _is_whole(identity)):
+        raise refused("id is no text, or holds half of a surrogate pair", "give a text, or leave it out")
     given = content.get("inputs")
     if not isinstance(given, list) or len(given) != 1:
         raise refused("inputs is no list of one tensor", f"give one, {TEXT if package.is_text else IMAGE}")
@@ -104,6 +104,11 @@ def parse_infer(package: Package, body: bytes, json_bytes: str | None) -> Infere
         )
     binary = bool(_object(content.get("parameters", {}), "parameters").get("binary_data_output", False))
     return Inference(rows, identity, _wanted(package, content.get("outputs"), binary))
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is one of letters: JSON can name half of a surrogate pair, which no answer can hold."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _split(body: bytes, json_bytes: str | None) -> tuple[bytes, bytes]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from .errors import InputError, PackageError
 
 Rows = Mapping[str, Sequence[npt.NDArray[np.int64]]]
+_PANIC = "PanicException"  # of libraries in Rust, by name: each has its own
 FILES = ("tokenizer.json", "tokenizer_config.json")
 # what a tokenizer gives beside its ids, by the names that transformers has for a model's inputs
 _PARTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
@@ -38,7 +39,6 @@ class TextEncoder:
         """
         from tokenizers import Tokenizer
 
-        settings = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
         self.max_tokens, self.texts_per_row = max_tokens, texts_per_row
         self.names = tuple(names)
         unknown = [name for name in self.names if name not in _PARTS]
@@ -49,11 +49,21 @@ class TextEncoder:
                 affected="every text",
                 fix="use a model whose inputs are among " + ", ".join(_PARTS),
             )
-        self._tokenizer: Any = Tokenizer.from_file(str(folder / FILES[0]))
+        try:
+            settings = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
+            side = {"left": "left"}.get(settings.get("truncation_side"), "right")
+            self._tokenizer: Any = Tokenizer.from_file(str(folder / FILES[0]))
+        except BaseException as error:  # the library's errors are of Exception itself, its panics not even that
+            if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+                raise
+            raise PackageError(
+                asked=f"load the tokenizer in {folder}",
+                happened=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+                affected="every text",
+                fix="put the tokenizer's files there again, whole",
+            ) from None
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(
-            max_tokens, strategy="longest_first", direction=settings.get("truncation_side", "right")
-        )
+        self._tokenizer.enable_truncation(max_tokens, strategy="longest_first", direction=side)
 
     def encode(self, rows: Sequence[Sequence[str]]) -> tuple[Rows, list[int]]:
         """Tokens of each row.
@@ -64,12 +74,22 @@ class TextEncoder:
         Returns:
             By input name an int64 array [tokens] for each row; and the rows, from 0, that were cut.
         """
-        if len(rows) == 1:  # a batch is handed to threads, which takes longer than a sentence does
-            encodings = [self._tokenizer.encode(*rows[0])]
-        else:
-            encodings = self._tokenizer.encode_batch(
-                [tuple(row) if self.texts_per_row == 2 else row[0] for row in rows]
-            )
+        try:
+            if len(rows) == 1:  # a batch is handed to threads, which takes longer than a sentence does
+                encodings = [self._tokenizer.encode(*rows[0])]
+            else:
+                encodings = self._tokenizer.encode_batch(
+                    [tuple(row) if self.texts_per_row == 2 else row[0] for row in rows]
+                )
+        except BaseException as error:  # a panic of the library is no Exception, and would end a server
+            if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+                raise
+            raise PackageError(
+                asked=f"make tokens of {len(rows)} rows",
+                happened=f"the tokenizer failed: {' '.join(str(error).split())[:300]}",
+                affected="these rows",
+                fix="put the tokenizer's files there again, whole",
+            ) from None
         values = {
             name: [np.asarray(getattr(encoding, _PARTS[name]), np.int64) for encoding in encodings]
             for name in self.names

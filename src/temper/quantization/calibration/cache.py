@@ -1,14 +1,16 @@
 """The calibration cache: activation ranges per tensor, in readable JSON, and what a library made along with them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import onnx
 from onnx import ModelProto
 
 from temper.artifacts.manifest import read_manifest
+from temper.artifacts.onnx_file import read_model
+from temper.errors import ArtifactError
 
 CACHE_FILE, QUANTIZED_FILE = "cache.json", "quantized.onnx"
 Ranges = Mapping[str, tuple[float, float]]  # tensor name to smallest and largest value
@@ -55,6 +57,16 @@ def read_cache(folder: str | Path) -> CalibrationCache:
     """
     folder = Path(folder)
     content: dict[str, Any] = read_manifest(folder / CACHE_FILE, kind="calibration")
-    quantized = onnx.load(str(folder / QUANTIZED_FILE)) if content["holds_quantized_model"] else None
-    ranges = {name: (float(low), float(high)) for name, (low, high) in content["ranges"].items()}
-    return CalibrationCache(content["method"], ranges, quantized)
+    try:
+        ranges = {name: (float(low), float(high)) for name, (low, high) in content["ranges"].items()}
+        if not all(math.isfinite(low) and low <= high for low, high in ranges.values()):
+            raise ValueError("a range is not finite, or ends before it begins")
+        method, holds = str(content["method"]), bool(content["holds_quantized_model"])
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ArtifactError(
+            asked=f"read the calibration cache in {folder}",
+            happened=f"{type(error).__name__}: {error}",
+            spoiled="every precision that is made of it; nothing was written",
+            fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to make anew",
+        ) from None
+    return CalibrationCache(method, ranges, read_model(folder / QUANTIZED_FILE) if holds else None)
