@@ -10,12 +10,12 @@ IN := $(if $(STUDY),--directory studies/$(STUDY))
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc $(if $(STUDY),--cd studies/$(STUDY))
 READY := $(VENV)/ready-$(ENVIRONMENT)
 TEST_READY := $(VENV)/ready-test
-REQUIREMENTS := requirements/$(ENVIRONMENT).txt requirements/common.txt requirements/constraints.txt requirements/install.sh
+REQUIREMENTS := requirements/$(ENVIRONMENT).txt $(addprefix requirements/locked/,$(ENVIRONMENT).txt common.txt build.txt uv.txt) requirements/install.sh
 
 # where it is set (in many containers), every process compiles torch and transformers anew: 10 s each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library report docs browser test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library lock report docs browser test long-test lint typecheck-tensorrt \
 	benchmark gpu-test clean
 
 help:  ## what there is
@@ -32,10 +32,13 @@ $(READY): $(REQUIREMENTS) pyproject.toml
 	@sh requirements/install.sh $(BIN) requirements/$(ENVIRONMENT).txt
 	@touch $@
 
-$(TEST_READY): $(READY) requirements/test.txt
+$(TEST_READY): $(READY) requirements/locked/test.txt
 	@echo "Installing what the tests need."
 	@sh requirements/install.sh $(BIN) requirements/test.txt
 	@touch $@
+
+lock:  ## write requirements/locked/ anew, after an edit of requirements/: needs the package index
+	@sh requirements/lock.sh $(BIN)
 
 setup: $(READY)  ## the environment in .venv
 

@@ -280,6 +280,9 @@ def _checkpoint(options: CheckpointModel) -> Preprocessor:
                 return ImagePreprocessor(AutoImageProcessor.from_pretrained(name, backend="pil", **trusted))
             remote = get_tokenizer_config(name, **trusted).get("auto_map")
             tokenizer = AutoTokenizer.from_pretrained(name, **trusted)
+            lacking = [each for each in tokenizer.model_input_names if each not in tokenizer("a")]
+            if lacking:
+                raise ValueError(f"its tokenizer_config.json names the input {lacking[0]!r}, which no tokenizer gives")
     except Exception as error:  # transformers and the Rust tokenizers each raise their own kinds
         remote_code = "; it needs code of its own, which is never run here" if "remote_code" in str(error) else ""
         raise _refused(
