@@ -24,10 +24,10 @@ def with_value(made: Record, place: str, value) -> Record:
 
 
 def test_a_record_whose_figures_follow_from_its_latencies_and_logits_agrees():
-    assert disagreement(record("a", latencies_ms=[1.0, 2.5, 7.0])) is None
+    assert disagreement(record("a")) is None
     assert disagreement(record("a", reason="no GPU")) is None
     assert disagreement(record("a", predictions=None)) is None
-    assert disagreement_of(workload([1.0, 4.0], real_lengths="arrival")) is None
+    assert disagreement_of(workload([1.0, 3.0], real_lengths="arrival", percentiles={"50": 1.0})) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_every_filed_record_agrees_its_intervals_drawn_anew():
 
 
 def test_an_interval_is_drawn_as_it_was_measured():
-    made = record("a", workloads={"b1": workload([2.0, 2.2, 1.9, 2.1])})
+    made = record("a", workloads={"b1": workload([2.0, 2.2, 1.9, 2.1], percentiles={})})
     drawn = interval_of(made.model_copy(update={"measurement": {"resamples": 200}}), made.workloads["b1"])
     assert drawn is not None
     changed = with_value(made, "workloads/b1/ratio/low", drawn.low)
