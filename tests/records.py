@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from temper.measurement.latency import nearest_rank
 from temper.measurement.record import (
     Accuracy,
     Artifact,
@@ -172,3 +173,11 @@ def record(
 def compared(records: Sequence[Record], baseline: str, **analysis: float) -> dict[str, Any]:
     """What the report makes of records."""
     return compare_records("tiny", records, baseline, {**ANALYSIS, **analysis}, ENGINES)
+
+
+def following(latencies_ms: Sequence[float], **more: Any) -> Workload:
+    """A workload all of whose figures follow from its latencies: one that is read from a file."""
+    ordered = sorted(latencies_ms)
+    ratio = ordered[(len(ordered) - 1) // 2] / 2.0
+    percentiles = {f"{each}": nearest_rank(ordered, each) for each in (50, 95)}
+    return workload(latencies_ms, ratio=(ratio, 0.98 * ratio, 1.02 * ratio), percentiles=percentiles, **more)

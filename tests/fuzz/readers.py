@@ -1,6 +1,5 @@
 """Every reader of an outside format, with a whole file of its own."""
 
-import argparse
 import functools
 import io
 import json
@@ -41,36 +40,34 @@ def _resealed(content: bytes, rng: random.Random) -> bytes:
 
 def _settings() -> list[Reader]:
     """params.yaml, raw.yaml, about.yaml, withdrawn.yaml."""
-    from temper.cli import main
-    from temper.commands.raw import _read_listing
+    from temper.cli.check import check
+    from temper.cli.raw import _read_listing
     from temper.report.withdrawn import read_withdrawn
     from temper.studies.about import read_about
-
-    def check(file: Path) -> Any:
-        from temper.commands import raw  # noqa: F401  (as the command has it)
-        from temper.study.params_file import load_params
-        from temper.study.study import read_study
-
-        content = load_params(file)
-        return read_study(content) if isinstance(content, Mapping) else main(["check", str(file)])
 
     about = b"title: A film\nneeds: {gpu: false, network: false, files: true}\nminutes: 3\n"
     raw_yaml = b"data/raw/train.tsv: sst2/train.tsv\ndata/raw/model.bin: [a/x.bin, b/y.bin]\n"
     withdrawn = b"- {date: 2026-11-30, reason: other work, candidates: [a], workloads: all}\n"
     return [
-        Reader("params.yaml", "yaml", (ROOT / "params.yaml").read_bytes(), check, file="params.yaml"),
+        Reader(
+            "params.yaml",
+            "yaml",
+            (ROOT / "params.yaml").read_bytes(),
+            lambda file: check([str(file)]),
+            file="params.yaml",
+        ),
         Reader(
             "params of a study",
             "yaml",
             (ROOT / "studies/sst2-minilm/params.yaml").read_bytes(),
-            check,
+            lambda file: check([str(file)]),
             file="params.yaml",
         ),
         Reader(
             "raw.yaml",
             "yaml",
             raw_yaml,
-            lambda file: _read_listing(argparse.Namespace(directory=str(file.parent), source=".")),
+            lambda file: _read_listing(file.parent, Path()),
             lambda found: all(target.startswith("data/raw/") and ".." not in target for target in found),
             file="raw.yaml",
         ),

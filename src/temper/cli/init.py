@@ -6,6 +6,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from temper.reading.letters import for_a_terminal
+
 EXAMPLES = (
     "temper init mine --model my-model --data reviews.csv",
     "temper init sst2 --model distilbert-base-uncased-finetuned-sst-2-english --data sst2.csv",
@@ -15,7 +17,7 @@ MORE = "What cannot be found out is asked; what was found and taken is printed, 
 
 def _ask(question: str) -> str:
     """One line from the terminal; the question goes where a person sees it."""
-    print(question, end="", file=sys.stderr, flush=True)
+    print(for_a_terminal(question), end="", file=sys.stderr, flush=True)
     return input()
 
 
@@ -111,7 +113,7 @@ def init(
     with contextlib.redirect_stdout(sys.stderr):  # what libraries say
         made = make_study(checkout, questions, lists, replaces=force)
     *found, how_to_run = made.lines
-    print("\n".join(found), flush=True)
+    print("\n".join(map(for_a_terminal, found)), flush=True)
     study = checkout / "studies" / made.name
     track_raw_files(study)
     note_files(study)

@@ -83,6 +83,8 @@ def test_the_list_is_shown_without_importing_what_is_in_it():
         "temper.cli.command",
         "temper.cli.entry",
         "temper.errors",
+        "temper.reading",
+        "temper.reading.letters",
         "temper.environment",
         "temper.environment.own_process",
     }

@@ -9,7 +9,7 @@ from tests.records import record, workload
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
-    written = record("a", predictions=[0, 1], latencies_ms=[1.0, 2.5])
+    written = record("a", predictions=[0, 1])
     write_record(tmp_path / "deep/a.json", written)
     assert read_record(tmp_path / "deep/a.json") == written
     assert list(json.loads((tmp_path / "deep/a.json").read_text())) == sorted(type(written).model_fields)

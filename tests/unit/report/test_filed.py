@@ -8,7 +8,7 @@ from temper.errors import ArtifactError
 from temper.report.filed import read_filed_study
 from temper.report.packed import RECORDS, REMEASUREMENTS
 from tests.filed import file_study
-from tests.records import record, workload
+from tests.records import following, record
 
 
 def test_records_stand_in_the_order_of_the_candidates_and_are_held_against_the_baseline(tmp_path):
@@ -55,7 +55,7 @@ def test_a_record_of_another_version_is_refused(tmp_path):
 
 
 def test_cells_that_were_taken_again_stand_in_the_place_of_the_first(tmp_path):
-    again = workload([9.0, 9.5])
+    again = following([9.0, 9.5])
     cells = {"b": {"b1": {"why": "the machine was busy", "workload": again.model_dump(mode="json")}}}
     taken = {"schema_version": 1, "study": "x", "latency_margin": 0.05, "cells": cells, "source_digest": "s"}
     file_study(tmp_path / "x", [record("a"), record("b")], remeasurements=taken)

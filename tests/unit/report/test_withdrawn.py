@@ -6,7 +6,7 @@ from temper.publish.pages import filled, results_table
 from temper.report.filed import read_filed_study
 from temper.report.withdrawn import FILE, Withdrawal
 from tests.filed import file_study
-from tests.records import record, workload
+from tests.records import following, record
 
 REASON = "withdrawn on 2026-11-30: other work ran on both cores"
 ENTRY = "- {date: 2026-11-30, reason: other work ran on both cores, "
@@ -15,7 +15,7 @@ ENTRY = "- {date: 2026-11-30, reason: other work ran on both cores, "
 @pytest.fixture
 def folder(tmp_path):
     goal = tmp_path / "results/cpu/tiny"
-    timed = {"b1-s8": workload([1.0, 1.5]), "b2-s8": workload([3.0, 4.0])}
+    timed = {"b1-s8": following([1.0, 1.5]), "b2-s8": following([3.0, 4.0])}
     file_study(goal, [record("base", workloads=timed), record("other", workloads=timed)])
     return goal
 
@@ -67,7 +67,7 @@ def test_no_table_shows_what_was_withdrawn(folder, tmp_path):
 
 def test_what_was_executed_is_shown_though_its_latency_is_not(tmp_path):
     ran = {"products_by_precision": {"INT8": 3}, "products": {"total": 3}, "conversion_time_share": 0.0}
-    timed = {"b1-s8": workload([1.0, 1.5], executed=ran)}
+    timed = {"b1-s8": following([1.0, 1.5], executed=ran)}
     file_study(tmp_path / "results/cpu/tiny", [record("base", workloads=timed)])
     (tmp_path / "results/cpu/tiny" / FILE).write_text(f"{ENTRY}candidates: all, workloads: all}}\n")
     for what in ("table", "labels"):
