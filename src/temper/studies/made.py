@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from temper.artifacts.manifest import sha256, write_text
+from temper.artifacts.manifest import read_document, sha256, write_text
 from temper.errors import ConfigError, PipelineError
 from temper.orchestration.clean import look
 from temper.orchestration.links import check_no_links
@@ -66,7 +66,7 @@ def contents(study: Path, asked: str) -> Contents:
             spoiled="nothing: nothing was removed",
             fix=f"temper clean -C {study} removes what its runs made; the rest is yours to remove",
         )
-    noted: dict[str, str] = json.loads((study / NOTE).read_text(encoding="utf-8"))
+    noted = read_document(study / NOTE)
     before = Path.cwd()
     os.chdir(study)  # job records name their files from there
     try:
