@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 HOOK = """
@@ -60,12 +61,8 @@ class Recorder:
         self, *command: str, source: Path, cwd: Path, patience_s: float
     ) -> "tuple[subprocess.CompletedProcess[str], list[str]]":
         """Run a `python -m` command; what it printed, and what it asked for."""
-        traced = self._folder / "strace.txt"
-        for file in (traced, self._folder / "asked.txt"):
-            file.unlink(missing_ok=True)
-        strace = ["strace", "-f", "-qq", "-e", "trace=connect", "-o", str(traced)] if self.sees_compiled_code else []
         done = subprocess.run(
-            [*strace, sys.executable, "-m", *command],
+            self._recorded(command),
             cwd=cwd,
             env=self.environment(source),
             capture_output=True,
@@ -73,10 +70,30 @@ class Recorder:
             timeout=patience_s,
             check=False,
         )
-        return done, self._asked(traced)
+        return done, self.asked()
 
-    def _asked(self, traced: Path) -> list[str]:
-        notes = self._folder / "asked.txt"
+    def start(self, *command: str, source: Path, cwd: Path) -> "subprocess.Popen[str]":
+        """Start a `python -m` command that goes on until it is ended; `asked` tells then what it asked for."""
+        return subprocess.Popen(
+            self._recorded(command),
+            cwd=cwd,
+            env=self.environment(source),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _recorded(self, command: Sequence[str]) -> list[str]:
+        traced = self._folder / "strace.txt"
+        for file in (traced, self._folder / "asked.txt"):
+            file.unlink(missing_ok=True)
+        strace = ["strace", "-f", "-qq", "-e", "trace=connect", "-o", str(traced)] if self.sees_compiled_code else []
+        return [*strace, sys.executable, "-m", *command]
+
+    def asked(self) -> list[str]:
+        """What the last command asked of a network."""
+        notes, traced = self._folder / "asked.txt", self._folder / "strace.txt"
         python = notes.read_text().splitlines() if notes.exists() else []
         lines = traced.read_text(errors="replace").splitlines() if traced.exists() else []
         compiled = [f"connect {match['address']}" for line in lines if (match := _CONNECT.search(line))]

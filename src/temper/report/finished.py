@@ -6,13 +6,17 @@ from typing import Any
 
 from temper.artifacts.manifest import read_document, sha256
 from temper.errors import ArtifactError, ConfigError, DataError
-from temper.measurement.record import Record, read_record
+from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload, read_record
+from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.orchestration.job_record import JobRecord, read_job_record, record_path
 from temper.orchestration.jobs import run_command
 from temper.report.decide.decision import SCHEMA_VERSION
+from temper.report.decide.evidence import DISTURBED
+from temper.statistics.ratio import Ratio, verdict
 from temper.study.resolve import load_resolved
 
 REPORT = "artifacts/report"
+AGAIN = "artifacts/remeasurements.json"
 Json = dict[str, Any]
 
 
@@ -32,6 +36,13 @@ def _check_bytes(file: str, digest: str | None) -> None:
             spoiled="this answer: what is said of the artifact might be another's",
             fix="finish the study (make study STUDY=…), or temper sync, which puts back what was altered",
         )
+
+
+def _follows(cell: Json, ratio: LatencyRatio, margin: float) -> bool:
+    """Whether a cell of the comparison is what a ratio gives."""
+    same = [cell.get(key) for key in ("ratio", "low", "high")] == [ratio.ratio, ratio.low, ratio.high]
+    verdicts = (DISTURBED, verdict(Ratio(ratio.ratio, ratio.low, ratio.high), margin))
+    return same and cell.get("verdict") in verdicts
 
 
 @dataclass(frozen=True)
@@ -58,10 +69,40 @@ class Finished:
         """A candidate's record.
 
         Raises:
-            ArtifactError: it is not the one that the report was made from.
+            ArtifactError: it is not the one that the report was made from, or the report says other figures of it.
         """
         _check_bytes(record_file(candidate), self.job.inputs.get(record_file(candidate)))
-        return read_record(record_file(candidate))
+        record = read_record(record_file(candidate))
+        self._check_figures(record)
+        return record
+
+    def _check_figures(self, record: Record) -> None:
+        """Ratios, verdicts and the accuracy in the report are those that the record gives.
+
+        Raises:
+            ArtifactError: they are not.
+        """
+        again = read_remeasurements(AGAIN) if AGAIN in self.job.inputs else None
+        (taken,) = settled([record], again)
+        said = self.comparison["candidates"][record.candidate]
+        margin = float(self.comparison["analysis"]["latency_margin"])
+        wrong = [
+            name
+            for name, workload in taken.workloads.items()
+            if isinstance(workload, Workload)
+            and isinstance(workload.ratio, LatencyRatio)
+            and not _follows(said["workloads"].get(name, {}), workload.ratio, margin)
+        ]
+        own = said["accuracy"]
+        if isinstance(record.accuracy, Accuracy) and own.get("accuracy") != record.accuracy.answers.accuracy:
+            wrong.append("accuracy")
+        if wrong:
+            raise ArtifactError(
+                asked=f"take what the report says of {record.candidate}",
+                happened=f"its record gives other figures: {', '.join(wrong)}",
+                spoiled="this answer: the choice might be another's",
+                fix="temper run --again report, in the study's folder: makes the report anew from the records",
+            )
 
     def batch_size(self, workload: str) -> int:
         """Rows of one call of a workload."""
