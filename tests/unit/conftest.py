@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from temper.measurement import recomputed
 from tests.tiny_study import TinyStudy, folders, make
 
 
 @pytest.fixture
 def made_up_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records whose figures do not follow from the latencies beside them are read as they stand."""
-    monkeypatch.setattr(recomputed, "disagreement", lambda record: None)
+    for reader in ("measurement.recomputed", "report.filed", "comparison.experiments"):
+        monkeypatch.setattr(f"temper.{reader}.disagreement", lambda record: None)
 
 
 @pytest.fixture(scope="session")

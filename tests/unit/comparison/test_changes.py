@@ -14,6 +14,8 @@ from temper.study.resolve import load_resolved, spelt_out
 from tests.filed import file_study
 from tests.records import LABELS, compared, record, workload
 
+pytestmark = pytest.mark.usefixtures("made_up_figures")
+
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = 200
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from temper.errors import ExperimentError
-from temper.orchestration.stored import Stored, cached, copy_object, files_of, md5, outputs, repository
+from temper.orchestration.stored import FOLDER_DIGEST, Stored, cached, copy_object, files_of, md5, outputs, repository
 
 
 def test_a_tracked_folder_is_one_output_and_its_listing_names_the_files(dvc_study):
@@ -70,3 +70,21 @@ def test_a_copy_of_an_object_may_be_written_to_and_replaces_what_is_there(tmp_pa
     copy_object(tmp_path / "object", tmp_path / "here", executable=True)
     assert (tmp_path / "here").read_text() == "new"
     assert os.stat(tmp_path / "here").st_mode & 0o300 == 0o300
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        '[{"relpath": "../../victim", "md5": "a"}]',
+        '[{"relpath": "/etc/passwd", "md5": "a"}]',
+        '[{"md5": "a"}]',
+        '[{"relpath": "a", "md5": 1}]',
+        "{",
+        "3",
+    ],
+)
+def test_a_listing_that_names_something_outside_its_folder_or_nothing_is_refused(tmp_path, listing):
+    """A remote may hold anything."""
+    (tmp_path / "listing").write_text(listing)
+    with pytest.raises(ExperimentError, match="listing of a folder"):
+        files_of(Stored("artifacts", f"a{FOLDER_DIGEST}"), tmp_path / "listing")

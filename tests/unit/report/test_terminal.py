@@ -10,6 +10,8 @@ from temper.report.render import write_summary
 from temper.report.terminal import HEIGHT, page_command, print_summary
 from tests.records import ANALYSIS, record, workload
 
+pytestmark = pytest.mark.usefixtures("made_up_figures")
+
 ROOT = Path(__file__).resolve().parents[3]
 FAST = workload([1.0, 1.0, 1.0], ratio=(0.5, 0.4, 0.8), executed={"products_by_precision": {"INT8": 10, "FP32": 8}})
 RECORDS = [
@@ -119,7 +121,7 @@ def test_a_terminal_too_narrow_for_the_figures_cuts_lines_and_wraps_none(printed
     assert fast.endswith("…")
 
 
-def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(made_up_figures, printed):
+def test_the_fastest_ten_stand_in_a_table_and_the_others_are_counted(printed):
     many = [
         record(f"c{at}", workloads={"b1": workload([1.0, 1.0, 1.0], ratio=(0.1 + at / 100, 0.1, 0.9))})
         for at in range(14)

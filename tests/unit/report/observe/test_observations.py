@@ -11,6 +11,8 @@ from temper.report.observe.observations import observations_markdown, observe
 from temper.report.render import write_summary
 from tests.records import ANALYSIS, compared, record, workload
 
+pytestmark = pytest.mark.usefixtures("made_up_figures")
+
 INT8 = {"by_precision": {"INT8": 4, "FP32": 2}}
 FP16 = {"by_precision": {"FP16": 6}}
 FP32 = {"by_precision": {"FP32": 6}}
@@ -330,7 +332,7 @@ def other_labels(content):
         ),
     ],
 )
-def test_a_broken_record_changes_what_rests_on_it(made_up_figures, tmp_path, change, before, after):
+def test_a_broken_record_changes_what_rests_on_it(tmp_path, change, before, after):
     records = [
         base(),
         record("fp16", backend="ort", census=FP16, workloads={"b2": timed(0.6, run=executed(FP16=6))}),

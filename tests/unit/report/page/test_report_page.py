@@ -26,6 +26,8 @@ from temper.report.page.templates import TEMPLATES, templates_digest
 from temper.report.render import write_summary
 from tests.records import ANALYSIS, compared, record, workload
 
+pytestmark = pytest.mark.usefixtures("made_up_figures")
+
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 TRUE_LABELS = [0, 1, 1, 0]
 
