@@ -15,7 +15,7 @@ from temper.orchestration.job_record import JobRecord, digests, write_job_record
 from temper.prediction.answer import MANIFESTS, read_manifest
 from temper.report.finished import record_file
 from temper.report.render import write_summary
-from tests.records import ANALYSIS, record, workload
+from tests.records import ANALYSIS, following, record
 from tests.tiny_study import TinyStudy
 
 BATCH_SIZE = 8
@@ -52,7 +52,7 @@ def measured(study: TinyStudy, name: str, backend: str, loads: str, *, ratio: fl
         ran = opened.describe()
     predictions, labels = answered.labels.tolist(), split.labels.tolist()
     timed = {
-        name: workload([2.0 * value], ratio=(value, value - 0.01, value + 0.01), sizes=(size, 8))
+        name: following([2.0 * value], sizes=(size, 8))
         for name, value, size in (("b1", ratio, 1), ("b8", b8 or ratio, 8))
     }
     made = record(name, predictions=predictions, labels=labels, workloads=timed, loads=loads, backend=backend)
