@@ -1,6 +1,5 @@
 """Texts or images into model inputs: the tokenizer or image processor that the `model:` section asks for."""
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from temper.artifacts.manifest import canonical_json, copy_files
 from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, TensorSpec
 from temper.data.source import NOTHING_WRITTEN, Examples, Images
 from temper.errors import ArtifactError, ConfigError, DataError
-from temper.reading.bounded import no_panic, why_not_ordinary
+from temper.reading.bounded import Unreadable, no_panic, why_not_ordinary
+from temper.reading.json_file import read_object
 from temper.study.sections.model import (
     ArchitectureModel,
     CheckpointModel,
@@ -71,7 +71,15 @@ def _save(preprocessor: Any, task: str, folder: str | Path) -> None:
     with tempfile.TemporaryDirectory(prefix="temper-preprocessor.") as scratch:
         preprocessor.save_pretrained(scratch)
         settings = Path(scratch) / PREPROCESSOR_FILES[task][-1]
-        content = json.loads(settings.read_text(encoding="utf-8"))
+        try:
+            content = read_object(settings)
+        except Unreadable as error:
+            raise ArtifactError(
+                asked=f"keep the settings of the preprocessor, {settings.name}",
+                happened=str(error),
+                spoiled=NOTHING_WRITTEN,
+                fix=f"correct it in the checkpoint's {settings.name}",
+            ) from None
         kept = {key: value for key, value in content.items() if key not in _LOADING_KEYS and not key.endswith("_file")}
         settings.write_text(canonical_json(kept), encoding="utf-8")
         copy_files(PREPROCESSOR_FILES[task], scratch, folder)
