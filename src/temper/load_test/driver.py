@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import read_manifest
-from temper.artifacts.signature import Tensors, read_signature
+from temper.artifacts.signature import Signature, Tensors, read_signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, check_split, read_split
