@@ -25,6 +25,7 @@ UPGRADED = ["build_engine fp32", "build_engine int8", "measure rtx-int8", *JUDGE
 SHOW = ["exp", "show", "--only-changed", "--md", "--drop", r"^jobs\.|artifacts/"]
 
 
+@pytest.mark.long  # an experiment's jobs, and going back, are test_dvc.py's with every change
 def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repository):
     for name, (setting, _) in QUEUED.items():
         repository.dvc("exp", "run", "--queue", "--name", name, "-S", setting)
