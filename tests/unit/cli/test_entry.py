@@ -218,7 +218,7 @@ def test_an_argument_that_is_not_utf_8_is_an_error_in_four_parts(capsys):
     [
         (["check", "n" * 300], "File name too long"),
         (["plan", "--directory", "n" * 300], "File name too long"),
-        (["init", "n" * 300, "--yes"], "File name too long"),
+        (["init", "n" * 300, "--yes"], "is no name for a folder"),
         (["results", "--directory", "FOLDER", "--machine", "nl\n"], "is no name for a folder"),
     ],
 )

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from temper.backends.runner import Runner
 from temper.comparison import side_worker
 from temper.comparison.side_worker import Answers
 from temper.errors import ArtifactError, Unavailable
@@ -12,11 +13,20 @@ from tests.tiny_study import SEED
 from tests.unit.measurement.test_measure import MEASUREMENT
 
 
-class Counting:
+class Counting(Runner):
     """A runner that counts its calls by their rows."""
 
     def __init__(self):
         self.called = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+    def describe(self):
+        return {"library": "none"}
 
     def infer(self, inputs):
         self.called.append(len(inputs["input_ids"]))
@@ -50,17 +60,7 @@ def test_errors_are_told_in_the_words_they_have():
 
 
 def test_answers_are_json_lines_and_the_first_says_what_runs(monkeypatch, tiny_study):
-    class Opened(Counting):
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *exc_info):
-            pass
-
-        def describe(self):
-            return {"library": "none"}
-
-    monkeypatch.setattr(side_worker, "open_side", lambda side: Opened())
+    monkeypatch.setattr(side_worker, "open_side", lambda side: Counting())
     workloads = {"b2": {"batch_size": 2, "sequence_length": 8}}
     request = {"data_folder": str(tiny_study.data), "workloads": workloads, "measurement": MEASUREMENT, "seed": SEED}
     written = []

@@ -38,7 +38,7 @@ def test_layers_are_those_that_the_inspector_lists():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("no json", "JSON is unknown (JSONDecodeError"),
+        ("no json", "JSON is unknown (it is no JSON"),
         ("{}", "is unknown (KeyError"),
         ('{"Layers": []}', "lists no layers"),
     ],
