@@ -112,6 +112,7 @@ def test_what_was_busy_is_taken_once_more_and_what_holds_is_not(study):
     assert taken.contention is not None
 
 
+@pytest.mark.usefixtures("made_up_figures")
 def test_of_a_cell_beside_which_the_baseline_moved_only_the_turns_are_taken_again(study):
     def moved(runner, own):
         if runner != "openvino":
@@ -128,8 +129,18 @@ def test_of_a_cell_beside_which_the_baseline_moved_only_the_turns_are_taken_agai
     assert taken.baseline_latencies_ms is not None
 
 
+@pytest.mark.usefixtures("made_up_figures")
 def test_where_all_holds_nothing_is_taken(study):
-    assert study(lambda runner, own: own).cells == {}
+    """Whatever this machine was doing meanwhile: the levels are made equal."""
+
+    def level(each):
+        quiet = each.contention.model_copy(update={"others_share": 0.0})
+        same = [1.0] * len(each.baseline_latencies_ms)
+        even = each.ratio.model_copy(update={"ratio": 1.0, "low": 0.99, "high": 1.01})
+        return each.model_copy(update={"baseline_latencies_ms": same, "contention": quiet, "ratio": even})
+
+    found = study(lambda _, own: altered(own, **{name: level(each) for name, each in own.workloads.items()}))
+    assert found.cells == {}
 
 
 def test_a_busy_reference_is_taken_first(study):

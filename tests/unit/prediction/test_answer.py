@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from temper.artifacts.manifest import sha256, write_manifest
+from temper.backends.runner import Runner
 from temper.data.preprocessing import TextPreprocessor, train_tokenizer
 from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
@@ -22,7 +23,7 @@ TEXTS = ["one", "one two", "one two three four five six"]
 LONGEST = 8
 
 
-class Limited:
+class Limited(Runner):
     """Answers with each row's number of tokens, which it takes as a runner with these limits would."""
 
     def __init__(self, batch: tuple[int, int], length: tuple[int, int], shapes: Any = None) -> None:
