@@ -18,9 +18,10 @@ IMAGE_SETTINGS = {"do_resize": True, "size": {"height": 8, "width": 8}, "do_resc
 
 
 def _service(tokenizer: Mapping[str, bytes], task: str) -> Any:
-    from temper.package.runtime.http import Limits, Service, application
+    from temper.package.runtime.http import application
     from temper.package.runtime.images import ImageEncoder
     from temper.package.runtime.model import Package
+    from temper.package.runtime.service import Limits, Service
     from temper.package.runtime.signature import Signature, TensorSpec
     from temper.package.runtime.text import TextEncoder
 
