@@ -254,7 +254,8 @@ def _records() -> list[Reader]:
     """What jobs leave: records, job records, manifests, caches, load tests, filed folders."""
     from temper.artifacts.signature import Signature, TensorSpec, read_signature
     from temper.load_test.record import LoadTestRecord, read_load_test
-    from temper.measurement.record import read_record, write_record
+    from temper.measurement.record import write_record
+    from temper.measurement.record_file import read_record
     from temper.measurement.remeasurements import read_remeasurements
     from temper.orchestration.job_record import FORMAT_VERSION, read_job_record
     from temper.package.runtime.manifest import NAME

@@ -10,7 +10,7 @@ from tests.tiny_study import TinyStudy, folders, make
 @pytest.fixture
 def made_up_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records whose figures do not follow from the latencies beside them are read as they stand."""
-    for reader in ("measurement.recomputed", "report.filed", "comparison.experiments"):
+    for reader in ("measurement.record_file", "report.filed", "comparison.experiments"):
         monkeypatch.setattr(f"temper.{reader}.disagreement", lambda record: None)
 
 

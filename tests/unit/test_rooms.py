@@ -12,8 +12,8 @@ from temper.environment.machine import SOURCE_ROOT
 # package stands on nothing of Temper's, how a file is written on nothing but errors, and what checks a whole study stands
 # above what it asks.
 ROOMS = (
-    ("errors", "package.runtime"),
-    ("artifacts.manifest", "artifacts.scratch"),
+    ("errors", "reading", "package.runtime"),
+    ("artifacts.manifest", "artifacts.scratch", "artifacts.inside"),
     ("environment",),
     ("statistics",),
     ("artifacts",),

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from temper.measurement.record import Accuracy, read_record
+from temper.measurement.record import Accuracy
+from temper.measurement.record_file import read_record
 from tests.workflow.conftest import FEWER_SAMPLES, PATIENCE_S, StudyFolder, happened
 from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
 from tests.workflow.test_exactness import JUDGED, flip_one_byte

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from temper.environment.devices import nvidia_gpus
-from temper.measurement.record import NotMeasured, Record, read_record
+from temper.measurement.record import NotMeasured, Record
+from temper.measurement.record_file import read_record
 from temper.study.resolve import load_resolved
 from tests.workflow.conftest import PATIENCE_S, ROOT, StudyFolder
 from tests.workflow.cut_down import light_baseline

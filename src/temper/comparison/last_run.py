@@ -11,7 +11,8 @@ from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment, read_experiment, read_experiments
 from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
 from temper.errors import ExperimentError, PipelineError
-from temper.measurement.record import Record, read_record
+from temper.measurement.record import Record
+from temper.measurement.record_file import read_record
 from temper.reading.bounded import decoded
 from temper.reading.json_file import parse_json
 from temper.report.decide.decision import decide

@@ -10,7 +10,8 @@ import numpy as np
 from temper.artifacts.manifest import read_document
 from temper.comparison.experiments import baseline_key
 from temper.comparison.tables import signed
-from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload, read_record
+from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload
+from temper.measurement.record_file import read_record
 from temper.report.formats import interval
 from temper.report.markdown_table import markdown_table
 from temper.statistics.multiple_comparisons import FAMILY_WISE, holm, quotient_p

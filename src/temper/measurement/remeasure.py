@@ -19,7 +19,8 @@ from temper.logs.script_log import say_passing
 from temper.measurement.isolated import OutOfMemory
 from temper.measurement.measure import describe_artifact
 from temper.measurement.processes import Json, Processes
-from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload, read_record
+from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
+from temper.measurement.record_file import read_record
 from temper.measurement.remeasurements import SCHEMA_VERSION, Remeasured, Remeasurements, baseline_level_ms
 from temper.measurement.workload import alone_of, workload_of
 

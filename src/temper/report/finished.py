@@ -6,7 +6,8 @@ from typing import Any
 
 from temper.artifacts.manifest import read_document, sha256
 from temper.errors import ArtifactError, ConfigError, DataError
-from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload, read_record
+from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload
+from temper.measurement.record_file import read_record
 from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.orchestration.job_record import JobRecord, read_job_record, record_path
 from temper.orchestration.jobs import run_command

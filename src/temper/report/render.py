@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, staged_folder, write_text
-from temper.measurement.record import Record, read_record
+from temper.measurement.record import Record
+from temper.measurement.record_file import read_record
 from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.report.choices import choices
 from temper.report.decide.comparison import compare_records

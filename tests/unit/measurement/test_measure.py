@@ -14,7 +14,8 @@ from temper.measurement import processes
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.measurement.measure import measure
 from temper.measurement.processes import NO_ANSWERS
-from temper.measurement.record import NotMeasured, read_record
+from temper.measurement.record import NotMeasured
+from temper.measurement.record_file import read_record
 from tests.tiny_study import MAX_TOKENS, SEED, TEST_ROWS
 from tests.unit.backends.test_runner import CPU
 

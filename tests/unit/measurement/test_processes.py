@@ -7,7 +7,8 @@ import pytest
 
 from temper.backends.runner import Runner
 from temper.measurement import alone, isolated, processes, task, worker
-from temper.measurement.record import Accuracy, NotMeasured, Workload, read_record
+from temper.measurement.record import Accuracy, NotMeasured, Workload
+from temper.measurement.record_file import read_record
 from tests.unit.measurement.test_measure import run as run  # the fixture
 
 OUT = "CUDA out of memory. Tried to allocate 2 GiB"

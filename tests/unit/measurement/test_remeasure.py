@@ -3,7 +3,8 @@ import pytest
 from temper.artifacts.manifest import canonical_json
 from temper.errors import ArtifactError
 from temper.measurement import remeasure as module
-from temper.measurement.record import NotMeasured, Workload, read_record
+from temper.measurement.record import NotMeasured, Workload
+from temper.measurement.record_file import read_record
 from temper.measurement.remeasure import cells_to_retake, reference_does_not_hold, remeasure
 from temper.measurement.remeasurements import read_remeasurements
 from tests.records import record, workload

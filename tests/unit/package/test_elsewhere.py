@@ -18,7 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from temper.cli import main
-from temper.measurement.record import read_record
+from temper.measurement.record_file import read_record
 from temper.report.finished import record_file
 from tests.unit.package.test_serve import Server
 

@@ -13,7 +13,7 @@ import yaml
 
 from temper.artifacts.manifest import canonical_json, seal
 from temper.cli import main
-from temper.measurement.record import read_record
+from temper.measurement.record_file import read_record
 from temper.package.contents import RUNTIME
 from temper.package.replay_worker import FOREIGN
 from temper.report.finished import record_file

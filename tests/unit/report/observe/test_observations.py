@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from temper.measurement.record import NotMeasured, read_record, write_record
+from temper.measurement.record import NotMeasured, write_record
+from temper.measurement.record_file import read_record
 from temper.report.decide.decision import decide
 from temper.report.observe.observation import Observation
 from temper.report.observe.observations import observations_markdown, observe
