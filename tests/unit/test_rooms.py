@@ -8,9 +8,9 @@ from pathlib import Path
 from temper.environment import source_digest
 from temper.environment.machine import SOURCE_ROOT
 
-# from below to above: a room imports from its own and from those before it. Three rooms have storeys: what is copied into a
-# package stands on nothing of Temper's, how a file is written on nothing but errors, and what checks a whole study stands
-# above what it asks.
+# from below to above: a room imports from its own and from those before it. Four rooms have storeys: what is copied into a
+# package stands on nothing of Temper's, how a file is written on nothing but errors, rows of a file stand beside the data that
+# names their columns, and what checks a whole study above what it asks.
 ROOMS = (
     ("errors", "reading", "package.runtime"),
     ("artifacts.manifest", "artifacts.scratch", "artifacts.inside"),
@@ -19,7 +19,7 @@ ROOMS = (
     ("artifacts",),
     ("study",),
     ("logs",),
-    ("data",),
+    ("data", "reading.rows_file"),
     ("training",),
     ("lengths",),
     ("export",),

@@ -59,7 +59,7 @@ def test_a_mark_may_name_the_workloads_that_are_shown():
 def test_load_tests_have_a_table_of_their_own():
     page = "<!-- load tests of results/cpu-2c/sst2-minilm -->\n<!-- end of table -->\n"
     written = filled(page, ROOT)
-    assert "| openvino-int8-server | openvino-cpu | onnx/int8 | server | b1-s128 | VALID (p95 ≤ 100 ms) |" in written
+    assert "| openvino-int8-server | server | b1-s128 | VALID (p95 ≤ 100 ms) |" in written
     assert written.count("VALID") == 6
 
 
