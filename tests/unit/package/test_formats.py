@@ -12,7 +12,9 @@ from google.protobuf import text_format
 
 from temper.cli import main
 from temper.environment.library import LIBRARIES_FOLDER
+from temper.measurement.record_file import read_record
 from temper.package.formats.triton import Word, as_pbtxt, batching
+from temper.report.finished import record_file
 
 TRITON_CLIENT = "tritonclient==2.73.0"
 
@@ -66,12 +68,14 @@ def parsed(folder: Path, model_config_class):
     return config
 
 
-def test_triton_is_told_the_batches_that_were_measured(written, model_config_class):
+def test_triton_is_told_the_batches_that_were_measured(written, made, model_config_class):
     folder = written("triton")
     texts, tensors = (parsed(folder / name, model_config_class) for name in ("tiny", "tiny-tensors"))
     assert (texts.name, texts.backend, texts.max_batch_size) == ("tiny", "python", 8)
     assert list(texts.dynamic_batching.preferred_batch_size) == [8]
-    assert texts.dynamic_batching.max_queue_delay_microseconds == 2000  # the shortest call took 2 ms
+    timed = read_record(made / record_file("quick")).workloads.values()
+    shortest_ms = min(own.latency_percentiles_ms["50"] for own in timed)
+    assert texts.dynamic_batching.max_queue_delay_microseconds == round(1000 * shortest_ms)
     assert [(own.name, list(own.dims)) for own in texts.input] == [("TEXT", [1])]
     assert [own.name for own in texts.output] == ["LABEL", "CONFIDENCE", "CONFIDENCES"]
     assert [own.batch_size for own in texts.model_warmup] == [1, 8]

@@ -18,6 +18,7 @@ from temper.package.contents import RUNTIME
 from temper.package.replay_worker import FOREIGN
 from temper.report.finished import record_file
 from temper.transforms.convert import convert_precision
+from tests.records import following
 from tests.tiny_study import MAX_TOKENS
 from tests.unit.package.conftest import PARAMS, measured, write_report
 
@@ -109,7 +110,7 @@ def test_the_card_has_the_hubs_header_the_verdict_and_the_figures(package):
     assert content["pipeline_tag"] == "text-classification"
     assert content["model-index"][0]["results"][0]["metrics"][0]["type"] == "accuracy"
     assert "the decision's choice for b1" in text
-    assert "| b8 | 2.00 | 3.33 [3.23, 3.45] |" in text
+    assert "| b8 | 0.600 | 3.33 [3.27, 3.40] |" in text  # 0.6 ms beside 2 ms, 2 % to either side
     assert "21 test rows were replayed" in text
 
 
@@ -161,10 +162,18 @@ def with_record(tiny_study, finished_study):
     return write
 
 
-def answers_of(record, **update):
-    """The record with other answers."""
-    stated = record.accuracy.stated
-    own = record.accuracy.answers.model_copy(update=update)
+def answers_of(record, predictions=None, logits=None):
+    """The record with other answers; where they are labels, each has the larger of its row's two logits."""
+    stated, own = record.accuracy.stated, record.accuracy.answers
+    predictions = own.predictions if predictions is None else predictions
+    if logits is None:
+        logits = [
+            row if new == old else row[::-1]
+            for row, new, old in zip(own.logits, predictions, own.predictions, strict=True)
+        ]
+    right = sum(given == label for given, label in zip(predictions, record.accuracy.labels, strict=True))
+    update = {"predictions": predictions, "logits": logits, "accuracy": right / record.accuracy.rows}
+    own = own.model_copy(update=update)
     accuracy = record.accuracy.model_copy(update={"by_batch_size": {stated: own}})
     return record.model_copy(update={"accuracy": accuracy})
 
@@ -208,7 +217,7 @@ def test_other_tokens_than_measured_refuse_the_package(package, finished_study, 
 
 def test_beyond_the_budget_needs_anyway(package, with_record, tmp_path):
     def change(record):  # every row wrong
-        return answers_of(record, predictions=[1 - label for label in record.accuracy.labels], accuracy=0.0)
+        return answers_of(record, predictions=[1 - label for label in record.accuracy.labels])
 
     with_record("other", change, accuracy_budget_points=0.5)
     _, said = package("--candidate", "other", code=1)
@@ -219,7 +228,7 @@ def test_beyond_the_budget_needs_anyway(package, with_record, tmp_path):
 
 def test_beyond_the_budget_and_packaged_all_the_same_the_card_says_so(package, with_record, tmp_path):
     def change(record):  # a baseline that is always right
-        return answers_of(record, predictions=list(record.accuracy.labels), accuracy=1.0)
+        return answers_of(record, predictions=list(record.accuracy.labels))
 
     with_record("base", change, accuracy_budget_points=0.5)
     _, said = package("--candidate", "other", code=1)
@@ -250,10 +259,13 @@ def test_an_altered_report_chooses_nothing(package, finished_study, tmp_path):
 
 
 def test_a_disturbed_latency_needs_anyway_and_the_card_says_so(package, with_record, tmp_path):
+    def beside_a_slow_baseline(own):
+        ratio = own.latencies_ms[0] / 9.0
+        taken = own.ratio.model_copy(update={"ratio": ratio, "low": 0.98 * ratio, "high": 1.02 * ratio})
+        return own.model_copy(update={"baseline_latencies_ms": [9.0], "ratio": taken})
+
     def change(record):
-        workloads = {
-            name: own.model_copy(update={"baseline_latencies_ms": [9.0]}) for name, own in record.workloads.items()
-        }
+        workloads = {name: beside_a_slow_baseline(own) for name, own in record.workloads.items()}
         return record.model_copy(update={"workloads": workloads})
 
     with_record("other", change)
@@ -278,11 +290,7 @@ def test_a_runner_that_packages_do_not_have_is_refused_by_name(package, with_rec
 
 def test_different_choices_for_different_workloads_have_to_be_told_apart(package, with_record):
     def change(record):
-        workloads = dict(record.workloads)
-        ratio = workloads["b8"].ratio.model_copy(update={"ratio": 0.1, "low": 0.09, "high": 0.11})
-        return record.model_copy(
-            update={"workloads": {**workloads, "b8": workloads["b8"].model_copy(update={"ratio": ratio})}}
-        )
+        return record.model_copy(update={"workloads": {**record.workloads, "b8": following([0.2], sizes=(8, 8))}})
 
     with_record("other", change)
     _, said = package(code=1)
