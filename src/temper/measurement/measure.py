@@ -29,7 +29,6 @@ from temper.measurement.record import (
     Record,
     write_record,
 )
-from temper.measurement.task import signature_of
 from temper.measurement.timed_inputs import check_length
 from temper.measurement.workload import workload_of
 from temper.statistics.classification import accuracy
@@ -68,8 +67,6 @@ def _accuracy(taken: Json, labels: Any, signature: Signature, stated: int) -> Ac
         rows=len(labels),
         labels=labels.tolist(),
         label_names=list(signature.label_names),
-        task=signature.labels,
-        thresholds=signature.thresholds,
         stated=str(stated),
         by_batch_size={
             size: Predictions(accuracy=accuracy(np.asarray(answer["predictions"]), labels), **answer)
@@ -201,12 +198,7 @@ def measure(
             "cold_start": ColdStart(**alone["cold_start"]),
             "memory": Memory(**alone["memory"], gpu_peak_mib=gpu["peak_mib"], gpu_reason=gpu["reason"]),
             "workloads": {name: workload_of(name, sizes, taken, measurement) for name, sizes in workloads.items()},
-            "accuracy": _accuracy(
-                taken,
-                read_split(data / "test.parquet", signature).labels,
-                signature_of(artifact, signature),
-                stated,
-            ),
+            "accuracy": _accuracy(taken, read_split(data / "test.parquet", signature).labels, signature, stated),
         }
         compared["ran"] = taken.get("ran_baseline")
         timed_gpus = (

@@ -102,7 +102,7 @@ def compare_records(
     study: str,
     records: Sequence[Record],
     baseline: str,
-    analysis: Mapping[str, Any],
+    analysis: Mapping[str, float],
     engines: Mapping[str, Mapping[str, Any]],
 ) -> Json:
     """Every candidate against the baseline: artifacts/report/comparison.json.
@@ -137,9 +137,7 @@ def compare_records(
         "budget_in_reach": budget_in_reach(reference, analysis["accuracy_budget_points"]),
         "candidates": {
             record.candidate: {
-                "accuracy": compare_accuracy(
-                    record, reference, analysis["accuracy_budget_points"], analysis.get("metric")
-                ),
+                "accuracy": compare_accuracy(record, reference, analysis["accuracy_budget_points"]),
                 "workloads": cells[record.candidate],
             }
             for record in records

@@ -1,1 +1,0 @@
-"""What a row's label is: a file for each kind (docs/decisions/0065)."""
