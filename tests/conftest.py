@@ -48,6 +48,14 @@ def pytest_sessionfinish(session):
 
 
 @pytest.fixture(autouse=True)
+def _stays_in_its_folder() -> Iterator[None]:
+    """A command called in this process goes into its study's folder; the next test starts where this one did."""
+    before = os.getcwd()
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture(autouse=True)
 def _collects_garbage_as_before() -> Iterator[None]:
     """A test that leaves collection off makes another one of its worker fail, sometimes."""
     yield
