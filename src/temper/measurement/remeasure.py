@@ -208,8 +208,6 @@ def remeasure(
         return list(taken.records.values())
 
     def take(wanted: Mapping[str, Mapping[str, str]]) -> None:
-        if wanted:  # one line on the terminal; the log has the figures
-            say_passing(f"taken once more, because they do not hold: {', '.join(wanted)}")
         for candidate, why in wanted.items():
             if {key: taken.records[candidate].machine.get(key) for key in here} != here:
                 raise ArtifactError(
@@ -230,6 +228,8 @@ def remeasure(
             # what computes no logits shows the cost of the harness, and is nobody's choice
             if plugins.load("backends", taken.records[candidate].backend["runner"]).PREDICTS:
                 wanted.setdefault(candidate, {})[name] = reason
+    if wanted:  # one line on the terminal; the log has the figures
+        say_passing(f"taken once more, because their latencies do not hold: {len(wanted)} of {len(records)} candidates")
     take(wanted)
     content = Remeasurements(
         schema_version=SCHEMA_VERSION,

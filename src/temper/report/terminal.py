@@ -13,7 +13,8 @@ from temper.orchestration.jobs import checkout_of
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 WIDTH = 80  # where the output has no edge of its own
-HEIGHT = 35  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
+HEIGHT = 28  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
+IN_THE_TABLE = "Disturbed and left out: "  # a part of a choice's sentence that the verdicts and the first note show
 ROWS = 10  # candidates in one table; the fastest ones where there are more
 OUT_OF_MEMORY = "out of memory"  # how such a reason begins
 NOTHING = "none"  # the null backend's word for its library: no candidate, it shows what measuring costs
@@ -74,7 +75,11 @@ def _choices(content: Content, width: int) -> list[str]:
     found: list[str] = []
     said: set[str] = set()
     for sentence in content["choices"]:
-        parts = [part for part in re.split(r"(?<=[.;]) ", sentence) if part.rstrip(".;") not in said]
+        parts = [
+            part
+            for part in re.split(r"(?<=[.;]) ", sentence)
+            if part.rstrip(".;") not in said and not part.startswith(IN_THE_TABLE)
+        ]
         said.update(part.rstrip(".;") for part in parts)
         found += _wrapped(" ".join(parts).rstrip(".;"), width, "")
     return found

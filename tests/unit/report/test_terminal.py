@@ -146,6 +146,12 @@ def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printe
     assert said[:2] == ["b1: none (2 %); measure anew", "b8: none (3 %)"]
 
 
+def test_what_the_table_shows_is_not_said_of_a_choice_too(printed):
+    sentence = "b1: fast, 2.00 × as fast as base. Disturbed and left out: gpu. Left open: gpu-2 may be faster; make remeasure"
+    lines = printed(RECORDS, choices=[sentence])
+    assert lines[:2] == ["b1: fast, 2.00 × as fast as base. Left open: gpu-2 may be faster; make remeasure", ""]
+
+
 def test_the_lengths_that_engines_are_built_for_stand_below_the_table(report, tmp_path, capfd):
     folder = report([record("base")])
     (tmp_path / "params.yaml").write_text("buckets: {main: {}, never-run: {}}\nload_tests: {}\n")
