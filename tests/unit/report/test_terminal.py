@@ -147,7 +147,9 @@ def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printe
 
 
 def test_what_the_table_shows_is_not_said_of_a_choice_too(printed):
-    sentence = "b1: fast, 2.00 × as fast as base. Disturbed and left out: gpu. Left open: gpu-2 may be faster; make remeasure"
+    sentence = (
+        "b1: fast, 2.00 × as fast as base. Disturbed and left out: gpu. Left open: gpu-2 may be faster; make remeasure"
+    )
     lines = printed(RECORDS, choices=[sentence])
     assert lines[:2] == ["b1: fast, 2.00 × as fast as base. Left open: gpu-2 may be faster; make remeasure", ""]
 
