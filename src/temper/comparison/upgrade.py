@@ -1,44 +1,36 @@
 """Another version of an engine or inference library in the same study: the plan, the run, both versions side by side."""
 
-import contextlib
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, write_text
+from temper.comparison.both_versions import kept_engines, timings
 from temper.comparison.experiments import FOLDER
-from temper.comparison.side_by_side import SideFailed, centre_ms, time_side_by_side
 from temper.comparison.upgrade_page import upgrade_page
 from temper.comparison.versions import (
     EngineRow,
     LabelRow,
     Snapshot,
-    Timed,
     TimedRow,
     as_markdown,
     engine_rows,
-    engines_of,
     engines_table,
     label_rows,
     labels_table,
-    pairs_of,
     snapshot,
-    timed_apart,
     timed_rows,
     timed_table,
 )
 from temper.environment import plugins
 from temper.environment.library import Library, folder_of, installed_version, public_version
 from temper.errors import ConfigError, ExperimentError
-from temper.measurement.record import Record
 from temper.orchestration.dvc import environment
 from temper.orchestration.jobs import snakemake_command
 from temper.orchestration.plan import plan
-from temper.orchestration.run_lock import check_free, hold, release
+from temper.orchestration.run_lock import check_free
 from temper.study.params_file import edited, parse_params
 from temper.study.resolve import resolve, spelt_out
 
@@ -101,79 +93,6 @@ def _check_present(library: Library, version: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _kept_engines(study: Mapping[str, Any], library: str) -> Iterator[Path]:
-    """A copy of the engines as they are now: the other version's take their places.
-
-    Yields:
-        Where they lie, below artifacts/comparison/; gone when the block ends.
-    """
-    Path(FOLDER).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="upgrade.before-", dir=FOLDER) as folder:
-        for name in engines_of(study, library):
-            if Path("artifacts/engines", name).is_dir():
-                shutil.copytree(Path("artifacts/engines", name), Path(folder, "engines", name))
-        yield Path(folder)
-
-
-def _side(study: Mapping[str, Any], name: str, record: Record, kept: Path | None) -> dict[str, Any]:
-    """One side of a candidate's timing; its artifact from `kept` where a copy of it lies there."""
-    loads = study["candidates"][name]["loads"]
-    copied = None if kept is None else kept / loads
-    return {
-        "runner": record.backend["runner"],
-        "artifact": str(copied if copied is not None and copied.is_dir() else Path("artifacts") / loads),
-        "options": record.backend["options"],
-        "version": record.backend["library_version"],
-    }
-
-
-def _timed(study: Mapping[str, Any], name: str, old: Record, new: Record, kept: Path) -> tuple[list[Timed], str | None]:
-    """One candidate's ratios, taken in turns; where that cannot be, out of the records, and why."""
-    sizes = {workload: study["workloads"][workload] for workload in study["candidates"][name]["workloads"]}
-    request = {
-        "data_folder": "data/prepared",
-        "workloads": sizes,
-        "measurement": study["measurement"],
-        "seed": study["seed"],
-    }
-    try:
-        turns = time_side_by_side(_side(study, name, old, kept), _side(study, name, new, None), request)
-    except SideFailed as failed:
-        return timed_apart(name, old, new), f"{name}: the two versions could not be timed in turns: {failed}"
-    versions = (str(old.backend["library_version"]), str(new.backend["library_version"]))
-    return [
-        Timed(
-            candidate=name,
-            versions=versions,
-            workload=workload,
-            ratio=own.ratio,
-            taken="in turns",
-            latency_ms=(centre_ms(own.baseline_ns, statistic), centre_ms(own.candidate_ns, statistic)),
-            calls=int(own.candidate_ns.size),
-        )
-        for workload, (own, statistic) in turns.items()
-    ], None
-
-
-def _timings(study: Mapping[str, Any], before: Snapshot, after: Snapshot, kept: Path) -> tuple[list[Timed], list[str]]:
-    """Ratios of every candidate that both versions have measured, one after the other; and what is to be said of them."""
-    found: list[Timed] = []
-    notes: list[str] = []
-    hold()  # another run beside it would be timed too
-    try:
-        for name, old, new in pairs_of(before, after):
-            if old.status != "measured" or new.status != "measured":
-                continue
-            print(f"{name}: {old.backend['library_version']} and {new.backend['library_version']} in turns", flush=True)
-            ratios, note = _timed(study, name, old, new, kept)
-            found += ratios
-            notes += [note] if note else []
-    finally:
-        release()
-    return found, notes
-
-
 def _notes(labels: Sequence[LabelRow], timed: Sequence[TimedRow], margin: float) -> list[str]:
     """How the tables are read, and what could not be said."""
     reasons = dict.fromkeys((row.candidate, row.reason) for row in labels if row.reason)
@@ -230,7 +149,7 @@ def _compare(study: Mapping[str, Any], library: str, title: str, before: Snapsho
     """Compare what both versions made, print it, and write it to artifacts/comparison/."""
     margin = study["analysis"]["latency_margin"]
     engines, labels = engine_rows(before, after), label_rows(before, after)
-    found, notes = _timings(study, before, after, kept)
+    found, notes = timings(study, before, after, kept)
     timed = timed_rows(found, margin)
     notes += _notes(labels, timed, margin)
     versions = sorted({row.versions[0] for row in engines} | {row.versions[0] for row in labels})
@@ -284,7 +203,7 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
         code = plan()
         if only_plan or code != 0:
             return code
-        with _kept_engines(study, library) as kept:
+        with kept_engines(study, library) as kept:
             code = _run(cores)
             if code != 0:
                 raise ExperimentError(

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from temper.comparison import upgrade
+from temper.comparison.both_versions import kept_engines, side, timings
 from temper.comparison.upgrade import library_of, with_version
 from temper.comparison.versions import Snapshot
 from temper.environment.library import installed_version
@@ -90,12 +91,12 @@ def study(tmp_path, monkeypatch, tiny_study):
 
 
 def test_the_engines_before_are_kept_while_the_others_are_built_and_timed_and_no_longer(study):
-    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+    with kept_engines(STUDY, "onnxruntime") as kept:
         shutil.rmtree(study / "artifacts/engines/fp32")
         assert (kept / "engines/fp32/model.onnx").is_file()
         old, new = measured("1.5"), measured("1.6")
-        assert upgrade._side(STUDY, "fast", old, kept)["artifact"] == str(kept / "engines/fp32")
-        assert upgrade._side(STUDY, "fast", new, None)["artifact"] == "artifacts/engines/fp32"
+        assert side(STUDY, "fast", old, kept)["artifact"] == str(kept / "engines/fp32")
+        assert side(STUDY, "fast", new, None)["artifact"] == "artifacts/engines/fp32"
     assert not kept.exists()
 
 
@@ -103,7 +104,7 @@ def test_both_versions_are_timed_in_turns_and_the_page_has_ratio_labels_and_verd
     installed = installed_version(library_of("onnxruntime"))
     old, new = measured(f"{installed}+old"), measured(installed, (0, 1, 0, 0))
     before, after = Snapshot({}, {"fast": old}), Snapshot({}, {"fast": new})
-    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+    with kept_engines(STUDY, "onnxruntime") as kept:
         upgrade._compare(STUDY, "onnxruntime", "ONNX Runtime {} → new", before, after, kept)
     page = Path("artifacts/comparison/upgrade.md").read_text()
     assert f"# ONNX Runtime {installed}+old → new" in page
@@ -123,8 +124,8 @@ def test_both_versions_are_timed_in_turns_and_the_page_has_ratio_labels_and_verd
 
 def test_where_a_version_cannot_be_loaded_the_records_are_compared_and_that_is_said(study):
     before, after = Snapshot({}, {"fast": measured("9.9.9")}), Snapshot({}, {"fast": measured("installed")})
-    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
-        found, notes = upgrade._timings(STUDY, before, after, kept)
+    with kept_engines(STUDY, "onnxruntime") as kept:
+        found, notes = timings(STUDY, before, after, kept)
     assert [each.taken for each in found] == ["apart"]
     assert notes[0].startswith("fast: the two versions could not be timed in turns: this environment holds")
 
@@ -132,7 +133,7 @@ def test_where_a_version_cannot_be_loaded_the_records_are_compared_and_that_is_s
 def test_without_a_gpu_the_page_says_that_no_more_can_be_said_than_of_builds(study):
     made = record("fast", reason="no NVIDIA GPU")
     before, after = Snapshot({}, {"fast": of("1.5", made)}), Snapshot({}, {"fast": of("1.6", made)})
-    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+    with kept_engines(STUDY, "onnxruntime") as kept:
         upgrade._compare(STUDY, "onnxruntime", "x {} → 1.6", before, after, kept)
     page = Path("artifacts/comparison/upgrade.md").read_text()
     assert "- fast: not compared: 1.6: no NVIDIA GPU" in page
@@ -143,6 +144,6 @@ def test_without_a_gpu_the_page_says_that_no_more_can_be_said_than_of_builds(stu
 
 def test_the_same_version_again_has_nothing_to_compare(study):
     same = Snapshot({}, {"fast": of("1.6", record("fast"))})
-    with upgrade._kept_engines(STUDY, "onnxruntime") as kept:
+    with kept_engines(STUDY, "onnxruntime") as kept:
         upgrade._compare(STUDY, "onnxruntime", "x {} → 1.6", same, same, kept)
     assert "Nothing to compare" in Path("artifacts/comparison/upgrade.md").read_text()

@@ -2,7 +2,8 @@ import pytest
 
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, Workload
-from temper.publish.pages import filled, results_table
+from temper.publish.page_tables import results_table
+from temper.publish.pages import filled
 from temper.report.filed import read_filed_study
 from temper.report.withdrawn import FILE, Withdrawal
 from tests.filed import file_study

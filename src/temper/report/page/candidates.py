@@ -15,6 +15,7 @@ from temper.report.page.formats import count, figure, mebibytes, percent, signed
 from temper.report.page.material import Beside, Json, Material
 from temper.report.page.names import anchor
 from temper.report.page.precisions import colour_class, in_order
+from temper.report.page.provenance import commands, engine_facts, provenance
 from temper.report.page.table import Cell, ran_in, speed_of
 from temper.report.tables import Row, rows
 
@@ -97,9 +98,9 @@ def _candidate(material: Material, record: Record, own: Sequence[Row]) -> Candid
         tiles=_tiles(material, record, own[0]),
         timed=[_timed(material, record, row) for row in own],
         flips=paired.get("labels_differing") if name != material.baseline else None,
-        engine=_engine(engine),
-        commands=_commands(record, engine),
-        provenance=_provenance(record),
+        engine=engine_facts(engine),
+        commands=commands(record, engine),
+        provenance=provenance(record),
         load_tests=beside.tests_of.get((record.backend["name"], own[0].loads), ()),
     )
 
@@ -238,64 +239,3 @@ def _bars(own: Workload) -> list[Bar]:
             title += f"; {percent(ran['conversion_time_share'])} of it quantises, casts and reorders"
         found.append(Bar(title, shares_bar(known, label=said), legend))
     return found
-
-
-def _engine(manifest: Json | None) -> Json | None:
-    """What an engine's manifest says of how it was built; None where there is none."""
-    if manifest is None:
-        return None
-    profiles = [
-        tuple(" × ".join(map(str, profile[f"{which}_shape"])) for which in ("min", "opt", "max"))
-        for profile in manifest.get("profiles", [])
-        if isinstance(profile, dict) and "min_shape" in profile
-    ]
-    facts = [
-        ("built by", f"{manifest.get('library')} {manifest.get('library_version')}"),
-        ("took", f"{figure(manifest['build_seconds'])} s" if manifest.get("build_seconds") else ABSENT),
-        (
-            "layers",
-            ", ".join(f"{number} {name}" for name, number in (manifest.get("layers_by_precision") or {}).items()),
-        ),
-        ("precisions confirmed", str(manifest.get("confirmation", ABSENT))),
-    ]
-    return {"profiles": profiles, "facts": facts}
-
-
-def _commands(record: Record, engine: Json | None) -> list[tuple[str, str]]:
-    """What makes its artifact anew, and what measures it again."""
-    kind, _, row = record.artifact.loads.partition("/") if record.artifact else ("", "", "")
-    file = {"checkpoint": "artifacts/checkpoint/model.safetensors", "onnx": f"artifacts/onnx/{row}/model.onnx"}
-    made = file.get(kind, f"artifacts/engines/{row}/model.engine")
-    found = [
-        ("its artifact anew", f"snakemake --cores 1 --force {made}"),
-        ("measure it again", f"snakemake --cores 1 --force artifacts/measurements/{record.candidate}.json"),
-        ("answers from it", f"temper predict --candidate {record.candidate} 'a text'"),
-    ]
-    by_hand: Json = (engine or {}).get("equivalent_commands") or {}
-    return found + [(f"with {tool} alone", str(command)) for tool, command in by_hand.items() if command]
-
-
-def _provenance(record: Record) -> list[tuple[str, str]]:
-    artifact = record.artifact
-    options = ", ".join(
-        f"{key} {_plain(value)}" for key, value in sorted((record.backend.get("options") or {}).items())
-    )
-    found = [
-        (
-            "backend",
-            f"{record.backend['name']} (runner {record.backend['runner']}, {record.backend.get('library_version')})",
-        ),
-        ("options", options or ABSENT),
-        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
-        ("seed", str(record.seed)),
-        ("code", record.source_digest),
-    ]
-    if artifact:
-        found += [(f"SHA-256 of {name}", digest) for name, digest in sorted(artifact.files_sha256.items())]
-        producer = ", ".join(f"{name} {version}" for name, version in sorted(artifact.producer.items()))
-        found.append(("made with", producer or ABSENT))
-    return found
-
-
-def _plain(value: Any) -> str:
-    return "yes" if value is True else "no" if value is False else "none" if value is None else str(value)
