@@ -34,6 +34,7 @@ ROOMS = (
     ("report",),
     ("prediction",),
     ("comparison",),
+    ("optimize",),
     ("package",),
     ("publish",),
     ("studies",),

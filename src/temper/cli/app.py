@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "studies": "the studies, what each needs, and what was last measured where",
     },
     "What was chosen": {
+        "optimize": "the fastest artifact that is still right, found within a time budget",
         "predict": "labels with confidences for texts, images or a file of rows",
         "package": "write what was chosen as a package that answers without Temper",
         "serve": "answer over HTTP with what was chosen, or with a package",

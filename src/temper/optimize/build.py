@@ -1,0 +1,103 @@
+"""Artifacts of a search made by Snakemake, as many as the time allows."""
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from temper.environment.own_process import environment
+from temper.errors import ArtifactError, ExperimentError
+from temper.orchestration.job_record import read_job_record, record_path
+from temper.orchestration.jobs import snakemake_command
+
+_GRACE_S = 30.0  # from being told to stop until it is killed
+_HAPPENED = re.compile(r"^ *happened: +(.+)$", re.MULTILINE)
+
+
+def make(folder: Path, targets: Sequence[str], *, cores: str, seconds: float | None, keep_going: bool) -> bool:
+    """Have Snakemake make these files; whether it made all of them.
+
+    Args:
+        folder: the study's.
+        targets: paths below it.
+        cores: for Snakemake.
+        seconds: after these it is told to stop, and what is unfinished stays so; None waits.
+        keep_going: go on where one cannot be made.
+
+    Raises:
+        ExperimentError: without `keep_going`, where one of them could not be made.
+    """
+    if not targets:
+        return True
+    more = ["--keep-going"] if keep_going else []
+    command = snakemake_command(folder, "--cores", cores, "--logger", "temper", *more, "--", *targets)
+    with subprocess.Popen(command, env=environment(), start_new_session=True, preexec_fn=end_with_parent) as running:
+        try:
+            code = running.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _stop(running)
+            _unlock(folder)
+            return False
+        except BaseException:
+            _stop(running)
+            raise
+    if code != 0 and not keep_going:
+        raise ExperimentError(
+            asked=f"make {targets[0]} of {folder}",
+            happened="Snakemake could not: what stopped it stands above",
+            spoiled="nothing: the search had not begun",
+            fix="correct what it names, then the same command again",
+        )
+    return code == 0
+
+
+def end_with_parent() -> None:
+    """Called in a process that begins: it ends when the one that started it is killed (Linux; elsewhere it goes on)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _stop(running: "subprocess.Popen[bytes]") -> None:
+    """End Snakemake and its jobs: asked first, killed if they do not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGINT)
+    began = time.monotonic()
+    while running.poll() is None and time.monotonic() - began < _GRACE_S:
+        time.sleep(0.1)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def _unlock(folder: Path) -> None:
+    subprocess.run(
+        snakemake_command(folder, "--unlock", "--cores", "1"), env=environment(), capture_output=True, check=False
+    )
+
+
+def is_made(folder: Path, row: str) -> bool:
+    """Whether an ONNX row's artifact is there with the record of its job."""
+    for rule in ("convert_precision", "export_onnx"):
+        try:
+            outputs = read_job_record(folder / record_path(rule, row)).outputs
+        except ArtifactError:
+            continue
+        return all((folder / path).is_file() for path in outputs)
+    return False
+
+
+def why_not_made(folder: Path, row: str) -> str:
+    """What stopped the job of an ONNX row, by its log."""
+    try:
+        text = (folder / f"logs/convert_precision/{row}.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "there was no time left to make it, or what it is made from could not be made"
+    said = _HAPPENED.findall(text)
+    return str(said[-1]) if said else "its job did not end"

@@ -1,0 +1,87 @@
+"""The winner taken to the test rows: a study of its own, measured as every study is, ready to be packaged."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.artifacts.manifest import read_document
+from temper.environment.own_process import environment, python_command
+from temper.errors import ExperimentError
+from temper.measurement.record import Workload
+from temper.measurement.record_file import read_record
+from temper.optimize.build import end_with_parent
+from temper.optimize.studies import leaf_values, take_over
+from temper.report.finished import REPORT
+
+FASTEST, EXACT = "fastest", "exact"  # candidates of the winner's study
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What the test rows and fresh calls say.
+
+    Attributes:
+        chosen: the candidate that the decision chose; None where the evidence allows none.
+        p99_ms: of what was chosen; None where nobody asked, or it was not measured.
+        ready: whether what was chosen is one of the search's, within its bound.
+        sentences: the same in words.
+    """
+
+    chosen: str | None
+    p99_ms: float | None
+    ready: bool
+    sentences: tuple[str, ...]
+
+
+def confirm(goal: Path, sources: Sequence[Path], cores: str) -> None:
+    """Measure the winner beside the baseline on the test rows.
+
+    Args:
+        goal: folder of the winner's study, its params.yaml written.
+        sources: folders of studies whose artifacts may be taken over.
+        cores: for Snakemake.
+
+    Raises:
+        ExperimentError: the run did not end well.
+    """
+    take_over(goal, sources)
+    command = python_command("-m", "temper.cli", "run", "--directory", str(goal), "--cores", cores)
+    if subprocess.run(command, env=environment(), check=False, preexec_fn=end_with_parent).returncode != 0:
+        raise ExperimentError(
+            asked=f"confirm the winner in {goal}",
+            happened="its run did not end well: what stopped it stands above",
+            spoiled="the confirmation; the search's own record is whole",
+            fix=f"temper run -C {goal} goes on with it; then the same command again",
+        )
+
+
+def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
+    """What came of it.
+
+    Args:
+        goal: folder of the winner's study, finished.
+        workload: that was raced.
+        p99_ms: the most that the 99th percentile may take; None for any.
+    """
+    decision = read_document(goal / REPORT / "decision.json")["workloads"][workload]
+    chosen: str | None = decision["chosen"]
+    sentences = [f"On the test rows, with fresh calls: {decision['sentence']}"]
+    ready, measured = chosen in (FASTEST, EXACT), None
+    if p99_ms is not None and ready:
+        found = read_record(goal / f"artifacts/measurements/{chosen}.json").workloads[workload]
+        measured = found.latency_percentiles_ms.get("99") if isinstance(found, Workload) else None
+        ready = measured is not None and measured <= p99_ms
+        said = "was not measured" if measured is None else f"is {measured:.3g} ms"
+        sentences.append(f"Its 99th percentile {said}, of {p99_ms:g} ms that are allowed.")
+    return Confirmed(chosen, measured, ready, tuple(sentences))
+
+
+def where(folder: Path, goal: Path, params: Mapping[str, Any], found: Confirmed) -> list[str]:
+    """Where the winner's study lies, and what may be done with it."""
+    shown = goal.relative_to(folder.parent)
+    said = [f"The winner's study, {leaf_values(params)} values: {shown}/params.yaml. Beside it: search.md, search.svg."]
+    if found.ready:
+        said.append(f"Ready: temper package -C {shown} --to FOLDER")
+    return said

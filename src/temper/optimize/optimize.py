@@ -1,0 +1,256 @@
+"""`temper optimize`: from a study's checkpoint and data to the fastest artifact within the accuracy budget, in a given time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.artifacts.manifest import canonical_json, sha256, write_text
+from temper.environment.source_digest import source_digest
+from temper.errors import ConfigError
+from temper.measurement.isolated import run_isolated
+from temper.optimize import applies, build, told
+from temper.optimize.confirm import EXACT, FASTEST, confirm, confirmed, where
+from temper.optimize.race import Rules, Standing
+from temper.optimize.record import FILE, append, lines
+from temper.optimize.search import LOG, WORKER, Search
+from temper.optimize.space import Machine, Point, Space, most_points, space, this_machine, variants
+from temper.optimize.studies import (
+    FOLDER,
+    TRIALS,
+    take_over,
+    targets,
+    trials_params,
+    winner_params,
+    write_study,
+)
+from temper.optimize.taken import BASELINE
+from temper.optimize.told import Trial
+from temper.statistics.tail import calls_needed
+from temper.study.params_file import load_params
+from temper.study.resolve import spelt_out
+from temper.study.schema import LONGEST_NAME, Study
+from temper.study.study import read_study
+
+_BUILDS_SHARE = 0.6  # of the time, for making artifacts; what is left of it is raced
+_FILES = ("model.onnx", "onnx.json", "signature.json")
+_COMMENT = "Written by `temper optimize`: "
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        target: latency, or throughput: samples per second of the workload, call after call.
+        workload: name of a row of `workloads:`; None for the first.
+        budget_points: accuracy that may be lost, percentage points; None for the study's.
+        p99_ms: the most that the 99th percentile may take; None for any.
+        minutes: for making and racing candidates; the float file before and the confirmation after it come on top.
+        cores: for Snakemake.
+    """
+
+    target: str
+    workload: str | None
+    budget_points: float | None
+    p99_ms: float | None
+    minutes: float
+    cores: str
+
+
+def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
+    """Search, confirm, and say what was found.
+
+    Args:
+        folder: of the study.
+        wish: what is asked for.
+        say: tells the person at the terminal how far it is.
+
+    Returns:
+        The answer, line by line.
+
+    Raises:
+        ConfigError: the study has no such workload.
+        ExperimentError: the float file cannot be made, or the winner not be confirmed.
+    """
+    section = load_params(folder / "params.yaml")
+    words = spelt_out(section)
+    workload = _workload(words, wish.workload)
+    budget = wish.budget_points or float(words["analysis"]["accuracy_budget_points"])
+    trials, here = folder / FOLDER / TRIALS, this_machine()
+    found_space = _space(section, words, folder, trials, workload, here, wish, say)
+    began = time.monotonic()
+    study = read_study(load_params(trials / "params.yaml"))
+    say(f"making {len(found_space.onnx_rows)} files, {wish.minutes * _BUILDS_SHARE:.1f} minutes at most")
+    build.make(
+        trials,
+        targets(found_space.onnx_rows, _FILES),
+        cores=wish.cores,
+        seconds=60 * wish.minutes * _BUILDS_SHARE,
+        keep_going=True,
+    )
+    search, not_made = _search(trials, study, found_space, workload, budget, here, wish, say)
+    standing = search.run(began + 60 * wish.minutes, also=lambda name: variants(search.taken.points[name], here))
+    exact = search.fastest_exact()
+    found = _trials(search, standing, not_made)
+    answer = told.sentences(found, winner=standing.incumbent, baseline=BASELINE, margin=search.rules.margin)
+    if search.busy:
+        answer.append(f"Others used the machine: {search.busy[-1]}.")
+    goal = folder / FOLDER / f"{wish.target}-{workload}"
+    facts: dict[str, Any] = {
+        **{"target": wish.target, "workload": workload, "budget_points": budget, "p99_ms": wish.p99_ms},
+        **{"baseline": words["baseline"], "incumbents": list(standing.led), "exact": exact},
+        **{"rules": asdict(search.rules), "trials": told.as_json(found)},
+    }
+    write_text(goal / "search.svg", told.picture(found, workload=workload, baseline=BASELINE))
+    chosen = {FASTEST: standing.incumbent, EXACT: exact}
+    points = {name: search.taken.points[point] for name, point in chosen.items() if point not in (None, BASELINE)}
+    if len({point.name for point in points.values()}) < len(points):
+        del points[EXACT]
+    if points:
+        params = winner_params(
+            section,
+            study=f"{words['study']}-{goal.name}"[:LONGEST_NAME],
+            points=points,
+            space=found_space,
+            workload=workload,
+            budget_points=budget,
+            measurement={} if wish.p99_ms is None else {"percentiles": [50, 99], "min_calls": calls_needed(99)},
+        )
+        comment = f"{_COMMENT}what its search found for {workload}, with at most {budget:g} points lost."
+        write_study(goal, folder, params, comment)
+        say(f"to the test rows: {', '.join(point.name for point in points.values())}")
+        confirm(goal, [trials, folder], wish.cores)
+        outcome = confirmed(goal, workload, wish.p99_ms)
+        facts["confirmed"] = asdict(outcome)
+        answer += [*outcome.sentences, *where(folder, goal, params, outcome)]
+    write_text(goal / "search.json", canonical_json(facts))
+    write_text(goal / "search.md", f"{told.table(found)}\n" + "\n".join(f"- {line}" for line in answer) + "\n")
+    return [*_fastest(found), *answer]
+
+
+def _workload(words: Mapping[str, Any], asked: str | None) -> str:
+    known = list(words["workloads"])
+    if asked is not None and asked not in known:
+        raise ConfigError(
+            asked=f"find the fastest for the workload {asked}",
+            happened=f"the study has {', '.join(known)}",
+            spoiled="nothing: no search was begun",
+            fix="name one of these with --workload, or add it to workloads in params.yaml",
+        )
+    return asked or str(known[0])
+
+
+def _space(
+    section: Mapping[str, Any],
+    words: Mapping[str, Any],
+    folder: Path,
+    trials: Path,
+    workload: str,
+    here: Machine,
+    wish: Wish,
+    say: Callable[[str], None],
+) -> Space:
+    """The space of this study on this machine, its trials written as a study; the float file is made for it."""
+    export = next(iter(words["exports"]))
+    longest, row = words["data"].get("max_tokens"), words["workloads"][workload]
+    bare = space(export=export, applied=(), machine=here, longest=longest, workload=row)
+    comment = f"{_COMMENT}what the search of ../../ may come to try; it is written anew by each."
+    write_study(trials, folder, trials_params(section, bare, workload), comment)
+    taken = take_over(trials, [folder])
+    if taken:
+        say(f"{taken} jobs' files taken over from the study")
+    baseline = str(words["baseline"]["loads"])
+    more = targets([baseline.partition("/")[2]], _FILES) if baseline.startswith("onnx/") else []
+    build.make(trials, [*targets([export], _FILES), *more], cores=wish.cores, seconds=None, keep_going=False)
+    steps = _steps(trials, export, longest)
+    for step, why in steps["refused"].items():
+        say(f"{step} does not apply: {why}")
+    whole = space(export=export, applied=steps["applied"], machine=here, longest=longest, workload=row)
+    write_study(trials, folder, trials_params(section, whole, workload), comment)
+    return whole
+
+
+def _steps(trials: Path, export: str, longest: int | None) -> Mapping[str, Any]:
+    """Graph steps that apply to the exported file; tried once for its bytes and the steps' code."""
+    artifact = trials / "artifacts/onnx" / export
+    of = {
+        "onnx": sha256(artifact / "model.onnx"),
+        "row_tokens": longest,
+        "source": source_digest(Path(applies.__file__)),
+    }
+    record = trials / FILE
+    known = [line for line in lines(record) if line.get("kind") == "applies" and line.get("of") == of]
+    if known:
+        return known[-1]
+    request = {"task": "applies", "folder": str(artifact), "row_tokens": longest, "log": str(trials / LOG)}
+    found = run_isolated(request, worker=WORKER)
+    append(record, {"kind": "applies", "of": of, **found})
+    return found
+
+
+def _search(
+    trials: Path,
+    study: Study,
+    whole: Space,
+    workload: str,
+    budget: float,
+    here: Machine,
+    wish: Wish,
+    say: Callable[[str], None],
+) -> tuple[Search, list[Trial]]:
+    """The search with every point whose artifact is made, and the others."""
+    search = Search(
+        folder=trials,
+        record=trials / FILE,
+        study=study,
+        workload=workload,
+        budget_points=budget,
+        rules=Rules(arms=1 + most_points(whole.points, here)),
+        most_ms=wish.p99_ms,
+        say=say,
+    )
+    row = study.backends[study.baseline.backend]
+    search.add(Point(BASELINE, study.baseline.loads, row.model_dump(mode="json"), BASELINE), row.options, row.version)
+    not_made = []
+    for point in whole.points:
+        name = point.loads.partition("/")[2]
+        if name in whole.conversions and not build.is_made(trials, name):
+            not_made.append(Trial(point.name, "not made", reason=build.why_not_made(trials, name)))
+            continue
+        row = study.backends[point.name]
+        search.add(point, row.options, row.version)
+    return search, not_made
+
+
+def _trials(search: Search, found: Standing, not_made: Sequence[Trial]) -> list[Trial]:
+    """What became of every point."""
+    failed, verdicts = search.taken.failed(), search.taken.verdicts(search.budget_points)
+    speeds, medians = search.taken.speeds(), search.taken.medians_ms()
+    trials = list(not_made)
+    for name in search.taken.points:
+        median, speed = medians.get(name), speeds.get(name)
+        beside, interval = search.beside(name, found)
+        rest: dict[str, Any] = {"beside": beside, "interval": interval, "median_ms": median, "speed": speed}
+        if name == found.incumbent:
+            trials.append(Trial(name, "ahead", median_ms=median, speed=speed))
+        elif name in failed:
+            trials.append(Trial(name, "failed", reason=failed[name]))
+        elif verdicts.get(name) is not None:
+            trials.append(Trial(name, "answers", reason=verdicts[name], **rest))
+        elif name in found.led:
+            trials.append(Trial(name, "overtaken", **rest))
+        elif name in found.dropped:
+            trials.append(Trial(name, "slower" if found.dropped[name].why == "slower" else "not told apart", **rest))
+        elif name in found.open:
+            trials.append(Trial(name, "open", **rest))
+        else:
+            trials.append(Trial(name, "bound", reason=f"p50 is {median:.3g} ms", **rest))
+    return trials
+
+
+def _fastest(found: Sequence[Trial], most: int = 8) -> list[str]:
+    """The top of the table, for a terminal."""
+    rows = [trial for trial in told.in_order(found) if trial.speed is not None][:most]
+    return [f"  {trial.speed:5.2f} ×  {trial.name}: {told.SAID[trial.fate]}" for trial in rows] + [""]

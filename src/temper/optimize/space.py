@@ -1,0 +1,225 @@
+"""The space of a search: every point that this machine, this graph and this workload allow. Nothing is named by hand.
+
+A point is an artifact on a backend with its options, as ordinary entries of params.yaml. Its rows say how the artifact is made:
+graph steps that apply to this graph (temper/optimize/applies.py tried them), calibration recipes on top, backends and
+precisions that this machine runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from temper.environment.devices import nvidia_gpus
+from temper.environment.machine import machine as this_machines_facts
+from temper.environment.processor import processor_features
+from temper.measurement.timed_inputs import has_real_lengths
+
+Row = dict[str, Any]
+# graph steps in the order in which they build on one another, and the row that each makes; the last one changes answers a little
+GRAPH_STEPS = {
+    "unguarded_softmax": "unguarded",
+    "read_token": "one-token",
+    "fuse_qkv": "one-product",
+    "simplify": "simplified",
+    "gelu_tanh": "tanh",
+}
+PACKING = "pack_rows"  # where rows keep their lengths
+_CALIBRATED = (
+    "",
+    "read_token",
+)  # what calibration starts from: the export, and the last step before others rewrite products
+# OpenVINO takes 16 bits where the processor multiplies in them; elsewhere it would convert to and fro
+_FEATURES = {"bf16": ("avx512_bf16", "amx_bf16"), "f16": ("avx512_fp16", "amx_fp16")}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine can run.
+
+    Attributes:
+        cores: that may be used.
+        precisions: OpenVINO's words for the 16-bit formats in which its processor multiplies.
+        gpus: NVIDIA's.
+    """
+
+    cores: int
+    precisions: tuple[str, ...]
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """One artifact on one backend.
+
+    Attributes:
+        name: made of what it is.
+        loads: checkpoint, onnx/<row> or engines/<row>.
+        backend: a row of `backends:`.
+        answers: points of one name answer alike: they differ in how the processor is shared out.
+        low_precision: whether products are computed in 8 bits.
+    """
+
+    name: str
+    loads: str
+    backend: Row = field(hash=False)
+    answers: str = ""
+    low_precision: bool = False
+
+
+@dataclass(frozen=True)
+class Space:
+    """Points with the rows of params.yaml that make what they load.
+
+    Attributes:
+        points: those that are raced from the start.
+        conversions: rows by name.
+        calibrations: rows by name.
+        engines: rows by name.
+    """
+
+    points: tuple[Point, ...]
+    conversions: Mapping[str, Row]
+    calibrations: Mapping[str, Row]
+    engines: Mapping[str, Row]
+
+    @property
+    def onnx_rows(self) -> list[str]:
+        """Rows that make ONNX files, in the order of the points that want them first."""
+        wanted = [point.loads.partition("/")[2] for point in self.points if point.loads.startswith("onnx/")]
+        return [name for name in dict.fromkeys(wanted) if name in self.conversions]
+
+
+def this_machine() -> Machine:
+    """What is here."""
+    features = processor_features()
+    words = tuple(word for word, names in _FEATURES.items() if features & set(names))
+    return Machine(int(this_machines_facts()["cores_usable"]), words, len(nvidia_gpus()))
+
+
+def graph_rows(export: str, applied: Sequence[str]) -> dict[str, Row]:
+    """A row for each graph step that applies, each on the one before.
+
+    Args:
+        export: the row of `exports:` that the first starts from.
+        applied: names of steps, in the order of GRAPH_STEPS.
+    """
+    rows, before = {}, export
+    for step in applied:
+        rows[GRAPH_STEPS[step]] = {"step": step, "onnx": before}
+        before = GRAPH_STEPS[step]
+    return rows
+
+
+def _int8_rows(export: str, applied: Sequence[str], text: bool) -> tuple[dict[str, Row], dict[str, Row]]:
+    """INT8 rows on what calibration starts from, and their calibrations."""
+    conversions: dict[str, Row] = {"int8-dynamic": {"step": "int8_dynamic", "onnx": export}}
+    calibrations: dict[str, Row] = {}
+    for step in _CALIBRATED:
+        if step and step not in applied:
+            continue
+        base, calibration = (GRAPH_STEPS[step], GRAPH_STEPS[step]) if step else (export, "main")
+        ending = f"-{base}" if step else ""
+        calibrations[calibration] = {"onnx": base}
+        conversions[f"int8{ending}"] = {"step": "int8_static", "onnx": base, "calibration": calibration}
+        if text:  # attention's own two products stay in float: the 16-bit units take them
+            conversions[f"int8-products{ending}"] = {
+                **{"step": "int8_static", "onnx": base, "calibration": calibration},
+                "keep_in_float": ["node_*"],
+            }
+    return conversions, calibrations
+
+
+def _cpu_backends(machine: Machine) -> dict[str, tuple[Row, str]]:
+    """Backends of ONNX files by what tells them apart, with the name of those that answer alike."""
+    found: dict[str, tuple[Row, str]] = {}
+    for precision in (*machine.precisions, "f32"):
+        for shapes in ("static", "dynamic"):
+            options = {"inference_precision": precision, "shapes": shapes, "threads": machine.cores}
+            found[f"openvino-{precision}-{shapes}"] = (
+                {"runner": "openvino", "options": options},
+                f"openvino-{precision}",
+            )
+    found["ort"] = ({"runner": "onnxruntime", "options": {"intra_op_threads": machine.cores}}, "ort")
+    return found
+
+
+def _checkpoint_backends(machine: Machine) -> dict[str, Row]:
+    """PyTorch's own ways on the CPU."""
+    modes = [("float32", "eager"), ("float32", "torchscript"), ("float32", "dynamic_int8")]
+    if "bf16" in machine.precisions:
+        modes.append(("bfloat16", "eager"))
+    return {
+        f"torch-{dtype}-{mode}".replace("_", "-"): {
+            "runner": "pytorch",
+            "options": {"dtype": dtype, "mode": mode, "threads": machine.cores},
+        }
+        for dtype, mode in modes
+    }
+
+
+def _packed_rows(export: str, applied: Sequence[str], longest: int | None) -> dict[str, Row]:
+    """Rows that hold sentences end to end: as long as the longest sentence, and twice that."""
+    if PACKING not in applied or longest is None:
+        return {}
+    return {
+        f"packed-{tokens}": {"step": PACKING, "onnx": export, "row_tokens": tokens} for tokens in (longest, 2 * longest)
+    }
+
+
+def space(
+    *, export: str, applied: Sequence[str], machine: Machine, longest: int | None, workload: Mapping[str, Any]
+) -> Space:
+    """Every point of a search.
+
+    Args:
+        export: the row of `exports:` that everything starts from.
+        applied: steps that apply to it, those of GRAPH_STEPS in their order.
+        machine: what runs here.
+        longest: most tokens of a row of the data; None for images.
+        workload: its row; padding is packed away where its rows keep their lengths.
+    """
+    conversions = graph_rows(export, [step for step in applied if step in GRAPH_STEPS])
+    if has_real_lengths(workload):
+        conversions |= _packed_rows(export, applied, longest)
+    int8, calibrations = _int8_rows(export, applied, longest is not None)
+    files = [*int8, export, *conversions]
+    files.sort(key=lambda name: (not name.startswith("int8"), GRAPH_STEPS["read_token"] not in name))
+    conversions |= int8
+    points = [
+        Point(f"{backend}--{name}", f"onnx/{name}", row, f"{alike}--{name}", name in int8)
+        for backend, (row, alike) in _cpu_backends(machine).items()
+        for name in files
+        if not (name.startswith("int8-dynamic") and row["runner"] == "openvino")  # it computes that file in float
+    ]
+    points += [
+        Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
+        for name, row in _checkpoint_backends(machine).items()
+    ]
+    return Space(tuple(points), conversions, calibrations, {})
+
+
+def variants(point: Point, machine: Machine) -> list[Point]:
+    """The same artifact on the same backend with the processor shared out otherwise: raced once a point leads."""
+    found: dict[str, Row] = {}
+    key = {"openvino": "threads", "onnxruntime": "intra_op_threads", "pytorch": "threads"}.get(point.backend["runner"])
+    if key is None:
+        return []
+    if machine.cores > 1:
+        found |= {f"{count}-threads": {key: count} for count in {1, machine.cores // 2} - {machine.cores}}
+    if key == "intra_op_threads":
+        found |= {"spinning": {"spinning": True}, "extended": {"graph_optimization": "extended"}}
+    return [
+        Point(
+            f"{point.name}-{name}",
+            point.loads,
+            {**point.backend, "options": {**point.backend["options"], **options}},
+            point.answers,
+            point.low_precision,
+        )
+        for name, options in found.items()
+    ]
+
+
+def most_points(points: Sequence[Point], machine: Machine) -> int:
+    """How many points a search may come to race at most, variants of each included."""
+    return len(points) + sum(len(variants(point, machine)) for point in points)

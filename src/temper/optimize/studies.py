@@ -1,0 +1,240 @@
+"""The two studies that a search writes below the study that it is asked of: its trials, and the winner's.
+
+Both are ordinary studies: their artifacts are made by the same rules, with the same records. What is there already is taken
+over with its job record, where that was made of the same settings and the same bytes.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from temper.artifacts.manifest import sha256, write_text
+from temper.environment.own_process import environment, python_command
+from temper.errors import ArtifactError, ExperimentError
+from temper.optimize.space import Point, Space
+from temper.orchestration.job_record import FOLDER as RECORDS
+from temper.orchestration.job_record import read_job_record, record_path
+from temper.orchestration.jobs import planned_jobs
+from temper.study.params_text import as_yaml
+from temper.study.raw_files import checkpoint_files, data_files
+from temper.study.resolve import DEFAULTS, spelt_out
+from temper.study.study import read_study
+
+FOLDER, TRIALS = "optimize", "trials"
+# sections of the study that its trials and the winner share with it
+_SHARED = ("seed", "threads", "data", "model", "train", "onnx_external_data", "exports", "measurement", "baseline")
+
+
+def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> dict[str, Any]:
+    """params.yaml of the trials, in the words of studies: each point a candidate.
+
+    Args:
+        section: the study's params.yaml.
+        space: the points.
+        workload: name of the row of `workloads:` that is raced.
+    """
+    words = spelt_out(section)
+    kept = {key: words[key] for key in _SHARED if key in words}
+    rows, backends = _baseline_rows(words)
+    return {
+        DEFAULTS: words[DEFAULTS],
+        "study": f"{words['study']}-trials"[:100],
+        **kept,
+        "calibrations": dict(space.calibrations),
+        "conversions": {**rows, **space.conversions},
+        "engines": dict(space.engines),
+        "backends": {**backends, **{point.name: point.backend for point in space.points}},
+        "workloads": {workload: words["workloads"][workload]},
+        "analysis": words["analysis"],
+        "candidates": {point.name: {"backend": point.name, "loads": point.loads} for point in space.points},
+    }
+
+
+def _baseline_rows(words: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the baseline loads and runs on, where the study has rows of its own for it."""
+    baseline = words["baseline"]
+    conversions: Mapping[str, Any] = words.get("conversions", {})
+    rows, name = {}, baseline["loads"].partition("/")[2]
+    while name in conversions:
+        rows[name] = conversions[name]
+        name = conversions[name]["onnx"]
+    return rows, {baseline["backend"]: words["backends"][baseline["backend"]]}
+
+
+def winner_params(
+    section: Mapping[str, Any],
+    *,
+    study: str,
+    points: Mapping[str, Point],
+    space: Space,
+    workload: str,
+    budget_points: float,
+    measurement: Mapping[str, Any],
+) -> dict[str, Any]:
+    """params.yaml of the winner: the study's own words about data and model, and its candidates.
+
+    Args:
+        section: the study's params.yaml.
+        study: the winner's own name.
+        points: the winner, and what is measured beside it, by the name of the candidate.
+        space: the rows that make what it loads.
+        workload: name of the row of `workloads:` that was raced.
+        budget_points: accuracy that may be lost, percentage points.
+        measurement: keys that differ from the study's.
+    """
+    words = spelt_out(section)
+    given = section if DEFAULTS in section else words
+    found: dict[str, Any] = {DEFAULTS: words[DEFAULTS], "study": study}
+    found |= {key: given[key] for key in _SHARED if key in given and given[key] != {}}
+    if measurement:
+        found["measurement"] = {**found.get("measurement", {}), **measurement}
+    rows, backends = _baseline_rows(given) if "baseline" in given and "backends" in given else ({}, {})
+    conversions, calibrations = dict[str, Any](), dict[str, Any]()
+    for point in points.values():
+        own, calibrated = _rows_of(point, space)
+        conversions |= own
+        calibrations |= calibrated
+    exports = [name for name in words["exports"] if "exports" in given]
+    found["exports"] = {name: given["exports"][name] for name in exports} if exports else {}
+    found |= {
+        "calibrations": calibrations,
+        "conversions": {**rows, **conversions},
+        "backends": {**backends, **{name: point.backend for name, point in points.items()}},
+        "workloads": {workload: given.get("workloads", {}).get(workload, words["workloads"][workload])},
+        "analysis": {**dict(given.get("analysis", {})), "accuracy_budget_points": budget_points},
+        "candidates": {name: {"backend": name, "loads": point.loads} for name, point in points.items()},
+    }
+    return {key: value for key, value in found.items() if value != {}}
+
+
+def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Conversions and calibrations that make what a point loads; the last made first."""
+    conversions: dict[str, Any] = {}
+    calibrations: dict[str, Any] = {}
+    name = point.loads.partition("/")[2]
+    while (row := space.conversions.get(name)) is not None:
+        conversions[name] = row
+        if "calibration" in row:
+            calibrations[row["calibration"]] = space.calibrations[row["calibration"]]
+        name = row["onnx"]
+    return dict(reversed(conversions.items())), calibrations
+
+
+def leaf_values(content: Any) -> int:
+    """How many values a params.yaml gives."""
+    if isinstance(content, Mapping):
+        return sum(map(leaf_values, content.values()))
+    if isinstance(content, list | tuple):
+        return sum(map(leaf_values, content))
+    return 1
+
+
+def write_study(folder: Path, source: Path, params: Mapping[str, Any], comment: str) -> None:
+    """Write a study's params.yaml, and let it read the outside files of another one.
+
+    Args:
+        folder: its own.
+        source: of the study whose files it reads.
+        params: its content.
+        comment: first line of the file.
+
+    Raises:
+        ConfigError: the rows contradict each other.
+    """
+    study = read_study(params)
+    text = f"# {comment}\n{as_yaml(params)}"
+    file = folder / "params.yaml"
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        write_text(file, text)
+    before = Path.cwd()
+    os.chdir(source)
+    try:
+        files = [*data_files(study.data), *checkpoint_files(study.model)]
+        names = [
+            str(study.data[key]["path"]) for key in ("train", "validation", "test") if _is_file_row(study.data, key)
+        ]
+        tops = {_top(path) for path in (*files, *names) if not os.path.isabs(path)}
+    finally:
+        os.chdir(before)
+    for top in sorted(tops):
+        link = folder / top
+        if not os.path.lexists(link) and (source / top).exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(source / top, link.parent))
+
+
+def _is_file_row(data: Mapping[str, Any], key: str) -> bool:
+    return isinstance(data.get(key), Mapping) and "path" in data[key]
+
+
+def _top(path: str) -> Path:
+    """What is linked for a file: its folder of outside files, never data/ itself, where jobs write."""
+    parts = Path(path).parts
+    return Path(*parts[:2]) if parts[0] == "data" and len(parts) > 2 else Path(parts[0])
+
+
+def take_over(folder: Path, sources: Iterable[Path]) -> int:
+    """Copy what jobs of other studies made, with their records, where a job of this one would make the same.
+
+    Args:
+        folder: of the study.
+        sources: folders of others; the first that has it gives it.
+
+    Returns:
+        How many jobs' files were taken over.
+    """
+    there = [source for source in sources if (source / RECORDS).is_dir()]
+    if not there:
+        return 0
+    taken = 0
+    for job in planned_jobs(folder):
+        if (folder / record_path(job.rule, job.row)).is_file():
+            continue
+        taken += any(_taken_from(source, folder, job) for source in there)
+    if taken:
+        _settle(folder)
+    return taken
+
+
+def _taken_from(source: Path, folder: Path, job: Any) -> bool:
+    path = record_path(job.rule, job.row)
+    try:
+        record = read_job_record(source / path)
+    except ArtifactError:
+        return False
+    if record.settings != job.settings or set(record.inputs) != set(job.inputs):
+        return False
+    whole = {**{source / name: value for name, value in record.outputs.items()}}
+    same = {**{folder / name: value for name, value in record.inputs.items()}, **whole}
+    if any(not file.is_file() or sha256(file) != value for file, value in same.items()):
+        return False
+    for name in (*record.outputs, path):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, folder / name)
+    return True
+
+
+def _settle(folder: Path) -> None:
+    """Have Snakemake know of what was put there."""
+    done = subprocess.run(
+        python_command("-m", "temper.cli", "sync", "--directory", str(folder)),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ExperimentError(
+            asked=f"take over into {folder} what the study has made",
+            happened=(done.stderr or done.stdout).strip()[-600:],
+            spoiled="nothing of the study itself",
+            fix=f"temper sync -C {folder} says the same; rm -r {folder} begins the search's artifacts anew",
+        )
+
+
+def targets(rows: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Files that Snakemake is asked for, of ONNX rows."""
+    return [f"artifacts/onnx/{row}/{file}" for row in rows for file in files]

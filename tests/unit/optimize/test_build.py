@@ -1,0 +1,88 @@
+"""Snakemake asked for files: what it is told, and what is made of how it ends."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from temper.errors import ExperimentError
+from temper.optimize import build
+from temper.optimize.build import is_made, make, why_not_made
+from temper.orchestration.job_record import record_path
+
+
+@pytest.fixture
+def played(monkeypatch, tmp_path):
+    """A program in Snakemake's place; what it was asked for stands in `asked`."""
+    asked = []
+
+    def plays(program):
+        def command(folder, *arguments):
+            asked.append(arguments)
+            return [sys.executable, "-c", "" if "--unlock" in arguments else program]
+
+        monkeypatch.setattr(build, "snakemake_command", command)
+        return asked
+
+    return plays
+
+
+def test_snakemake_is_asked_for_the_files_and_goes_on_where_one_cannot_be_made(played, tmp_path):
+    asked = played("raise SystemExit(1)")
+    assert not make(tmp_path, ["artifacts/onnx/a/model.onnx"], cores="2", seconds=None, keep_going=True)
+    assert asked[0][-3:] == ("--keep-going", "--", "artifacts/onnx/a/model.onnx")
+
+
+def test_what_everything_starts_from_has_to_be_made(played, tmp_path):
+    played("raise SystemExit(1)")
+    with pytest.raises(ExperimentError) as caught:
+        make(tmp_path, ["artifacts/onnx/fp32/model.onnx"], cores="2", seconds=None, keep_going=False)
+    assert "the same command again" in caught.value.fix
+
+
+def test_nothing_is_asked_for_where_nothing_is_wanted(played, tmp_path):
+    asked = played("")
+    assert make(tmp_path, [], cores="2", seconds=None, keep_going=True)
+    assert asked == []
+
+
+def test_time_that_is_over_ends_it_and_unlocks_the_folder(played, tmp_path, monkeypatch):
+    asked = played("import time; time.sleep(60)")
+    assert not make(tmp_path, ["artifacts/onnx/a/model.onnx"], cores="2", seconds=0.2, keep_going=True)
+    assert "--unlock" in asked[-1]
+
+
+def test_one_that_does_not_end_when_it_is_asked_is_killed(monkeypatch):
+    monkeypatch.setattr(build, "_GRACE_S", 0.1)
+    program = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True)
+    assert running.stdout is not None
+    running.stdout.readline()
+    build._stop(running)
+    assert running.returncode == -9
+    running.stdout.close()
+
+
+def test_a_row_is_made_where_its_record_and_its_files_are_there(tmp_path):
+    path = tmp_path / record_path("convert_precision", "int8")
+    assert not is_made(tmp_path, "int8")
+    path.parent.mkdir(parents=True)
+    record = {"format_version": 1, "rule": "convert_precision", "row": "int8", "settings": {}, "inputs": {}}
+    path.write_text(json.dumps({**record, "outputs": {"artifacts/onnx/int8/model.onnx": "0"}}), encoding="utf-8")
+    assert not is_made(tmp_path, "int8")
+    (tmp_path / "artifacts/onnx/int8").mkdir(parents=True)
+    (tmp_path / "artifacts/onnx/int8/model.onnx").write_bytes(b"")
+    assert is_made(tmp_path, "int8")
+
+
+def test_why_a_row_is_not_made_stands_in_its_log(tmp_path):
+    assert "no time left" in why_not_made(tmp_path, "int8")
+    (tmp_path / "logs/convert_precision").mkdir(parents=True)
+    log = tmp_path / "logs/convert_precision/int8.log"
+    log.write_text(
+        "ArtifactError in rule convert_precision:\n  asked:    a\n  happened: no such layer\n", encoding="utf-8"
+    )
+    assert why_not_made(tmp_path, "int8") == "no such layer"
+    log.write_text("half a", encoding="utf-8")
+    assert why_not_made(tmp_path, "int8") == "its job did not end"

@@ -1,0 +1,56 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from temper.errors import ExperimentError
+from temper.optimize import confirm as confirming
+from temper.optimize.confirm import Confirmed, confirm, confirmed, where
+
+
+@pytest.fixture
+def goal(tmp_path):
+    (tmp_path / "artifacts/report").mkdir(parents=True)
+
+    def decided(chosen):
+        decision = {"workloads": {"b1": {"chosen": chosen, "sentence": f"b1: {chosen}."}}}
+        (tmp_path / "artifacts/report/decision.json").write_text(json.dumps(decision), encoding="utf-8")
+        return tmp_path
+
+    return decided
+
+
+def test_what_the_report_chooses_is_what_counts(goal):
+    found = confirmed(goal("fastest"), "b1", None)
+    assert found == Confirmed("fastest", None, True, ("On the test rows, with fresh calls: b1: fastest.",))
+    assert confirmed(goal("exact"), "b1", None).ready
+    assert not confirmed(goal("torch-fp32"), "b1", None).ready
+    assert not confirmed(goal(None), "b1", None).ready
+
+
+@pytest.mark.parametrize(
+    ("p99", "ready", "said"), [(9.0, True, "is 9 ms"), (11.0, False, "is 11 ms"), (None, False, "not m")]
+)
+def test_a_bound_is_held_against_what_was_measured(goal, monkeypatch, p99, ready, said):
+    workload = SimpleNamespace(latency_percentiles_ms={} if p99 is None else {"99": p99})
+    monkeypatch.setattr(confirming, "Workload", SimpleNamespace)
+    monkeypatch.setattr(confirming, "read_record", lambda path: SimpleNamespace(workloads={"b1": workload}))
+    found = confirmed(goal("fastest"), "b1", 10.0)
+    assert (found.p99_ms, found.ready) == (p99, ready)
+    assert said in found.sentences[1]
+
+
+def test_a_run_that_fails_leaves_the_searchs_record_and_says_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(confirming, "take_over", lambda goal, sources: 0)
+    monkeypatch.setattr(confirming, "python_command", lambda *arguments: ["false"])
+    with pytest.raises(ExperimentError) as caught:
+        confirm(tmp_path, [], "2")
+    assert f"temper run -C {tmp_path}" in caught.value.fix
+
+
+def test_the_package_is_named_where_there_is_something_to_package(tmp_path):
+    goal, params = tmp_path / "mine/optimize/latency-b1", {"study": "mine", "data": {"a": 1}}
+    ready = where(tmp_path / "mine", goal, params, Confirmed("fastest", None, True, ()))
+    assert "2 values: mine/optimize/latency-b1/params.yaml" in ready[0]
+    assert ready[1] == "Ready: temper package -C mine/optimize/latency-b1 --to FOLDER"
+    assert len(where(tmp_path / "mine", goal, params, Confirmed(None, None, False, ()))) == 1

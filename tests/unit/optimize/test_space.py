@@ -1,0 +1,77 @@
+from temper.optimize.space import GRAPH_STEPS, PACKING, Machine, most_points, space, variants
+
+TWO_CORES = Machine(cores=2, precisions=("bf16",), gpus=0)
+FIXED, REAL = {"batch_size": 1, "sequence_length": 128}, {"batch_size": 12, "real_lengths": "arrival"}
+STEPS = tuple(GRAPH_STEPS)
+
+
+def of(applied=STEPS, machine=TWO_CORES, longest=128, workload=FIXED):
+    return space(export="fp32", applied=applied, machine=machine, longest=longest, workload=workload)
+
+
+def test_graph_steps_that_apply_build_on_one_another_and_the_others_are_left_out():
+    found = of(applied=("read_token", "simplify"))
+    assert found.conversions["one-token"] == {"step": "read_token", "onnx": "fp32"}
+    assert found.conversions["simplified"] == {"step": "simplify", "onnx": "one-token"}
+    assert not {"unguarded", "one-product", "tanh"} & set(found.conversions)
+
+
+def test_every_row_that_a_point_loads_is_made_by_rows_that_are_there():
+    found = of()
+    for point in found.points:
+        kind, _, name = point.loads.partition("/")
+        while kind == "onnx" and name != "fp32":
+            row = found.conversions[name]
+            if "calibration" in row:
+                assert found.calibrations[row["calibration"]]["onnx"] == row["onnx"]
+            name = row["onnx"]
+    assert len({point.name for point in found.points}) == len(found.points)
+
+
+def test_sixteen_bits_are_asked_of_a_processor_that_multiplies_in_them_alone():
+    plain = of(machine=Machine(cores=2, precisions=(), gpus=0))
+    assert {point.backend["options"].get("inference_precision") for point in plain.points} == {"f32", None}
+    assert any(point.backend["options"].get("inference_precision") == "bf16" for point in of().points)
+    assert any(point.name == "torch-bfloat16-eager" for point in of().points)
+
+
+def test_rows_are_packed_where_they_keep_their_lengths():
+    packed = of(applied=(*STEPS, PACKING), workload=REAL).conversions
+    assert packed["packed-256"] == {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256}
+    assert "packed-256" not in of(applied=(*STEPS, PACKING)).conversions
+
+
+def test_images_have_no_attention_to_leave_in_float():
+    assert not any("products" in name for name in of(applied=(), longest=None).conversions)
+
+
+def test_a_point_that_leads_has_variants_that_answer_as_it_does():
+    lead = next(point for point in of().points if point.backend["runner"] == "onnxruntime")
+    found = variants(lead, TWO_CORES)
+    assert [point.backend["options"] for point in found] == [
+        {"intra_op_threads": 1},
+        {"intra_op_threads": 2, "spinning": True},
+        {"intra_op_threads": 2, "graph_optimization": "extended"},
+    ]
+    assert {point.answers for point in found} == {lead.answers}
+    assert {point.loads for point in found} == {lead.loads}
+    assert most_points([lead], TWO_CORES) == 4
+
+
+def test_the_rows_are_of_a_study_that_holds(tmp_path):
+    from temper.optimize.studies import trials_params
+    from temper.study.study import read_study
+
+    section = {
+        "defaults": 1,
+        "study": "mine",
+        "data": {"train": "data/raw/train.tsv", "test": "data/raw/test.tsv", "text": "text", "label": "label"},
+        "model": {"checkpoint": "data/raw/model"},
+        "recipe": "cpu",
+        "workloads": {"b12-arrival": REAL},
+    }
+    section["data"] |= {"label_names": ["no", "yes"], "max_tokens": 128}
+    whole = of(applied=(*STEPS, PACKING), workload=REAL)
+    study = read_study(trials_params(section, whole, "b12-arrival"))
+    assert {point.name for point in whole.points} <= set(study.candidates)
+    assert study.baseline_candidate == "torch-fp32"

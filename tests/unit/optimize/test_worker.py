@@ -1,0 +1,99 @@
+"""A search's tasks on the artifacts of a tiny study, in this process."""
+
+import math
+
+import pytest
+
+from temper.optimize.record import lines
+from temper.optimize.worker import TASKS, log_ratios
+from tests.tiny_study import SEED
+
+MEASUREMENT = {
+    "warmup_runs": 1,
+    "calls_per_turn": 2,
+    "distinct_batches": 2,
+    "busy_share": 1.0,
+    "max_duration_s": 5.0,
+    "resamples": 200,
+    "accuracy_batch_size": 8,
+}
+OPTIONS = {
+    **{"execution_provider": "CPUExecutionProvider", "device_index": 0, "intra_op_threads": 1, "spinning": False},
+    **{"graph_optimization": "all", "allow_cpu_fallback": False, "io_binding": False, "cuda_graph": False},
+    **{"tf32": False, "profile_shapes": None},
+}
+
+
+def side(folder, name, **options):
+    ran = {"runner": "onnxruntime", "artifact": str(folder), "options": {**OPTIONS, **options}, "version": "installed"}
+    return {"name": name, "point": f"point of {name}", "side": ran, "log_ratios": []}
+
+
+def request(tiny_study, record, **more):
+    return {
+        "name": "optimize b2",
+        "data_folder": str(tiny_study.data),
+        "workloads": {"b2": {"batch_size": 2, "sequence_length": 8}},
+        "measurement": MEASUREMENT,
+        "seed": SEED,
+        "gpus": [],
+        "wait_s": 0.0,
+        "record": str(record),
+        "conditions": "today",
+        "rules": {"arms": 3, "margin": 0.02, "error": 0.05},
+        "number": 1,
+        "visit_blocks": 8,
+        "seconds": 60.0,
+        **more,
+    }
+
+
+def test_every_chunk_is_on_the_disk_and_one_that_cannot_run_keeps_nobody_else_from_it(tiny_study, tmp_path):
+    record, fp32 = tmp_path / "record.jsonl", tiny_study.fp32
+    absent = side(fp32, "absent", execution_provider="CUDAExecutionProvider")
+    challengers = [absent, side(tiny_study.precision["int8_static"], "int8")]
+    asked = request(tiny_study, record, incumbent=side(fp32, "fp32"), challengers=challengers)
+    answer = TASKS["turns"](asked)
+    found = list(lines(record))
+    assert [line["kind"] for line in found[:3]] == ["opens", "failed", "opens"]
+    assert found[1]["point"] == "point of absent"
+    assert "ONNX Runtime" in found[1]["reason"]
+    taken = [line for line in found if line["kind"] == "turns"]
+    assert answer["visited"] == 1
+    assert 1 <= len(taken) <= 2
+    assert all(len(line["challenger_ms"]) == len(line["incumbent_ms"]) == 4 for line in taken)
+    assert {(line["challenger"], line["incumbent"]) for line in taken} == {("point of int8", "point of fp32")}
+
+
+def test_no_turn_is_taken_once_time_is_over(tiny_study, tmp_path):
+    record = tmp_path / "record.jsonl"
+    asked = {
+        "incumbent": side(tiny_study.fp32, "fp32"),
+        "challengers": [side(tiny_study.fp32, "again")],
+        "seconds": 0.0,
+    }
+    assert TASKS["turns"](request(tiny_study, record, **asked))["visited"] == 0
+    assert list(lines(record)) == []
+
+
+def test_answers_are_counted_against_the_float_files_on_validation_rows(tiny_study, tmp_path):
+    own = request(tiny_study, tmp_path / "record.jsonl", side=side(tiny_study.fp32, "fp32")["side"])
+    reference = TASKS["answers"]({**own, "reference": None})["labels"]
+    assert len(reference) == 24  # of DATA in tests/tiny_study.py: not the 21 test rows
+    again = TASKS["answers"]({**own, "reference": reference})
+    assert again == {"rows": 24, "gained": 0, "lost": 0, "differing": 0}
+    turned = TASKS["answers"]({**own, "reference": [1 - label for label in reference]})
+    assert turned["differing"] == 24
+    assert turned["gained"] + turned["lost"] == 24
+
+
+def test_steps_are_tried_one_on_the_other_and_say_why_they_do_not_apply(tiny_study, tmp_path):
+    found = TASKS["applies"]({"folder": str(tiny_study.fp32), "row_tokens": 24})
+    assert {"read_token", "pack_rows"} <= set(found["applied"])
+    again = TASKS["applies"]({"folder": str(tiny_study.precision["int8_static"]), "row_tokens": None})
+    assert "fuse_qkv" in again["refused"]
+    assert again["refused"]["fuse_qkv"]
+
+
+def test_a_ratio_is_of_two_blocks_that_were_taken_together():
+    assert log_ratios([1.0, 2.0], [2.0, 2.0]) == pytest.approx([-math.log(2), 0.0])
