@@ -1,6 +1,6 @@
 """What serving a package costs over the bare model in it, and beside another server, all in one run.
 
-    python benchmarks/serving.py PACKAGE TEXTS.tsv [--turns 5] [--seconds 2] [--peer] [--bound] [--out figures.json]
+    python benchmarks/serving.py PACKAGE TEXTS.tsv [--turns 5] [--seconds 2] [--peer] [--bound] [--serial] [--out figures.json]
 
 PACKAGE is what `temper package --for folder` wrote, TEXTS.tsv has a column of texts (--column). Every figure is a ratio to the
 model in this very process, or a time of this run; nothing here is a test. Sides take turns, so that what else the machine does
@@ -9,7 +9,8 @@ falls on all of them alike.
 - single: one caller, one text after the other; in process tokenising and calling.
 - closed loop: so many callers, each with its next text as soon as it is answered; in process as many texts as a call takes at
   once. `processor_ms_per_row` is what all processes of a side used for a row, which a busy machine changes less than times.
-- one_row_a_call: the same server, which batches nothing. --peer: LitServe around the same package, which forms batches of the
+- one_row_a_call: the same server, which batches nothing. --serial: the server that tutorials have, which calls the model in
+  its handler and so takes one request at a time. --peer: LitServe around the same package, which forms batches of the
   same rows; it needs litserve in this environment.
 - --bound: Poisson arrivals of single texts, the highest rate at which 95 % are answered within 100 ms, counted from when they
   were due. In process one call after the other answers them, tokenised before; over HTTP the server does both.
@@ -37,6 +38,25 @@ from typing import Any
 
 BOUND_S, PERCENTILE = 0.1, 95
 CALLERS = 64
+SERIAL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import uvicorn
+from package_runtime import load
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+model = load(sys.argv[1])
+model.warm_up(1)
+
+async def predict(request):
+    texts = (await request.json())["texts"]
+    return JSONResponse([{"label": answer.label, "confidence": answer.confidence} for answer in model.answer(texts)])
+
+app = Starlette(routes=[Route("/predict", predict, methods=["POST"])])
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
+"""
 PEER = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -167,15 +187,40 @@ def _in_its_own_process(pipe: Any, name: str, arguments: tuple[Any, ...]) -> Non
     pipe.send(found)
 
 
-def elsewhere(name: str, *arguments: Any) -> dict[str, Any]:
-    """A function of this file in a process of its own; with its processor time."""
+def _start(name: str, arguments: tuple[Any, ...]) -> tuple[Any, Any]:
     own, theirs = get_context("fork").Pipe()
     process = get_context("fork").Process(target=_in_its_own_process, args=(theirs, name, arguments))
     process.start()
     theirs.close()
+    return own, process
+
+
+def elsewhere(name: str, *arguments: Any) -> dict[str, Any]:
+    """A function of this file in a process of its own; with its processor time."""
+    own, process = _start(name, arguments)
     found: dict[str, Any] = own.recv()
     process.join()
     return found
+
+
+def crowd(port: int, texts: list[str], processes: int, seconds: float) -> dict[str, Any]:
+    """CALLERS callers in so many processes, each with its next text as soon as it is answered."""
+    share = -(-len(texts) // processes)
+    parts = [texts[at * share :] + texts[: at * share] for at in range(processes)]
+    started = [_start("_closed", (port, part, CALLERS // processes, seconds)) for part in parts]
+    found = [own.recv() for own, _ in started]
+    for _, process in started:
+        process.join()
+    statuses: dict[int, int] = {}
+    for each in found:
+        for status, count in each["statuses"].items():
+            statuses[status] = statuses.get(status, 0) + count
+    return {
+        "latencies_s": [latency for each in found for latency in each["latencies_s"]],
+        "took_s": max(each["took_s"] for each in found),
+        "cpu_s": sum(each["cpu_s"] for each in found),
+        "statuses": statuses,
+    }
 
 
 def in_process(model: Any, encoded: list[Any], rate: float, seconds: float, seed: int) -> float:
@@ -292,11 +337,11 @@ class Side:
         self.rows, self.took_s, self.cpu_s, self.callers_cpu_s = 0, 0.0, 0.0, 0.0
         self.statuses: dict[int, int] = {}
 
-    def turn(self, texts: list[str], seconds: float) -> None:
-        """One caller, then many."""
+    def turn(self, texts: list[str], seconds: float, processes: int) -> None:
+        """One caller, then many, in so many processes."""
         self.single += elsewhere("_closed", self._port, texts, 1, seconds)["latencies_s"]
         before = processor_s(self._process.pid)
-        found = elsewhere("_closed", self._port, texts, CALLERS, seconds)
+        found = crowd(self._port, texts, processes, seconds)
         self.cpu_s += processor_s(self._process.pid) - before
         self.rows += len(found["latencies_s"])
         self.took_s += found["took_s"]
@@ -342,6 +387,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="of a call at most (default: as the package was measured)")
     parser.add_argument("--bound", action="store_true", help="also the rates at the bound: a quiet machine, minutes")
     parser.add_argument("--peer", action="store_true")
+    parser.add_argument("--serial", action="store_true", help="also a server that takes one request at a time")
+    parser.add_argument("--caller-processes", type=int, default=1, help="that the callers share (a divisor of 64)")
     parser.add_argument("--out", type=Path, help="write the figures there as JSON")
     arguments = parser.parse_args()
     package, seconds = arguments.package.resolve(), arguments.seconds
@@ -368,6 +415,10 @@ def main() -> None:
 
         start("served", lambda port: served_command(package, port, *rows_option))
         start("one_row_a_call", lambda port: served_command(package, port, "--max-batch-rows", "1"))
+        if arguments.serial:
+            serial = Path(scratch) / "serial.py"
+            serial.write_text(SERIAL)
+            start("one_request_at_a_time", lambda port: [sys.executable, str(serial), str(package), str(port)])
         if arguments.peer:
             file = Path(scratch) / "peer.py"
             file.write_text(PEER)
@@ -376,10 +427,13 @@ def main() -> None:
         for _ in range(arguments.turns):  # in turns: what else the machine does falls on all alike
             inside.turn(model, texts, rows, seconds)
             for own in sides.values():
-                own.turn(texts, seconds)
+                own.turn(texts, seconds, arguments.caller_processes)
         figures["in_process"] = inside.figures()
         for name, own in sides.items():
             figures[name] = own.figures(inside)
+        for name in set(sides) - {"served"}:
+            ratio = figures["served"]["closed_loop_per_s"] / figures[name]["closed_loop_per_s"]
+            figures["served"][f"times_{name}"] = ratio
         if arguments.bound:
             bare = highest(
                 lambda rate: in_process(model, encoded, rate, seconds, 1) <= BOUND_S, 0.7 / inside.single_s()

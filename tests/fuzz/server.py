@@ -6,7 +6,6 @@ import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ IMAGE_SETTINGS = {"do_resize": True, "size": {"height": 8, "width": 8}, "do_resc
 def _service(tokenizer: Mapping[str, bytes], task: str) -> Any:
     from temper.package.runtime.http import application
     from temper.package.runtime.images import ImageEncoder
+    from temper.package.runtime.metrics import Metrics, Requests
     from temper.package.runtime.model import Package
     from temper.package.runtime.service import Limits, Service
     from temper.package.runtime.signature import Signature, TensorSpec
@@ -40,14 +40,16 @@ def _service(tokenizer: Mapping[str, bytes], task: str) -> Any:
         else:
             package._image = ImageEncoder(Path(scratch))
 
-    class Batcher:
-        counts, waiting, most_waiting = SimpleNamespace(sizes=None, tokens=0), 0, 9
+    class Zeros:
+        ready, failure, most_waiting, requests = True, None, 9, Requests()
 
         async def submit(self, values: Mapping[str, Any], lengths: list[int]) -> Any:
             return np.zeros((len(lengths), 2), np.float32)
 
-    engine = SimpleNamespace(ready=True, failure=None, starts=1)
-    return application(Service(package, engine, Batcher(), Limits(100_000, 64, 1.0), key=None, say=False))
+        async def metrics_text(self) -> bytes:
+            return Metrics(self.requests).text(waiting=0, ready=True, starts=1, tokens=0)
+
+    return application(Service(package, Zeros(), Limits(100_000, 64, 1.0), key=None, say=False))
 
 
 async def _ask(app: Any, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:

@@ -80,6 +80,19 @@ def answered(runner, signature, inputs):
     )
 
 
+@pytest.mark.parametrize(("kind", "shapes"), [("packed", 3), ("static", 3), ("dynamic", 0)])
+def test_every_static_shape_is_ready_after_it_was_warmed_up(engine, small_bert, kind, shapes):
+    runner, signature = opened(engine(kind))
+    runner.warm()
+    graphs = {key: int(bound.graph) for key, bound in runner._bound.items()}
+    assert len(graphs) == shapes
+    for shape in SHAPES:
+        assert_same_answers(answered(runner, signature, text_inputs(*shape)), small_bert.expected(shape), 0.05)
+    if shapes:
+        assert {key: int(bound.graph) for key, bound in runner._bound.items()} == graphs
+    runner.close()
+
+
 @pytest.mark.parametrize("cuda_graph", [True, False])
 @pytest.mark.parametrize(("kind", "tolerance"), [("packed", 0.05), ("static", 0.02), ("dynamic", 0.02)])
 def test_a_packages_runtime_answers_as_the_backend_does(engine, small_bert, kind, tolerance, cuda_graph):

@@ -53,6 +53,12 @@ def serve(
     ] = None,
     max_batch_rows: Annotated[int | None, Option(help="Rows of one call of the model (default: as measured).")] = None,
     max_delay_ms: Annotated[float | None, Option(help="An idle server waits so long for company (default: 0).")] = None,
+    processes: Annotated[
+        int | None,
+        Option(
+            help="That take requests (default: 1 beside a model on the CPU; with a GPU half the processors, 8 at most)."
+        ),
+    ] = None,
     max_waiting: Annotated[int | None, Option(help="Rows that wait; beyond it 429 (default: 2048).")] = None,
     max_rows: Annotated[int | None, Option(help="Rows of one request (default: 1024).")] = None,
     max_body_mib: Annotated[float | None, Option(help="Of one request (default: 8).")] = None,
@@ -75,6 +81,7 @@ def serve(
         "max_batch_tokens": max_batch_tokens,
         "max_batch_rows": max_batch_rows,
         "max_delay_ms": max_delay_ms,
+        "processes": processes,
         "max_waiting": max_waiting,
         "max_rows": max_rows,
         "max_body_mib": max_body_mib,

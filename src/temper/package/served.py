@@ -11,7 +11,7 @@ from temper.data.encoded import Split
 from temper.load_test.socket_system import Endpoint, SocketSystem, labels_of, processor_s, requests_of
 from temper.measurement.contention import Reading, read_counters
 from temper.package.bare import Material
-from temper.package.runtime.batching import budget_of
+from temper.package.runtime.budget import budget_of
 from temper.study.sections.load_tests import LoadTestRow
 
 CONNECTIONS = 64  # at least; twice the rows of a call where that is more

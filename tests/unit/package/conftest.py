@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from temper.backends.opening import open_artifact
+from temper.cli import main
 from temper.data.encoded import read_split
 from temper.measurement.accuracy import predict
 from temper.measurement.record import Accuracy, Predictions, Record, write_record
@@ -117,7 +118,7 @@ def lay_out(study: TinyStudy, folder: Path) -> None:
         shutil.copytree(source, folder / "artifacts/onnx" / name)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tiny_study: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The finished study; the decision chose `quick` for both workloads. Read it only."""
     folder = tmp_path_factory.mktemp("finished")
@@ -142,4 +143,14 @@ def finished_study(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder = tmp_path / "study"
     shutil.copytree(made, folder)
     monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package(made, tmp_path_factory) -> Path:
+    """The tiny study's choice, packaged. Read it only."""
+    folder = tmp_path_factory.mktemp("packages") / "package"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        assert main(["package", "--to", str(folder), "--candidate", "quick"]) == 0
     return folder

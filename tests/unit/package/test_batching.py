@@ -1,12 +1,14 @@
 """Calls formed of the rows of many requests: budget, order, padding, packing, backpressure."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
 
 from temper.package.runtime.batches import Padding
-from temper.package.runtime.batching import Batcher, Budget, TooMany
+from temper.package.runtime.batching import Batcher, TooMany
+from temper.package.runtime.budget import Budget
 
 PADDING = Padding(
     "right", {"input_ids": 0, "attention_mask": 0}, {"input_ids": "int64", "attention_mask": "int64"}, 1, 64, ()
@@ -204,3 +206,51 @@ def test_an_idle_server_waits_for_company_where_it_is_told_to():
 
     assert run(scenario, Budget(64, 8, packed=False), delay_s=0.2) == [(2, 2)]
     assert run(scenario, Budget(4, 8, packed=False), delay_s=60.0) == [(2, 2)]  # full: nothing is waited for
+
+
+def crowd(gather, *, callers=64, call_s=0.004, turns=12):
+    """Rows of the calls that a crowd gets whose every caller asks again as soon as it is answered.
+
+    The model takes as long for one row as for many, as a GPU does; the callers' next rows come a few at a time.
+    """
+
+    async def whole():
+        sizes = []
+
+        async def model(inputs):
+            sizes.append(len(inputs["input_ids"]))
+            await asyncio.sleep(call_s)
+            return np.zeros((sizes[-1], 2), np.float32)
+
+        budget = Budget(64 * 256, 256, packed=True)
+        batcher = Batcher(model, PADDING, budget, delay_s=0.0, most_waiting=1000, gather=gather)
+        forming = asyncio.create_task(batcher.run())
+
+        async def caller(number):
+            for _ in range(turns):
+                for _ in range(number % 4):  # of the event loop: what it takes to ask again differs
+                    await asyncio.sleep(0)
+                await batcher.submit(*rows(3))
+
+        began = time.perf_counter()
+        await asyncio.gather(*(caller(number) for number in range(callers)))
+        forming.cancel()
+        return sizes, time.perf_counter() - began
+
+    return asyncio.run(whole())
+
+
+def test_a_crowd_on_a_gpu_gets_calls_of_many_rows():
+    sizes, _ = crowd(gather=True)
+    assert sum(sizes) == 64 * 12
+    assert sum(sizes) / len(sizes) > 48, sizes
+    without, _ = crowd(gather=False)
+    assert sum(without) / len(without) < 40, (
+        without
+    )  # the first to ask again gets a call alone, and all others wait for it
+
+
+def test_a_caller_alone_waits_for_nobody():
+    sizes, took_s = crowd(gather=True, callers=1, call_s=0.01, turns=20)
+    assert sizes == [1] * 20
+    assert took_s < 20 * 0.01 * 1.5

@@ -16,8 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from temper.cli import main
-
 TEXTS = ["a charming film", "the plot is dull"]
 BODY_MIB, MOST_ROWS = 0.05, 16
 
@@ -62,16 +60,6 @@ class Server:
         code = self.process.wait(30)
         self._reading.join(5)
         return code
-
-
-@pytest.fixture(scope="module")
-def package(made, tmp_path_factory) -> Path:
-    """The tiny study's choice, packaged."""
-    folder = tmp_path_factory.mktemp("packages") / "package"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(made)
-        assert main(["package", "--to", str(folder), "--candidate", "quick"]) == 0
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -323,7 +311,7 @@ def test_where_a_new_shape_costs_few_lengths_are_served_and_each_is_warmed_up():
     from types import SimpleNamespace
 
     from temper.package.runtime.batches import Padding
-    from temper.package.runtime.batching import Budget
+    from temper.package.runtime.budget import Budget
     from temper.package.runtime.serve import served_padding, warm_shapes
 
     def package(multiple):

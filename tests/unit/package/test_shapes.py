@@ -37,6 +37,25 @@ def test_a_call_runs_in_the_first_static_shape_that_holds_it():
     assert shapes.fitting((9, 1)) is None
 
 
+def test_the_shapes_that_can_be_warmed_up_are_those_of_one_shape():
+    dynamic = {"min_shape": [2, 8], "max_shape": [32, 128]}
+    assert Shapes(PADDED, [*static((1, 16), (8, 64)), dynamic]).static() == [(0, (1, 16)), (1, (8, 64))]
+
+
+def test_a_server_warms_up_an_engines_own_shapes_and_another_model_has_none():
+    from threading import Lock
+    from types import SimpleNamespace
+
+    from temper.package.runtime.model import Model
+
+    ran = []
+    for runner in (SimpleNamespace(warm=lambda: ran.append("engine")), SimpleNamespace()):
+        model = object.__new__(Model)
+        model._runner, model._lock = runner, Lock()
+        model.warm_up_shapes()
+    assert ran == ["engine"]
+
+
 def test_a_call_below_a_dynamic_profiles_least_sizes_is_padded_to_them():
     shapes = Shapes(PADDED, [{"min_shape": [2, 8], "max_shape": [32, 128]}])
     assert shapes.fitting((1, 5)) == (0, (2, 8))

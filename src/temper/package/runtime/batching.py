@@ -1,7 +1,8 @@
 """Rows of many requests in one call of the model: as many as its budget of tokens holds, none of them left waiting.
 
 A call is formed when the model is free. Rows that arrive meanwhile wait, so that a busy server has full calls and an idle one
-answers at once; `delay_s` lets an idle one wait for company, too.
+answers at once; `delay_s` lets an idle one wait for company, too. Where the model does not run on the server's own processors,
+`gather` has a free one wait for those who were just answered: a GPU computes a row in about the time of a whole call.
 """
 
 import asyncio
@@ -15,11 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from .batches import Padding, collate
+from .budget import Budget
 from .packing import Tensors
 
 Call = Callable[[Tensors], Awaitable[npt.NDArray[np.float32]]]
 AHEAD = 2  # calls that the model has at a time: the one it works on, and the next
 WINDOW = 4  # times the rows of a call: waiting rows that are looked through for ones that fit it
+GATHER_S = 0.002  # at most
+RECENT = 0.1  # weight of the last call in the time that one takes
+
+Values = Mapping[str, Sequence[npt.NDArray[Any]]]
 
 
 class TooMany(Exception):
@@ -30,49 +36,29 @@ class TooMany(Exception):
         super().__init__(f"try again in {retry_s:.0f} s")
 
 
-@dataclass(eq=False)
-class _Request:
-    values: Mapping[str, Sequence[npt.NDArray[Any]]]
-    rows: list[npt.NDArray[np.float32] | None]
-    done: "asyncio.Future[npt.NDArray[np.float32]]"
-    missing: int
+@dataclass(eq=False, slots=True)
+class Request:
+    """Rows of one caller.
+
+    Attributes:
+        values: by input name an array for each row, unpadded.
+        answered: is told rows, from 0, and their logits, as calls bring them.
+        failed: is told what a call of it raised; nothing comes after that.
+        over: whether nobody waits for it any more.
+    """
+
+    values: Values
+    answered: Callable[[list[int], npt.NDArray[np.float32]], None]
+    failed: Callable[[Exception], None]
+    over: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Row:
-    request: _Request
+    request: Request
     number: int
     length: int
     came_s: float
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How large a call may be.
-
-    Attributes:
-        tokens: that are computed, padding included; of a packed model in all its rows.
-        rows: at most.
-        packed: whether rows are packed, so that padding to the longest costs nothing.
-    """
-
-    tokens: int
-    rows: int
-    packed: bool
-
-    def holds(self, rows: int, longest: int, total: int) -> bool:
-        """Whether a call of these rows is within it."""
-        return rows <= self.rows and (total if self.packed else rows * longest) <= self.tokens
-
-
-def budget_of(sizes: Sequence[tuple[int, int]], longest: int) -> tuple[int, int]:
-    """Tokens and rows of a call that measurements speak for: larger calls were not timed.
-
-    Args:
-        sizes: rows and tokens of each call that was timed.
-        longest: tokens of the longest row, which always fits.
-    """
-    return max(longest, *(rows * tokens for rows, tokens in sizes)), max(rows for rows, _ in sizes)
 
 
 @dataclass
@@ -95,7 +81,16 @@ class Counts:
 class Batcher:
     """Forms the calls. All of it runs in one event loop."""
 
-    def __init__(self, call: Call, padding: Padding, budget: Budget, *, delay_s: float, most_waiting: int) -> None:
+    def __init__(
+        self,
+        call: Call,
+        padding: Padding,
+        budget: Budget,
+        *,
+        delay_s: float,
+        most_waiting: int,
+        gather: bool = False,
+    ) -> None:
         """Wait for rows.
 
         Args:
@@ -104,12 +99,16 @@ class Batcher:
             budget: of a call; one row always fits.
             delay_s: the longest that the first row of a call waits for others while the model is free.
             most_waiting: rows that may wait; beyond it `submit` raises TooMany.
+            gather: a free model waits for as many rows as there were just now, for the time of a call at most.
         """
         self._call, self._padding, self._budget = call, padding, budget
-        self._delay_s, self.most_waiting = delay_s, most_waiting
+        self._delay_s, self.most_waiting, self._gather = delay_s, most_waiting, gather
         self._waiting: deque[_Row] = deque()
         self._changed = asyncio.Event()  # rows came, or a call ended
         self._running: set[asyncio.Task[None]] = set()
+        self._around = 0  # rows of the last call, and those that came while it was computed
+        self._free_s = 0.0  # when the model became free
+        self._call_s = 0.0  # that a call takes, of late
         self.counts = Counts()
 
     @property
@@ -122,9 +121,7 @@ class Batcher:
         """Whether nothing waits and nothing is computed."""
         return not self._waiting and not self._running
 
-    async def submit(
-        self, values: Mapping[str, Sequence[npt.NDArray[Any]]], lengths: Sequence[int]
-    ) -> npt.NDArray[np.float32]:
+    async def submit(self, values: Values, lengths: Sequence[int]) -> npt.NDArray[np.float32]:
         """Logits [rows, labels] of encoded rows.
 
         Args:
@@ -135,17 +132,47 @@ class Batcher:
             TooMany: too many rows wait.
             Exception: whatever the call raised.
         """
+        done: asyncio.Future[npt.NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        rows: dict[int, npt.NDArray[np.float32]] = {}
+
+        def answered(numbers: list[int], logits: npt.NDArray[np.float32]) -> None:
+            rows.update(zip(numbers, logits, strict=True))
+            if len(rows) == len(lengths) and not done.done():
+                done.set_result(np.stack([rows[number] for number in range(len(lengths))]))
+
+        def failed(error: Exception) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        request = Request(values, answered, failed)
+        self.enqueue(request, lengths)
+        try:
+            return await done
+        finally:
+            if not done.done() or done.cancelled():  # whoever asked has gone: nobody waits for these
+                self.drop([request])
+
+    def enqueue(self, request: Request, lengths: Sequence[int]) -> None:
+        """Let the rows of a request wait for a call.
+
+        Args:
+            request: that is told of them.
+            lengths: tokens of each row.
+
+        Raises:
+            TooMany: too many rows wait.
+        """
         if len(self._waiting) + len(lengths) > self.most_waiting:
             raise TooMany(self._time_for(len(self._waiting)))
-        loop, now = asyncio.get_running_loop(), time.monotonic()
-        request = _Request(values, [None] * len(lengths), loop.create_future(), len(lengths))
+        now = time.monotonic()
         self._waiting.extend(_Row(request, number, length, now) for number, length in enumerate(lengths))
         self._changed.set()
-        try:
-            return await request.done
-        finally:
-            if not request.done.done() or request.done.cancelled():  # whoever asked has gone: nobody waits for these
-                self._waiting = deque(row for row in self._waiting if row.request is not request)
+
+    def drop(self, requests: Sequence[Request]) -> None:
+        """Compute no more rows of these."""
+        for request in requests:
+            request.over = True
+        self._waiting = deque(row for row in self._waiting if not row.request.over)
 
     def _time_for(self, rows: int) -> float:
         """Seconds that so many rows take, by what was computed so far."""
@@ -160,6 +187,7 @@ class Batcher:
             await self._changed.wait()
             self._changed.clear()
             await self._wait_for_company()
+            await self._wait_for_those_around()
             while self._waiting and (not self._running or (len(self._running) < AHEAD and self._is_full())):
                 task = asyncio.create_task(self._answer(self._take()))
                 self._running.add(task)
@@ -167,6 +195,8 @@ class Batcher:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
+        if not self._running:
+            self._free_s = time.monotonic()
         self._changed.set()
 
     def _is_full(self) -> bool:
@@ -185,6 +215,17 @@ class Batcher:
             except TimeoutError:
                 return
             self._changed.clear()
+
+    async def _wait_for_those_around(self) -> None:
+        """While the model is free and fewer rows wait than were here just now: whoever was answered may ask again at once.
+
+        For the time of a call at most, from when the model was free, or its first row came. A caller alone waits for nobody.
+        """
+        while self._gather and self._waiting and not self._running and len(self._waiting) < self._around:
+            until_s = max(self._free_s, self._waiting[0].came_s) + min(self._call_s, GATHER_S)
+            if time.monotonic() >= until_s or self._is_full():
+                return
+            await asyncio.sleep(0)  # what has come is read; a timer's shortest time is that of several calls
 
     def _take(self) -> list[_Row]:
         """The rows of the next call: the one that waits longest, and of those behind it the ones that fit beside it.
@@ -214,27 +255,29 @@ class Batcher:
     async def _answer(self, rows: list[_Row]) -> None:
         values = {name: [row.request.values[name][row.number] for row in rows] for name in rows[0].request.values}
         inputs = collate(values, range(len(rows)), self._padding)
+        places: dict[Request, list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault(row.request, []).append(place)
         began = time.perf_counter()
         try:
             logits = await self._call(inputs)
         except Exception as error:
-            for request in {row.request for row in rows}:
-                if not request.done.done():
-                    request.done.set_exception(error)
-            self._waiting = deque(row for row in self._waiting if not row.request.done.done())
+            for request in places:
+                if not request.over:
+                    request.failed(error)
+            self.drop(list(places))
             return
+        took_s, self._around = time.perf_counter() - began, len(rows) + len(self._waiting)
+        self._call_s = took_s if not self._call_s else (1 - RECENT) * self._call_s + RECENT * took_s
         counts = self.counts
         counts.calls += 1
         counts.rows += len(rows)
         counts.tokens += sum(row.length for row in rows) if self._budget.packed else _computed(inputs)
-        counts.call_s += time.perf_counter() - began
+        counts.call_s += took_s
         counts.sizes(len(rows))
-        for row, own in zip(rows, logits, strict=False):
-            request = row.request
-            request.rows[row.number] = own
-            request.missing -= 1
-            if not request.missing and not request.done.done():
-                request.done.set_result(np.stack([found for found in request.rows if found is not None]))
+        for request, own in places.items():
+            if not request.over:
+                request.answered([rows[place].number for place in own], logits[own])
 
 
 def _computed(inputs: Tensors) -> int:

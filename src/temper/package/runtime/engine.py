@@ -7,9 +7,7 @@ in a call, and a busy event loop gives it away every 5 ms only: the model would 
 import asyncio
 import contextlib
 import os
-import pickle
 import socket
-import struct
 import subprocess
 import sys
 from collections import deque
@@ -23,11 +21,11 @@ import numpy.typing as npt
 
 from .errors import PackageError
 from .packing import Tensors
+from .wire import framed, receive
 from .worker import READY
 
 RETRY_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # between starts that fail, the last from then on
 END_S = 5  # until a process that was told to end is killed
-_SIZE = struct.Struct("!i")  # in front of each message, as multiprocessing.connection has it
 
 
 class Lost(Exception):
@@ -54,6 +52,7 @@ class Engine:
         ready: whether it takes calls.
         starts: how often a process was started.
         failure: why the last start failed; None where it did not.
+        changed: is called when `ready` or `failure` have become another.
     """
 
     def __init__(self, folder: Path, shapes: Sequence[tuple[int, int]], say: Callable[..., None]) -> None:
@@ -67,6 +66,7 @@ class Engine:
         self._folder, self._shapes, self._say = folder, list(shapes), say
         self.ready, self.starts = False, 0
         self.failure: str | None = None
+        self.changed: Callable[[], None] = lambda: None
         self._waiting: deque[asyncio.Future[npt.NDArray[np.float32]]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -102,6 +102,7 @@ class Engine:
         assert self._socket is not None
         self._streams = await asyncio.open_connection(sock=self._socket)
         self._socket, self.ready, self.failure = None, True, None
+        self.changed()
 
     async def run(self) -> None:
         """Hand answers over, and start another process where one is lost, for ever."""
@@ -116,8 +117,7 @@ class Engine:
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
         while True:
-            (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
-            message = pickle.loads(await reader.readexactly(size))  # of a process of our own
+            message = await receive(reader)
             future = self._waiting.popleft()
             if future.done():  # whoever called has gone
                 continue
@@ -135,6 +135,7 @@ class Engine:
                 return
             except (PackageError, Lost) as error:
                 self.failure = error.happened if isinstance(error, PackageError) else "its process ended"
+                self.changed()
                 self._say("model not started", why=self.failure)
                 await asyncio.to_thread(self._end)
 
@@ -147,15 +148,15 @@ class Engine:
         """
         if not self.ready or self._streams is None:
             raise Lost
-        content = pickle.dumps(inputs, pickle.HIGHEST_PROTOCOL)
         future: asyncio.Future[npt.NDArray[np.float32]] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        self._streams[1].writelines([_SIZE.pack(len(content)), content])
+        self._streams[1].writelines(framed(inputs))
         return await future
 
     def detach(self) -> None:
         """Take no more calls, and let the process end; calls that wait are lost."""
         self.ready = False
+        self.changed()
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None

@@ -56,9 +56,9 @@ async def _live(service: Service, request: Request) -> Response:
 
 
 async def _ready(service: Service, request: Request) -> Response:
-    if service.engine.ready:
+    if service.answering.ready:
         return _json({"ready": True})
-    return _refusal(503, f"the model is not ready: {service.engine.failure or 'it is being started'}", 1)
+    return _refusal(503, f"the model is not ready: {service.answering.failure or 'it is being started'}", 1)
 
 
 async def _server(service: Service, request: Request) -> Response:
@@ -67,7 +67,7 @@ async def _server(service: Service, request: Request) -> Response:
 
 async def _model_ready(service: Service, request: Request) -> Response:
     _model(service, request)
-    if not service.engine.ready:
+    if not service.answering.ready:
         return await _ready(service, request)
     return _json({"name": service.package.name, "ready": True})
 
@@ -104,7 +104,7 @@ async def _predict(service: Service, request: Request) -> Response:
 
 
 async def _metrics(service: Service, request: Request) -> Response:
-    return Response(service.metrics_text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await service.answering.metrics_text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _openapi(service: Service, request: Request) -> Response:
@@ -163,7 +163,7 @@ def application(service: Service) -> Starlette:
     async def other(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
         said = "takes another method" if status == 405 else "is none of this server's"
-        service.metrics.requests.labels("other", str(status)).inc()
+        service.answering.requests.done("other", status)
         return _refusal(status, f"{request.method} {request.url.path[:80]}: this path {said}; see /docs")
 
     routes = [Route(route, _endpoint(service, route, own), methods=[method]) for method, route, own in ROUTES]

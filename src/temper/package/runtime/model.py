@@ -96,6 +96,13 @@ class Model(Package):
         values = self.warm_values(rows, tokens or self.padding.max_tokens or 1)
         self.infer(collate(values, range(rows), self.padding))
 
+    def warm_up_shapes(self) -> None:
+        """Of an engine built for single shapes, every one of them."""
+        warm = getattr(self._runner, "warm", None)
+        if warm is not None:
+            with self._lock:
+                warm()
+
     def answer(self, rows: Sequence[Any], batch_size: int | None = None) -> list[Answer]:
         """Labels of texts (or pairs, or the bytes of image files), in their order.
 

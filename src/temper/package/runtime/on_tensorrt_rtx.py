@@ -121,6 +121,21 @@ class EngineRunner:
         """A call as calls that the engine takes; None where packed rows are too many, or a row is too long."""
         return self._shapes.cut(inputs)
 
+    def warm(self) -> None:
+        """Every shape of its own profile as its first call has it: kernels compiled, memory taken, graph captured.
+
+        A call comes to a shape by the rows that happen to share it, so that the first of each would fall into the traffic.
+        """
+        for found in self._shapes.static()[:SHAPES_KEPT]:
+            bound = self._bound.get(found) or self._bind(*found)
+            for name, place in bound.inputs.items():
+                place.array.fill(self._specs[name].pad_value)
+            if not self._options["cuda_graph"]:
+                self._enqueue(bound)
+                self.check(self.cuda.cudaStreamSynchronize(self._stream), "wait for the GPU")
+            elif bound.graph is None:
+                self._capture(bound)
+
     def infer(self, inputs: Tensors) -> npt.NDArray[np.float32]:
         """float32 logits [rows, labels] of arrays by input name.
 

@@ -14,6 +14,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-delay-ms", type=float, default=0.0, help="an idle server waits so long for company (default: 0)"
     )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        help="that take requests (default: 1 beside a model on the CPU; with a GPU half of the processors, 8 at most)",
+    )
     parser.add_argument("--max-waiting", type=int, default=2048, help="rows that wait; beyond it 429 (default: 2048)")
     parser.add_argument("--max-rows", type=int, default=1024, help="rows of one request (default: 1024)")
     parser.add_argument("--max-body-mib", type=float, default=8.0, help="of one request (default: 8)")

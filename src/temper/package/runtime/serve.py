@@ -4,59 +4,27 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from .batches import Padding
-from .batching import Batcher, Budget, budget_of
+from .batching import Batcher
+from .budget import Budget, budget_of
 from .engine import Engine, Lost
 from .errors import PackageError
+from .fronts import MOST, Fronts
 from .http import application
+from .listening import BACKLOG, http_server
 from .model import FOLDER, Package
 from .options import KEY, add_options
-from .service import Limits, Service, log
+from .service import Limits, Local, Service, log
 
 MIB = 2**20
-DRAIN_S = 30
-ARRIVED_S = 0.2  # after SIGTERM: what is on its way is taken
-BACKLOG = 1024  # connections that wait to be accepted
-
-
-class _Lines(logging.Handler):
-    """What the HTTP library says, in this server's own form."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        log("http", level=record.levelname.lower(), why=record.getMessage())
-
-
-class _Server(uvicorn.Server):
-    """Ends by itself after a signal, once it has answered: the library's own raises the signal anew then.
-
-    It also reads what has arrived. The library's own closes a connection of which it has not read anything yet, and whoever
-    had sent a request over it would see a reset.
-    """
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.sleep(ARRIVED_S)  # connections that wait are accepted
-        for server in self.servers:
-            server.close()
-        await asyncio.sleep(ARRIVED_S)  # and read
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
 
 
 def default_budget(package: Package) -> tuple[int, int]:
@@ -85,13 +53,14 @@ def served_padding(package: Package) -> Padding:
 def warm_shapes(package: Package, budget: Budget) -> list[tuple[int, int]]:
     """Rows and tokens of the calls that warm the model up: one row and a full call, at the shortest and the longest row.
 
-    Where lengths are padded to those that were timed, at each of these.
+    Where lengths are padded to those that were timed, at each of these; where a call has one of a few sizes, of each.
     """
     longest, multiple = package.padding.max_tokens or 1, served_padding(package).multiple_of
     lengths = [min(at, longest) for at in range(multiple, longest + multiple, multiple)] if multiple > 1 else []
     shapes = [(1, min(8, longest)), (1, longest)]
     for tokens in (*lengths, longest):
-        shapes += [(1, tokens), (max(1, min(budget.rows, budget.tokens // tokens)), tokens)]
+        most = max(1, min(budget.rows, budget.tokens // tokens))
+        shapes += [(rows, tokens) for rows in (1, *(own for own in package.padding.batch_sizes if own < most), most)]
     return list(dict.fromkeys(shapes))
 
 
@@ -151,7 +120,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(arguments: argparse.Namespace) -> None:
-    for name in ("max_batch_tokens", "max_batch_rows", "max_waiting", "max_rows", "max_body_mib", "timeout_s"):
+    for name in (
+        "max_batch_tokens",
+        "max_batch_rows",
+        "processes",
+        "max_waiting",
+        "max_rows",
+        "max_body_mib",
+        "timeout_s",
+    ):
         value = getattr(arguments, name)
         if value is not None and not value > 0:
             raise PackageError(
@@ -176,8 +153,8 @@ def serve_command(argv: Sequence[str]) -> int:
     budget = Budget(
         arguments.max_batch_tokens or tokens, arguments.max_batch_rows or rows, package.signature.row_tokens is not None
     )
+    processes = _processes(arguments.processes, package)
     with contextlib.closing(_socket(arguments.host, arguments.port)) as listening:
-        host, port = listening.getsockname()[:2]
         engine = Engine(folder, warm_shapes(package, budget), log)
         try:
             engine.start()
@@ -188,71 +165,137 @@ def serve_command(argv: Sequence[str]) -> int:
                 affected="the server; it was not started",
                 fix="run python -m package_runtime with a text: it loads the same model in this process",
             ) from None
-        listening.listen(BACKLOG)
         try:
-            _said(package, host, port, key, budget)
             limits = Limits(int(arguments.max_body_mib * MIB), arguments.max_rows, arguments.timeout_s)
-            _run(package, engine, budget, limits, arguments, key, listening)
+            serving = _Serving(package, engine, budget, limits, arguments, key, listening)
+            if processes == 1:
+                serving.here()
+            else:
+                serving.in_front(processes)
         finally:
             engine.stop()
     log("ended")
     return 0
 
 
-def _said(package: Package, host: str, port: int, key: str | None, budget: Budget) -> None:
-    who = "callers send the key" if key else "none: whoever reaches this address is answered"
-    if not key and not _is_loopback(host):
-        log("warning", why=f"{host} is not this machine alone, and no API key is asked: --api-key-file, or ${KEY}")
-    log(
-        "serving",
-        model=package.name,
-        candidate=package.manifest["candidate"],
-        artifact=package.manifest["artifact"]["digest"],
-        url=f"http://{host}:{port}",
-        api_key=who,
-        tls="none: a proxy's work",
-        batch={"tokens": budget.tokens, "rows": budget.rows, "packed": budget.packed},
-    )
+def computes_elsewhere(package: Package) -> bool:
+    """Whether the model runs on a GPU: beside this server's processors, and a whole call in about the time of a row."""
+    runner = package.manifest["runner"]
+    return runner["name"] == "tensorrt_rtx" or str(runner["options"].get("device", "")).startswith("cuda")
 
 
-def _run(
-    package: Package,
-    engine: Engine,
-    budget: Budget,
-    limits: Limits,
-    arguments: argparse.Namespace,
-    key: str | None,
-    listening: socket.socket,
-) -> None:
-    batcher = Batcher(
-        engine.call,
-        served_padding(package),
-        budget,
-        delay_s=arguments.max_delay_ms / 1000,
-        most_waiting=max(arguments.max_waiting, limits.rows),
-    )
-    service = Service(package, engine, batcher, limits, key=key, say=not arguments.quiet)
-    app = application(service)
+def _processes(asked: int | None, package: Package) -> int:
+    if not hasattr(socket, "SO_REUSEPORT"):
+        return 1
+    if asked is not None:
+        return asked
+    return max(1, min(MOST, (os.cpu_count() or 1) // 2)) if computes_elsewhere(package) else 1
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        await engine.attach()
-        running = [asyncio.create_task(engine.run()), asyncio.create_task(batcher.run())]
-        yield
-        for task in running:
-            task.cancel()
-        engine.detach()
 
-    app.router.lifespan_context = lifespan
-    said = logging.getLogger("uvicorn")
-    said.handlers, said.propagate = [_Lines(logging.WARNING)], False
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-        timeout_keep_alive=30,
-        backlog=BACKLOG,
-    )
-    _Server(config).run(sockets=[listening])
+class _Serving:
+    """One server, from when its model is warm."""
+
+    def __init__(
+        self,
+        package: Package,
+        engine: Engine,
+        budget: Budget,
+        limits: Limits,
+        arguments: argparse.Namespace,
+        key: str | None,
+        listening: socket.socket,
+    ) -> None:
+        self._package, self._engine, self._budget, self._limits = package, engine, budget, limits
+        self._arguments, self._key, self._listening = arguments, key, listening
+
+    def _local(self) -> Local:
+        batcher = Batcher(
+            self._engine.call,
+            served_padding(self._package),
+            self._budget,
+            delay_s=self._arguments.max_delay_ms / 1000,
+            most_waiting=max(self._arguments.max_waiting, self._limits.rows),
+            gather=computes_elsewhere(self._package),
+        )
+        return Local(self._engine, batcher)
+
+    def _said(self, processes: int) -> None:
+        host, port = self._listening.getsockname()[:2]
+        who = "callers send the key" if self._key else "none: whoever reaches this address is answered"
+        if not self._key and not _is_loopback(host):
+            log("warning", why=f"{host} is not this machine alone, and no API key is asked: --api-key-file, or ${KEY}")
+        budget = self._budget
+        log(
+            "serving",
+            model=self._package.name,
+            candidate=self._package.manifest["candidate"],
+            artifact=self._package.manifest["artifact"]["digest"],
+            url=f"http://{host}:{port}",
+            api_key=who,
+            tls="none: a proxy's work",
+            batch={"tokens": budget.tokens, "rows": budget.rows, "packed": budget.packed},
+            processes=processes,
+        )
+
+    def here(self) -> None:
+        """Take requests in this process."""
+        self._listening.listen(BACKLOG)
+        self._said(1)
+        local = self._local()
+        service = Service(self._package, local, self._limits, key=self._key, say=not self._arguments.quiet)
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Any) -> AsyncIterator[None]:
+            async with _answering(self._engine, local):
+                yield
+
+        http_server(application(service), lifespan).run(sockets=[self._listening])
+
+    def in_front(self, processes: int) -> None:
+        """Take requests in processes of their own; this one forms the calls."""
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._in_front(processes))
+
+    async def _in_front(self, processes: int) -> None:
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # it was not there for others to be bound
+        local, limits = self._local(), self._limits
+        settings = {
+            "folder": str(self._package.folder.resolve()),
+            "body_bytes": limits.body_bytes,
+            "rows": limits.rows,
+            "timeout_s": limits.timeout_s,
+            "most_waiting": local.most_waiting,
+            "say": not self._arguments.quiet,
+        }
+        fronts = Fronts(local, self._listening.getsockname(), self._listening.family, settings, self._key, log)
+        told = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        self._engine.changed = fronts.changed
+        async with _answering(self._engine, local):
+            try:
+                await fronts.start(processes)
+                self._said(processes)
+                await told.wait()
+            finally:
+                await fronts.stop()
+
+
+@contextlib.asynccontextmanager
+async def _answering(engine: Engine, local: Local) -> AsyncIterator[None]:
+    """Form calls and answer them on this event loop."""
+    await engine.attach()
+    running = [asyncio.create_task(engine.run()), asyncio.create_task(local.batcher.run())]
+    yield
+    for task in running:
+        task.cancel()
+    engine.detach()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

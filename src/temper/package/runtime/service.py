@@ -5,20 +5,21 @@ import hmac
 import json
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import numpy as np
+import numpy.typing as npt
 from starlette.requests import Request
 
-from .batching import Batcher, TooMany
+from .batching import Batcher, TooMany, Values
 from .described import Answer, Package
 from .engine import Engine, Lost
+from .metrics import Metrics, Requests
 
 ENCODE_HERE = 32  # rows; more are tokenised beside the event loop, which goes on meanwhile
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)  # bounds of what is counted
-ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 OPEN = ("/v2/health/live", "/v2/health/ready")  # asked by whoever starts and stops servers, without the key
 
 
@@ -51,44 +52,84 @@ def log(event: str, **facts: Any) -> None:
     print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
-class Metrics:
-    """What Prometheus reads."""
+class Answering(Protocol):
+    """What answers the rows of a server's process: the model beside it, or another process that has it.
 
-    def __init__(self) -> None:
-        own = self.registry = CollectorRegistry()
-        self.requests = Counter("package_requests", "Requests by route and status", ("route", "status"), registry=own)
-        self.seconds = Histogram(
-            "package_request_seconds", "From a request's head to its answer", ("route",), buckets=SECONDS, registry=own
+    Attributes:
+        ready: whether it takes rows.
+        failure: why it does not; None where it is only being started.
+        most_waiting: rows that may wait.
+        requests: what this process counts.
+    """
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def failure(self) -> str | None: ...
+
+    most_waiting: int
+    requests: Requests
+
+    async def submit(self, values: Values, lengths: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Logits of encoded rows, as of `Batcher.submit`.
+
+        Raises:
+            Lost: the model's process ended before it answered.
+        """
+        ...
+
+    async def metrics_text(self) -> bytes:
+        """What /metrics answers."""
+        ...
+
+
+class Local:
+    """The model and the calls of it, from this process; attributes as of `Answering`."""
+
+    def __init__(self, engine: Engine, batcher: Batcher) -> None:
+        self._engine, self.batcher = engine, batcher
+        self.most_waiting, self.submit = batcher.most_waiting, batcher.submit
+        self.metrics = Metrics()
+        self.requests = self.metrics.requests
+        batcher.counts.sizes = self.metrics.call_rows.observe
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model takes calls."""
+        return self._engine.ready
+
+    @property
+    def failure(self) -> str | None:
+        """Why its last start failed."""
+        return self._engine.failure
+
+    async def metrics_text(self) -> bytes:
+        """What /metrics answers."""
+        return self.metrics.text(
+            waiting=self.batcher.waiting,
+            ready=self._engine.ready,
+            starts=self._engine.starts,
+            tokens=self.batcher.counts.tokens,
         )
-        self.rows = Counter("package_rows", "Rows that were answered", registry=own)
-        self.tokens = Gauge("package_computed_tokens", "Tokens that were computed, padding included", registry=own)
-        self.call_rows = Histogram("package_call_rows", "Rows in a call of the model", buckets=ROWS, registry=own)
-        self.waiting = Gauge("package_waiting_rows", "Rows that wait for a call", registry=own)
-        self.ready = Gauge("package_ready", "Whether the model takes calls", registry=own)
-        self.starts = Gauge("package_model_starts", "How often the model's process was started", registry=own)
 
 
 class Service:
     """What the routes work on. One for a server."""
 
-    def __init__(
-        self, package: Package, engine: Engine, batcher: Batcher, limits: Limits, *, key: str | None, say: bool
-    ) -> None:
+    def __init__(self, package: Package, answering: Answering, limits: Limits, *, key: str | None, say: bool) -> None:
         """Put it together.
 
         Args:
             package: whose rows are encoded here.
-            engine: has its model.
-            batcher: forms the calls.
+            answering: answers them.
             limits: of a request.
             key: that callers have to give; None: whoever reaches the server is answered.
             say: log a line for each request.
         """
-        self.package, self.engine, self.batcher, self.limits = package, engine, batcher, limits
+        self.package, self.answering, self.limits = package, answering, limits
         self._key = None if key is None else key.encode()
-        self._say, self.metrics = say, Metrics()
+        self._say = say
         self._encoding = ThreadPoolExecutor(1, "encode")
-        batcher.counts.sizes = self.metrics.call_rows.observe
 
     def check_key(self, request: Request) -> None:
         """Raise Refused where the caller gave no key, or another one."""
@@ -139,7 +180,7 @@ class Service:
                 413,
                 f"{len(rows):,} rows, and a request has at most {self.limits.rows:,}: send them in several requests",
             )
-        if not self.engine.ready:
+        if not self.answering.ready:
             raise Refused(503, "the model is being started again: try again", retry_s=1)
         if len(rows) <= ENCODE_HERE and self.package.is_text:
             encoded = self.package.encode(rows)
@@ -148,30 +189,21 @@ class Service:
             encoded = await loop.run_in_executor(self._encoding, self.package.encode, rows)
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                logits = await self.batcher.submit(encoded.values, encoded.lengths)
+                logits = await self.answering.submit(encoded.values, encoded.lengths)
         except TooMany as busy:
-            most = f"{self.batcher.most_waiting:,} rows wait already"
+            most = f"{self.answering.most_waiting:,} rows wait already"
             raise Refused(429, f"{most}: try again later", retry_s=busy.retry_s) from None
         except Lost:
             raise Refused(503, "the model's process ended: another one is being started", retry_s=1) from None
         except TimeoutError:
             raise Refused(503, f"it was not answered within {self.limits.timeout_s:g} s", retry_s=5) from None
-        self.metrics.rows.inc(len(rows))
+        self.answering.requests.rows += len(rows)
         return self.package.answers(logits, encoded.cut)
-
-    def metrics_text(self) -> bytes:
-        """What /metrics answers."""
-        self.metrics.waiting.set(self.batcher.waiting)
-        self.metrics.ready.set(float(self.engine.ready))
-        self.metrics.starts.set(self.engine.starts)
-        self.metrics.tokens.set(self.batcher.counts.tokens)
-        return generate_latest(self.metrics.registry)
 
     def done(self, request: Request, route: str, status: int, began: float, identity: str) -> None:
         """Count and log a request."""
         seconds = time.perf_counter() - began
-        self.metrics.requests.labels(route, str(status)).inc()
-        self.metrics.seconds.labels(route).observe(seconds)
+        self.answering.requests.done(route, status, seconds)
         if self._say:
             path = request.url.path[:200]
             log("request", id=identity, method=request.method, path=path, status=status, ms=round(1000 * seconds, 3))

@@ -68,6 +68,10 @@ class Shapes:
                 return number, runs
         return None
 
+    def static(self) -> list[tuple[int, Sizes]]:
+        """Number and sizes of each profile that is of one shape."""
+        return [(number, each.high) for number, each in enumerate(self._profiles) if each.is_static]
+
     def largest(self, number: int) -> Sizes:
         """The largest call of a profile."""
         return self._profiles[number].high

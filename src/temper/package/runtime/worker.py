@@ -28,6 +28,7 @@ def main(descriptor: int, folder: str, shapes: list[tuple[int, int]]) -> None:
         model = load(folder)
         for rows, tokens in shapes:
             model.warm_up(rows, tokens)
+        model.warm_up_shapes()
     except PackageError as error:
         pipe.send((FAILED, (error.asked, error.happened, error.affected, error.fix)))
         return
