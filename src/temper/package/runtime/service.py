@@ -49,7 +49,8 @@ class Refused(Exception):
 def log(event: str, **facts: Any) -> None:
     """One line of JSON on standard error."""
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **facts}
-    print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
+    sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")  # in one piece: several processes share it
+    sys.stderr.flush()
 
 
 class Answering(Protocol):
