@@ -16,7 +16,7 @@ REQUIREMENTS := requirements/$(ENVIRONMENT).txt $(addprefix requirements/locked/
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library lock report docs browser test long-test lint typecheck-tensorrt \
-	benchmark gpu-test clean
+	benchmark matrix gpu-test clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -129,6 +129,9 @@ long-test: $(TEST_READY)  ## the other tests without a GPU, hours: every study c
 
 benchmark: $(TEST_READY)  ## overhead, no-op time, memory and harness cost of the embedded study, as ratios
 	$(BIN)/python benchmarks/overhead.py
+
+matrix: $(TEST_READY)  ## which model families go through which conversion on which runtime: docs/matrix.md (FAMILIES="BERT Swin" for some)
+	$(BIN)/python benchmarks/matrix.py $(FAMILIES)
 
 clean:  ## remove what Temper made of a study, after asking (STUDY=name; YES=1 does not ask)
 	@test -x $(BIN)/temper || { echo "make clean looks which files are Temper's own: make setup first" >&2; exit 2; }

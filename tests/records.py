@@ -170,7 +170,31 @@ def record(
     )
 
 
-def compared(records: Sequence[Record], baseline: str, **analysis: float) -> dict[str, Any]:
+def several(name: str, predictions: list[int], labels: list[int]) -> Record:
+    """A record whose rows have any number of the labels, as bits."""
+    made = record(name, predictions=[0] * len(predictions), labels=[0] * len(labels))
+    assert isinstance(made.accuracy, Accuracy)
+    count = len(made.accuracy.label_names)
+    logits = [[4.0 if number >> place & 1 else -4.0 for place in range(count)] for number in predictions]
+    answers = made.accuracy.answers.model_copy(
+        update={
+            "predictions": predictions,
+            "logits": logits,
+            "accuracy": sum(a == b for a, b in zip(predictions, labels, strict=True)) / len(labels),
+        }
+    )
+    accuracy = made.accuracy.model_copy(
+        update={
+            "labels": labels,
+            "task": "multi_label",
+            "thresholds": (0.5,) * count,
+            "by_batch_size": {made.accuracy.stated: answers},
+        }
+    )
+    return made.model_copy(update={"accuracy": accuracy})
+
+
+def compared(records: Sequence[Record], baseline: str, **analysis: Any) -> dict[str, Any]:
     """What the report makes of records."""
     return compare_records("tiny", records, baseline, {**ANALYSIS, **analysis}, ENGINES)
 

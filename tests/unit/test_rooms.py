@@ -8,15 +8,16 @@ from pathlib import Path
 from temper.environment import source_digest
 from temper.environment.machine import SOURCE_ROOT
 
-# from below to above: a room imports from its own and from those before it. Four rooms have storeys: what is copied into a
-# package stands on nothing of Temper's, how a file is written on nothing but errors, rows of a file stand beside the data that
-# names their columns, and what checks a whole study above what it asks.
+# from below to above: a room imports from its own and from those before it. Some rooms have storeys: what is copied into a
+# package stands on nothing of Temper's, how a file is written on nothing but errors, the columns that labels are read from
+# below the data that asks a task to read them, rows of a file above these, and what checks a whole study above what it asks.
 ROOMS = (
     ("errors", "reading", "package.runtime"),
     ("artifacts.manifest", "artifacts.scratch", "artifacts.inside"),
     ("environment",),
     ("statistics",),
     ("artifacts",),
+    ("tasks", "data.columns", "reading.rows_file"),
     ("study",),
     ("logs",),
     ("data", "reading.rows_file"),

@@ -23,10 +23,12 @@ from temper.study import params_file, raw_files
 from temper.study.onnx_rows import precision_options
 from temper.study.sections.searches import SEARCH_FILES
 from temper.study.study import read_study
+from temper.tasks.task import USUAL
 from temper.training import checkpoint_head
 
 wait_without_spinning()
 own_process.settle()  # what jobs start inherits it, also where `snakemake` was called by itself
+own_process.quote_interpreter()
 try:
     preflight.check_code(workflow.basedir)
     # No `configfile:`: Snakemake's reader evaluates expressions in a file that asks for it (YTE), and reads YAML 1.1, in which
@@ -37,7 +39,7 @@ try:
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
         given = workflow.resource_settings
         preflight.check_start(STUDY.jobs, {"--cores": given.cores, "--jobs": given.nodes})
-        checkpoint_head.check_model(STUDY.model, STUDY.train)
+        checkpoint_head.check_model(STUDY.model, STUDY.train, STUDY.data.get("labels"))
     DATA_FILES = raw_files.data_files(STUDY.data)
     SOURCE_CHECKPOINT = raw_files.checkpoint_files(STUDY.model)  # its tokenizer or image processor, too
     FILES = RuleFiles(STUDY, kept_versions.read_kept_versions())
@@ -70,4 +72,5 @@ def is_forced():
 
 def digest_of(script, *choices):
     """Digest of a rule's script, all it imports, and the modules that params.yaml chose by name."""
-    return source_digest(SCRIPTS / script, *(plugins.module_name(folder, name) for folder, name in choices))
+    task = ("tasks", STUDY.data.get("labels") or USUAL)
+    return source_digest(SCRIPTS / script, *(plugins.module_name(folder, name) for folder, name in (task, *choices)))

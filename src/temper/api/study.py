@@ -41,9 +41,9 @@ class Chosen:
 class Predictions:
     """Answers to texts or images, in their order.
 
-    labels: the most probable label of each row.
-    confidences: float64 [rows]: its probability.
-    probabilities: float64 [rows, labels]: softmax of the logits.
+    labels: the answer to each row in words: its most probable label, or its labels with commas between them.
+    confidences: float64 [rows]: the model's own probability that it is right.
+    probabilities: float64 [rows, labels]: softmax of the logits, or of any number of labels the sigmoid of each.
     label_names: in the order of the columns of `probabilities`.
     candidate: which answered.
     notes: what has to be said beside them: rows that were cut, a provisional choice.
@@ -191,10 +191,9 @@ class OpenStudy:
             check_examples(examples, task)
             wanted = {"candidate": candidate, "workload": workload}
             choice, _, found = answered(finished, examples, **wanted, batch_size=batch_size, strict=strict)
-        best = found.probabilities.argmax(axis=1)
         return Predictions(
-            labels=[found.label_names[place] for place in best],
-            confidences=found.probabilities.max(axis=1),
+            labels=found.labels,
+            confidences=found.confidences,
             probabilities=found.probabilities,
             label_names=found.label_names,
             candidate=choice.candidate,

@@ -16,6 +16,7 @@ from temper.errors import ArtifactError
 
 MODEL_FILE, DATA_FILE, MANIFEST = "model.onnx", "model.onnx.data", "onnx.json"
 PROTOBUF_LIMIT_BYTES = 2 * 1024**3 - 1
+_INSIDE_BYTES = PROTOBUF_LIMIT_BYTES - 64 * 2**20  # of weights, with a graph around them
 QUANTIZABLE = ("MatMul", "Gemm", "Conv")
 
 
@@ -48,6 +49,11 @@ def read_model(file: str | Path) -> ModelProto:
         ) from None
 
 
+def weight_bytes(model: ModelProto) -> int:
+    """Bytes of a model's weights; protobuf's own ByteSize raises where they do not go into one message."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+
+
 def open_session(model: ModelProto, threads: int, level: str) -> Any:
     """A session of ONNX Runtime on the CPU, also for a model above protobuf's 2 GB.
 
@@ -63,7 +69,7 @@ def open_session(model: ModelProto, threads: int, level: str) -> Any:
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
     settings.log_severity_level = 3
     settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-    if model.ByteSize() < PROTOBUF_LIMIT_BYTES:
+    if weight_bytes(model) < _INSIDE_BYTES:
         return onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     with tempfile.TemporaryDirectory() as scratch:
         onnx.save(model, str(Path(scratch) / "model.onnx"), save_as_external_data=True, location="model.onnx.data")
@@ -153,11 +159,11 @@ def write_onnx_artifact(
     entry = model.metadata_props.add()
     entry.key, entry.value = "temper.signature", signature.model_dump_json(exclude_none=True)
     model.producer_name, model.producer_version = "temper", ""
-    weight_bytes = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    if weight_bytes >= PROTOBUF_LIMIT_BYTES and not external_data:
+    weights = weight_bytes(model)
+    if weights >= PROTOBUF_LIMIT_BYTES and not external_data:
         raise ArtifactError(
             asked=f"write {Path(folder) / MODEL_FILE}",
-            happened=f"its weights take {weight_bytes / 1024**3:.1f} GiB, and one protobuf file holds 2 GiB",
+            happened=f"its weights take {weights / 1024**3:.1f} GiB, and one protobuf file holds 2 GiB",
             spoiled="this ONNX file; nothing was written",
             fix="set onnx_external_data: true in params.yaml",
         )

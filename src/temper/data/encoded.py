@@ -15,6 +15,7 @@ from temper.artifacts.manifest import read_manifest, write_manifest
 from temper.artifacts.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
 from temper.data.source import Examples
 from temper.errors import ArtifactError
+from temper.tasks.task import task_of
 
 Rows = Sequence[int] | npt.NDArray[np.int64]
 
@@ -23,12 +24,12 @@ Rows = Sequence[int] | npt.NDArray[np.int64]
 class Split:
     """The rows of one split.
 
-    labels: int64, [rows].
+    labels: [rows], of the type that the task has: int64 of labels.
     texts: one string per row; the texts of a pair are joined by a tab; empty for images.
     inputs: by input name, one array per row: int64 [tokens] (unpadded) or float32 [channels, height, width].
     """
 
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
     texts: list[str]
     inputs: Mapping[str, Sequence[npt.NDArray[Any]]]
 
@@ -85,7 +86,7 @@ def write_split(
     columns: dict[str, Any] = {
         "row": pa.array(range(len(examples)), pa.int64()),
         "text": pa.array(texts, pa.string()),
-        "label": pa.array(examples.labels, pa.int64()),
+        "label": pa.array(np.asarray(examples.labels, dtype=task_of(signature.labels).LABEL_TYPE)),
     }
     for spec in signature.inputs:
         rows = inputs[spec.name]
@@ -117,7 +118,9 @@ def read_split(path: str | Path, signature: Signature) -> Split:
                 inputs[spec.name] = [values[start:end] for start, end in pairwise(bounds)]
             else:
                 inputs[spec.name] = values.reshape(len(table), *spec.axes[1:])
-        labels = np.array(np.from_dlpack(table.column("label").combine_chunks()), dtype=np.int64)
+        labels = np.array(
+            np.from_dlpack(table.column("label").combine_chunks()), dtype=task_of(signature.labels).LABEL_TYPE
+        )
         return Split(labels=labels, texts=table.column("text").to_pylist(), inputs=inputs)
     except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
         raise ArtifactError(

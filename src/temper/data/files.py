@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from temper.artifacts.manifest import sha256
-from temper.data.source import NOTHING_WRITTEN, Columns, SourceOptions, Splits, splits_from_columns
+from temper.data.columns import NOTHING_WRITTEN, Columns
+from temper.data.source import SourceOptions, Splits, splits_from_columns
 from temper.errors import DataError
 from temper.reading.rows_file import DELIMITERS, read_columns
 
@@ -33,7 +34,8 @@ class Options(SourceOptions):
     quoting: whether fields of TSV or CSV may stand in double quotes (SST-2: false); null for the other formats.
     train, validation, test: a file each; validation is null where it is drawn from train.
     text: one column, or two for pairs.
-    label: column whose values are entries of label_names, or indices into it.
+    label: column whose values are entries of label_names, or indices into it; with `labels: multi_label` a column that lists a
+        row's labels, or a column for each label.
     label_names: names of the labels, in the order of the model's outputs.
     """
 
@@ -45,7 +47,7 @@ class Options(SourceOptions):
     validation: File | None
     test: File
     text: Annotated[list[str], Field(min_length=1, max_length=2)]
-    label: str
+    label: str | Annotated[list[str], Field(min_length=2)]
     label_names: Annotated[list[str], Field(min_length=2)]
 
     @model_validator(mode="after")
@@ -68,7 +70,7 @@ def _read(file: File, options: Options) -> Columns:
         format=options.format,
         quoting=options.quoting,
         columns=file.columns,
-        wanted=[*options.text, options.label],
+        wanted=[*options.text, *([options.label] if isinstance(options.label, str) else options.label)],
     )
 
 
@@ -87,6 +89,7 @@ def load(options: Options, seed: int) -> Splits:
         text=options.text,
         label=options.label,
         label_names=options.label_names,
+        labels=options.labels,
         notes={"source": {split: {"path": file.path, "sha256": sha256(file.path)} for split, file in given.items()}},
     )
     _check_numbers(splits, options)

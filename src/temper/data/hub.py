@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from temper.data.source import NOTHING_WRITTEN, Columns, SourceOptions, Splits, splits_from_columns
+from temper.data.columns import NOTHING_WRITTEN, Columns
+from temper.data.source import SourceOptions, Splits, splits_from_columns
 from temper.errors import DataError
 
 PROBE_TIMEOUT_S = 10.0
@@ -100,7 +101,9 @@ def load(options: Options, seed: int) -> Splits:
         values = {column: part[column][:] if column in wanted else [] for column in part.column_names}
         tables[split] = Columns(origin=f"{options.name}, split {name}", values=values)
         features = part.features if split == "train" else features
-    label_names = getattr(features.get(options.label), "names", None)
+    feature = features.get(options.label)
+    # of a row with several labels the feature is a list of them
+    label_names = getattr(feature, "names", getattr(getattr(feature, "feature", None), "names", None))
     if label_names is None and options.label in features:
         raise DataError(
             asked=f"take the label names from column {options.label!r} of {options.name}",
@@ -110,5 +113,10 @@ def load(options: Options, seed: int) -> Splits:
         )
     notes = {"source": options.name, "config": options.config, "revision": commit or options.revision}
     return splits_from_columns(
-        tables, text=options.text, label=options.label, label_names=label_names or (), notes=notes
+        tables,
+        text=options.text,
+        label=options.label,
+        label_names=label_names or (),
+        notes=notes,
+        labels=options.labels,
     )

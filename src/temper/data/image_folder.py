@@ -10,11 +10,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from temper.artifacts.manifest import sha256
-from temper.data.images import ENDINGS, ImageFiles, read_pixels
-from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits
+from temper.data.columns import NOTHING_WRITTEN
+from temper.data.images import DEEP, ENDINGS, ImageFiles, read_pixels
+from temper.data.source import Examples, SourceOptions, Splits
 from temper.errors import DataError
 
 LIBRARIES: tuple[str, ...] = ("pillow",)
+_COPY_AGAIN = "put these files there again (their copy may have failed), or remove them"
 _SHOWN = 5  # files that a message names
 
 
@@ -119,11 +121,13 @@ class _Reader:
         images = [path for path in files if _is_image(path)]
         self._other += [path for path in files if not _is_image(path)]
         digest, broken = hashlib.sha256(), []
+        fixes: set[str] = set()
         for path in images:
             try:
                 pixels = read_pixels(path)
             except DataError as error:
                 broken.append(f"{path} ({error.happened})")
+                fixes.add(error.fix)
                 continue
             self._counted.update(
                 [f"converted from {pixels.converted_from} to RGB"] * (pixels.converted_from is not None)
@@ -135,7 +139,7 @@ class _Reader:
             raise _error(
                 folder,
                 f"{len(broken):,} of {len(images):,} images cannot be read: {_some(broken)}",
-                "put these files there again (their copy may have failed), or remove them",
+                DEEP if fixes == {DEEP} else "; ".join([_COPY_AGAIN, *({DEEP} & fixes)]),
             )
         self.origins[split] = {"path": folder, "images": len(images), "sha256": digest.hexdigest()}
         labels = [self._label_names.index(Path(path).relative_to(folder).parts[0]) for path in images]

@@ -21,6 +21,7 @@ MOST_PIXELS = 100_000_000  # looked at before anything is decoded: 300 MB as RGB
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # Pillow cuts values above 255 off instead of scaling them: such a file would turn white in silence.
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+DEEP = "save it with 8 bits a channel (ImageMagick: mogrify -depth 8 FILE), scaled as the model was trained"
 _SPOILED = "this image, and what would have been computed from it"
 
 
@@ -83,7 +84,7 @@ def read_pixels(path: str | Path) -> Pixels:
             f"put the file there again (its copy may have failed), save it as one of {', '.join(FORMATS)}, or remove it",
         )
     if mode in _DEEP_MODES:
-        _refuse(path, f"its mode is {mode}: more than 8 bits a channel", "save it with 8 bits a channel")
+        _refuse(path, f"its mode is {mode}: more than 8 bits a channel", DEEP)
     return Pixels(values, None if mode == "RGB" else mode, turned, frames - 1)
 
 

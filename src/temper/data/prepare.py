@@ -3,18 +3,20 @@
 import hashlib
 import importlib
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from temper.artifacts.manifest import staged_folder, write_manifest, write_text
+from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.data.encoded import PREPROCESSOR_FOLDER, write_split, write_split_manifest
-from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
-from temper.data.source import NOTHING_WRITTEN, Examples, SourceOptions, Splits, list_rows
+from temper.data.encoding import Encoded, Preprocessor
+from temper.data.preprocessing import build_preprocessor
+from temper.data.source import Examples, SourceOptions, Splits
 from temper.errors import DataError
 from temper.study.sections.model import model_options
+from temper.tasks.task import USUAL, Task, task_of
 
 LIBRARIES = ("pyarrow", "tokenizers", "transformers")  # beside those of the source
 SPLITS = ("train", "validation", "test", "calibration")
@@ -48,18 +50,6 @@ def check_examples(examples: Examples, task: str) -> None:
             examples,
             f"the text is empty in {list_rows(empty)}",
             "remove these rows, or fill them; if a field before is to blame, check data.quoting",
-        )
-
-
-def check_classes(train: Examples, label_names: tuple[str, ...]) -> None:
-    """Raise DataError when train has examples of one label only."""
-    present = sorted(set(train.labels))
-    if len(present) < 2:
-        raise _error(
-            train,
-            f"all of its {len(train):,} rows have the label {label_names[present[0]]!r}; the label set is "
-            f"{', '.join(label_names)}",
-            "give it examples of at least two labels (a file sorted by label and cut short looks like this)",
         )
 
 
@@ -112,13 +102,18 @@ def count_overlap(known: Collection[bytes], other: Examples) -> int:
 
 
 def _card(
-    parts: Mapping[str, Examples], encoded: Mapping[str, Encoded], label_names: tuple[str, ...], max_tokens: int | None
+    parts: Mapping[str, Examples],
+    encoded: Mapping[str, Encoded],
+    label_names: tuple[str, ...],
+    max_tokens: int | None,
+    task: Task,
 ) -> dict[str, Any]:
     """What a reader of results has to know about the rows, with warnings in words."""
     splits: dict[str, Any] = {}
     warnings = []
     for name, part in parts.items():
-        counted, lengths = Counter(part.labels), encoded[name].token_lengths
+        lengths, labels = encoded[name].token_lengths, np.asarray(part.labels)
+        counted = [int(task.rows_with(labels, place).sum()) for place in range(len(label_names))]
         tokens = None
         if lengths:
             tokens = {"min": min(lengths), "mean": round(float(np.mean(lengths)), 3), "max": max(lengths)}
@@ -172,14 +167,17 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
             check_examples(examples, checked_model.task)
     drawn = draw_splits(loaded, options, seed)
     parts = {name: examples.take(rows) for name, (examples, rows) in drawn.items()}
-    check_classes(parts["train"], loaded.label_names)
+    task = task_of(options.labels)
+    task.check_labels(parts["train"].labels, parts["train"].origin, loaded.label_names)
     print("rows:", ", ".join(f"{name} {len(part):,}" for name, part in parts.items()), flush=True)
 
     preprocessor: Preprocessor = build_preprocessor(checked_model, parts["train"])
     signature = preprocessor.signature(loaded.label_names)
+    if options.labels not in (None, USUAL):
+        signature = signature.model_copy(update={"labels": options.labels})
     encoded = {name: preprocessor.encode(part, options.max_tokens) for name, part in parts.items()}
     max_tokens = preprocessor.max_tokens(options.max_tokens)
-    card = _card(parts, encoded, loaded.label_names, max_tokens)
+    card = _card(parts, encoded, loaded.label_names, max_tokens, task)
     card["warnings"] = [*loaded.warnings, *card["warnings"]]
     if max_tokens != options.max_tokens:
         card["warnings"].insert(0, f"the model takes {max_tokens} tokens, fewer than data.max_tokens")

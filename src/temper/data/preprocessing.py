@@ -1,20 +1,19 @@
 """Texts or images into model inputs: the tokenizer or image processor that the `model:` section asks for."""
 
 import os
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from temper.artifacts.manifest import canonical_json, copy_files
-from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, TensorSpec
-from temper.data.source import NOTHING_WRITTEN, Examples, Images
+from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, TensorSpec
+from temper.data.columns import NOTHING_WRITTEN, list_rows
+from temper.data.encoding import Encoded, Preprocessor, save_files
+from temper.data.image_preprocessing import ImagePreprocessor, first_image, fit_channels
+from temper.data.source import Examples
 from temper.errors import ArtifactError, ConfigError, DataError
-from temper.reading.bounded import Unreadable, no_panic, why_not_ordinary
-from temper.reading.json_file import read_object
+from temper.reading.bounded import no_panic, why_not_ordinary
 from temper.study.sections.model import (
     ArchitectureModel,
     CheckpointModel,
@@ -25,71 +24,19 @@ from temper.study.sections.model import (
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 PROBE_TIMEOUT_S = 10.0
-IMAGES_PER_CALL = 16  # bounds the memory, also for photographs; changes no result
 LONGEST_SANE = 1_000_000  # transformers writes 1e30 where a tokenizer states no length
-# What transformers adds about the loading itself: paths and flags of this machine, or code that is never run here.
-_LOADING_KEYS = ("name_or_path", "is_local", "local_files_only", "auto_map", "processor_class")
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """Model inputs of some rows.
-
-    inputs: by input name, one array per row: int64 [tokens] for text, float32 [3, height, width] for images.
-    token_lengths: tokens per row after cutting; empty for images.
-    truncated_rows: rows that were longer than max_tokens.
-    rows_without_tokens: rows of which the tokenizer leaves nothing but special tokens.
-    """
-
-    inputs: dict[str, list[npt.NDArray[Any]]]
-    token_lengths: list[int]
-    truncated_rows: int
-    rows_without_tokens: int
-
-
-class Preprocessor(Protocol):
-    """Turns examples into model inputs, and saves itself so that transformers' Auto classes load it."""
-
-    def max_tokens(self, asked: int | None) -> int | None:
-        """The longest row it will give when `asked` is wanted: the model's own limit caps it. None for images."""
-        ...
-
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
-        """Model inputs of all rows, unpadded, cut to max_tokens with the special tokens kept."""
-        ...
-
-    def signature(self, label_names: tuple[str, ...]) -> Signature:
-        """Names, dtypes and axes of the inputs, in order."""
-        ...
-
-    def save(self, folder: str | Path) -> None:
-        """Write the task's PREPROCESSOR_FILES, with equal bytes for equal preprocessors and no absolute paths."""
-        ...
-
-
-def _save(preprocessor: Any, task: str, folder: str | Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="temper-preprocessor.") as scratch:
-        preprocessor.save_pretrained(scratch)
-        settings = Path(scratch) / PREPROCESSOR_FILES[task][-1]
-        try:
-            content = read_object(settings)
-        except Unreadable as error:
-            raise ArtifactError(
-                asked=f"keep the settings of the preprocessor, {settings.name}",
-                happened=str(error),
-                spoiled=NOTHING_WRITTEN,
-                fix=f"correct it in the checkpoint's {settings.name}",
-            ) from None
-        kept = {key: value for key, value in content.items() if key not in _LOADING_KEYS and not key.endswith("_file")}
-        settings.write_text(canonical_json(kept), encoding="utf-8")
-        copy_files(PREPROCESSOR_FILES[task], scratch, folder)
 
 
 class TextPreprocessor:
-    """A fast tokenizer of transformers. `longest` is the model's own limit in tokens, None where it states none."""
+    """A fast tokenizer of transformers.
 
-    def __init__(self, tokenizer: Any, longest: int | None) -> None:
+    longest: the model's own limit in tokens, None where it states none.
+    tables: by input, for how many numbers the model has an embedding; an input that is not there may hold any.
+    """
+
+    def __init__(self, tokenizer: Any, longest: int | None, tables: Mapping[str, int] | None = None) -> None:
         self._tokenizer = tokenizer
+        self._tables = tables or {}
         own = tokenizer.model_max_length
         limits = [limit for limit in (longest, own if own < LONGEST_SANE else None) if limit is not None]
         self._longest = min(limits, default=None)
@@ -102,7 +49,7 @@ class TextPreprocessor:
         """See Preprocessor.
 
         Raises:
-            DataError: max_tokens leaves no room beside the special tokens.
+            DataError: max_tokens leaves no room beside the special tokens, or a row has a number beyond a table of the model.
         """
         assert examples.texts is not None
         limit = self.max_tokens(max_tokens)
@@ -125,6 +72,8 @@ class TextPreprocessor:
                 spoiled=NOTHING_WRITTEN,
                 fix="use a checkpoint whose tokenizer.json is whole, as its library wrote it",
             ) from None
+        for name, rows in self._tables.items():
+            self._check_numbers(examples, name, batch.get(name, []), rows)
         lengths = [len(ids) for ids in batch["input_ids"]]
         return Encoded(
             inputs={
@@ -133,6 +82,30 @@ class TextPreprocessor:
             token_lengths=lengths,
             truncated_rows=sum(bool(encoding.overflowing) for encoding in batch.encodings),
             rows_without_tokens=sum(length <= special for length in lengths),
+        )
+
+    def _check_numbers(self, examples: Examples, name: str, values: Sequence[Sequence[int]], rows: int) -> None:
+        beyond = [row for row, numbers in enumerate(values) if max(numbers, default=0) >= rows]
+        if not beyond:
+            return
+        number = max(values[beyond[0]])
+        if name == "input_ids":
+            what = f"the token {self._tokenizer.convert_ids_to_tokens(number)!r} has number {number:,}"
+            fix = (
+                "call model.resize_token_embeddings(len(tokenizer)) where the tokens were added, train them, and save the model "
+                "again; or take them out of the tokenizer's files"
+            )
+        else:
+            what = f"the second text has {name} {number}"
+            fix = (
+                "name one column in data.text; or leave it out of model_input_names of tokenizer_config.json, where the model "
+                "was trained without it"
+            )
+        raise DataError(
+            asked=f"encode {examples.origin} for the model",
+            happened=f"{what}, and the model has an embedding for {rows:,}, from 0 on: {list_rows(beyond)}",
+            spoiled=NOTHING_WRITTEN,
+            fix=fix,
         )
 
     def signature(self, label_names: tuple[str, ...]) -> Signature:
@@ -147,36 +120,7 @@ class TextPreprocessor:
     def save(self, folder: str | Path) -> None:
         self._tokenizer.backend_tokenizer.no_truncation()  # encode leaves its last max_length in the file otherwise
         self._tokenizer.backend_tokenizer.no_padding()
-        _save(self._tokenizer, "text-classification", folder)
-
-
-class ImagePreprocessor:
-    """An image processor of transformers, on its Pillow backend."""
-
-    def __init__(self, processor: Any) -> None:
-        self._processor = processor
-
-    def _pixels(self, images: Images) -> npt.NDArray[np.float32]:
-        batch = self._processor(list(images), return_tensors="np", input_data_format="channels_last")
-        return np.ascontiguousarray(batch["pixel_values"], dtype=np.float32)
-
-    def max_tokens(self, asked: int | None) -> None:
-        return None
-
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
-        assert examples.images is not None
-        starts = range(0, len(examples), IMAGES_PER_CALL)
-        rows = [row for start in starts for row in self._pixels(examples.images[start : start + IMAGES_PER_CALL])]
-        return Encoded(inputs={"pixel_values": rows}, token_lengths=[], truncated_rows=0, rows_without_tokens=0)
-
-    def signature(self, label_names: tuple[str, ...]) -> Signature:
-        _, channels, height, width = self._pixels(np.zeros((1, 32, 32, 3), dtype=np.uint8)).shape
-        axes = (BATCH_AXIS, channels, height, width)
-        inputs = (TensorSpec(name="pixel_values", dtype="float32", axes=axes, pad_value=0),)
-        return Signature(task="image-classification", inputs=inputs, label_names=label_names, padding_side="right")
-
-    def save(self, folder: str | Path) -> None:
-        _save(self._processor, "image-classification", folder)
+        save_files(self._tokenizer, "text-classification", folder)
 
 
 def train_tokenizer(options: TokenizerOptions, examples: Examples, model_max_length: int | None) -> Any:
@@ -228,7 +172,8 @@ def _architecture(options: ArchitectureModel, examples: Examples) -> Preprocesso
                 do_normalize=True,
                 image_mean=list(wanted.mean),
                 image_std=list(wanted.std),
-            )
+            ),
+            first_image(examples.images),
         )
     raise ConfigError(
         asked=f"preprocess for {options.task} with model.preprocessor.kind: {wanted.kind}",
@@ -273,7 +218,15 @@ def _reach(options: CheckpointModel) -> None:
         ) from error
 
 
-def _checkpoint(options: CheckpointModel) -> Preprocessor:
+def _images(options: CheckpointModel, processor: Any, config: Any, train: Examples) -> ImagePreprocessor:
+    channels = getattr(config, "num_channels", None)
+    why = fit_channels(processor, channels if isinstance(channels, int) else None)
+    if why is not None:
+        raise _refused(options, *why)
+    return ImagePreprocessor(processor, first_image(train.images))
+
+
+def _checkpoint(options: CheckpointModel, train: Examples) -> Preprocessor:
     _reach(options)
     name, text = options.checkpoint, options.task == "text-classification"
     trusted = {"revision": options.revision or "main", "trust_remote_code": False}
@@ -285,12 +238,15 @@ def _checkpoint(options: CheckpointModel) -> Preprocessor:
             has_config = not os.path.isdir(name) or (Path(name) / "config.json").is_file()
             config = AutoConfig.from_pretrained(name, **trusted) if has_config else None
             if not text:
-                return ImagePreprocessor(AutoImageProcessor.from_pretrained(name, backend="pil", **trusted))
-            remote = get_tokenizer_config(name, **trusted).get("auto_map")
-            tokenizer = AutoTokenizer.from_pretrained(name, **trusted)
-            lacking = [each for each in tokenizer.model_input_names if each not in tokenizer("a")]
-            if lacking:
-                raise ValueError(f"its tokenizer_config.json names the input {lacking[0]!r}, which no tokenizer gives")
+                processor = AutoImageProcessor.from_pretrained(name, backend="pil", **trusted)
+            else:
+                remote = get_tokenizer_config(name, **trusted).get("auto_map")
+                tokenizer = AutoTokenizer.from_pretrained(name, **trusted)
+                lacking = [each for each in tokenizer.model_input_names if each not in tokenizer("a")]
+                if lacking:
+                    raise ValueError(
+                        f"its tokenizer_config.json names the input {lacking[0]!r}, which no tokenizer gives"
+                    )
     except Exception as error:  # transformers and the Rust tokenizers each raise their own kinds
         remote_code = "; it needs code of its own, which is never run here" if "remote_code" in str(error) else ""
         raise _refused(
@@ -298,6 +254,8 @@ def _checkpoint(options: CheckpointModel) -> Preprocessor:
             f"{type(error).__name__}: {str(error).strip()[:400]}{remote_code}",
             "use a checkpoint that transformers' own classes load, with all its files",
         ) from error
+    if not text:
+        return _images(options, processor, config, train)
     # transformers loads something, in silence, in both of these cases: a generic class, and an empty vocabulary.
     if remote and "AutoTokenizer" in (remote if isinstance(remote, dict) else {"AutoTokenizer": remote}):
         happened = f"its tokenizer is code of its own ({remote}), which is never run here (no trust_remote_code)"
@@ -311,7 +269,19 @@ def _checkpoint(options: CheckpointModel) -> Preprocessor:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # as is usual for GPT-2; the attention mask hides it
         print(f"{name}: no pad token; its end-of-sequence token {tokenizer.eos_token!r} pads")
-    return TextPreprocessor(tokenizer, getattr(config, "max_position_embeddings", None))
+    tables = _tables(config)
+    added = len(tokenizer) - tables.get("input_ids", len(tokenizer))
+    if added > 0:
+        print(f"{name}: {added:,} tokens of its tokenizer have no embedding; a text that holds one cannot be answered")
+    return TextPreprocessor(tokenizer, getattr(config, "max_position_embeddings", None), tables)
+
+
+def _tables(config: Any) -> dict[str, int]:
+    """For how many numbers a model has an embedding, by input, as its configuration says it."""
+    text = config.get_text_config() if config is not None else None
+    sizes = {"input_ids": "vocab_size", "token_type_ids": "type_vocab_size"}
+    found = {name: getattr(text, key, None) for name, key in sizes.items()}
+    return {name: size for name, size in found.items() if isinstance(size, int) and size > 0}
 
 
 def build_preprocessor(options: ModelOptions, train: Examples) -> Preprocessor:
@@ -321,4 +291,4 @@ def build_preprocessor(options: ModelOptions, train: Examples) -> Preprocessor:
         ArtifactError: the checkpoint is absent, out of reach, broken, or needs code of its own.
         ConfigError: the preprocessor does not suit the task.
     """
-    return _architecture(options, train) if isinstance(options, ArchitectureModel) else _checkpoint(options)
+    return _architecture(options, train) if isinstance(options, ArchitectureModel) else _checkpoint(options, train)

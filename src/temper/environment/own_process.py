@@ -6,6 +6,7 @@ Snakemake, DVC and their jobs start processes too, and all of them inherit these
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 
@@ -36,3 +37,20 @@ def environment(**more: str) -> dict[str, str]:
 def settle() -> None:
     """Let this process, and whatever it starts, have the variables; before libraries are imported."""
     os.environ.update(ENVIRONMENT)
+
+
+class _ShellWord(str):
+    """A path that str.format puts into a shell's command line as one word."""
+
+    def __format__(self, spec: str) -> str:
+        return shlex.quote(format(str(self), spec))
+
+
+def quote_interpreter() -> None:
+    """Let Snakemake start scripts where this Python lies at a path with a blank, a bracket or a quotation mark.
+
+    It formats sys.executable into a shell's command line as it stands ("{py_exec} {fname:q}", snakemake.script), and has no
+    setting for it.
+    """
+    if shlex.quote(sys.executable) != sys.executable:
+        sys.executable = _ShellWord(sys.executable)

@@ -1,5 +1,5 @@
 """Modules chosen by name in params.yaml: a data source, training method, calibration method, step of a conversion, engine
-library or backend.
+library, backend or kind of label.
 
 The name is the file's name; there is no registry to edit. A file is a choice when it defines its kind's function.
 """
@@ -18,6 +18,7 @@ FUNCTION = {
     "steps": "convert",
     "engines": "build",
     "backends": "open_runner",
+    "tasks": "answers",
 }
 # of a kind whose files do not lie in the folder of its name: those where they lie, the usual place of a new one first.
 # `through` has no names to list: its section's schema has them

@@ -1,5 +1,6 @@
 """Checkpoint in, FP32 ONNX file out, its parity with PyTorch checked on validation rows."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from temper.training.model import load_checkpoint
 LIBRARIES = ("torch", "transformers", "onnx", "onnxscript")
 PARITY_BATCH_SIZES = (1, 3, 8)  # one row alone, and several padded to the longest
 PARITY_BATCHES = 8  # of each size
+_EAGER = "eager"  # written out in products and a softmax: what every exporter knows
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CAUSE_LINES = 2
 
 
 def _wrapped(network: Any, names: list[str]) -> Any:
@@ -40,26 +44,71 @@ def _export(network: Any, example: Tensors, signature: Signature, opset: int) ->
     shapes = tuple(
         {index: axis for index, axis in enumerate(spec.axes) if isinstance(axis, str)} for spec in signature.inputs
     )
-    try:
-        program = torch.onnx.export(
-            _wrapped(network, names),
-            tuple(torch.from_numpy(example[name]) for name in names),
-            dynamo=True,
-            opset_version=opset,
-            dynamic_shapes={"tensors": shapes},
-            input_names=names,
-            output_names=["logits"],
-            verbose=False,
-        )
-    except Exception as error:  # the exporter raises many types
-        raise ArtifactError(
-            asked=f"export the checkpoint to ONNX at opset {opset}",
-            happened=f"{type(error).__name__}: {str(error).strip()[:600]}",
-            spoiled="this ONNX file and what is made from it; nothing was written",
-            fix="try another opset in `exports:`; the full report is in the rule's log",
-        ) from None
+    program = torch.onnx.export(
+        _wrapped(network, names),
+        tuple(torch.from_numpy(example[name]) for name in names),
+        dynamo=True,
+        opset_version=opset,
+        dynamic_shapes={"tensors": shapes},
+        input_names=names,
+        output_names=["logits"],
+        verbose=False,
+    )
     assert program is not None
     return program.model_proto
+
+
+def root_cause(error: BaseException) -> str:
+    """What an error began with, in a line or two: exporters wrap it several times, each in its own advice and colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = _COLOURS.sub("", f"{type(error).__name__}: {error}").split("\n")
+    return " ".join(line.strip() for line in said[:_CAUSE_LINES] if line.strip())[:400]
+
+
+def exported(network: Any, example: Tensors, signature: Signature, opset: int) -> tuple[Any, str | None]:
+    """A network as ONNX, with the attention that can be exported.
+
+    Args:
+        network: of transformers, in evaluation mode; it stays as it is.
+        example: one call.
+        signature: of its inputs.
+        opset: of the file.
+
+    Returns:
+        The model, and the name of the attention where it is another one than the network's own (docs/decisions/0064).
+
+    Raises:
+        ArtifactError: the exporter refuses it with either.
+    """
+    own = getattr(network.config, "_attn_implementation", None)
+    refused: Exception
+    try:
+        return _export(network, example, signature, opset), None
+    except Exception as error:  # the exporter raises many types
+        refused = error
+    if own not in (None, _EAGER) and _set_attention(network, _EAGER):
+        print(f"with {own} attention the exporter says: {root_cause(refused)}; tried with {_EAGER} attention")
+        try:
+            return _export(network, example, signature, opset), _EAGER
+        except Exception as error:  # the same
+            refused = error
+        finally:
+            _set_attention(network, str(own))
+    raise ArtifactError(
+        asked=f"export the checkpoint to ONNX at opset {opset}",
+        happened=root_cause(refused),
+        spoiled="this ONNX file and what is made from it; nothing was written",
+        fix="try another opset in `exports:` (18, 20 and 23 have other operators), or a checkpoint of another architecture",
+    ) from None
+
+
+def _set_attention(network: Any, name: str) -> bool:
+    try:
+        network.set_attn_implementation(name)
+    except (AttributeError, ValueError, ImportError):
+        return False
+    return getattr(network.config, "_attn_implementation", None) == name
 
 
 def _parity_batches(split: Split, signature: Signature) -> list[Tensors]:
@@ -113,7 +162,7 @@ def export_onnx(
     split = read_split(data / "validation.parquet", signature)
     network = load_checkpoint(checkpoint, signature.task)
     batches = _parity_batches(split, signature)
-    model = _export(network, batches[-1], signature, row["opset"])
+    model, attention = exported(network, batches[-1], signature, row["opset"])
 
     def check(path: Path) -> float:
         difference = _largest_difference(network, str(path), batches)
@@ -133,7 +182,7 @@ def export_onnx(
         source_folder=checkpoint,
         signature=signature,
         external_data=external_data,
-        facts={"made_by": {"export": dict(row)}},
+        facts={"made_by": {"export": dict(row)}, **({} if attention is None else {"attention": attention})},
         check=check,
         inputs={"checkpoint": sha256(checkpoint / "checkpoint.json")},
         libraries=LIBRARIES,

@@ -27,6 +27,7 @@ from temper.measurement.task import watch_of
 from temper.measurement.timed_inputs import TimedInputs, check_length, timed_inputs, warm_shapes
 from temper.measurement.watch import Busy
 from temper.study.sections.load_tests import LoadTestRow
+from temper.tasks.task import answered, task_of
 
 CALIBRATION_S = 0.3  # of timed calls, from which the first expected rate comes
 CALIBRATION_MIN_CALLS, CALIBRATION_MAX_CALLS = 5, 5000
@@ -83,9 +84,9 @@ def _through(
     folder: Path,
 ) -> Any:
     """A server as what answers, until `opened` is left. The runner answers every row first, and is closed."""
-    answered = predict(runner, split, signature, batch_size=1).labels
+    found = answered(predict(runner, split, signature, batch_size=1).logits, signature)
     opened.close()  # the server has the machine to itself
-    labels = [signature.label_names[label] for label in answered]
+    labels = [task_of(signature.labels).named(int(each), signature.label_names) for each in found]
     module = plugins.load(THROUGH, name)
     return opened.enter_context(module.served(request, split, labels, max_tokens=max_tokens, folder=folder))
 

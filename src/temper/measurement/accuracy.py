@@ -28,7 +28,7 @@ class Predictions:
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """Predicted label of each row, int64 [rows]: the largest logit, the first where several are equal."""
+        """Of one label of several: predicted label of each row, int64 [rows]: the largest logit, the first of equals."""
         return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
 

@@ -29,6 +29,7 @@ from temper.measurement.record import (
     Record,
     write_record,
 )
+from temper.measurement.task import signature_of
 from temper.measurement.timed_inputs import check_length
 from temper.measurement.workload import workload_of
 from temper.statistics.classification import accuracy
@@ -67,6 +68,8 @@ def _accuracy(taken: Json, labels: Any, signature: Signature, stated: int) -> Ac
         rows=len(labels),
         labels=labels.tolist(),
         label_names=list(signature.label_names),
+        task=signature.labels,
+        thresholds=signature.thresholds,
         stated=str(stated),
         by_batch_size={
             size: Predictions(accuracy=accuracy(np.asarray(answer["predictions"]), labels), **answer)
@@ -198,7 +201,12 @@ def measure(
             "cold_start": ColdStart(**alone["cold_start"]),
             "memory": Memory(**alone["memory"], gpu_peak_mib=gpu["peak_mib"], gpu_reason=gpu["reason"]),
             "workloads": {name: workload_of(name, sizes, taken, measurement) for name, sizes in workloads.items()},
-            "accuracy": _accuracy(taken, read_split(data / "test.parquet", signature).labels, signature, stated),
+            "accuracy": _accuracy(
+                taken,
+                read_split(data / "test.parquet", signature).labels,
+                signature_of(artifact, signature),
+                stated,
+            ),
         }
         compared["ran"] = taken.get("ran_baseline")
         timed_gpus = (

@@ -13,6 +13,7 @@ import numpy as np
 from temper.measurement.latency import nearest_rank
 from temper.measurement.record import Accuracy, LatencyRatio, NotMeasured, Predictions, Record, Workload
 from temper.statistics.ratio import Ratio, ratio_interval, statistic_of
+from temper.tasks.task import task_of
 
 _PERCENTILE = re.compile(r"\d{1,2}(?:\.\d{1,6})?")
 TOLERANCE = 1e-6  # relative: raw values went through milliseconds
@@ -103,7 +104,7 @@ def disagreement_of(workload: Workload) -> str | None:
 
 
 def _of_answers(answers: Predictions, accuracy: Accuracy) -> Iterator[str]:
-    names = len(accuracy.label_names)
+    names, task = len(accuracy.label_names), task_of(accuracy.task)
     logits = answers.logits
     if len(answers.predictions) != accuracy.rows or len(logits) != accuracy.rows:
         yield f"it has {len(answers.predictions):,} predictions and {len(logits):,} rows of logits, of {accuracy.rows:,} rows"
@@ -111,10 +112,16 @@ def _of_answers(answers: Predictions, accuracy: Accuracy) -> Iterator[str]:
     if any(len(row) != names for row in logits):
         yield f"a row of its logits has not one for each of {names} labels"
         return
-    labels, found = np.asarray(accuracy.labels), np.asarray(answers.predictions)
-    other = np.flatnonzero(np.asarray(logits, dtype=np.float64).argmax(axis=1) != found)
+    highest = task.highest(accuracy.label_names)
+    beyond = next((row for row, each in enumerate(answers.predictions) if not 0 <= each <= highest), None)
+    if beyond is not None:
+        yield f"predictions[{beyond}] is {answers.predictions[beyond]}, which is none of the {names} labels that it names"
+        return
+    labels, found = np.asarray(accuracy.labels), np.asarray(answers.predictions, dtype=np.int64)
+    other = np.flatnonzero(~task.follow(found, np.asarray(logits, dtype=np.float64), accuracy.thresholds))
     if other.size:
-        yield f"predictions[{other[0]}] is {found[other[0]]}, which is not the largest of its logits"
+        given = "the largest of its logits" if accuracy.task is None else "what its logits give"
+        yield f"predictions[{other[0]}] is {found[other[0]]}, which is not {given}"
     if _differs(answers.accuracy, float((found == labels).mean())):
         yield _says("accuracy", answers.accuracy, float((found == labels).mean()))
 
@@ -126,8 +133,12 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
     if not accuracy.rows or len(accuracy.labels) != accuracy.rows:
         yield f"it has {len(accuracy.labels):,} labels of {accuracy.rows:,} rows"
         return
-    if not all(0 <= label < len(accuracy.label_names) for label in accuracy.labels):
-        yield f"a label is none of the {len(accuracy.label_names)} that it names"
+    names = accuracy.label_names
+    if not all(0 <= label <= task_of(accuracy.task).highest(names) for label in accuracy.labels):
+        yield f"a label is none of the {len(names)} that it names"
+        return
+    if accuracy.thresholds is not None and len(accuracy.thresholds) != len(names):
+        yield f"it has {len(accuracy.thresholds)} thresholds for {len(names)} labels"
         return
     for size, answers in accuracy.by_batch_size.items():
         yield from (f"at batch size {size}, {said}" for said in _of_answers(answers, accuracy))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from temper.artifacts.manifest import canonical_json, write_text
 
@@ -125,6 +125,14 @@ class Accuracy(_Closed):
     label_names: list[str]
     stated: str  # the batch size, as a key of by_batch_size, whose answers count
     by_batch_size: dict[str, Predictions]  # more than one where the labels can depend on the batch
+    task: Literal["multi_label"] | None = None  # of temper/tasks/; absent of single_label and in records of before
+    thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A record of single_label is as it was before there were others."""
+        content: dict[str, Any] = handler(self)
+        return {key: value for key, value in content.items() if value is not None or key not in ("task", "thresholds")}
 
     @property
     def answers(self) -> Predictions:

@@ -44,6 +44,13 @@ def read_data(request: Request) -> tuple[Split, Signature]:
     return read_split(folder / "test.parquet", signature), signature
 
 
+def signature_of(artifact: str, prepared: Signature) -> Signature:
+    """What decides an artifact's answers: its own signature, which knows what was chosen after the data was prepared."""
+    if prepared.labels is None:
+        return prepared
+    return read_signature(Path(artifact) / "signature.json")
+
+
 def each_workload(request: Request, split: Split, signature: Signature) -> Iterator[tuple[str, TimedInputs]]:
     """Name and inputs of each workload, made when its turn comes."""
     for name, workload in request["workloads"].items():

@@ -26,9 +26,10 @@ from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.conditions import gpu_conditions
 from temper.measurement.isolated import answer_request, memory_reason
 from temper.measurement.latency import time_inference
-from temper.measurement.task import Lost, each_workload, open_side, read_data, watch_of
+from temper.measurement.task import Lost, each_workload, open_side, read_data, signature_of, watch_of
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
 from temper.measurement.watch import Watch
+from temper.tasks.task import answered
 
 
 def _predictions(
@@ -41,6 +42,7 @@ def _predictions(
     """
     if not plugins.load("backends", request["candidate"]["runner"]).PREDICTS:
         return None
+    decided = signature_of(request["candidate"]["artifact"], signature)
     found = {}
     for size in request["batch_sizes"]:
         answer = predict(runner, split, signature, batch_size=size)
@@ -53,7 +55,7 @@ def _predictions(
         found[str(size)] = {
             "batch_size": answer.batch_size,
             "cut_rows": answer.cut_rows,
-            "predictions": answer.labels.tolist(),
+            "predictions": answered(answer.logits, decided).tolist(),
             "logits": np.round(answer.logits.astype(np.float64), 6).tolist(),
         }
     return found

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from temper.errors import ConfigError, restated
+from temper.measurement.record import Accuracy
 from temper.prediction.choice import Choice, choose
 from temper.report.finished import Finished
+from temper.tasks.task import task_of
 
 NOTHING_WRITTEN = "nothing was written"
 
@@ -94,6 +96,15 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
     meant = workload or _workload(finished, candidate)
     with restated(NOTHING_WRITTEN, {"predict with": "package"}):
         choice = choose(finished, candidate=candidate, workload=meant, rows=1)
+    answers = choice.record.accuracy
+    task = answers.task if isinstance(answers, Accuracy) else None
+    if task is not None:
+        raise ConfigError(
+            asked=f"package {choice.candidate} for {meant}",
+            happened=f"its answers are {task_of(task).TITLE}, and the runtime of a package gives one label",
+            spoiled=NOTHING_WRITTEN,
+            fix="temper predict answers with it where Temper is installed",
+        )
     cell = finished.comparison["candidates"][choice.candidate]["workloads"].get(meant)
     latency, slow = _latency(cell)
     accuracy, lossy = _accuracy(finished, choice.candidate)

@@ -13,15 +13,19 @@ from temper.artifacts.manifest import MANIFESTS, read_manifest
 from temper.artifacts.signature import BATCH_AXIS, PREPROCESSOR_FILES, SEQUENCE_AXIS, Signature, read_signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
+from temper.data.columns import list_rows
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
-from temper.data.preprocessing import Encoded, Preprocessor, build_preprocessor
-from temper.data.source import Examples, list_rows
+from temper.data.encoding import Encoded, Preprocessor
+from temper.data.preprocessing import build_preprocessor
+from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.measurement.accuracy import predict
 from temper.measurement.isolated import memory_reason
+from temper.measurement.task import signature_of
 from temper.prediction.choice import Choice
 from temper.prediction.tokens import light_tokenizer
 from temper.study.sections.model import CheckpointModel
+from temper.tasks.task import answered, task_of
 
 DATA_FOLDER = "data/prepared"
 NOTHING = "nothing was predicted"
@@ -31,7 +35,7 @@ class Encodes(Protocol):
     """Turns examples into model inputs."""
 
     def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
-        """As of `temper.data.preprocessing.Preprocessor`."""
+        """As of `temper.data.encoding.Preprocessor`."""
         ...
 
 
@@ -72,7 +76,9 @@ class Preprocessing:
 class Answers:
     """What the artifact answered.
 
-    probabilities: float64 [rows, number of labels]: softmax of the logits.
+    probabilities: float64 [rows, number of labels], as the study's task has them: of one label of several the softmax.
+    labels: of each row in words.
+    confidences: that each row's label is right, by the model's own word, float64 [rows].
     cut_rows: rows, from 0, that were longer than the study's max_tokens or than the artifact takes.
     notes: what was done otherwise than asked, in words.
     load_s, answer_s: seconds to load the artifact, and for all calls.
@@ -80,6 +86,8 @@ class Answers:
     """
 
     probabilities: npt.NDArray[np.float64]
+    labels: list[str]
+    confidences: npt.NDArray[np.float64]
     label_names: tuple[str, ...]
     cut_rows: list[int]
     notes: list[str]
@@ -205,13 +213,6 @@ def _strictly(rows: list[int], total: int, limit: str) -> None:
         )
 
 
-def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Probabilities, float64, of logits [rows, labels]; each row adds up to 1."""
-    exact = np.asarray(logits, dtype=np.float64)
-    shifted = np.exp(exact - exact.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)
-
-
 def answer(
     choice: Choice, files: dict[str, str], how: Prepared, examples: Examples, *, batch_size: int | None, strict: bool
 ) -> Answers:
@@ -270,9 +271,13 @@ def answer(
             f"the answers to {list_rows(bad)} are not numbers",
             "another candidate, with --candidate; FP16 files overflow where values are too large for them",
         )
+    decided, names = signature_of(folder, how.signature), how.signature.label_names
+    task, given = task_of(decided.labels), answered(logits, decided)
     return Answers(
-        probabilities=softmax(logits),
-        label_names=how.signature.label_names,
+        probabilities=task.probabilities(logits),
+        labels=[task.named(int(each), names) for each in given],
+        confidences=task.confidences(logits, given),
+        label_names=names,
         cut_rows=sorted({*cut, *too_long}),
         notes=notes,
         load_s=loaded - started,

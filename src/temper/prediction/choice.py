@@ -9,6 +9,7 @@ from temper.measurement.record import Record
 from temper.report.decide.decision_words import left_open_in_words, loss_in_words
 from temper.report.decide.evidence import DISTURBED
 from temper.report.finished import Finished
+from temper.report.formats import judged_by
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def accuracy_in_words(finished: Finished, candidate: str) -> str:
     own = finished.comparison["candidates"][candidate]["accuracy"]
     if own["status"] != "measured":
         return f"not measured: {own['reason']}"
-    found = f"{100 * own['accuracy']:.2f} % of {own['rows']:,} test rows"
+    judged = judged_by({"candidates": {candidate: {"accuracy": own}}})
+    found = f"{100 * own.get('metric_value', own['accuracy']):.2f} % of {own['rows']:,} test rows"
+    found = found if judged == "accuracy" else f"{judged} {found}"
     paired = own["against_baseline"]
     if paired["status"] != "measured":
         return f"{found}; not compared: {paired['reason']}"

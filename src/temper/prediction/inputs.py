@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from temper.data.columns import list_rows
 from temper.data.images import ENDINGS, ImageFiles
 from temper.data.prepare import check_examples
-from temper.data.source import Examples, list_rows, texts_of
+from temper.data.source import Examples, texts_of
 from temper.errors import ConfigError, DataError, restated
 from temper.reading.rows_file import data_bytes, read_columns
 

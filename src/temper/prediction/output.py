@@ -50,8 +50,8 @@ class Predicted:
         return [
             {
                 "row": number + 1,
-                "label": answers.label_names[int(own.argmax())],
-                "confidence": float(own.max()),
+                "label": answers.labels[number],
+                "confidence": float(answers.confidences[number]),
                 "confidences": dict(zip(answers.label_names, map(float, own), strict=True)),
                 "cut": number in cut,
             }

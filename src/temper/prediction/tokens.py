@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER
-from temper.data.preprocessing import Encoded
+from temper.data.encoding import Encoded
 from temper.data.source import Examples
 from temper.package.runtime.errors import PackageError
 from temper.package.runtime.text import TextEncoder
@@ -17,7 +17,7 @@ COMPARED_ROWS = 64  # of the study's test rows, whose tokens transformers made
 
 
 class LightTokenizer:
-    """The tokenizer of a package (temper/package/runtime/text.py), as `temper.data.preprocessing.Preprocessor` encodes."""
+    """The tokenizer of a package (temper/package/runtime/text.py), as `temper.data.encoding.Preprocessor` encodes."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder

@@ -27,6 +27,7 @@ from temper.quantization.layers import chosen, layers
 from temper.quantization.matching import Match, match
 from temper.statistics.classification import accuracy
 from temper.study.sections.quantization_aware import QuantizationAwareRow
+from temper.tasks.task import answered, task_of
 from temper.training.fine_tune import epoch_order, learning_rate_share
 from temper.training.model import load_checkpoint
 
@@ -83,6 +84,7 @@ def _train(
 
     optimizer = torch.optim.AdamW(network.parameters(), lr=row.learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, row.steps, 0))
+    task = task_of(signature.labels)
     losses: list[float] = []
     history: list[dict[str, Any]] = []
     order = _train_rows(row_lengths(split, signature), row, seed)
@@ -90,9 +92,9 @@ def _train(
         tensors = collate(split, rows, signature, sequence_length=None)
         inputs = {name: torch.from_numpy(array).to(row.device) for name, array in tensors.items()}
         labels = torch.from_numpy(split.labels[rows]).to(row.device)
-        loss = torch.nn.functional.cross_entropy(network(**inputs).logits, labels)
+        loss = task.loss(network(**inputs).logits, labels)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -129,13 +131,16 @@ def _export(network: Any, checkpoint: Path, data: Path, export: Mapping[str, Any
         return load(folder)
 
 
-def parity_check(expected: Logits, batches: Sequence[Tensors], row: QuantizationAwareRow) -> Callable[[Path], float]:
+def parity_check(
+    expected: Logits, batches: Sequence[Tensors], row: QuantizationAwareRow, signature: Signature
+) -> Callable[[Path], float]:
     """A check that a file on ONNX Runtime (CPU, no graph optimisation) answers as the trained network does.
 
     Args:
         expected: the network's logits, float32 [rows, labels].
         batches: the same rows, in the same order.
         row: states the largest absolute difference.
+        signature: says what an answer is.
 
     Returns:
         What takes the path of a model.onnx, and returns the largest absolute difference; it raises ParityError where that
@@ -149,9 +154,9 @@ def parity_check(expected: Logits, batches: Sequence[Tensors], row: Quantization
         settings.intra_op_num_threads = row.threads
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-        answered = np.concatenate([session.run(["logits"], dict(batch))[0] for batch in batches])
-        difference = float(np.abs(answered - expected).max())
-        flips = int((answered.argmax(-1) != expected.argmax(-1)).sum())
+        found = np.concatenate([session.run(["logits"], dict(batch))[0] for batch in batches])
+        difference = float(np.abs(found - expected).max())
+        flips = int((answered(found, signature) != answered(expected, signature)).sum())
         print(f"of the trained network's labels {flips} differ, logits by {difference:.3g}")
         if not difference <= row.max_logit_difference:  # NaN fails too
             raise ParityError(
@@ -233,7 +238,7 @@ def train_quantized(
     batches = _batches(validation, signature)
 
     def validation_accuracy(logits: Logits) -> float:
-        return accuracy(logits.argmax(axis=1), validation.labels)
+        return accuracy(answered(logits, signature), validation.labels)
 
     accuracies = {"float": validation_accuracy(_logits(network, batches, asked.device))}
     with fake_quantized(network, _scales(found, ranges)):
@@ -257,7 +262,7 @@ def train_quantized(
                 "layers": sorted(each.module for each in found),
             },
         },
-        check=parity_check(answers, batches, asked),
+        check=parity_check(answers, batches, asked, signature),
         inputs={
             "checkpoint": sha256(checkpoint / "checkpoint.json"),
             "model.onnx": sha256(source / "model.onnx"),

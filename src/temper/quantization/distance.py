@@ -9,6 +9,7 @@ from onnx import ModelProto, helper
 from temper.artifacts.onnx_file import QUANTIZABLE, open_session
 from temper.artifacts.signature import Signature, Tensors
 from temper.data.encoded import Split, collate, row_lengths
+from temper.tasks.task import answered
 
 _ROWS_PER_CALL = 16
 Logits = npt.NDArray[np.float32]
@@ -44,9 +45,16 @@ def batches(split: Split, signature: Signature, rows: int) -> list[Tensors]:
 class Judge:
     """Compares files with the float file on the same rows; counts how often it was asked."""
 
-    def __init__(self, reference: ModelProto, rows: list[Tensors], threads: int) -> None:
-        """Args: reference, the float file; rows, as `batches` gives them; threads, of ONNX Runtime's own pool."""
-        self._rows, self._threads = rows, threads
+    def __init__(self, reference: ModelProto, rows: list[Tensors], threads: int, signature: Signature) -> None:
+        """See above.
+
+        Args:
+            reference: the float file.
+            rows: as `batches` gives them.
+            threads: of ONNX Runtime's own pool.
+            signature: says what an answer is.
+        """
+        self._rows, self._threads, self._signature = rows, threads, signature
         self._expected = self._logits(reference)
         self.evaluations = 0
 
@@ -63,7 +71,7 @@ class Judge:
         return Distance(
             mean_logit_difference=round(float(difference.mean()), 6),
             largest_logit_difference=round(float(difference.max()), 6),
-            flips=int((found.argmax(-1) != self._expected.argmax(-1)).sum()),
+            flips=int((answered(found, self._signature) != answered(self._expected, self._signature)).sum()),
             rows=len(found),
         )
 

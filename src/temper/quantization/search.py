@@ -207,7 +207,7 @@ def search_layers(
     known = quantized_layers(quantized, reference)
     _check_number(len(known), len(layers(reference)), asked)
     rows = batches(split, signature, asked.rows)
-    judge = Judge(reference, rows, asked.threads)
+    judge = Judge(reference, rows, asked.threads, signature)
 
     def evaluate(kept: Collection[Layer]) -> Distance:
         return judge.distance(give_back(quantized, reference, kept))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from temper.data.source import NOTHING_WRITTEN, Columns
+from temper.data.columns import NOTHING_WRITTEN, Columns
 from temper.errors import DataError
 from temper.reading.bounded import Unreadable, read_bytes
 from temper.reading.json_file import parse_json
@@ -205,7 +205,9 @@ def _load(path: str, wanted: Iterable[str] | None, builder: str, **arguments: An
 
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory(prefix="temper-datasets.") as cache:
-        files = {"rows": str(Path(path).resolve())}
+        link = Path(cache) / f"rows{Path(path).suffix}"  # `datasets` takes brackets and stars in a path for a pattern
+        link.symlink_to(Path(path).resolve())
+        files = {"rows": str(link)}
         try:
             table = datasets.load_dataset(builder, data_files=files, split="rows", cache_dir=cache, **arguments)
             kept = [name for name in table.column_names if wanted is None or name in set(wanted)]

@@ -1,5 +1,7 @@
 """What a finished study says of its candidates: the report and the records it was made from, as their jobs left them."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from temper.orchestration.job_record import JobRecord, read_job_record, record_p
 from temper.orchestration.jobs import run_command
 from temper.report.decide.decision import SCHEMA_VERSION
 from temper.report.decide.evidence import DISTURBED
+from temper.report.decide.paired_accuracy import metric_of
 from temper.statistics.ratio import Ratio, verdict
 from temper.study.resolve import load_resolved
 
@@ -44,6 +47,16 @@ def _follows(cell: Json, ratio: LatencyRatio, margin: float) -> bool:
     same = [cell.get(key) for key in ("ratio", "low", "high")] == [ratio.ratio, ratio.low, ratio.high]
     verdicts = (DISTURBED, verdict(Ratio(ratio.ratio, ratio.low, ratio.high), margin))
     return same and cell.get("verdict") in verdicts
+
+
+def _other_figures(said: Json, answers: Accuracy) -> Iterator[str]:
+    """What is said of answers and is not what they give, by name."""
+    if said.get("accuracy") != answers.answers.accuracy:
+        yield "accuracy"
+    if (metric := said.get("metric")) is not None:
+        found, given = said.get("metric_value"), metric_of(answers, str(metric))
+        if found is None or given is None or not math.isclose(found, given, rel_tol=1e-9):  # sums of another order
+            yield str(metric)
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Finished:
         return record
 
     def _check_figures(self, record: Record) -> None:
-        """Ratios, verdicts and the accuracy in the report are those that the record gives.
+        """Ratios, verdicts, the accuracy and what else answers are judged by are in the report as the record gives them.
 
         Raises:
             ArtifactError: they are not.
@@ -95,8 +108,8 @@ class Finished:
             and not _follows(said["workloads"].get(name, {}), workload.ratio, margin)
         ]
         own = said["accuracy"]
-        if isinstance(record.accuracy, Accuracy) and own.get("accuracy") != record.accuracy.answers.accuracy:
-            wrong.append("accuracy")
+        if isinstance(record.accuracy, Accuracy):
+            wrong += _other_figures(own, record.accuracy)
         if wrong:
             raise ArtifactError(
                 asked=f"take what the report says of {record.candidate}",

@@ -4,10 +4,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from temper.statistics.metrics import TITLES
+
 if TYPE_CHECKING:
     from temper.report.tables import Row
 
 ABSENT = "–"
+
+
+def judged_by(comparison: Mapping[str, Any]) -> str:
+    """What the budget is of, in words: accuracy, macro-F1, …"""
+    found = (entry["accuracy"].get("metric") for entry in comparison["candidates"].values())
+    return TITLES[next((metric for metric in found if metric is not None), "accuracy")]
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from temper.artifacts.claims import claimed_precisions
 from temper.measurement.record import NotMeasured, Record, Workload
+from temper.report.formats import judged_by
 from temper.report.serving import padding_notes
 from temper.report.tables import rows
 
@@ -250,7 +251,7 @@ def _of_noise(comparison: Mapping[str, Any]) -> Iterator[Note]:
 def _reading(comparison: Mapping[str, Any]) -> list[Note]:
     """How the columns of the table are to be read."""
     analysis = comparison["analysis"]
-    margin = analysis["latency_margin"]
+    margin, judged = analysis["latency_margin"], judged_by(comparison)
     return [
         Note(
             Kind.READING,
@@ -260,7 +261,8 @@ def _reading(comparison: Mapping[str, Any]) -> list[Note]:
         ),
         Note(
             Kind.READING,
-            "difference is the accuracy minus the baseline's on the same rows with a 95 % interval (Tango 1998): within, beyond "
+            f"difference is the {judged} minus the baseline's on the same rows with a 95 % interval "
+            f"({'Tango 1998' if judged == 'accuracy' else 'paired bootstrap'}): within, beyond "
             f"or undecided against a budget of {analysis['accuracy_budget_points']:g} points; flips are labels that differ",
         ),
     ]

@@ -15,6 +15,7 @@ from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.report.choices import choices
 from temper.report.decide.comparison import compare_records
 from temper.report.decide.decision import decide
+from temper.report.formats import judged_by
 from temper.report.intact import check_jobs
 from temper.report.notes import first_notes, notes
 from temper.report.observe.observations import observations_markdown
@@ -74,6 +75,7 @@ def summary(records: Sequence[Record], comparison: Mapping[str, Any], decision: 
         "study": comparison["study"],
         "baseline": comparison["baseline"],
         "candidates": candidates,
+        **({} if judged_by(comparison) == "accuracy" else {"judged_by": judged_by(comparison)}),
         "choices": choices(decision),
         "first_notes": first_notes(found),
         "notes": [note.text for note in found],
@@ -127,7 +129,7 @@ def write_summary(
     *,
     study: str,
     baseline: str,
-    analysis: Mapping[str, float],
+    analysis: Mapping[str, Any],
     engines: Mapping[str, Mapping[str, Any]],
     records: Sequence[str],
     remeasurements: str | None,

@@ -8,7 +8,7 @@ from temper.measurement.record import Record
 from temper.report.choices import choices
 from temper.report.decide.agreement import HEADER as AGREEMENT_HEADER
 from temper.report.decide.agreement import agreement_cells
-from temper.report.formats import ABSENT, centre, in_order, milliseconds, number, points, ratio
+from temper.report.formats import ABSENT, centre, in_order, judged_by, milliseconds, number, points, ratio
 from temper.report.notes import notes
 from temper.report.serving import real_length_cells, real_lengths_markdown
 from temper.report.tables import Row, rows
@@ -16,7 +16,7 @@ from temper.report.tables import Row, rows
 WORKLOAD_COLUMNS = ("p50 ms", "p95 ms", "×", "verdict", "samples/s")
 
 
-def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def table(all_rows: Sequence[Row], judged: str = "accuracy") -> tuple[list[str], list[list[str]]]:
     """Header and cells: one line per candidate, its workloads side by side; × is the latency over the baseline's."""
     workloads = in_order(row.workload for row in all_rows)
     header = [
@@ -25,10 +25,10 @@ def table(all_rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
         "artifact",
         "executed products",
         "size MiB",
-        "accuracy %",
+        f"{judged} %",
         "difference, points",
         "flips",
-        "accuracy",
+        judged,
     ]
     for workload in workloads:
         real = any(row.real_lengths for row in all_rows if row.workload == workload)
@@ -74,9 +74,9 @@ def _markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> li
     return page + ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
-def results_markdown(all_rows: Sequence[Row], *, without: Sequence[str] = ()) -> str:
+def results_markdown(all_rows: Sequence[Row], *, without: Sequence[str] = (), judged: str = "accuracy") -> str:
     """The table as Markdown, without the columns whose names end so."""
-    header, lines = table(all_rows)
+    header, lines = table(all_rows, judged)
     kept = [at for at, name in enumerate(header) if not name.endswith(tuple(without))]
     return (
         "\n".join(_markdown_table([header[at] for at in kept], [[cells[at] for at in kept] for cells in lines])) + "\n"
@@ -93,7 +93,7 @@ def markdown(records: Sequence[Record], comparison: Mapping[str, Any], decision:
     page = [f"# {comparison['study']}", "", f"Measured on {_machine_line(records)}.", ""]
     page += [f"Which to serve, within {decision['accuracy_budget_points']:g} points of {decision['baseline']}:", ""]
     page += [*(f"- {sentence}" for sentence in choices(decision)), ""]
-    page += [results_markdown(rows(records, comparison))]
+    page += [results_markdown(rows(records, comparison), judged=judged_by(comparison))]
     if comparison["agreement"]:
         page += ["One file on several runtimes:", "", agreement_markdown(comparison["agreement"])]
     if real_length_cells(rows(records, comparison)):

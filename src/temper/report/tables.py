@@ -18,7 +18,7 @@ class Row:
     library: str
     loads: str
     workload: str
-    accuracy: float | None  # 0–1, test split
+    accuracy: float | None  # 0–1, test split; of another metric where the budget is of that (formats.judged_by)
     labels_differing: int | None  # from the baseline's predictions
     accuracy_difference_points: float | None  # candidate minus baseline, with a 95 % interval
     accuracy_low_points: float | None
@@ -94,7 +94,7 @@ def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
         library=_library(record),
         loads=record.artifact.loads if record.artifact else "",
         workload=name,
-        accuracy=compared["accuracy"].get("accuracy"),
+        accuracy=compared["accuracy"].get("metric_value", compared["accuracy"].get("accuracy")),
         labels_differing=paired.get("labels_differing"),
         accuracy_difference_points=paired.get("difference_points"),
         accuracy_low_points=paired.get("difference_low_points"),

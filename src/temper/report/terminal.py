@@ -105,7 +105,7 @@ def _table(content: Content, workload: str, edge: int | None) -> list[str]:
         return []
     shown = sorted(timed, key=lambda name: timed[name]["latency_ratio"] or float("inf"))[:ROWS]
     latency = "mean ms" if any(own["real_lengths"] for own in timed.values()) else "p50 ms"
-    lines = [[workload, "ran in", "× [95 %]", latency, "accuracy", "verdict"]]
+    lines = [[workload, "ran in", "× [95 %]", latency, content.get("judged_by", "accuracy"), "verdict"]]
     for name, own in timed.items():
         if name not in shown:
             continue
@@ -165,7 +165,9 @@ def _below(content: Content, width: int) -> list[str]:
         milliseconds(centre(timed[base])) for name in _workloads(content) if base in (timed := _timed(content, name))
     ]
     took = f"{', '.join(own)} ms" if own else "not measured"
-    found = _wrapped(f"×: times as fast as {base} ({took}); accuracy: points (flips)", width, "")
+    found = _wrapped(
+        f"×: times as fast as {base} ({took}); {content.get('judged_by', 'accuracy')}: points (flips)", width, ""
+    )
     for reason, names in _not_measured(content).items():
         again = f"; once more: temper run --again {names[0].partition(' ')[0]}" if reason == OUT_OF_MEMORY else ""
         found += _wrapped(f"not measured: {', '.join(names)}: {reason}{again}", width, "")

@@ -9,6 +9,7 @@ from temper.studies.hub import name_of
 from temper.study.sections.model import Task
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_head import Head, compared, head_of
+from temper.training.checkpoint_kind import foreign
 
 NOT_MADE = "nothing: no study was made"
 _PREPROCESSING: dict[str, Task] = {
@@ -57,6 +58,9 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         ArtifactError: it is no folder that transformers saved, or for neither texts nor images.
     """
+    other = foreign(folder) if folder.exists() else None
+    if other is not None:
+        raise _refused(folder, f"it is {other.what}", other.cure)
     if not folder.is_dir():
         raise _refused(
             folder,

@@ -1,62 +1,38 @@
 """A new study from a checkpoint's folder and data: everything is made and checked beside its place, then moved there."""
 
 import contextlib
-import io
 import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from temper.artifacts.inside import why_not_inside
 from temper.artifacts.manifest import write_text
-from temper.data.prepare import check_classes, check_examples, draw_splits
-from temper.data.preprocessing import build_preprocessor
+from temper.data.prepare import check_examples, draw_splits
 from temper.data.source import Splits
 from temper.environment.plugins import load as plugin
 from temper.errors import ArtifactError, ConfigError, DataError, PipelineError, StorageError
 from temper.studies.about import FILE as ABOUT
 from temper.studies.checkpoint import NOT_MADE, Checkpoint
-from temper.studies.fixed_token import why_not
 from temper.studies.made import Contents, check_replaceable, note_files, remove
 from temper.studies.sections import SEED, Section, Wanted, sections, text_of
 from temper.study.params_file import load_params
 from temper.study.resolve import resolve
 from temper.study.schema import LONGEST_NAME, NAME_PATTERN
-from temper.study.sections.model import model_options
 from temper.study.study import read_study
+from temper.tasks.task import task_of
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_head import compared
-from temper.training.model import initial_model
 
 RAW = "data/raw"
 CHECKPOINT = f"{RAW}/checkpoint"
 MOST_VALIDATION_ROWS, MOST_CALIBRATION_ROWS = 500, 300
 UNBOUNDED = 1_000_000  # tokens, where the model states no limit: only to count a text's
-MULTIPLE = 8  # lengths are rounded up to it
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Tokens of the texts.
-
-    longest: of a text; no more than the model takes.
-    takes: what the model takes at most; UNBOUNDED where it does not say.
-    most: what 19 of 20 texts have at most.
-    cut: texts that are longer than the model takes.
-    notes: what loading the tokenizer said, such as which token pads where it has none for it.
-    """
-
-    longest: int
-    takes: int
-    most: int
-    cut: int
-    notes: list[str]
 
 
 def check_name(checkout: Path, name: str, *, replaces: bool = False) -> Contents | None:
@@ -232,53 +208,8 @@ def loaded(folder: Path, data: Section, task: str) -> Splits:
                 check_examples(examples, task)
         parts = draw_splits(splits, options, SEED)
         examples, rows = parts["train"]
-        check_classes(examples.take(rows), splits.label_names)
+        task_of(options.labels).check_labels(examples.take(rows).labels, examples.origin, splits.label_names)
     return splits
-
-
-def measure_texts(folder: Path, checkpoint: Checkpoint, splits: Splits) -> Lengths:
-    """Tokens of all texts, by the checkpoint's own tokenizer.
-
-    Raises:
-        ArtifactError: the tokenizer cannot be loaded, or has no token that could pad.
-    """
-    model = {"task": checkpoint.task, "source": "checkpoint", "checkpoint": CHECKPOINT, "revision": None}
-    said = io.StringIO()
-    with standing_in(folder), contextlib.redirect_stdout(said):
-        preprocessor = build_preprocessor(model_options(model), splits.train)
-    encoded = [preprocessor.encode(part, UNBOUNDED) for part in (splits.train, splits.validation, splits.test) if part]
-    lengths = sorted(length for part in encoded for length in part.token_lengths)
-    most = lengths[max(0, -(-len(lengths) * 19 // 20) - 1)]
-    takes = preprocessor.max_tokens(UNBOUNDED) or UNBOUNDED
-    return Lengths(lengths[-1], takes, most, sum(part.truncated_rows for part in encoded), said.getvalue().splitlines())
-
-
-def rounded(length: int, most: int) -> int:
-    """A length rounded up, as batches are padded; at most `most`."""
-    return min(-(-length // MULTIPLE) * MULTIPLE, most)
-
-
-def check_model(folder: Path, content: Section, splits: Splits) -> str | None:
-    """Load the weights as a run would: a checkpoint without them, or with other labels, is refused here.
-
-    Returns:
-        Why the model of texts cannot have the recipe's row of one token (temper/studies/fixed_token.py); None where it can.
-
-    Raises:
-        ArtifactError: a run would stop at it.
-    """
-    options = model_options(content["model"])
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # a second's work, in the middle of what was found
-    with standing_in(folder), tempfile.TemporaryDirectory(prefix="temper-preprocessor.") as scratch:
-        preprocessor = build_preprocessor(options, splits.train)
-        preprocessor.save(scratch)
-        signature = preprocessor.signature(splits.label_names)
-        longest = preprocessor.max_tokens(content["data"]["max_tokens"])
-        trained = content["train"]["method"] == "fine_tune"
-        network = initial_model(options, signature, Path(scratch), longest=longest, fresh_head=trained)
-        return why_not(network, signature) if options.task == "text-classification" else None
 
 
 def write_params(folder: Path, wanted: Wanted, title: str) -> Section:

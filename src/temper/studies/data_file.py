@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from temper.data.source import Columns
+from temper.data.columns import Columns
 from temper.errors import DataError, PipelineError
 from temper.reading.rows_file import delimiter_of, json_rows, read_columns
 

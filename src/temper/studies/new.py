@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.onnx_file import PROTOBUF_LIMIT_BYTES
 from temper.engines.tensorrt_rtx import LIBRARY
 from temper.environment.devices import nvidia_gpus
 from temper.environment.library import INSTALLED, installed_version
 from temper.environment.machine import machine
 from temper.errors import ConfigError, DataError, restated
 from temper.statistics.paired_labels import against_budget
-from temper.studies import create
+from temper.studies import create, model
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
 from temper.studies.hub import checkpoint_folder
 from temper.studies.made import in_words
@@ -42,13 +43,13 @@ def _some_model(text: str) -> str:
     return text
 
 
-def _max_tokens(questions: Questions, lengths: create.Lengths) -> int:
+def _max_tokens(questions: Questions, lengths: model.Lengths) -> int:
     """Longest row of the study in tokens."""
     return questions.answer(
         "max-tokens",
         f"longest row in tokens (the longest text has {lengths.longest:,}; what is beyond is cut)",
-        number(3, min(lengths.takes, max(lengths.longest, 3) * 2 + create.MULTIPLE)),
-        str(create.rounded(lengths.longest, lengths.takes)),
+        number(3, lengths.most_asked),
+        str(model.rounded(lengths.longest, lengths.takes)),
     )
 
 
@@ -177,32 +178,39 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
         length = None
         if checkpoint.task == "image-classification":
             section, lines = images_section(questions, given, checkpoint, path, fine_tune, folder)
-            splits = create.loaded(folder, section, checkpoint.task)
         else:
             section, lines, copied = texts_section(questions, given, checkpoint, path, fine_tune, folder, words)
-            splits = create.loaded(folder, section, checkpoint.task)
-            lengths = create.measure_texts(folder, checkpoint, splits)
-            section["max_tokens"] = _max_tokens(questions, lengths)
-            length = create.rounded(lengths.most, section["max_tokens"])
-            beyond = f"; {lengths.cut:,} are longer than the model takes" if lengths.cut else ""
-            tokens = f"the longest text has {lengths.longest:,}{beyond}; max_tokens {section['max_tokens']}"
-            lines += [f"tokens:     {tokens}", *(f"note:       {note}" for note in lengths.notes)]
-        here = "yes" if nvidia_gpus() and installed_version(LIBRARY) else "no"
-        gpu = questions.agree("gpu", "TensorRT engines for an NVIDIA GPU as well", here)
-        wanted = Wanted(
-            name=name,
-            task=checkpoint.task,
-            data=section,
-            checkpoint=create.CHECKPOINT,
-            attends=checkpoint.attends,
-            sequence_length=length,
-            fine_tune=fine_tune,
-            engine_version=(installed_version(LIBRARY) or INSTALLED) if gpu else None,
-            threads=machine()["cores_usable"],
-        )
-        title = f"{checkpoint.name} ({checkpoint.model_type}) on {path.name}"
-        content = create.write_params(folder, wanted, title)
-        unread = create.check_model(folder, content, splits)
+        splits = create.loaded(folder, section, checkpoint.task)
+        with model.loaded_model(folder, checkpoint, splits, trained=fine_tune) as loaded:
+            if checkpoint.task == "text-classification":
+                lengths = model.measure_texts(loaded, splits)
+                section["max_tokens"] = _max_tokens(questions, lengths)
+                length = model.rounded(lengths.most, section["max_tokens"])
+                beyond = f"; {lengths.cut:,} are longer than the model takes" if lengths.cut else ""
+                tokens = f"the longest text has {lengths.longest:,}{beyond}; max_tokens {section['max_tokens']}"
+                lines += [f"tokens:     {tokens}", *(f"note:       {note}" for note in loaded.notes)]
+            here = "yes" if nvidia_gpus() and installed_version(LIBRARY) else "no"
+            gpu = questions.agree("gpu", "TensorRT engines for an NVIDIA GPU as well", here)
+            wanted = Wanted(
+                name=name,
+                task=checkpoint.task,
+                data=section,
+                checkpoint=create.CHECKPOINT,
+                attends=checkpoint.attends,
+                sequence_length=length,
+                fine_tune=fine_tune,
+                engine_version=(installed_version(LIBRARY) or INSTALLED) if gpu else None,
+                threads=machine()["cores_usable"],
+                weight_bytes=loaded.weight_bytes,
+            )
+            if wanted.weight_bytes >= PROTOBUF_LIMIT_BYTES:
+                lines.append(
+                    f"size:       {wanted.weight_bytes / 1024**3:.1f} GiB of weights: they stand beside the ONNX graphs "
+                    "(onnx_external_data), and are calibrated by percentile (NNCF takes 2 GiB)"
+                )
+            title = f"{checkpoint.name} ({checkpoint.model_type}) on {path.name}"
+            content = create.write_params(folder, wanted, title)
+            unread = model.check_model(loaded, section["max_tokens"])
         if unread is not None and ONE_TOKEN in content["candidates"]:
             content = create.write_params(folder, replace(wanted, fixed_token=False), title)
             lines.append(f"note:       {ONE_TOKEN} is left out: {unread}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from temper.artifacts.onnx_file import PROTOBUF_LIMIT_BYTES
 from temper.study.params_text import as_yaml
 from temper.study.resolve import DEFAULTS, defaults_version, resolve
 from temper.study.sections.model import Task
@@ -31,6 +32,7 @@ class Wanted:
     fine_tune: whether the checkpoint is trained on the data, or taken as it is.
     engine_version: of TensorRT-RTX, whose engines are built and run on an NVIDIA GPU; None: without them.
     threads: of the CPU backends and of training.
+    weight_bytes: of the network in FP32.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Wanted:
     engine_version: str | None
     threads: int
     fixed_token: bool = True
+    weight_bytes: int = 0
 
 
 def _train(wanted: Wanted) -> Section:
@@ -99,6 +102,11 @@ def sections(wanted: Wanted) -> Section:
         built = resolve(study)["engines"]
         study["engines"] = {name: {"version": wanted.engine_version} for name in built}
         study["backends"] = {"rtx": {"version": wanted.engine_version}}
+    if wanted.weight_bytes >= PROTOBUF_LIMIT_BYTES:
+        study["onnx_external_data"] = True
+        study["calibrations"] = {
+            name: {"method": "percentile"} for name in resolve(study)["calibrations"]
+        }  # NNCF's needs one message
     return _shortened(study)
 
 

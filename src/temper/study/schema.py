@@ -10,7 +10,9 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     Tag,
+    model_serializer,
     model_validator,
 )
 
@@ -165,7 +167,15 @@ class Analysis(_Closed):
     """What is concluded from the measurements; a change of it measures nothing anew."""
 
     latency_margin: Annotated[float, Field(gt=0, lt=1)]  # ratios within 1 ± it count as equal
-    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # accuracy that may be lost, percentage points
+    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # what may be lost of the metric, percentage points
+    # what the budget is of; not given: accuracy of single labels, macro-F1 of several
+    metric: Literal["accuracy", "macro_f1", "micro_f1", "matthews", "lowest_recall", "auroc"] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As before there were other metrics, where none is asked for: settings of jobs are held against those of before."""
+        content: dict[str, Any] = handler(self)
+        return {key: value for key, value in content.items() if key != "metric" or value is not None}
 
 
 class BaselineRow(_Closed):

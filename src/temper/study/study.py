@@ -24,8 +24,10 @@ from temper.study.resolve import in_words_of_studies, is_complete, resolve
 from temper.study.schema import BaselineRow, BucketedEngineRow, CandidateRow, LabelRows, Study
 from temper.study.sections.buckets import check_buckets
 from temper.study.sections.load_tests import LoadTestRow, check_workload
+from temper.tasks.task import USUAL, task_of
 
 ENGINE_SECTIONS = "engines or bucketed_engines"
+_READS_TASKS = ("files", "hub")  # sources whose rows may have another kind of label
 
 
 def _check_data(study: Study) -> None:
@@ -37,6 +39,7 @@ def _check_data(study: Study) -> None:
             f"data.max_tokens is {options.max_tokens} for the task {study.model.task}",
             "text needs a number of tokens, images need null",
         )
+    _check_labels(study, options.labels)
     rows = getattr(options, "train_rows", None)
     if rows is not None and options.calibration_rows + (options.validation_rows or 0) > rows:
         raise params_error(
@@ -53,6 +56,22 @@ def _check_data(study: Study) -> None:
             )
         known = getattr(options, "label_names", getattr(module, "LABEL_NAMES", None))
         _check_calibration_rows(f"calibrations.{name}.rows", calibration.rows, text, known)
+
+
+def _check_labels(study: Study, labels: str | None) -> None:
+    """A task that the source reads, and a metric that the task has."""
+    source = study.data["source"]
+    if labels not in (None, USUAL) and source not in _READS_TASKS:
+        raise params_error(
+            f"data.labels is {labels}, and the source {source} has one label for each row",
+            f"leave it out; sources that read others: {', '.join(_READS_TASKS)}",
+        )
+    metric, known = study.analysis.metric, task_of(labels).METRICS
+    if metric is not None and metric not in known:
+        raise params_error(
+            f"analysis.metric is {metric}, which is none of {labels or USUAL}: {', '.join(known)}",
+            "choose one of these",
+        )
 
 
 def _check_calibration_rows(place: str, rows: str | LabelRows, text: bool, label_names: Iterable[str] | None) -> None:

@@ -13,7 +13,7 @@ from temper.environment.machine import machine, versions
 from temper.statistics.classification import Worth
 from temper.study.sections.model import model_options
 from temper.training.unfinished import FOLDER, Unfinished
-from temper.training.validation import say, worth_on_validation
+from temper.training.validation import say, settled, worth_on_validation
 
 SPLITS = ("train", "validation")  # what a method may read
 
@@ -57,16 +57,20 @@ def make_checkpoint(
         data_folder=data,
         seed=seed,
     )
-    if "validation" not in history:  # the method looked at no validation rows
-        found = worth_on_validation(network, data, signature)
+    decided = settled(network, data, signature)
+    # the method looked at no validation rows, or answered them without what decides now
+    if "validation" not in history or decided != signature:
+        found = worth_on_validation(network, data, decided)
         history = {**history, "validation": None if found is None else found.as_json()}
-    if history["validation"] is not None:
+        if found is not None:
+            say(found)
+    elif history["validation"] is not None:
         say(Worth.from_json(history["validation"]))
     network.config._name_or_path = ""  # where it came from is a path of this machine
     with staged_folder(folder) as scratch:
         network.save_pretrained(scratch, max_shard_size="1000GB")
         copy_files(PREPROCESSOR_FILES[signature.task], data / PREPROCESSOR_FOLDER, scratch)
-        copy_files(("signature.json",), data, scratch)
+        write_text(scratch / "signature.json", decided.as_json())
         write_text(scratch / "training_history.json", json.dumps(history, indent=2) + "\n")
         write_manifest(
             scratch / "checkpoint.json",

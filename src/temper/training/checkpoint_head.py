@@ -11,9 +11,11 @@ from typing import Any
 
 from temper.errors import ArtifactError
 from temper.study.sections.model import CheckpointModel, ModelOptions, Task
+from temper.tasks.task import USUAL
 from temper.training.checkpoint_config import read_config
+from temper.training.checkpoint_kind import foreign
 
-ONE_LABEL = "single_label_classification"  # transformers' problem_type for what is measured here
+SEVERAL_LABELS = "multi_label_classification"
 _CLASSIFIERS: dict[str, Task] = {
     "ForSequenceClassification": "text-classification",
     "ForImageClassification": "image-classification",
@@ -34,12 +36,28 @@ class Head:
     names: of its outputs, in their order.
     unlike: why its answer is not one label of several, in words; None where it is.
     named: whether config.json names an architecture at all.
+    labels: the task whose answers it gives (temper/tasks/); None where that is none of them.
     """
 
     task: Task | None
     names: tuple[str, ...]
     unlike: str | None
     named: bool
+    labels: str | None = USUAL
+
+    def unlike_task(self, labels: str | None) -> str | None:
+        """Why its answer is not what a task has, in words; None where it is.
+
+        Args:
+            labels: the task of the data; None: single_label.
+        """
+        wanted = labels or USUAL
+        if self.labels == wanted:
+            return None
+        return (
+            self.unlike
+            or f"it gives each row one of its {len(self.names)} labels (a softmax), and data.labels is {wanted}"
+        )
 
     @property
     def names_nothing(self) -> bool:
@@ -92,7 +110,7 @@ def _function(config: Mapping[str, Any]) -> str | None:
 
 def _unlike(config: Mapping[str, Any], names: Sequence[str], architectures: Sequence[str]) -> str | None:
     problem = config.get("problem_type")
-    if problem == "multi_label_classification":
+    if problem == SEVERAL_LABELS:
         return f"it gives each of its {len(names)} labels a yes or no of its own (problem_type: {problem})"
     if problem == "regression" or len(names) == 1:
         said = f"problem_type: {problem}" if problem else "one output, as regression and rerankers have it"
@@ -125,7 +143,9 @@ def head_of(config: Mapping[str, Any]) -> Head:
         architectures and not found and "For" in architectures[0]
     ):  # its head may bear the names of a classifier's tensors
         unlike = f"it is a {architectures[0]}, which answers something else than a label of the whole row"
-    return Head(found[0] if found else None, names, unlike, bool(architectures))
+    several = unlike is not None and config.get("problem_type") == SEVERAL_LABELS and found != []
+    labels = USUAL if unlike is None else "multi_label" if several else None
+    return Head(found[0] if found else None, names, unlike, bool(architectures), labels)
 
 
 def fix_of(fine_tune: str) -> str:
@@ -135,32 +155,45 @@ def fix_of(fine_tune: str) -> str:
         fine_tune: how fine-tuning is asked for.
     """
     return (
-        "name a checkpoint that gives each row one label of several (multi-label, scores and answers for each token are not "
-        f"measured yet); or {fine_tune}, which keeps the body and trains a new classifier for the data's labels"
+        "name a checkpoint that gives each row one label of several (one that gives any number of labels goes with "
+        f"data.labels: multi_label; scores and answers for each token are not measured yet); or {fine_tune}, which keeps the "
+        "body and trains a new classifier for the data's labels"
     )
 
 
-def check_model(model: ModelOptions, train: Mapping[str, Any]) -> None:
-    """Refuse, before anything runs, a checkpoint of this machine whose head would be read as what it is not.
+def check_model(model: ModelOptions, train: Mapping[str, Any], labels: str | None = None) -> None:
+    """Refuse, before anything runs, a checkpoint of this machine that is none, or whose head would be read as what it is not.
 
     Args:
         model: the `model:` section; a name on the hub, a folder that is not there and a config.json that cannot be read are
             left to the job that loads them.
         train: the `train:` section: fine-tuning makes a new head.
+        labels: the task of the data.
 
     Raises:
-        ArtifactError: it is to be taken as it is, and its answer is not one label of several.
+        ArtifactError: it is none of transformers' own, or is to be taken as it is and its answer is not one label of several.
     """
-    if not isinstance(model, CheckpointModel) or train["method"] != "none":
+    if not isinstance(model, CheckpointModel):
+        return
+    other = foreign(Path(model.checkpoint))
+    if other is not None:
+        raise ArtifactError(
+            asked=f"load the checkpoint {model.checkpoint}",
+            happened=f"it is {other.what}",
+            spoiled="nothing: no job was started",
+            fix=other.cure,
+        )
+    if train["method"] != "none":
         return
     try:
         head = head_of(read_config(Path(model.checkpoint) / "config.json"))
     except (OSError, ValueError, AttributeError, TypeError):
         return
-    if head.unlike is not None:
+    why = head.unlike_task(labels)
+    if why is not None:
         raise ArtifactError(
             asked=f"take the checkpoint {model.checkpoint} as it is",
-            happened=head.unlike,
+            happened=why,
             spoiled="nothing: no job was started",
             fix=fix_of("set train.method to fine_tune"),
         )

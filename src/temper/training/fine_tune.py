@@ -15,9 +15,9 @@ from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split, collate, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.logs.progress import progress
-from temper.statistics.classification import worth
 from temper.statistics.paired_labels import Labels
 from temper.study.sections.model import ModelOptions
+from temper.tasks.task import task_of
 from temper.training.model import initial_model
 from temper.training.unfinished import Unfinished
 from temper.training.validation import answers_of
@@ -125,6 +125,7 @@ def train(
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     warmup_steps = int(steps * options.warmup_share)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, steps, warmup_steps))
+    task = task_of(signature.labels)
     history: list[dict[str, Any]] = []
     best: tuple[float, dict[str, Any], Labels] | None = None
     network.train()
@@ -170,9 +171,9 @@ def train(
         labels = torch.from_numpy(train_split.labels[rows]).to(options.device)
         with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bfloat16"):
             logits = network(**inputs).logits
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels)
+        loss = task.loss(logits.float(), labels)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -211,5 +212,5 @@ def train(
     return network.to("cpu").eval(), {
         "epochs": history,
         "stopped_early": len(history) < options.epochs,
-        "validation": worth(answered, validation.labels, signature.label_names).as_json(),
+        "validation": task.worth(answered, validation.labels, signature.label_names).as_json(),
     }

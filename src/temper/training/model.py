@@ -1,6 +1,6 @@
 """A transformers model for a study: from a checkpoint, or an architecture with seeded random weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,13 @@ from typing import Any
 from temper.artifacts.manifest import read_document
 from temper.artifacts.signature import Signature, read_signature
 from temper.errors import ArtifactError, ConfigError
-from temper.logs.script_log import say_lasting
 from temper.reading.bounded import no_panic, why_not_ordinary
 from temper.reading.weights_file import tensors_in
 from temper.study.sections.model import ArchitectureModel, CheckpointModel, ModelOptions, Task
+from temper.tasks.task import task_of
 from temper.training.checkpoint_config import read_config, remote_code
-from temper.training.checkpoint_head import FUNCTIONS, ONE_LABEL, Head, compared, fix_of, head_of, names_nothing
+from temper.training.checkpoint_head import FUNCTIONS, fix_of, head_of
+from temper.training.labels import check_labels, keeps_head
 from temper.training.padding import count_positions, hide_padding
 from temper.training.weights import load_whole
 
@@ -143,13 +144,23 @@ def initial_model(
         ArtifactError: the checkpoint cannot be loaded, its labels are not the data's, or its padding changes its answers.
         ConfigError: the architecture is unknown, or its sizes contradict each other.
     """
-    if isinstance(options, ArchitectureModel):
-        model = _from_architecture(options, signature, tokenizer_folder)
-        hide_padding(model, signature, tokenizer_folder, longest, f"make a {options.model_type} for {options.task}")
-    else:
-        model = _from_checkpoint(options, signature, fresh_head=fresh_head)
-        hide_padding(model, signature, tokenizer_folder, longest, f"load the checkpoint {options.checkpoint}")
+    model = unprobed_model(options, signature, tokenizer_folder, fresh_head=fresh_head)
+    hide_padding(model, signature, tokenizer_folder, longest, asked_of(options))
     return model
+
+
+def asked_of(options: ModelOptions) -> str:
+    """What is asked for where a model is made, for errors."""
+    if isinstance(options, ArchitectureModel):
+        return f"make a {options.model_type} for {options.task}"
+    return f"load the checkpoint {options.checkpoint}"
+
+
+def unprobed_model(options: ModelOptions, signature: Signature, tokenizer_folder: Path, *, fresh_head: bool) -> Any:
+    """The model of `initial_model` before its padding is looked at; `hide_padding` has to follow."""
+    if isinstance(options, ArchitectureModel):
+        return _from_architecture(options, signature, tokenizer_folder)
+    return _from_checkpoint(options, signature, fresh_head=fresh_head)
 
 
 def _label_arguments(signature: Signature) -> dict[str, Any]:
@@ -157,13 +168,14 @@ def _label_arguments(signature: Signature) -> dict[str, Any]:
         "num_labels": len(signature.label_names),
         "id2label": dict(enumerate(signature.label_names)),
         "label2id": {name: number for number, name in enumerate(signature.label_names)},
+        **({} if signature.labels is None else {"problem_type": task_of(signature.labels).PROBLEM_TYPE}),
     }
 
 
 def _from_architecture(options: ArchitectureModel, signature: Signature, tokenizer_folder: Path) -> Any:
     from transformers import CONFIG_MAPPING
 
-    asked = f"make a {options.model_type} for {options.task}"
+    asked = asked_of(options)
     spoiled = "this job; no model was trained"
     if options.model_type not in CONFIG_MAPPING:
         raise ConfigError(
@@ -231,80 +243,22 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
     revision = {"revision": options.revision} if options.revision is not None else {}
     load = partial(_load, options.task, options.checkpoint, asked, **revision)
     if not fresh_head:
-        if head.unlike is not None:
+        why = head.unlike_task(signature.labels)
+        if why is not None:
             raise ArtifactError(
-                asked=asked, happened=head.unlike, spoiled=_SPOILED, fix=fix_of("set train.method to fine_tune")
+                asked=asked, happened=why, spoiled=_SPOILED, fix=fix_of("set train.method to fine_tune")
             )
         model = load_whole(load, asked, new_head=False, any_head=False)
-        _check_labels(model, signature, asked)
+        check_labels(model, signature, asked)
         model.config.id2label = dict(enumerate(signature.label_names))
         model.config.label2id = {name: number for number, name in enumerate(signature.label_names)}
         return model
-    kept = _keeps_head(head, signature, asked)
+    kept = keeps_head(head, signature, asked)
     arguments = {**_label_arguments(signature), "ignore_mismatched_sizes": True}
     if config.get("problem_type") is not None:
-        arguments["problem_type"] = ONE_LABEL
+        arguments["problem_type"] = task_of(signature.labels).PROBLEM_TYPE
     model = load_whole(load, asked, new_head=not kept, any_head=True, **arguments)
-    for key in FUNCTIONS:  # of the head that is no more
+    for key in FUNCTIONS if not kept else ():  # of the head that is no more
         if hasattr(model.config, key):
             delattr(model.config, key)
     return model
-
-
-def _keeps_head(head: Head, signature: Signature, asked: str) -> bool:
-    """Whether training goes on with the checkpoint's own head: its outputs are the data's labels, in the same order.
-
-    Raises:
-        ArtifactError: they are the same labels in another order.
-    """
-    own, wanted = compared(head.names), compared(signature.label_names)
-    if head.unlike is not None or head.task is None or len(own) != len(wanted):
-        return False
-    if own != wanted and sorted(own) == sorted(wanted):
-        raise _other_order(head.names, signature, asked)
-    if own != wanted and not head.names_nothing:
-        say_lasting(
-            f"checkpoint: its labels are {_listed(head.names)}, the data's {_listed(signature.label_names)}: a new classifier is "
-            "trained for these"
-        )
-    return own == wanted or head.names_nothing
-
-
-def _other_order(names: Sequence[str], signature: Signature, asked: str) -> ArtifactError:
-    return ArtifactError(
-        asked=asked,
-        happened=f"the checkpoint numbers its labels {_listed(names)}, the data {_listed(signature.label_names)}",
-        spoiled=_SPOILED,
-        fix="put data.label_names in the checkpoint's order",
-    )
-
-
-def _check_labels(model: Any, signature: Signature, asked: str) -> None:
-    names = [str(model.config.id2label[number]) for number in sorted(model.config.id2label)]
-    wanted = list(signature.label_names)
-    if len(names) != len(wanted):
-        raise ArtifactError(
-            asked=asked,
-            happened=f"the checkpoint has {len(names)} labels ({', '.join(names[:6])}), the data has {len(wanted)} "
-            f"({', '.join(wanted[:6])})",
-            spoiled=_SPOILED,
-            fix="use data with the checkpoint's labels, or set train.method to fine_tune",
-        )
-    if compared(names) == compared(wanted) or names_nothing(names):
-        return
-    if sorted(compared(names)) == sorted(compared(wanted)):
-        raise _other_order(names, signature, asked)
-    raise ArtifactError(
-        asked=asked,
-        happened=f"the checkpoint's labels are {_listed(names)}, the data's {_listed(wanted)}: an answer would get another name",
-        spoiled=_SPOILED,
-        fix="use data with the checkpoint's labels; where they mean the same under other names, write the data's names into "
-        "id2label and label2id of the checkpoint's config.json (of a copy, where it is a hub's); or set train.method to "
-        "fine_tune, which makes a new classifier",
-    )
-
-
-def _listed(given: Sequence[str]) -> str:
-    """Names in their order, the first twelve of many."""
-    names = list(given)
-    return f"{names}" if len(names) <= 12 else f"{names[:12]} and {len(names) - 12:,} more"

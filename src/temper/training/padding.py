@@ -53,14 +53,16 @@ def hide_padding(network: Any, signature: Signature, tokenizer_folder: Path, lon
         )
     network.config.pad_token_id = ids.pad_value
     probes = [_probe_row(tokenizer_folder, tokens) for tokens in _probe_lengths(longest)]
-    alone = [
-        _logits(network, signature, row, len(row[INPUT_IDS]), asked) for row in probes
-    ]  # before positions are given
+    takes = most_answered(network, signature, tokenizer_folder, longest)
+    if takes < longest:
+        why = _failure(network, signature, tokenizer_folder, longest)
+        raise _too_long(takes, longest, why or "", asked)
+    alone = [_logits(network, signature, row, len(row[INPUT_IDS])) for row in probes]  # before positions are given
     count_positions(network, signature)
     scale = max(float(logits.abs().max()) for logits in alone)
     for row, right in zip(probes, alone, strict=True):
         for length in _padded_lengths(len(row[INPUT_IDS]), longest):
-            found = _logits(network, signature, row, length, asked)
+            found = _logits(network, signature, row, length)
             _check_padding(float((found - right).abs().max()), scale, length - len(row[INPUT_IDS]), signature, asked)
 
 
@@ -140,7 +142,52 @@ def _probe_row(tokenizer_folder: Path, tokens: int) -> dict[str, list[int]]:
     return {INPUT_IDS: row.ids, "token_type_ids": row.type_ids}
 
 
-def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], length: int, asked: str) -> Any:
+def most_answered(network: Any, signature: Signature, tokenizer_folder: Path, most: int) -> int:
+    """The longest row that a network answers, in tokens, by asking it: its configuration may count positions that hold none.
+
+    Args:
+        network: a transformers model that classifies, on the CPU.
+        signature: of its inputs.
+        tokenizer_folder: holds its tokenizer.json.
+        most: more is not asked for.
+
+    Returns:
+        `most` where it answers so many; 0 where it answers no row.
+    """
+
+    def answers(tokens: int) -> bool:
+        return _failure(network, signature, tokenizer_folder, tokens) is None
+
+    if answers(most):
+        return most
+    least, beyond = 0, most
+    while beyond - least > 1:
+        middle = (least + beyond) // 2
+        least, beyond = (middle, beyond) if answers(middle) else (least, middle)
+    return least
+
+
+def _failure(network: Any, signature: Signature, tokenizer_folder: Path, tokens: int) -> str | None:
+    """What a network says that cannot answer a row of so many tokens; None where it answers."""
+    row = _probe_row(tokenizer_folder, tokens)
+    try:
+        _logits(network, signature, row, max(tokens, len(row[INPUT_IDS])))
+    except Exception as error:  # each network fails its own way
+        return f"{type(error).__name__}: {str(error).strip()[:300]}"
+    return None
+
+
+def _too_long(takes: int, longest: int, why: str, asked: str) -> ArtifactError:
+    happened, fix = f"it cannot answer a row of {longest} tokens: {why}", "choose another checkpoint"
+    if takes >= _PROBE_TOKENS:
+        happened = (
+            f"it cannot answer a row of {longest} tokens; asked with shorter ones, it answers up to {takes} ({why})"
+        )
+        fix = f"set data.max_tokens in params.yaml to {takes} or less (longer texts are cut there)"
+    return ArtifactError(asked=asked, happened=happened, spoiled=_SPOILED, fix=fix)
+
+
+def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], length: int) -> Any:
     """Logits of one row padded to a length, float32 [1, labels], on the signature's side."""
     import torch
 
@@ -154,13 +201,6 @@ def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], le
     network.eval()
     try:
         with torch.inference_mode():
-            logits = network(**inputs).logits
-    except Exception as error:  # each network fails its own way
-        raise ArtifactError(
-            asked=asked,
-            happened=f"it cannot answer a row of {length} tokens: {type(error).__name__}: {str(error).strip()[:300]}",
-            spoiled=_SPOILED,
-            fix="lower data.max_tokens in params.yaml to what it takes, or choose another checkpoint",
-        ) from None
-    network.train(training)
-    return logits
+            return network(**inputs).logits
+    finally:
+        network.train(training)

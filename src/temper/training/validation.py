@@ -8,15 +8,22 @@ import numpy as np
 from temper.artifacts.signature import Signature
 from temper.data.encoded import Split, check_split, collate, read_split
 from temper.logs.script_log import say_lasting
-from temper.statistics.classification import Worth, worth
 from temper.statistics.paired_labels import Labels
+from temper.tasks.task import Logits, Numbers, answered, task_of
 
 ROWS = 256  # of a checkpoint that is taken as it is, evenly spaced: enough to tell a model that learned nothing
 _BATCH_SIZE = 32
 
 
-def answers_of(model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str) -> Labels:
-    """Predicted label of some rows, int64 [rows], in their order; the model is in evaluation mode afterwards."""
+def answers_of(
+    model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str
+) -> Numbers:
+    """Answers to some rows, [rows], in their order; the model is in evaluation mode afterwards."""
+    return answered(logits_of(model, split, rows, signature, batch_size=batch_size, device=device), signature)
+
+
+def logits_of(model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str) -> Logits:
+    """Logits of some rows, float32 [rows, outputs], in their order; the model is in evaluation mode afterwards."""
     import torch
 
     model.eval()
@@ -25,11 +32,11 @@ def answers_of(model: Any, split: Split, rows: Labels, signature: Signature, *, 
         for start in range(0, len(rows), batch_size):
             tensors = collate(split, rows[start : start + batch_size], signature, sequence_length=None)
             inputs = {name: torch.from_numpy(array).to(device) for name, array in tensors.items()}
-            found.append(model(**inputs).logits.argmax(-1).cpu().numpy())
-    return np.concatenate(found).astype(np.int64)
+            found.append(model(**inputs).logits.float().cpu().numpy())
+    return np.concatenate(found)
 
 
-def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> Worth | None:
+def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> Any:
     """What a network on the CPU is worth on at most ROWS validation rows; None where the data has none.
 
     Raises:
@@ -40,11 +47,26 @@ def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> 
     if not len(split):
         return None
     rows = np.unique(np.linspace(0, len(split) - 1, min(ROWS, len(split))).astype(np.int64))
-    answered = answers_of(model, split, rows, signature, batch_size=_BATCH_SIZE, device="cpu")
-    return worth(answered, split.labels[rows], signature.label_names)
+    found = answers_of(model, split, rows, signature, batch_size=_BATCH_SIZE, device="cpu")
+    return task_of(signature.labels).worth(found, split.labels[rows], signature.label_names)
 
 
-def say(found: Worth) -> None:
+def settled(model: Any, data_folder: Path, signature: Signature) -> Signature:
+    """The signature with what decides answers beside the logits, by all validation rows; as it is where nothing does.
+
+    Raises:
+        ArtifactError: the validation rows are not what was prepared.
+    """
+    task = task_of(signature.labels)
+    if signature.labels is None:
+        return signature
+    check_split(data_folder, "validation")
+    split = read_split(data_folder / "validation.parquet", signature)
+    logits = logits_of(model, split, np.arange(len(split)), signature, batch_size=_BATCH_SIZE, device="cpu")
+    return signature.model_copy(update={"thresholds": task.thresholds(logits, split.labels)})
+
+
+def say(found: Any) -> None:
     """Say what the model is worth, with what speaks against it, in the log and on the terminal of whoever waits for it."""
     lines = [f"checkpoint: {found.sentence('validation')}"]
     lines += [f"checkpoint: warning: {warning}" for warning in found.warnings("validation")]

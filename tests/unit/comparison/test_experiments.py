@@ -64,8 +64,7 @@ def study(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.usefixtures("made_up_figures")
-def test_the_workspace_is_read_from_its_files(study):
+def test_the_workspace_is_read_from_its_files(study, made_up_figures):
     write_record(study / "artifacts/measurements/int8.json", measured("int8", wrong(1)))
     (study / "artifacts/report").mkdir()
     (study / "artifacts/report/comparison.json").write_text(json.dumps({"candidates": {}}))

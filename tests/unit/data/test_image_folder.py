@@ -178,3 +178,16 @@ def test_equal_files_give_equal_bytes_in_whatever_order_they_were_made(data, ima
     prepare_data(data=data, model=image_model, seed=3, folder="two")
     for path in (path for path in sorted(Path("one").rglob("*")) if path.is_file()):
         assert path.read_bytes() == (Path("two") / path.relative_to("one")).read_bytes(), path.name
+
+
+def test_deep_images_get_the_advice_for_deep_images(data):
+    Image.new("I;16", (8, 8), 40_000).save("raw/train/cat/deep.png")
+    with pytest.raises(DataError) as caught:
+        loaded(data)
+    assert "more than 8 bits a channel" in caught.value.happened
+    assert caught.value.fix.startswith("save it with 8 bits a channel")
+    Path("raw/train/dog/broken.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError) as both:
+        loaded(data)
+    assert "put these files there again" in both.value.fix
+    assert "8 bits a channel" in both.value.fix

@@ -162,3 +162,38 @@ def test_images_become_normalised_pixels_and_the_processor_loads_again(image_mod
 def test_an_image_processor_for_texts_is_refused(text_model, image_model):
     with pytest.raises(ConfigError, match=r"text-classification with model.preprocessor.kind: image_processor"):
         build_preprocessor(model_options({**text_model, "preprocessor": image_model["preprocessor"]}), texts("x"))
+
+
+def word_level(folder: Path, **config: object) -> Path:
+    """A checkpoint's tokenizer with nine words and a configuration without weights."""
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film", "dull"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "vocab_size": len(words), **config}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("config", "rows", "words", "fix"),
+    [
+        ({"vocab_size": 8}, [("a film",), ("a dull film",)], "'dull' has number 8, and", "resize"),
+        ({"vocab_size": 5}, [("a",)], "'a' has number 5, and", "resize_token_embeddings"),
+        ({"type_vocab_size": 1}, [("a", "film")], "second text has token_type_ids 1, and the model has", "model_input_names"),
+    ],
+)  # fmt: skip
+def test_a_number_beyond_a_table_of_the_model_is_found_before_anything_runs(tmp_path, config, rows, words, fix):
+    preprocessor = checkpoint(word_level(tmp_path / "made", **config))
+    with pytest.raises(DataError) as caught:
+        preprocessor.encode(texts(*rows), 8)
+    assert words in caught.value.happened
+    assert f"row {len(rows)})" in caught.value.happened.replace("header: ", "header: row ")
+    assert fix in caught.value.fix
+
+
+def test_tokens_without_an_embedding_that_no_row_holds_are_named_and_stop_nothing(tmp_path, capsys):
+    preprocessor = checkpoint(word_level(tmp_path / "made", vocab_size=8))
+    assert "1 tokens of its tokenizer have no embedding" in capsys.readouterr().out
+    assert preprocessor.encode(texts("a fine film"), 8).token_lengths == [5]
+    checkpoint(word_level(tmp_path / "whole", vocab_size=12))  # a table may be larger, as a multiple of 64 is
+    assert capsys.readouterr().out == ""

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from temper.data.source import Columns, splits_from_columns
+from temper.data.columns import Columns
+from temper.data.source import splits_from_columns
 from temper.errors import DataError
 
 NAMES = ["bad", "fine"]

@@ -3,6 +3,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from temper.environment import own_process
 
 NAMES = ("random", "numpy", "yaml", "json", "sitecustomize")
@@ -69,3 +71,21 @@ def test_every_library_that_reports_its_use_understands_the_word_for_no(tmp_path
         "OpenVINO and NNCF": False,
         "DVC": False,
     }
+
+
+@pytest.mark.parametrize("folder", ["two words", "copy (1)", "it's", "a & b; $HOME"])
+def test_an_interpreter_at_any_path_is_one_word_of_the_command_line_that_snakemake_makes(tmp_path, monkeypatch, folder):
+    link = tmp_path / folder / "python"
+    link.parent.mkdir()
+    link.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(link))
+    own_process.quote_interpreter()
+    line = "{py_exec} {fname}".format(py_exec=sys.executable, fname="-V")
+    assert subprocess.run(line, shell=True, capture_output=True, text=True, check=False).stdout.startswith("Python 3")
+    assert own_process.python_command() == [str(link), "-P"]
+
+
+def test_an_interpreter_at_a_plain_path_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    own_process.quote_interpreter()
+    assert type(sys.executable) is str

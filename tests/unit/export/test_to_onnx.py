@@ -10,7 +10,8 @@ import torch
 
 from temper.artifacts.manifest import read_manifest, sha256
 from temper.errors import ArtifactError, ParityError
-from temper.export.to_onnx import export_onnx
+from temper.export import to_onnx
+from temper.export.to_onnx import export_onnx, exported, root_cause
 from temper.training.model import load_checkpoint
 from tests.tiny_study import EXPORT
 
@@ -125,3 +126,67 @@ def test_an_altered_checkpoint_is_refused(tiny_study, copy_of, tmp_path):
             external_data=False,
         )
     assert not (tmp_path / "made").exists()
+
+
+def refusing(monkeypatch, attentions):
+    """An exporter that refuses these attentions, wrapping its reason as torch.onnx does."""
+
+    def export(network, example, signature, opset):
+        if network.config._attn_implementation in attentions:
+            try:
+                raise NotImplementedError("\x1b[96mtranspose\x1b[0m of a\nlayout that is not known\nmore")
+            except NotImplementedError as inner:
+                raise RuntimeError(
+                    "\x1b[93mFailed to export the model with torch.export.\x1b[0m " + 600 * "x"
+                ) from inner
+        return f"exported with {network.config._attn_implementation}"
+
+    monkeypatch.setattr(to_onnx, "_export", export)
+
+
+def test_the_attention_that_exports_is_taken_and_named(tiny_study, monkeypatch):
+    network = load_checkpoint(tiny_study.checkpoint, "text-classification")
+    own = network.config._attn_implementation
+    assert own == "sdpa"
+    refusing(monkeypatch, [own])
+    assert exported(network, {}, tiny_study.signature, 20) == ("exported with eager", "eager")
+    assert network.config._attn_implementation == own  # what the file is held against stays as it is
+    refusing(monkeypatch, [])
+    assert exported(network, {}, tiny_study.signature, 20) == ("exported with sdpa", None)
+
+
+def test_a_model_that_no_attention_exports_says_the_root_cause_alone(tiny_study, monkeypatch):
+    network = load_checkpoint(tiny_study.checkpoint, "text-classification")
+    refusing(monkeypatch, ["sdpa", "eager"])
+    with pytest.raises(ArtifactError) as caught:
+        exported(network, {}, tiny_study.signature, 20)
+    assert caught.value.happened == "NotImplementedError: transpose of a layout that is not known"
+
+
+def test_an_error_that_nothing_wraps_is_its_own_cause():
+    assert root_cause(ValueError("a\n\nb")) == "ValueError: a"
+
+
+@pytest.mark.long  # two exports of networks with windows
+@pytest.mark.parametrize(("model_type", "attention"), [("swin", "eager"), ("swinv2", None)])
+def test_networks_with_windows_are_exported(model_type, attention):
+    from transformers import CONFIG_MAPPING, AutoModelForImageClassification
+
+    from temper.artifacts.signature import BATCH_AXIS, Signature, TensorSpec
+
+    sizes = {"image_size": 32, "patch_size": 2, "embed_dim": 8, "depths": [1, 2], "num_heads": [1, 2], "window_size": 4}
+    torch.manual_seed(0)
+    network = AutoModelForImageClassification.from_config(CONFIG_MAPPING[model_type](**sizes, num_labels=3)).eval()
+    pixels = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
+    spec = TensorSpec(name="pixel_values", dtype="float32", axes=(BATCH_AXIS, 3, 32, 32), pad_value=0)
+    signature = Signature(
+        task="image-classification", inputs=(spec,), label_names=("a", "b", "c"), padding_side="right"
+    )
+    model, found = exported(network, {"pixel_values": pixels}, signature, 20)
+    assert found == attention
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels)).logits.numpy()
+    for rows in (1, 3, 4):
+        answered = session.run(["logits"], {"pixel_values": pixels[:rows]})[0]
+        assert np.abs(answered - expected[:rows]).max() < 1e-5

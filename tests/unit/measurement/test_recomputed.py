@@ -8,7 +8,7 @@ import pytest
 from temper.measurement.recomputed import disagreement, disagreement_of, interval_of
 from temper.measurement.record import Record
 from temper.report.packed import RECORDS, Packed
-from tests.records import record, workload
+from tests.records import record, several, workload
 
 FILED = sorted(Path(__file__).parents[3].glob("results/*/*/records.json"))
 
@@ -59,6 +59,11 @@ def test_a_record_whose_figures_follow_from_its_latencies_and_logits_agrees():
             "accuracy: at batch size 2, accuracy is 0.5, and its raw values give 1",
         ),
         ("accuracy/by_batch_size/2/predictions/1", 0, "predictions[1] is 0, which is not the largest of its logits"),
+        (
+            "accuracy/by_batch_size/2/predictions/1",
+            2,
+            "predictions[1] is 2, which is none of the 2 labels that it names",
+        ),
         ("accuracy/by_batch_size/2/logits/1", [1.0], "a row of its logits has not one for each of 2 labels"),
         ("accuracy/by_batch_size/2/logits", [], "it has 4 predictions and 0 rows of logits, of 4 rows"),
     ],
@@ -67,6 +72,23 @@ def test_a_figure_that_does_not_follow_is_named(place, value, words):
     said = disagreement(with_value(record("a"), place, value))
     assert said is not None
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("accuracy/labels/0", 4, "a label is none of the 2"),
+        ("accuracy/thresholds", [0.5], "it has 1 thresholds for 2 labels"),
+        ("accuracy/thresholds/1", 0.99, "predictions[1] is 3, which is not what its logits give"),
+        ("accuracy/by_batch_size/2/predictions/0", 2, "predictions[0] is 2, which is not what its logits give"),
+        ("accuracy/by_batch_size/2/predictions/0", 10**30, "which is none of the 2 labels"),
+        ("accuracy/by_batch_size/2/accuracy", 1.0, "accuracy is 1, and its raw values give 0.5"),
+    ],
+)
+def test_answers_of_any_number_of_labels_follow_from_logits_and_thresholds(place, value, words):
+    made = several("a", [0b01, 0b11], [0b01, 0b10])
+    assert disagreement(made) is None
+    assert words in (disagreement(with_value(made, place, value)) or "")
 
 
 @pytest.mark.parametrize("folder", [FILED[0].parent, FILED[-1].parent], ids=lambda folder: folder.name)

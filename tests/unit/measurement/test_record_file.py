@@ -5,7 +5,7 @@ import pytest
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured, write_record
 from temper.measurement.record_file import read_record
-from tests.records import record
+from tests.records import record, several
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
@@ -78,3 +78,13 @@ def test_a_record_from_before_computed_padding_was_counted_is_read(tmp_path):
     del content["workloads"]["b1"]["computed_padding_share"]
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert read_record(tmp_path / "a.json").workloads["b1"].computed_padding_share is None
+
+
+def test_a_record_of_one_label_has_no_word_of_tasks(tmp_path):
+    """As those of before; another task's says it, with what decides its answers."""
+    written = record("a", predictions=[0, 1])
+    assert not {"task", "thresholds"} & written.model_dump(mode="json")["accuracy"].keys()
+    other = several("a", [0b01, 0b10], [0b01, 0b11])
+    write_record(tmp_path / "a.json", other)
+    assert read_record(tmp_path / "a.json") == other
+    assert json.loads((tmp_path / "a.json").read_text())["accuracy"]["thresholds"] == [0.5, 0.5]

@@ -122,6 +122,9 @@ def test_of_a_cell_beside_which_the_baseline_moved_only_the_turns_are_taken_agai
         slower = {
             "baseline_latencies_ms": [100 * each for each in first.baseline_latencies_ms],
             "alone_median_ms": 123.0,
+            "ratio": first.ratio.model_copy(
+                update={key: getattr(first.ratio, key) / 100 for key in ("ratio", "low", "high")}
+            ),
         }
         return altered(own, b3=first.model_copy(update=slower))
 

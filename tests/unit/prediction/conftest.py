@@ -1,6 +1,7 @@
 """The report of a made-up study in a temporary folder, written by the report's own code."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -55,7 +56,7 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up_figures: Non
     """Writes the report of these records, and reads it."""
     monkeypatch.chdir(tmp_path)
 
-    def write(*records, **analysis: float) -> Finished:
+    def write(*records, **analysis: Any) -> Finished:
         Path("artifacts/measurements").mkdir(parents=True, exist_ok=True)
         files = [record_file(made.candidate) for made in records]
         for file, made in zip(files, records, strict=True):

@@ -13,9 +13,10 @@ from temper.data.preprocessing import TextPreprocessor, train_tokenizer
 from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.prediction import answer as module
-from temper.prediction.answer import Prepared, answer, check_artifact, prepared, softmax
+from temper.prediction.answer import Prepared, answer, check_artifact, prepared
 from temper.prediction.choice import Choice
 from temper.study.sections.model import TokenizerOptions
+from temper.tasks.single_label import probabilities
 from tests.unit.prediction.conftest import candidate
 
 NAMES = ("negative", "positive")
@@ -172,7 +173,7 @@ def test_an_error_of_another_kind_is_not_hidden(ask):
 
 
 def test_softmax_is_exact_where_single_precision_is_not():
-    found = softmax(np.array([[0.0, 1000.0], [20.0, 0.0], [1.0, 1.0]], np.float32))
+    found = probabilities(np.array([[0.0, 1000.0], [20.0, 0.0], [1.0, 1.0]], np.float32))
     assert found.dtype == np.float64
     assert np.allclose(found, [[0, 1], [1 / (1 + np.exp(-20)), 1 / (1 + np.exp(20))], [0.5, 0.5]], rtol=1e-12, atol=0)
     assert found[1, 0] < 1

@@ -58,6 +58,15 @@ def test_a_doubtful_accuracy_is_said_to_be_undecided(finish):
     assert "undecided against the budget" in chosen(finished, name="doubtful").accuracy
 
 
+def test_another_metric_is_named_and_held_against_the_record(finish):
+    finished = finish(BASE, candidate("lossy", 0.1, wrong=200), metric="lowest_recall")
+    assert chosen(finished, name="lossy").accuracy.startswith("lowest recall 90.00 % of 2,000 test rows")
+    finished.comparison["candidates"]["lossy"]["accuracy"]["metric_value"] = 0.99
+    with pytest.raises(ArtifactError) as caught:
+        chosen(finished, name="lossy")
+    assert caught.value.happened == "its record gives other figures: lowest_recall"
+
+
 def test_a_gpu_that_is_not_here_is_an_error_that_names_the_next_best(finish, monkeypatch):
     others = candidate("second", 0.4), candidate("third", 0.6), candidate("lossy", 0.2, wrong=200)
     finished = finish(BASE, candidate("rtx", 0.1, gpus=1), *others)

@@ -30,6 +30,8 @@ def found():
     """Two rows and three labels; the second row was cut."""
     answers = Answers(
         probabilities=np.array([[0.7, 0.2, 0.1], [0.25, 0.15, 0.6]]),
+        labels=["bad, really", "good"],
+        confidences=np.array([0.7, 0.6]),
         label_names=("bad, really", "so", "good"),
         cut_rows=[1],
         notes=["longer than 8 tokens"],

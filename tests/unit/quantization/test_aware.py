@@ -313,11 +313,11 @@ def test_a_file_that_answers_otherwise_than_the_network_is_refused(made):
     row = QuantizationAwareRow.model_validate(ROW)
     batch, path = made.rows(20), made.root / "onnx/trained/model.onnx"
     (answer,) = ort.InferenceSession(str(path)).run(["logits"], batch)
-    check = parity_check(answer, [batch], row)
+    check = parity_check(answer, [batch], row, made.signature)
     assert check(path) <= ROW["max_logit_difference"]
     for wrong in (answer + 0.2, np.where(answer == answer[0, 0], np.nan, answer)):
         with pytest.raises(ParityError) as caught:
-            parity_check(wrong, [batch], row)(path)
+            parity_check(wrong, [batch], row, made.signature)(path)
         assert "the largest difference on 20 validation rows is" in caught.value.happened
         assert "max_logit_difference" in caught.value.fix
 

@@ -25,7 +25,7 @@ def test_every_row_is_in_one_batch_with_rows_of_like_length(tiny_study, rows):
 
 
 def test_a_file_is_at_no_distance_from_itself(tiny_study, rows):
-    judge = Judge(load(tiny_study.fp32), rows, threads=1)
+    judge = Judge(load(tiny_study.fp32), rows, threads=1, signature=tiny_study.signature)
     found = judge.distance(load(tiny_study.fp32))
     assert (found.mean_logit_difference, found.largest_logit_difference, found.flips) == (0.0, 0.0, 0)
     assert found.rows == 20
@@ -33,7 +33,9 @@ def test_a_file_is_at_no_distance_from_itself(tiny_study, rows):
 
 
 def test_a_quantised_file_is_at_a_distance(tiny_study, rows):
-    found = Judge(load(tiny_study.fp32), rows, threads=1).distance(load(tiny_study.precision["int8_nncf"]))
+    found = Judge(load(tiny_study.fp32), rows, threads=1, signature=tiny_study.signature).distance(
+        load(tiny_study.precision["int8_nncf"])
+    )
     assert 0 < found.mean_logit_difference < found.largest_logit_difference
 
 
@@ -45,7 +47,7 @@ def test_flips_are_rows_with_another_label(tiny_study, rows):
     maker = next(node for node in negated.graph.node if output in node.output)
     maker.output[:] = ["before"]
     negated.graph.node.append(onnx.helper.make_node("Neg", ["before"], [output]))
-    assert Judge(model, rows, threads=1).distance(negated).flips == 20
+    assert Judge(model, rows, threads=1, signature=tiny_study.signature).distance(negated).flips == 20
 
 
 def test_work_is_counted_from_the_shapes_of_a_batch():

@@ -302,12 +302,12 @@ def test_test_rows_in_another_format_are_refused(new, checkout, checkpoint, data
 
 
 def test_what_stops_the_command_leaves_nothing(new, checkout, checkpoint, data, monkeypatch):
-    from temper.studies import create
+    from temper.studies import model
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(create, "check_model", interrupted)
+    monkeypatch.setattr(model, "check_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         new(name="mine", model=checkpoint, data=data, lists=NONE)
     assert left(checkout) == []

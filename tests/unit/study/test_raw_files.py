@@ -54,3 +54,9 @@ def test_a_name_that_snakemake_would_take_for_a_pattern_is_refused(name):
     Path(name).touch()
     with pytest.raises(ConfigError, match="has a brace or a line's end in its name"):
         data_files({**FILES, "train": {"path": name, "columns": None}})
+
+
+@pytest.mark.parametrize("name", ["raw/a b (1).tsv", "raw/[new] it's.tsv", "raw/50% & $HOME; `x`.tsv"])
+def test_any_other_name_is_a_name(name):
+    Path(name).touch()
+    assert data_files({**FILES, "train": {"path": name, "columns": None}}) == [name]

@@ -540,3 +540,23 @@ def test_two_names_that_differ_in_capitals_alone_are_refused(section):
     name, row = next(iter(PARAMS[section].items()))
     error = refusal((f"{section}/{name.upper()}", copy.deepcopy(row)))
     assert f"{name!r} and {name.upper()!r} are one name on a disk" in error.happened
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([("data/labels", "multi_label")], "data.labels is multi_label, and the source synthetic has one label"),
+        (
+            [("analysis/metric", "micro_f1")],
+            "analysis.metric is micro_f1, which is none of single_label: accuracy, macro_f1",
+        ),
+    ],
+)
+def test_a_task_and_a_metric_go_with_the_data(changes, words):
+    assert words in refusal(*changes).happened
+
+
+def test_a_metric_that_is_not_given_is_not_among_the_settings_of_a_job():
+    assert set(read_study(PARAMS).analysis.model_dump(mode="json")) == {"latency_margin", "accuracy_budget_points"}
+    judged = read_study(spoiled(("analysis/metric", "macro_f1"))).analysis
+    assert judged.model_dump(mode="json")["metric"] == "macro_f1"

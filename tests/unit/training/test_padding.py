@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -174,9 +175,37 @@ def test_a_network_that_goes_another_way_in_a_longer_call_is_probed_there(start,
         hide_padding(*call)
 
 
-def test_rows_of_more_tokens_than_there_are_positions_are_refused_before_training(start):
+@pytest.mark.parametrize(
+    ("model_type", "config", "takes"),
+    [
+        ("roberta", {}, 63),  # 64 positions, of which the first counts no token (the padding's number, and it)
+        ("mpnet", {}, 62),
+        ("xlm-roberta", {"pad_token_id": 4}, 62),  # what pads is the tokenizer's 0, and 5 positions count no token
+        ("opt", {"max_position_embeddings": 40}, 40),
+    ],
+)
+def test_rows_of_more_tokens_than_are_taken_are_refused_before_training_with_the_number(
+    start, model_type, config, takes
+):
     with pytest.raises(ArtifactError) as caught:
-        start("roberta")  # 64 positions, of which the first two count no token
-    assert "it cannot answer a row of 64 tokens: " in caught.value.happened
-    assert "lower data.max_tokens" in caught.value.fix
-    assert start("roberta", longest=62).training is False
+        start(model_type, **config)
+    found = re.search(r"set data.max_tokens in params.yaml to (\d+) or less", caught.value.fix)
+    assert "it cannot answer a row of 64 tokens; asked with shorter ones, it answers up to " in caught.value.happened
+    assert found is not None
+    if model_type != "xlm-roberta":
+        assert int(found[1]) == takes
+    assert start(model_type, **config, longest=int(found[1])).training is False
+
+
+def test_a_network_that_answers_no_row_says_what_it_said(start, tmp_path):
+    from transformers import BertForSequenceClassification
+
+    class Broken(BertForSequenceClassification):
+        def forward(self, input_ids, attention_mask):
+            raise RuntimeError("a layer is missing")
+
+    start("bert")
+    options = model_options(tiny_classifier.model_section(tmp_path / "user"))
+    signature = build_preprocessor(options, Examples(origin="none", labels=[], texts=[])).signature(("a", "b"))
+    with pytest.raises(ArtifactError, match="a row of 64 tokens: RuntimeError: a layer is missing"):
+        hide_padding(Broken.from_pretrained(tmp_path / "user"), signature, tmp_path / "preprocessor", 64, "load it")

@@ -49,6 +49,10 @@ class ImageEncoder:
         """
         self.settings: dict[str, Any] = json.loads((folder / FILES[0]).read_text(encoding="utf-8"))
         asked = {key for key, value in self.settings.items() if value not in (None, False) and key not in _SAY_NOTHING}
+        if len(self.settings.get("image_mean") or [0, 0, 0]) != 3:
+            raise _refused(
+                "its model takes grey images, which this runtime does not do", "serve it where Temper is installed"
+            )
         unknown = sorted(asked - _KNOWN)
         if unknown:
             raise _refused(

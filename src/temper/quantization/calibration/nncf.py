@@ -7,9 +7,11 @@ import numpy as np
 from onnx import ModelProto, numpy_helper
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from temper.artifacts.onnx_file import PROTOBUF_LIMIT_BYTES, weight_bytes
 from temper.artifacts.signature import Tensors
+from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import Collected
-from temper.quantization.calibration.ranges import find_extremes
+from temper.quantization.calibration.ranges import NOTHING_WRITTEN, find_extremes
 from temper.quantization.calibration.suspicious import by_extremes
 
 LIBRARIES = ("onnx", "onnxruntime", "nncf")
@@ -61,7 +63,18 @@ def quantize(model: ModelProto, batches: Sequence[Tensors], options: Options, *,
     """What NNCF makes of a copy of the model.
 
     The first pass of the other methods comes before, for what NNCF does not look at: NaN, dead tensors, outliers.
+
+    Raises:
+        ArtifactError: the model does not go into one protobuf message.
     """
+    if weight_bytes(model) >= PROTOBUF_LIMIT_BYTES:
+        raise ArtifactError(
+            asked="calibrate with NNCF",
+            happened=f"the model has {weight_bytes(model) / 1024**3:.1f} GiB of weights, and NNCF passes models on in one "
+            "protobuf message, which holds 2 GiB",
+            spoiled=NOTHING_WRITTEN,
+            fix="set method of this row of calibrations to percentile, entropy, minmax or moving_average, which read the file",
+        )
     import nncf
 
     found = find_extremes(model, batches)

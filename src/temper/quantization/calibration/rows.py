@@ -10,6 +10,7 @@ import numpy.typing as npt
 from temper.artifacts.signature import SEQUENCE_AXIS, Signature
 from temper.data.encoded import Split, collate, row_lengths
 from temper.errors import DataError
+from temper.tasks.task import task_of
 
 Tokens = npt.NDArray[np.int64]
 
@@ -108,7 +109,8 @@ def choose(
                 f"the labels are {', '.join(signature.label_names)}",
                 "name one of these in the calibration's rows: {label: …}",
             )
-        split = _take(split, np.flatnonzero(split.labels == signature.label_names.index(label)))
+        task = task_of(signature.labels)
+        split = _take(split, np.flatnonzero(task.rows_with(split.labels, signature.label_names.index(label))))
         whose = f" of the label {label!r}"
     if samples > len(split):
         raise _refused(

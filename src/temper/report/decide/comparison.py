@@ -102,7 +102,7 @@ def compare_records(
     study: str,
     records: Sequence[Record],
     baseline: str,
-    analysis: Mapping[str, float],
+    analysis: Mapping[str, Any],
     engines: Mapping[str, Mapping[str, Any]],
 ) -> Json:
     """Every candidate against the baseline: artifacts/report/comparison.json.
@@ -137,7 +137,9 @@ def compare_records(
         "budget_in_reach": budget_in_reach(reference, analysis["accuracy_budget_points"]),
         "candidates": {
             record.candidate: {
-                "accuracy": compare_accuracy(record, reference, analysis["accuracy_budget_points"]),
+                "accuracy": compare_accuracy(
+                    record, reference, analysis["accuracy_budget_points"], analysis.get("metric")
+                ),
                 "workloads": cells[record.candidate],
             }
             for record in records

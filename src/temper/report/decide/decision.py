@@ -7,6 +7,7 @@ from temper.measurement.record import Record
 from temper.report.decide.decision_words import choice_sentence, no_choice_sentence, remeasure_command
 from temper.report.decide.evidence import BUSY, DISTURBED, does_hold, told_apart
 from temper.report.decide.explanation import low_precision
+from temper.report.formats import judged_by
 from temper.report.tables import MIB
 
 SCHEMA_VERSION = 2  # 1 had choices that rested on disturbed measurements, and no sentences
@@ -37,10 +38,10 @@ def _excluded(comparison: Compared, name: str, workload: str) -> str | None:
         f"[{paired['difference_low_points']:+.2f}, {paired['difference_high_points']:+.2f}]"
     )
     if paired["verdict"] == "beyond":
-        return f"beyond the accuracy budget: {points}"
+        return f"beyond the {judged_by(comparison)} budget: {points}"
     needed = paired["rows_that_would_decide"]
     alike = "" if paired["labels_differing"] else f", no label of {paired['rows']:,} differs"
-    return f"undecided against the accuracy budget: {points}{alike}" + (
+    return f"undecided against the {judged_by(comparison)} budget: {points}{alike}" + (
         f"; {needed:,} rows would decide" if needed else ""
     )
 
@@ -134,7 +135,7 @@ def _pareto_front(records: Sequence[Record], comparison: Compared, workload: str
         ):
             points[record.candidate] = {
                 "latency_ratio": comparison["candidates"][record.candidate]["workloads"][workload]["ratio"],
-                "accuracy": accuracy["accuracy"],
+                "accuracy": accuracy.get("metric_value", accuracy["accuracy"]),
                 "peak_rss_mib": record.memory.peak_rss_running_mib,
             }
     return [

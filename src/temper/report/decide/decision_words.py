@@ -8,6 +8,7 @@ from typing import Any
 
 from temper.orchestration.jobs import checkout_of
 from temper.report.decide.evidence import BUSY, ratio_in
+from temper.report.formats import judged_by
 
 LISTED = 4  # names in a sentence; the rest is a number
 Compared = Mapping[str, Any]
@@ -62,7 +63,7 @@ def loss_in_words(paired: Mapping[str, Any], baseline: str) -> str:
 def _accuracy(comparison: Compared, name: str) -> str:
     accuracy = comparison["candidates"][name]["accuracy"]
     paired, budget = accuracy["against_baseline"], comparison["analysis"]["accuracy_budget_points"]
-    found = f"accuracy {100 * accuracy['accuracy']:.2f} %"
+    found = f"{judged_by(comparison)} {100 * accuracy.get('metric_value', accuracy['accuracy']):.2f} %"
     if paired["is_baseline"] or paired["verdict"] != "within":
         return found
     points = [_signed(paired[f"difference_{key}points"]) for key in ("", "low_", "high_")]
@@ -94,6 +95,8 @@ def _warning(model: Mapping[str, Any]) -> str:
     """The gravest of the model's warnings, in few words; '' where there is none."""
     if not model.get("warnings"):
         return ""
+    if "only_label" not in model:
+        return f". Warning: {model['warnings'][0]}"
     if model["only_label"] is not None:
         return f". Warning: the model answers '{model['only_label']}' to every row"
     return f". Warning: the model is not shown to be better than always answering '{model['majority_label']}'"

@@ -3,12 +3,15 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from temper.measurement.record import Accuracy, NotMeasured, Record
-from temper.statistics.classification import worth
+from temper.statistics.metrics import Judged, value
+from temper.statistics.multi_label import bits
+from temper.statistics.paired_bootstrap import budget_verdict, paired_difference, rows_that_would_decide
 from temper.statistics.paired_labels import (
+    AgainstBudget,
     against_budget,
-    confidences,
     decidable_budget_points,
     expected_calibration_error,
     flip_rate_bound,
@@ -18,8 +21,10 @@ from temper.statistics.paired_labels import (
     recall_by_class,
     rows_to_decide,
 )
+from temper.tasks.task import task_of
 
 Json = dict[str, Any]
+EXACT = "accuracy"  # the metric whose interval is that of counts, and not drawn
 
 
 def missing(reason: str) -> Json:
@@ -27,22 +32,60 @@ def missing(reason: str) -> Json:
     return {"status": "not measured", "reason": reason}
 
 
+def _sure(answers: Accuracy) -> npt.NDArray[np.float64]:
+    """Confidence of each answer, by its model's own word."""
+    task, found = task_of(answers.task), answers.answers
+    return task.confidences(np.asarray(found.logits), np.asarray(found.predictions))
+
+
+def _judged(answers: Accuracy) -> Judged:
+    """Answers as metrics take them."""
+    task, found, count = task_of(answers.task), answers.answers, len(answers.label_names)
+    predicted, labels = np.asarray(found.predictions), np.asarray(answers.labels)
+
+    def flags(numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        return np.stack([task.rows_with(numbers, place) for place in range(count)], axis=1)
+
+    return Judged(predicted == labels, flags(predicted), flags(labels), task.probabilities(np.asarray(found.logits)))
+
+
 def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
-    """Test rows with another label than the baseline's, by number from 0, with both labels' confidences."""
-    names, labels = own.label_names, own.labels
-    mine, theirs = confidences(np.asarray(own.answers.logits)), confidences(np.asarray(other.answers.logits))
+    """Test rows with another answer than the baseline's, by number from 0, with both answers' confidences."""
+    named, names, labels = task_of(own.task).named, own.label_names, own.labels
+    mine, theirs = _sure(own), _sure(other)
     return [
         {
             "row": row,
-            "label": names[labels[row]],
-            "baseline": names[old],
+            "label": named(labels[row], names),
+            "baseline": named(old, names),
             "baseline_confidence": round(float(theirs[row]), 4),
-            "candidate": names[new],
+            "candidate": named(new, names),
             "candidate_confidence": round(float(mine[row]), 4),
         }
         for row, (new, old) in enumerate(zip(own.answers.predictions, other.answers.predictions, strict=True))
         if new != old
     ]
+
+
+def _by_label(own: Accuracy, logits: npt.NDArray[Any], labels: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Json:
+    """Figures of single labels: recall of each, and how honest the confidences are where they add up to 1."""
+    if own.task is None:
+        return {
+            "expected_calibration_error": expected_calibration_error(logits, labels),
+            "recall_by_class": recall_by_class(predicted, labels, own.label_names),
+        }
+    given, wanted = bits(predicted, len(own.label_names)), bits(labels, len(own.label_names))
+    return {
+        "recall_by_class": {
+            name: float(given[wanted[:, place], place].mean()) if wanted[:, place].any() else None
+            for place, name in enumerate(own.label_names)
+        }
+    }
+
+
+def metric_of(answers: Accuracy, metric: str) -> float | None:
+    """A metric of answers, computed anew; None where their task has none of that name."""
+    return value(metric, _judged(answers)) if metric in task_of(answers.task).METRICS else None
 
 
 def is_the_baseline(record: Record, baseline: Record) -> bool:
@@ -57,7 +100,7 @@ def is_the_baseline(record: Record, baseline: Record) -> bool:
     )
 
 
-def compare_accuracy(record: Record, baseline: Record | None, budget_points: float) -> Json:
+def compare_accuracy(record: Record, baseline: Record | None, budget_points: float, metric: str | None = None) -> Json:
     """A candidate's accuracy, and what it lost or gained against the baseline on the same rows.
 
     The baseline itself, and a candidate that is the same thing (`is_the_baseline`) and answers every row alike, is 'within'
@@ -66,7 +109,8 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     Args:
         record: of the candidate.
         baseline: record of the candidate that is the baseline itself.
-        budget_points: accuracy that may be lost, percentage points.
+        budget_points: what may be lost of the metric, percentage points.
+        metric: of temper/statistics/metrics.py; None: the first that the task has.
 
     Returns:
         Figures by name, or 'not measured' and why.
@@ -81,8 +125,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
         "accuracy": own.answers.accuracy,
         "rows": own.rows,
         "batch_size": own.answers.batch_size,
-        "expected_calibration_error": expected_calibration_error(logits, labels),
-        "recall_by_class": recall_by_class(predicted, labels, own.label_names),
+        **_by_label(own, logits, labels, predicted),
         "labels_differing_by_batch_size": {
             size: int((np.asarray(answer.predictions) != predicted).sum())
             for size, answer in own.by_batch_size.items()
@@ -100,19 +143,34 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     low, high = (0.0, 0.0) if same else paired_difference_interval(gained, lost, counted.rows)
     budget = against_budget(gained, lost, counted.rows, budget_points=budget_points)
     bound = 100 * flip_rate_bound(counted.differing, counted.rows)
+    points = 100 * counted.difference
     reference = np.asarray(other.answers.logits)
     distance = np.abs(logits - reference)
+    judged = metric or task_of(own.task).METRICS[0]
+    if judged != EXACT:
+        theirs = _judged(other)
+        found |= {"metric": judged, "metric_value": value(judged, _judged(own))}
+        difference = paired_difference(judged, _judged(own), theirs, counted)
+        low, high = (0.0, 0.0) if same else (difference.low, difference.high)
+        decided = rows_that_would_decide(difference, counted.rows, budget_points)
+        said = budget_verdict(difference, budget_points)
+        budget = AgainstBudget(said, decided if said == "undecided" else None)
+        points = 100 * difference.value
     found["against_baseline"] = {
         "status": "measured",
         **{key: getattr(counted, key) for key in counted.__dataclass_fields__},
         "labels_differing": counted.differing,
-        "difference_points": 100 * counted.difference,
+        "difference_points": points,
         "difference_low_points": 100 * low,
         "difference_high_points": 100 * high,
         "mcnemar_exact_p": mcnemar_exact_p(lost, gained),
         "verdict": "within" if same else budget.verdict,
         "is_baseline": same,
-        "loses_at_most_points": 0.0 if same else bound if not counted.differing else max(0.0, -100 * low),
+        "loses_at_most_points": 0.0
+        if same
+        else bound
+        if not counted.differing and judged == EXACT
+        else max(0.0, -100 * low),
         "rows_that_would_decide": None if same else budget.rows_that_would_decide,
         "largest_logit_difference": float(distance.max()),
         "mean_logit_difference": float(distance.mean()),
@@ -139,5 +197,6 @@ def model_worth(baseline: Record | None) -> Json:
     answers = None if baseline is None else baseline.accuracy
     if not isinstance(answers, Accuracy):
         return {}
-    found = worth(np.asarray(answers.answers.predictions), np.asarray(answers.labels), answers.label_names)
+    task = task_of(answers.task)
+    found = task.worth(np.asarray(answers.answers.predictions), np.asarray(answers.labels), answers.label_names)
     return {**found.as_json(), "split": "test", "sentence": found.sentence("test"), "warnings": found.warnings("test")}

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from temper.measurement.record import NotMeasured, Record, Workload
-from temper.report.formats import ABSENT
+from temper.report.formats import ABSENT, judged_by
 from temper.report.page.charts import calls_over_time, distribution, shares_bar
 from temper.report.page.formats import count, figure, mebibytes, percent, signed, spread
 from temper.report.page.material import Beside, Json, Material
@@ -116,11 +116,12 @@ def _tiles(material: Material, record: Record, row: Row) -> list[tuple[str, Cell
     paired, cold, memory = material.paired(record.candidate), record.cold_start, record.memory
     lost = record.reason or "withdrawn, or not in its record"
     no_answers = accuracy.get("reason") or accuracy.get("against_baseline", {}).get("reason", "")
-    tiles = [("accuracy", _shown(row.accuracy, lambda value: f"{100 * value:.2f} %", no_answers))]
+    judged = judged_by(material.compared)
+    tiles = [(judged, _shown(row.accuracy, lambda value: f"{100 * value:.2f} %", no_answers))]
     if paired and record.candidate != material.baseline:
         difference = signed(paired["difference_points"])
         within = spread(paired["difference_low_points"], paired["difference_high_points"], "signed")
-        tiles.append(("accuracy, difference", Cell(f"{difference} points", None, small=within)))
+        tiles.append((f"{judged}, difference", Cell(f"{difference} points", None, small=within)))
         tiles.append(("flips", Cell(f"{paired['labels_differing']:,} of {paired['rows']:,}", None)))
     if cold is None:
         tiles.append(("cold start", Cell(ABSENT, None, lost)))

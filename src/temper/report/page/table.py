@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from temper.measurement.record import Record
 from temper.report.decide.evidence import DISTURBED
-from temper.report.formats import ABSENT, centre
+from temper.report.formats import ABSENT, centre, judged_by
 from temper.report.page.charts import ratio_bar
 from temper.report.page.formats import count, figure, signed, spread
 from temper.report.page.material import Material
@@ -84,6 +84,7 @@ def columns(material: Material, workload: str, every: Sequence[Row]) -> list[Col
     real = any(row.real_lengths for row in every)
     percentiles = sorted({p for row in every for p in row.latency_percentiles_ms or {} if p != "50"}, key=float)
     budget = material.compared["analysis"]["accuracy_budget_points"]
+    judged = judged_by(material.compared)
     found = [
         Column("candidate", "candidate", "a row of candidates: what is loaded, and by which backend", True, True),
         Column(
@@ -103,17 +104,20 @@ def columns(material: Material, workload: str, every: Sequence[Row]) -> list[Col
             True,
         ),
         Column(
-            "points", "accuracy, points", "accuracy minus the baseline's on the same rows, with a 95 % interval", True
+            "points",
+            f"{judged}, points",
+            f"{judged} minus the baseline's on the same rows, with a 95 % interval",
+            True,
         ),
         Column(
             "verdict",
             "verdict",
-            f"of the latency, and of the accuracy against a budget of {budget:g} points",
+            f"of the latency, and of the {judged} against a budget of {budget:g} points",
             True,
             True,
         ),
         Column("flips", "flips", "test rows with another label than the baseline's"),
-        Column("accuracy", "accuracy, %", "of the whole test split"),
+        Column("accuracy", f"{judged}, %", "of the whole test split"),
         *(Column(f"p{p}", f"p{p}, ms", f"percentile {p} of the latency") for p in percentiles),
         Column("p50" if real else "mean", "p50, ms" if real else "mean, ms", "of the same calls"),
         Column("saturated", "samples/s", "with the best number of callers at once"),

@@ -98,3 +98,12 @@ def test_unknown_options_are_refused(change):
 def test_smoothing_of_what_nncf_does_not_smooth_is_refused():
     with pytest.raises(ValidationError, match="NNCF smooths nothing where model_type is other: give null"):
         nncf.Options.model_validate({**TRANSFORMER, "model_type": "other", "smooth_quant_alpha": 0.5})
+
+
+def test_a_model_that_does_not_go_into_one_message_is_refused_with_the_methods_that_take_it(monkeypatch):
+    monkeypatch.setattr(nncf, "PROTOBUF_LIMIT_BYTES", 4)
+    options = nncf.Options(preset="performance", model_type="other", fast_bias_correction=True, smooth_quant_alpha=None)
+    with pytest.raises(ArtifactError) as caught:
+        nncf.collect(between_products("Relu"), [], options)
+    assert "NNCF passes models on in one protobuf message" in caught.value.happened
+    assert "percentile" in caught.value.fix

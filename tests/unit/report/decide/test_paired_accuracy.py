@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.records import compared, record
+from temper.report.formats import judged_by
+from tests.records import compared, record, several
 
 BASE = record("base", predictions=[0, 1, 1, 1])
 
@@ -85,3 +86,42 @@ def test_no_flip_is_bounded_exactly_and_flips_by_their_interval():
         "against_baseline"
     ]
     assert lost["loses_at_most_points"] == -lost["difference_low_points"]
+
+
+def test_any_number_of_labels_is_judged_by_macro_f1_and_flips_name_the_labels():
+    labels = [0b01, 0b11, 0b10, 0b00]
+    found = of(several("a", [0b01, 0b01, 0b10, 0b01], labels), baseline=several("base", labels, labels))["accuracy"]
+    assert found["metric"] == "macro_f1"
+    assert found["metric_value"] == pytest.approx((0.8 + 2 / 3) / 2)
+    assert found["accuracy"] == 0.5
+    paired = found["against_baseline"]
+    assert paired["difference_points"] == pytest.approx(100 * ((0.8 + 2 / 3) / 2 - 1))
+    assert paired["difference_low_points"] < paired["difference_points"] < paired["difference_high_points"]
+    assert paired["labels_differing"] == 2
+    assert [(flip["baseline"], flip["candidate"]) for flip in paired["flipped"]] == [
+        ("negative, positive", "negative"),
+        ("–", "negative"),
+    ]
+    assert found["recall_by_class"] == {"negative": 1.0, "positive": 0.5}
+    assert "expected_calibration_error" not in found
+
+
+def test_a_budget_in_another_metric_is_held_against_that_metric():
+    labels = [0, 1] * 100
+    base = record("base", predictions=labels, labels=labels)
+    worse = record("a", predictions=[0, 1] * 90 + [0, 0] * 10, labels=labels)
+    by_accuracy = of(worse, baseline=base)["accuracy"]
+    assert "metric" not in by_accuracy
+    found = of(worse, baseline=base, metric="lowest_recall", accuracy_budget_points=2.0)["accuracy"]
+    assert (found["metric"], found["metric_value"]) == ("lowest_recall", 0.9)
+    assert found["against_baseline"]["difference_points"] == pytest.approx(-10.0)
+    assert found["against_baseline"]["verdict"] == "beyond"
+    assert by_accuracy["against_baseline"]["difference_points"] == pytest.approx(-5.0)
+
+
+def test_the_words_of_a_report_name_the_metric():
+    labels = [0, 1] * 20
+    base = record("base", predictions=labels, labels=labels)
+    found = compared([base, record("a", predictions=labels, labels=labels)], "base", metric="macro_f1")
+    assert judged_by(found) == "macro-F1"
+    assert judged_by(compared([base], "base")) == "accuracy"

@@ -1,0 +1,207 @@
+"""Any number of labels for each row: a sigmoid for each output, held against a threshold of its own.
+
+The labels of a row are one number: bit n is set where it has label n. So rows of equal labels have equal numbers, and what
+counts rows that differ need not know of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.data.columns import NOTHING_WRITTEN, list_rows
+from temper.errors import DataError
+from temper.reading.bounded import Unreadable
+from temper.reading.json_file import parse_json
+from temper.statistics.multi_label import MOST_LABELS, Worth, best_threshold, bits, numbers, worth_of
+
+TITLE = "any number of labels"
+PROBLEM_TYPE = "multi_label_classification"
+METRICS = ("macro_f1", "micro_f1", "accuracy", "lowest_recall", "auroc")
+LABEL_TYPE = "int64"
+ROUNDED = 1e-6  # of a probability whose logit has six digits
+NONE = "–"  # a row without a label
+BETWEEN = (";", "|", ",")  # labels of one field; the first that no name holds and that makes names of all of them
+_TRUE, _FALSE = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
+
+
+def _refused(name: str, origin: str, happened: str, fix: str) -> DataError:
+    asked = f"read labels from column {name!r} of {origin}"
+    return DataError(asked=asked, happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+
+
+def read_labels(
+    columns: Mapping[str, Sequence[Any]], origin: str, names: Sequence[str], form: str | None
+) -> tuple[list[int], str]:
+    """Bits of the labels: from a column of each label that says yes or no, or from one column that lists a row's labels.
+
+    A list is one of JSON or Parquet, or a text with ; | or , between the names. An empty one is a row without a label.
+
+    Raises:
+        DataError: there are too many labels, a value is neither yes nor no, or a name is none of the labels.
+    """
+    if len(names) > MOST_LABELS:
+        raise DataError(
+            asked=f"read labels of {origin}",
+            happened=f"data.label_names has {len(names):,} labels, and {MOST_LABELS} is the most of multi_label",
+            spoiled=NOTHING_WRITTEN,
+            fix="leave out the rarest, or make a study for each group of them",
+        )
+    if len(columns) > 1:
+        return _from_flags(columns, origin, names), "columns"
+    ((name, column),) = columns.items()
+    lists = _lists(name, column, origin, names)
+    known = {label: 1 << place for place, label in enumerate(names)}
+    unknown = [row for row, labels in enumerate(lists) if any(label not in known for label in labels)]
+    if unknown:
+        seen = sorted({label for row in unknown for label in lists[row] if label not in known})
+        raise _refused(
+            name,
+            origin,
+            f"it holds {', '.join(map(repr, seen[:12]))}{', …' if len(seen) > 12 else ''}, which are none of "
+            f"{', '.join(names)}: {list_rows(unknown)}",
+            f"correct data.label_names in params.yaml, or the labels; several go with {' or '.join(BETWEEN)} between them",
+        )
+    return [sum(known[label] for label in set(labels)) for labels in lists], "lists"
+
+
+def _from_flags(columns: Mapping[str, Sequence[Any]], origin: str, names: Sequence[str]) -> list[int]:
+    if list(columns) != list(names):
+        raise DataError(
+            asked=f"read labels of {origin} from a column for each",
+            happened=f"data.label names the columns {', '.join(columns)}, and data.label_names is {', '.join(names)}",
+            spoiled=NOTHING_WRITTEN,
+            fix="give the same names in the same order in both",
+        )
+    found = np.zeros(len(next(iter(columns.values()))), np.int64)
+    for place, (name, column) in enumerate(columns.items()):
+        values = [str(value).strip().lower() for value in column]
+        bad = [row for row, value in enumerate(values) if value not in (*_TRUE, *_FALSE)]
+        if bad:
+            raise _refused(
+                name,
+                origin,
+                f"{list_rows(bad)} hold {', '.join(sorted({repr(values[row]) for row in bad})[:6])} instead of 1 or 0",
+                "write 1 or 0 (-1 usually marks a row that nobody labelled: remove it)",
+            )
+        found |= np.array([value in _TRUE for value in values], np.int64) << place
+    return [int(number) for number in found]
+
+
+def _lists(name: str, column: Sequence[Any], origin: str, names: Sequence[str]) -> list[list[str]]:
+    """The labels of each row of one column."""
+    found: list[list[str]] = []
+    separator = next((each for each in BETWEEN if not any(each in label for label in names)), None)
+    texts = [value for value in column if isinstance(value, str)]
+    for each in BETWEEN:  # one that stands in the column comes before one that might
+        if any(each in text for text in texts) and not any(each in label for label in names):
+            separator = each
+            break
+    for row, value in enumerate(column):
+        if value is None:
+            raise _refused(
+                name, origin, f"the labels are missing in {list_rows([row])}", "write an empty list for none"
+            )
+        if isinstance(value, str):
+            found.append(_of_text(value, separator, names))
+        elif isinstance(value, Sequence | np.ndarray):
+            found.append([names[int(each)] if _is_place(each, names) else str(each) for each in value])
+        else:
+            found.append([str(value)])
+    return found
+
+
+def _is_place(value: Any, names: Sequence[str]) -> bool:
+    return isinstance(value, int | np.integer) and str(value) not in names and 0 <= int(value) < len(names)
+
+
+def _of_text(text: str, separator: str | None, names: Sequence[str]) -> list[str]:
+    text = text.strip()
+    if text in names or not text:
+        return [text] if text else []
+    if text.startswith("["):
+        try:
+            content = parse_json(text)
+        except Unreadable:
+            content = None
+        if isinstance(content, list):
+            return [names[each] if _is_place(each, names) else str(each) for each in content]
+    return [part.strip() for part in text.split(separator) if part.strip()] if separator else [text]
+
+
+def check_labels(labels: Sequence[int], origin: str, names: Sequence[str]) -> None:
+    """Raise DataError when no label of train is on some rows and off others."""
+    on = bits(np.asarray(labels, np.int64), len(names)).sum(axis=0)
+    if not ((on > 0) & (on < len(labels))).any():
+        raise DataError(
+            asked=f"use {origin}",
+            happened=f"all of its {len(labels):,} rows have the same labels",
+            spoiled=NOTHING_WRITTEN,
+            fix="give it rows with a label and rows without it",
+        )
+
+
+def rows_with(labels: npt.NDArray[np.int64], place: int) -> npt.NDArray[np.bool_]:
+    """See Task."""
+    return np.asarray(labels >> place & 1, dtype=bool)
+
+
+def loss(logits: Any, labels: Any) -> Any:
+    """Binary cross-entropy, the mean over rows and labels."""
+    import torch
+
+    places = torch.arange(logits.shape[1], device=labels.device)
+    wanted = (labels[:, None] >> places & 1).to(logits.dtype)
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+
+
+def thresholds(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> tuple[float, ...]:
+    """The probability above which each label is given: the one of best F1 on these rows, 0.5 for a label without rows."""
+    chances, wanted = probabilities(logits), bits(labels, logits.shape[1])
+    return tuple(best_threshold(chances[:, place], wanted[:, place]) for place in range(logits.shape[1]))
+
+
+def answers(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt.NDArray[np.int64]:
+    """Every label whose probability is its threshold or more; 0.5 where none was chosen."""
+    return numbers(probabilities(logits) >= _least(logits, thresholds))
+
+
+def highest(names: Sequence[str]) -> int:
+    """Every label at once."""
+    return (1 << min(len(names), MOST_LABELS)) - 1
+
+
+def follow(
+    answers: npt.NDArray[np.int64], logits: npt.NDArray[np.float64], thresholds: Sequence[float] | None
+) -> npt.NDArray[np.bool_]:
+    """Which give what their logits give; a probability that rounding may have put across its threshold counts as either."""
+    chances, least = probabilities(logits), _least(logits, thresholds)
+    given = bits(answers, logits.shape[1])
+    return np.asarray(((given == (chances >= least)) | (np.abs(chances - least) <= ROUNDED)).all(axis=1))
+
+
+def _least(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt.NDArray[np.float64]:
+    return np.full(logits.shape[1], 0.5) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+
+
+def probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Sigmoid of each output."""
+    exact = np.asarray(logits, dtype=np.float64)
+    return np.asarray(0.5 * (1 + np.tanh(exact / 2)), dtype=np.float64)
+
+
+def confidences(logits: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """That of the label of which it is least sure: of a given label its probability, of another what is left to 1."""
+    chances, given = probabilities(logits), bits(answers, logits.shape[1])
+    return np.asarray(np.where(given, chances, 1 - chances).min(axis=1), dtype=np.float64)
+
+
+def named(answer: int, names: Sequence[str]) -> str:
+    """The labels with a comma between them."""
+    return ", ".join(name for place, name in enumerate(names) if answer >> place & 1) or NONE
+
+
+def worth(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str]) -> Worth:
+    """F1 of each label and their mean, against what giving every label would have."""
+    return worth_of(answers, labels, names)

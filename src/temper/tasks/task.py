@@ -1,0 +1,108 @@
+"""What a file of this folder says of its kind of label, and which of them is a study's.
+
+Labels and answers are one number a row, so that splits, records and comparisons hold any of them the same way. What the number
+means, the task says: `single_label` the place of a label, `multi_label` a bit for each label.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.artifacts.signature import Signature
+from temper.environment import plugins
+
+Numbers = npt.NDArray[Any]
+Logits = npt.NDArray[np.floating[Any]]
+USUAL = "single_label"  # of data that says nothing
+
+
+class Task(Protocol):
+    """The content of such a file.
+
+    Attributes:
+        TITLE: of the kind, for sentences.
+        PROBLEM_TYPE: transformers' name of it, in config.json.
+        METRICS: by which a budget may be set (temper/statistics/metrics.py), the usual first.
+        LABEL_TYPE: NumPy's name of the type of labels and answers.
+    """
+
+    TITLE: str
+    PROBLEM_TYPE: str
+    METRICS: tuple[str, ...]
+    LABEL_TYPE: str
+
+    def read_labels(
+        self, columns: Mapping[str, Sequence[Any]], origin: str, names: Sequence[str], form: str | None
+    ) -> tuple[list[Any], str]:
+        """Labels of rows from the columns that hold them, and the form they are given in.
+
+        Args:
+            columns: values by name of the column.
+            origin: of the rows, for errors.
+            names: of the labels, in the order of the outputs.
+            form: what another split was found to be given in; None: not known yet.
+
+        Raises:
+            DataError: a label is missing or none of the names.
+        """
+        ...
+
+    def check_labels(self, labels: Sequence[Any], origin: str, names: Sequence[str]) -> None:
+        """Check that a model can learn from train rows with these labels.
+
+        Raises:
+            DataError: it cannot.
+        """
+        ...
+
+    def rows_with(self, labels: Numbers, place: int) -> npt.NDArray[np.bool_]:
+        """Which rows have the label of an output, bool [rows]."""
+        ...
+
+    def loss(self, logits: Any, labels: Any) -> Any:
+        """What training makes small: a tensor of PyTorch without axes, of float32 logits [rows, outputs]."""
+        ...
+
+    def thresholds(self, logits: Logits, labels: Numbers) -> tuple[float, ...] | None:
+        """What decides answers beside the logits, chosen on validation rows; None where nothing does."""
+        ...
+
+    def answers(self, logits: Logits, thresholds: Sequence[float] | None) -> Numbers:
+        """The answer of each row, [rows], of logits [rows, outputs]."""
+        ...
+
+    def highest(self, names: Sequence[str]) -> int:
+        """The largest number that is a label or an answer among these; the smallest is 0."""
+        ...
+
+    def follow(self, answers: Numbers, logits: Logits, thresholds: Sequence[float] | None) -> npt.NDArray[np.bool_]:
+        """Which answers are those of logits as a record keeps them, float64 [rows, outputs] of six digits: bool [rows]."""
+        ...
+
+    def probabilities(self, logits: Logits) -> npt.NDArray[np.float64]:
+        """Of each output, float64 [rows, outputs]."""
+        ...
+
+    def confidences(self, logits: Logits, answers: Numbers) -> npt.NDArray[np.float64]:
+        """Probability that an answer is right by the model's own word, float64 [rows]."""
+        ...
+
+    def named(self, answer: Any, names: Sequence[str]) -> str:
+        """A label or an answer in words."""
+        ...
+
+    def worth(self, answers: Numbers, labels: Numbers, names: Sequence[str]) -> Any:
+        """What answers are worth: has `sentence`, `warnings` and `as_json`, as temper/statistics/classification.py's has."""
+        ...
+
+
+def answered(logits: Logits, signature: Signature) -> Numbers:
+    """The answer of each row by what a signature says: its task, and thresholds where that decides by them."""
+    return task_of(signature.labels).answers(logits, signature.thresholds)
+
+
+def task_of(name: str | None) -> Task:
+    """The task of data, or of a signature, that says so; of one that says nothing the usual."""
+    return plugins.load("tasks", name or USUAL)

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from temper.artifacts.signature import Signature
+from temper.environment import plugins
+from temper.tasks.task import USUAL, answered, task_of
+
+LOGITS = np.array([[2.0, -1.0, 0.5], [-3.0, -2.0, -1.0]], np.float32)
+
+
+def signature(**more):
+    names = ("a", "b", "c")
+    return Signature(task="text-classification", inputs=(), label_names=names, padding_side="right", **more)
+
+
+def test_data_and_signatures_that_say_nothing_have_one_label_of_several():
+    assert task_of(None) is task_of("single_label") is plugins.load("tasks", USUAL)
+    assert answered(LOGITS, signature()).tolist() == [0, 2]
+    assert "labels" not in signature().as_json()  # the bytes of before
+
+
+def test_a_signature_says_what_an_answer_is_and_what_decides_it():
+    assert answered(LOGITS, signature(labels="multi_label")).tolist() == [0b101, 0]
+    assert answered(LOGITS, signature(labels="multi_label", thresholds=(0.9, 0.2, 0.2))).tolist() == [0b110, 0b100]
+    again = Signature.model_validate_json(signature(labels="multi_label", thresholds=(0.9, 0.2, 0.2)).as_json())
+    assert again.thresholds == (0.9, 0.2, 0.2)
+
+
+@pytest.mark.parametrize("name", plugins.names("tasks"))
+def test_every_task_says_all_that_is_asked(name):
+    task = task_of(name)
+    labels = np.array([0, 1, 2])
+    logits = np.random.default_rng(0).normal(size=(3, 3))
+    answers = task.answers(logits, None)
+    assert task.probabilities(logits).shape == (3, 3)
+    assert ((task.confidences(logits, answers) >= 0) & (task.confidences(logits, answers) <= 1)).all()
+    assert task.follow(answers, np.round(logits, 6), None).all()
+    assert not task.follow(np.roll(answers, 1), np.round(logits, 6), None).all()
+    assert answers.max() <= task.highest(("a", "b", "c"))
+    assert task.rows_with(labels, 0).dtype == bool
+    found = task.worth(answers, labels, ("a", "b", "c"))
+    assert "of 3 test rows" in found.sentence("test")
+    assert isinstance(found.warnings("test"), list)
+    assert "accuracy" in found.as_json()
+    assert isinstance(task.named(int(answers[0]), ("a", "b", "c")), str)
+    import torch
+
+    loss = task.loss(torch.from_numpy(logits).float(), torch.from_numpy(labels))
+    assert loss.shape == ()
+    assert float(loss) > 0
