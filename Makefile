@@ -22,7 +22,7 @@ help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 	@echo
 	@echo "temper COMMAND [-C studies/NAME]   of a study of yours; source .venv/bin/activate puts it on the path, --help explains each:"
-	@echo "  init plan run table report check studies  optimize predict package serve  experiment experiments compare calibration-study upgrade"
+	@echo "  init plan run table report check studies  optimize predict package serve  experiment experiments compare diagnose calibration-study upgrade"
 	@echo "  forget  raw pull push verify-remote results track commit sync clean remove"
 
 $(READY): $(REQUIREMENTS) pyproject.toml

@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "experiment": "dvc exp run of one study, where nothing of yours is in its way",
         "experiments": "experiments of this commit: what each changed, and what was chosen then",
         "compare": "experiments, commits or candidates pair by pair, and a plot",
+        "diagnose": "where a file's layers part from the float file's: the first beyond a tolerance, NaN, saturation",
         "calibration-study": "calibration methods × sample counts as experiments",
         "upgrade": "another version of a library: plan, run, compare",
         "forget": "let the installed versions count again where other makers' were kept",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import canonical_json, sha256, write_text
+from temper.artifacts.manifest import canonical_json, sha256
 from temper.environment.source_digest import source_digest
 from temper.errors import ConfigError
 from temper.measurement.isolated import run_isolated
@@ -23,6 +23,7 @@ from temper.optimize.studies import (
     targets,
     trials_params,
     winner_params,
+    write_own,
     write_study,
 )
 from temper.optimize.taken import BASELINE
@@ -103,7 +104,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         **{"baseline": words["baseline"], "incumbents": list(standing.led), "exact": exact},
         **{"rules": asdict(search.rules), "trials": told.as_json(found)},
     }
-    write_text(goal / "search.svg", told.picture(found, workload=workload, baseline=BASELINE))
+    write_own(goal, "search.svg", told.picture(found, workload=workload, baseline=BASELINE))
     chosen = {FASTEST: standing.incumbent, EXACT: exact}
     points = {name: search.taken.points[point] for name, point in chosen.items() if point not in (None, BASELINE)}
     if len({point.name for point in points.values()}) < len(points):
@@ -125,8 +126,8 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         outcome = confirmed(goal, workload, wish.p99_ms)
         facts["confirmed"] = asdict(outcome)
         answer += [*outcome.sentences, *where(folder, goal, params, outcome)]
-    write_text(goal / "search.json", canonical_json(facts))
-    write_text(goal / "search.md", f"{told.table(found)}\n" + "\n".join(f"- {line}" for line in answer) + "\n")
+    write_own(goal, "search.json", canonical_json(facts))
+    write_own(goal, "search.md", f"{told.table(found)}\n" + "\n".join(f"- {line}" for line in answer) + "\n")
     return [*_fastest(found), *answer]
 
 

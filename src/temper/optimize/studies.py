@@ -4,6 +4,7 @@ Both are ordinary studies: their artifacts are made by the same rules, with the 
 over with its job record, where that was made of the same settings and the same bytes.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,19 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import sha256, write_text
+from temper.artifacts.manifest import canonical_json, sha256, write_text
 from temper.environment.own_process import environment, python_command
-from temper.errors import ArtifactError, ExperimentError
+from temper.errors import ArtifactError, ConfigError, ExperimentError
 from temper.optimize.space import Point, Space
 from temper.orchestration.job_record import FOLDER as RECORDS
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs
+from temper.reading.json_file import read_object
 from temper.study.params_text import as_yaml
 from temper.study.raw_files import checkpoint_files, data_files
 from temper.study.resolve import DEFAULTS, spelt_out
 from temper.study.study import read_study
 
 FOLDER, TRIALS = "optimize", "trials"
+WRITTEN = "written.json"  # beside a search's files: digests of each, as it was written last and before
 # sections of the study that its trials and the winner share with it
 _SHARED = ("seed", "threads", "data", "model", "train", "onnx_external_data", "exports", "measurement", "baseline")
 
@@ -132,6 +135,38 @@ def leaf_values(content: Any) -> int:
     return 1
 
 
+def write_own(folder: Path, name: str, text: str) -> None:
+    """Write a file of a search, in the place of what the last one wrote and of nothing else.
+
+    Args:
+        folder: of the study that it lies in.
+        name: of the file.
+        text: its content.
+
+    Raises:
+        ConfigError: what is there is not what a search wrote.
+    """
+    file, ledger = folder / name, folder / WRITTEN
+    try:
+        written: dict[str, Any] = read_object(ledger)
+    except (OSError, ValueError):
+        written = {}
+    known, new = list(written.get(name, [])), hashlib.sha256(text.encode()).hexdigest()
+    there = os.path.lexists(file)
+    now = sha256(file) if file.is_file() and not file.is_symlink() else None
+    if there and now not in known:
+        raise ConfigError(
+            asked=f"write {file}",
+            happened="a file is there that no search wrote, or that was changed since",
+            spoiled="nothing: it is as it was, and what was timed is kept",
+            fix=f"mv {file} {file}.mine (a folder of your own beside {FOLDER}/ is a better place), then the same command again",
+        )
+    if now != new:
+        # the old one stays named: a kill between the two writes leaves either
+        write_text(ledger, canonical_json({**written, name: [new, *([now] if now else [])]}))
+        write_text(file, text)
+
+
 def write_study(folder: Path, source: Path, params: Mapping[str, Any], comment: str) -> None:
     """Write a study's params.yaml, and let it read the outside files of another one.
 
@@ -142,13 +177,10 @@ def write_study(folder: Path, source: Path, params: Mapping[str, Any], comment: 
         comment: first line of the file.
 
     Raises:
-        ConfigError: the rows contradict each other.
+        ConfigError: the rows contradict each other, or somebody has changed the file since.
     """
     study = read_study(params)
-    text = f"# {comment}\n{as_yaml(params)}"
-    file = folder / "params.yaml"
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        write_text(file, text)
+    write_own(folder, "params.yaml", f"# {comment}\n{as_yaml(params)}")
     before = Path.cwd()
     os.chdir(source)
     try:
@@ -206,6 +238,8 @@ def _taken_from(source: Path, folder: Path, job: Any) -> bool:
     except ArtifactError:
         return False
     if record.settings != job.settings or set(record.inputs) != set(job.inputs):
+        return False
+    if any(os.path.lexists(folder / name) for name in record.outputs):
         return False
     whole = {**{source / name: value for name, value in record.outputs.items()}}
     same = {**{folder / name: value for name, value in record.inputs.items()}, **whole}

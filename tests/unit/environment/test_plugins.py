@@ -23,6 +23,7 @@ LISTED = {
         "int8_weight_only",
         "pack_rows",
         "read_token",
+        "sanitize",
         "simplify",
         "truncate",
         "unguarded_softmax",
@@ -41,6 +42,8 @@ HEAVY = {
     "cuda",
     "nncf",
     "onnxslim",
+    "onnx_graphsurgeon",
+    "polygraphy",
     "datasets",
     "sklearn",
 }
