@@ -21,6 +21,7 @@ GRAPH_STEPS = {
     "read_token": "one-token",
     "fuse_qkv": "one-product",
     "simplify": "simplified",
+    "sanitize": "sanitized",
     "gelu_tanh": "tanh",
 }
 PACKING = "pack_rows"  # where rows keep their lengths

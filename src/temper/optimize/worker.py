@@ -26,13 +26,14 @@ from temper.logs.script_log import TERMINAL, terminal_number
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.isolated import answer_request, memory_reason
-from temper.measurement.task import each_workload, open_side, watch_of
+from temper.measurement.task import each_workload, open_side, signature_of, watch_of
 from temper.measurement.timed_inputs import has_real_lengths, warm_shapes
 from temper.optimize.applies import applies
 from temper.optimize.race import Rules, intervals, is_out, next_blocks, overtakes
 from temper.optimize.record import append
 from temper.statistics.paired_labels import flips
 from temper.statistics.ratio import Latencies, Ratio, Statistic, statistic_of
+from temper.tasks.task import answered
 
 SPLIT = "validation"
 _LONGEST_CHUNK_S = 20.0  # of blocks between two looks, for what takes seconds a call
@@ -58,10 +59,10 @@ def _answers(request: Request) -> dict[str, Any]:
     broken = int((~np.isfinite(found.logits).all(axis=1)).sum())
     if broken:
         raise Unavailable(f"it answers {broken:,} of {len(found.logits):,} validation rows with NaN or infinity")
+    answers = answered(found.logits, signature_of(request["side"]["artifact"], signature))
     if request["reference"] is None:
-        return {"labels": found.labels.tolist()}
-    reference = np.asarray(request["reference"], dtype=np.int64)
-    counted = flips(found.labels, reference, split.labels)
+        return {"labels": answers.tolist()}
+    counted = flips(answers, np.asarray(request["reference"], dtype=answers.dtype), split.labels)
     return {
         "rows": counted.rows,
         "gained": counted.wrong_to_right,
