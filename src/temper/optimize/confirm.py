@@ -78,10 +78,42 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     return Confirmed(chosen, measured, ready, tuple(sentences))
 
 
+def confirmed_throughput(goal: Path, workload: str, baseline: str) -> Confirmed:
+    """What came of it where samples per second were asked for: the accuracy as the report has it, and the saturated calls.
+
+    Args:
+        goal: folder of the winner's study, finished.
+        workload: that was raced.
+        baseline: the candidate that is the baseline itself.
+    """
+    compared = read_document(goal / REPORT / "comparison.json")["candidates"]
+    most: dict[str, tuple[float, str]] = {}
+    for name in (FASTEST, EXACT, baseline):
+        file = goal / f"artifacts/measurements/{name}.json"
+        found = read_record(file).workloads[workload] if file.is_file() else None
+        if isinstance(found, Workload) and found.throughput_samples_per_s:
+            callers = max(found.throughput_samples_per_s, key=lambda key: found.throughput_samples_per_s[key])
+            most[name] = (found.throughput_samples_per_s[callers], callers)
+    within = [
+        name
+        for name in (FASTEST, EXACT)
+        if name in most and compared[name]["accuracy"].get("against_baseline", {}).get("verdict") == "within"
+    ]
+    said = ", ".join(f"{name} {rate:,.0f} with callers: {callers}" for name, (rate, callers) in most.items())
+    sentences = [f"On the test rows, samples per second of calls without a pause: {said or 'not measured'}."]
+    chosen = max(within, key=lambda name: most[name][0], default=None)
+    if chosen is None:
+        sentences.append("Neither candidate is shown to be within the accuracy budget.")
+    return Confirmed(
+        chosen, None, chosen is not None and most[chosen] > most.get(baseline, (0.0, "")), tuple(sentences)
+    )
+
+
 def where(folder: Path, goal: Path, params: Mapping[str, Any], found: Confirmed) -> list[str]:
     """Where the winner's study lies, and what may be done with it."""
     shown = goal.relative_to(folder.parent)
     said = [f"The winner's study, {leaf_values(params)} values: {shown}/params.yaml. Beside it: search.md, search.svg."]
     if found.ready:
-        said.append(f"Ready: temper package -C {shown} --to FOLDER")
+        named = f" --candidate {found.chosen}" if found.chosen else ""
+        said.append(f"Ready: temper package -C {shown}{named} --to FOLDER")
     return said

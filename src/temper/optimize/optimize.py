@@ -1,7 +1,7 @@
 """`temper optimize`: from a study's checkpoint and data to the fastest artifact within the accuracy budget, in a given time."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from temper.environment.source_digest import source_digest
 from temper.errors import ConfigError
 from temper.measurement.isolated import run_isolated
 from temper.optimize import applies, build, told
-from temper.optimize.confirm import EXACT, FASTEST, confirm, confirmed, where
+from temper.optimize.confirm import EXACT, FASTEST, Confirmed, confirm, confirmed, confirmed_throughput, where
 from temper.optimize.race import Rules, Standing
 from temper.optimize.record import FILE, append, lines
 from temper.optimize.search import LOG, WORKER, Search
@@ -117,13 +117,13 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
             space=found_space,
             workload=workload,
             budget_points=budget,
-            measurement={} if wish.p99_ms is None else {"percentiles": [50, 99], "min_calls": calls_needed(99)},
+            measurement=_measured_too(wish, points.values()),
         )
         comment = f"{_COMMENT}what its search found for {workload}, with at most {budget:g} points lost."
         write_study(goal, folder, params, comment)
         say(f"to the test rows: {', '.join(point.name for point in points.values())}")
         confirm(goal, [trials, folder], wish.cores)
-        outcome = confirmed(goal, workload, wish.p99_ms)
+        outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
         facts["confirmed"] = asdict(outcome)
         answer += [*outcome.sentences, *where(folder, goal, params, outcome)]
     write_own(goal, "search.json", canonical_json(facts))
@@ -156,7 +156,8 @@ def _space(
     """The space of this study on this machine, its trials written as a study; the float file is made for it."""
     export = next(iter(words["exports"]))
     longest, row = words["data"].get("max_tokens"), words["workloads"][workload]
-    bare = space(export=export, applied=(), machine=here, longest=longest, workload=row)
+    throughput = wish.target == "throughput"
+    bare = space(export=export, applied=(), machine=here, longest=longest, workload=row, throughput=throughput)
     comment = f"{_COMMENT}what the search of ../../ may come to try; it is written anew by each."
     write_study(trials, folder, trials_params(section, bare, workload), comment)
     taken = take_over(trials, [folder])
@@ -168,7 +169,8 @@ def _space(
     steps = _steps(trials, export, longest)
     for step, why in steps["refused"].items():
         say(f"{step} does not apply: {why}")
-    whole = space(export=export, applied=steps["applied"], machine=here, longest=longest, workload=row)
+    applied = steps["applied"]
+    whole = space(export=export, applied=applied, machine=here, longest=longest, workload=row, throughput=throughput)
     write_study(trials, folder, trials_params(section, whole, workload), comment)
     return whole
 
@@ -249,6 +251,22 @@ def _trials(search: Search, found: Standing, not_made: Sequence[Trial]) -> list[
         else:
             trials.append(Trial(name, "bound", reason=f"p50 is {median:.3g} ms", **rest))
     return trials
+
+
+def _measured_too(wish: Wish, points: Iterable[Point]) -> dict[str, Any]:
+    """Keys of `measurement:` by which the winner's study measures what was asked for."""
+    found: dict[str, Any] = {}
+    if wish.p99_ms is not None:
+        found |= {"percentiles": [50, 99], "min_calls": calls_needed(99)}
+    if wish.target == "throughput":
+        found["throughput_callers"] = sorted({1, *(point.callers for point in points)})
+    return found
+
+
+def _outcome(goal: Path, workload: str, wish: Wish, baseline: str) -> Confirmed:
+    if wish.target == "throughput":
+        return confirmed_throughput(goal, workload, baseline)
+    return confirmed(goal, workload, wish.p99_ms)
 
 
 def _fastest(found: Sequence[Trial], most: int = 8) -> list[str]:

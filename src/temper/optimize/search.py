@@ -81,7 +81,7 @@ class Search:
             options: of its backend, complete.
             version: of its library, as asked.
         """
-        runner = point.backend["runner"]
+        runner, callers = point.backend["runner"], {"callers": point.callers} if point.callers > 1 else {}
         version = resolve_version(plugins.load("backends", runner).LIBRARY, version)
         identity = digest(
             {
@@ -90,6 +90,7 @@ class Search:
                 "options": dict(options),
                 "version": version,
                 "source": source_digest(plugins.PACKAGE / plugins.file_of("backends", runner)),
+                **callers,
             }
         )
         if identity in self.taken.names:
@@ -99,6 +100,7 @@ class Search:
         self._sides[point.name] = {
             **{"runner": runner, "artifact": artifact},
             **{"options": dict(options), "version": version},
+            **callers,
         }
 
     def _files(self, loads: str) -> dict[str, str]:
@@ -113,7 +115,8 @@ class Search:
         passed |= dict.fromkeys(self.taken.failed(), False)
         if self.most_ms is not None:
             medians = self.taken.medians_ms()
-            slow = [name for name, median in medians.items() if median > self.most_ms and name != BASELINE]
+            calls = {name: median * self.taken.points[name].callers for name, median in medians.items()}
+            slow = [name for name, call_ms in calls.items() if call_ms > self.most_ms and name != BASELINE]
             passed |= dict.fromkeys(slow, False)
         return standing(list(self.taken.points), BASELINE, self.taken.turns(), self.rules, passed)
 

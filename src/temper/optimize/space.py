@@ -6,7 +6,7 @@ precisions that this machine runs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temper.environment.devices import nvidia_gpus
@@ -58,6 +58,7 @@ class Point:
         backend: a row of `backends:`.
         answers: points of one name answer alike: they differ in how the processor is shared out.
         low_precision: whether products are computed in 8 bits.
+        callers: loadings that are called at once, where throughput is asked for.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Point:
     backend: Row = field(hash=False)
     answers: str = ""
     low_precision: bool = False
+    callers: int = 1
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,13 @@ def _packed_rows(export: str, applied: Sequence[str], longest: int | None) -> di
 
 
 def space(
-    *, export: str, applied: Sequence[str], machine: Machine, longest: int | None, workload: Mapping[str, Any]
+    *,
+    export: str,
+    applied: Sequence[str],
+    machine: Machine,
+    longest: int | None,
+    workload: Mapping[str, Any],
+    throughput: bool = False,
 ) -> Space:
     """Every point of a search.
 
@@ -178,6 +186,7 @@ def space(
         machine: what runs here.
         longest: most tokens of a row of the data; None for images.
         workload: its row; padding is packed away where its rows keep their lengths.
+        throughput: whether samples per second are asked for: then each point comes with a caller for each core, too.
     """
     conversions = graph_rows(export, [step for step in applied if step in GRAPH_STEPS])
     if has_real_lengths(workload):
@@ -196,26 +205,44 @@ def space(
         Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
         for name, row in _checkpoint_backends(machine).items()
     ]
+    if throughput and machine.cores > 1:
+        points = [each for point in points for each in (_crowd(point, machine), point)]
     return Space(tuple(points), conversions, calibrations, {})
+
+
+_THREADS = {
+    "openvino": "threads",
+    "onnxruntime": "intra_op_threads",
+    "pytorch": "threads",
+}  # each runner's word for them
+
+
+def _crowd(point: Point, machine: Machine) -> Point:
+    """The same with a caller of one thread for each core."""
+    options = {**point.backend["options"], _THREADS[point.backend["runner"]]: 1}
+    return replace(
+        point,
+        name=f"{point.name}-{machine.cores}-callers",
+        backend={**point.backend, "options": options},
+        callers=machine.cores,
+    )
 
 
 def variants(point: Point, machine: Machine) -> list[Point]:
     """The same artifact on the same backend with the processor shared out otherwise: raced once a point leads."""
     found: dict[str, Row] = {}
-    key = {"openvino": "threads", "onnxruntime": "intra_op_threads", "pytorch": "threads"}.get(point.backend["runner"])
+    key = _THREADS.get(point.backend["runner"])
     if key is None:
         return []
-    if machine.cores > 1:
+    if machine.cores > 1 and point.callers == 1:
         found |= {f"{count}-threads": {key: count} for count in {1, machine.cores // 2} - {machine.cores}}
     if key == "intra_op_threads":
         found |= {"spinning": {"spinning": True}, "extended": {"graph_optimization": "extended"}}
     return [
-        Point(
-            f"{point.name}-{name}",
-            point.loads,
-            {**point.backend, "options": {**point.backend["options"], **options}},
-            point.answers,
-            point.low_precision,
+        replace(
+            point,
+            name=f"{point.name}-{name}",
+            backend={**point.backend, "options": {**point.backend["options"], **options}},
         )
         for name, options in found.items()
     ]

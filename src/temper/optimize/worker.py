@@ -31,6 +31,7 @@ from temper.measurement.timed_inputs import has_real_lengths, warm_shapes
 from temper.optimize.applies import applies
 from temper.optimize.race import Rules, intervals, is_out, next_blocks, overtakes
 from temper.optimize.record import append
+from temper.optimize.saturated import opened
 from temper.statistics.paired_labels import flips
 from temper.statistics.ratio import Latencies, Ratio, Statistic, statistic_of
 from temper.tasks.task import answered
@@ -114,6 +115,10 @@ class _Table:
         )
         return _by_block(turns.candidate_ns, statistic), _by_block(turns.baseline_ns, statistic)
 
+    def shares(self, side: Request, blocks_ms: list[float]) -> list[float]:
+        """Time for each batch: a call of several callers is as many batches."""
+        return [round(each / side["side"].get("callers", 1), 6) for each in blocks_ms]
+
     def turns(self, side: Request, challenger: Runner, incumbent: Runner) -> bool:
         """Blocks of one challenger until it is decided, has had its share, or time is over; whether it is faster."""
         values, given = list[float](side["log_ratios"]), 0
@@ -121,6 +126,7 @@ class _Table:
         while given < self.request["visit_blocks"] and not self.over:
             self.watch.next_workload()
             own, other = self.chunk(challenger, incumbent, next_blocks(len(values)), len(values))
+            own, other = self.shares(side, own), self.shares(self.request["incumbent"], other)
             append(
                 self.request["record"],
                 {
@@ -156,8 +162,8 @@ def _by_block(latencies_ns: Latencies, statistic: Statistic) -> list[float]:
 def _turns(request: Request) -> dict[str, Any]:
     """Every challenger in its order; ends early where one is faster than the incumbent, or time is over."""
     table, visited = _Table(request), 0
-    with contextlib.ExitStack() as opened:
-        incumbent = opened.enter_context(open_side(request["incumbent"]["side"]))
+    with contextlib.ExitStack() as stack:
+        incumbent = stack.enter_context(opened(request["incumbent"]["side"]))
         warm_shapes(incumbent, table.inputs)
         table.watch.wait_until_quiet()
         for side in request["challengers"]:
@@ -165,7 +171,7 @@ def _turns(request: Request) -> dict[str, Any]:
                 break
             append(request["record"], {"kind": "opens", "point": side["point"], "name": side["name"]})
             try:
-                with open_side(side["side"]) as challenger:
+                with opened(side["side"]) as challenger:
                     faster = table.turns(side, challenger, incumbent)
             except (Unavailable, PipelineError, MemoryError, RuntimeError) as error:
                 append(

@@ -5,7 +5,7 @@ import pytest
 
 from temper.errors import ExperimentError
 from temper.optimize import confirm as confirming
-from temper.optimize.confirm import Confirmed, confirm, confirmed, where
+from temper.optimize.confirm import Confirmed, confirm, confirmed, confirmed_throughput, where
 
 
 @pytest.fixture
@@ -40,6 +40,35 @@ def test_a_bound_is_held_against_what_was_measured(goal, monkeypatch, p99, ready
     assert said in found.sentences[1]
 
 
+def test_of_throughput_the_saturated_calls_count_and_the_accuracy_that_the_report_shows(tmp_path, monkeypatch):
+    (tmp_path / "artifacts/report").mkdir(parents=True)
+    (tmp_path / "artifacts/measurements").mkdir()
+    rates = {
+        "fastest": {"1": 100.0, "2": 180.0},
+        "exact": {"1": 120.0, "2": 90.0},
+        "torch-fp32": {"1": 50.0, "2": 60.0},
+    }
+    verdicts = {"fastest": "within", "exact": "within", "torch-fp32": "within"}
+
+    def compared():
+        said = {name: {"accuracy": {"against_baseline": {"verdict": each}}} for name, each in verdicts.items()}
+        (tmp_path / "artifacts/report/comparison.json").write_text(json.dumps({"candidates": said}), encoding="utf-8")
+        return confirmed_throughput(tmp_path, "b1", "torch-fp32")
+
+    for name in rates:
+        (tmp_path / f"artifacts/measurements/{name}.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(confirming, "Workload", SimpleNamespace)
+    workload = {name: SimpleNamespace(throughput_samples_per_s=each) for name, each in rates.items()}
+    monkeypatch.setattr(confirming, "read_record", lambda path: SimpleNamespace(workloads={"b1": workload[path.stem]}))
+    found = compared()
+    assert (found.chosen, found.ready) == ("fastest", True)
+    assert "fastest 180 with callers: 2" in found.sentences[0]
+    verdicts["fastest"] = "undecided"
+    assert compared().chosen == "exact"
+    verdicts["exact"] = "beyond"
+    assert (compared().chosen, compared().ready) == (None, False)
+
+
 def test_a_run_that_fails_leaves_the_searchs_record_and_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(confirming, "take_over", lambda goal, sources: 0)
     monkeypatch.setattr(confirming, "python_command", lambda *arguments: ["false"])
@@ -52,5 +81,5 @@ def test_the_package_is_named_where_there_is_something_to_package(tmp_path):
     goal, params = tmp_path / "mine/optimize/latency-b1", {"study": "mine", "data": {"a": 1}}
     ready = where(tmp_path / "mine", goal, params, Confirmed("fastest", None, True, ()))
     assert "2 values: mine/optimize/latency-b1/params.yaml" in ready[0]
-    assert ready[1] == "Ready: temper package -C mine/optimize/latency-b1 --to FOLDER"
+    assert ready[1] == "Ready: temper package -C mine/optimize/latency-b1 --candidate fastest --to FOLDER"
     assert len(where(tmp_path / "mine", goal, params, Confirmed(None, None, False, ()))) == 1

@@ -58,6 +58,18 @@ def test_a_point_that_leads_has_variants_that_answer_as_it_does():
     assert most_points([lead], TWO_CORES) == 4
 
 
+def test_where_throughput_is_asked_for_each_point_comes_with_a_caller_for_each_core_too():
+    asked = {"export": "fp32", "applied": (), "machine": TWO_CORES, "longest": 128, "workload": FIXED}
+    alone, crowded = space(**asked), space(**asked, throughput=True)
+    assert len(crowded.points) == 2 * len(alone.points)
+    crowd, point = crowded.points[:2]
+    assert crowd.name == f"{point.name}-2-callers"
+    assert (crowd.callers, crowd.backend["options"]["threads"]) == (2, 1)
+    assert (point.callers, point.backend["options"]["threads"]) == (1, 2)
+    assert crowd.answers == point.answers
+    assert not any("threads" in each.name for each in variants(crowd, TWO_CORES))
+
+
 def test_the_rows_are_of_a_study_that_holds(tmp_path):
     from temper.optimize.studies import trials_params
     from temper.study.study import read_study
