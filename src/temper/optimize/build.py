@@ -82,9 +82,13 @@ def _unlock(folder: Path) -> None:
     )
 
 
-def is_made(folder: Path, row: str) -> bool:
-    """Whether an ONNX row's artifact is there with the record of its job."""
-    for rule in ("convert_precision", "export_onnx"):
+_RULES = {"onnx": ("convert_precision", "export_onnx"), "engines": ("build_engine",)}
+
+
+def is_made(folder: Path, artifact: str) -> bool:
+    """Whether an artifact, onnx/<row> or engines/<row>, is there with the record of its job."""
+    kind, _, row = artifact.partition("/")
+    for rule in _RULES[kind]:
         try:
             outputs = read_job_record(folder / record_path(rule, row)).outputs
         except ArtifactError:
@@ -93,10 +97,11 @@ def is_made(folder: Path, row: str) -> bool:
     return False
 
 
-def why_not_made(folder: Path, row: str) -> str:
-    """What stopped the job of an ONNX row, by its log."""
+def why_not_made(folder: Path, artifact: str) -> str:
+    """What stopped the job of an artifact, by its log."""
+    kind, _, row = artifact.partition("/")
     try:
-        text = (folder / f"logs/convert_precision/{row}.log").read_text(encoding="utf-8", errors="replace")
+        text = (folder / f"logs/{_RULES[kind][0]}/{row}.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "there was no time left to make it, or what it is made from could not be made"
     said = _HAPPENED.findall(text)

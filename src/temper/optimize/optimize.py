@@ -12,10 +12,11 @@ from temper.errors import ConfigError
 from temper.measurement.isolated import run_isolated
 from temper.optimize import applies, build, told
 from temper.optimize.confirm import EXACT, FASTEST, Confirmed, confirm, confirmed, confirmed_throughput, where
+from temper.optimize.points import Point
 from temper.optimize.race import Rules, Standing
 from temper.optimize.record import FILE, append, lines
 from temper.optimize.search import LOG, WORKER, Search
-from temper.optimize.space import Machine, Point, Space, most_points, space, this_machine, variants
+from temper.optimize.space import Machine, Space, most_points, space, this_machine, variants
 from temper.optimize.studies import (
     FOLDER,
     TRIALS,
@@ -35,7 +36,6 @@ from temper.study.schema import LONGEST_NAME, Study
 from temper.study.study import read_study
 
 _BUILDS_SHARE = 0.6  # of the time, for making artifacts; what is left of it is raced
-_FILES = ("model.onnx", "onnx.json", "signature.json")
 _COMMENT = "Written by `temper optimize`: "
 
 
@@ -83,10 +83,10 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     found_space = _space(section, words, folder, trials, workload, here, wish, say)
     began = time.monotonic()
     study = read_study(load_params(trials / "params.yaml"))
-    say(f"making {len(found_space.onnx_rows)} files, {wish.minutes * _BUILDS_SHARE:.1f} minutes at most")
+    say(f"making {len(found_space.artifacts)} artifacts, {wish.minutes * _BUILDS_SHARE:.1f} minutes at most")
     build.make(
         trials,
-        targets(found_space.onnx_rows, _FILES),
+        targets(found_space.artifacts),
         cores=wish.cores,
         seconds=60 * wish.minutes * _BUILDS_SHARE,
         keep_going=True,
@@ -164,8 +164,8 @@ def _space(
     if taken:
         say(f"{taken} jobs' files taken over from the study")
     baseline = str(words["baseline"]["loads"])
-    more = targets([baseline.partition("/")[2]], _FILES) if baseline.startswith("onnx/") else []
-    build.make(trials, [*targets([export], _FILES), *more], cores=wish.cores, seconds=None, keep_going=False)
+    more = targets([baseline]) if "/" in baseline else []
+    build.make(trials, [*targets([f"onnx/{export}"]), *more], cores=wish.cores, seconds=None, keep_going=False)
     steps = _steps(trials, export, longest)
     for step, why in steps["refused"].items():
         say(f"{step} does not apply: {why}")
@@ -218,9 +218,8 @@ def _search(
     search.add(Point(BASELINE, study.baseline.loads, row.model_dump(mode="json"), BASELINE), row.options, row.version)
     not_made = []
     for point in whole.points:
-        name = point.loads.partition("/")[2]
-        if name in whole.conversions and not build.is_made(trials, name):
-            not_made.append(Trial(point.name, "not made", reason=build.why_not_made(trials, name)))
+        if point.loads in whole.artifacts and not build.is_made(trials, point.loads):
+            not_made.append(Trial(point.name, "not made", reason=build.why_not_made(trials, point.loads)))
             continue
         row = study.backends[point.name]
         search.add(point, row.options, row.version)

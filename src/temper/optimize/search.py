@@ -18,9 +18,9 @@ from temper.measurement.machine_lock import machine_to_itself
 from temper.measurement.measure import describe_artifact
 from temper.measurement.watch import Busy
 from temper.optimize import worker
+from temper.optimize.points import Point
 from temper.optimize.race import Rules, Standing, order, standing
 from temper.optimize.record import digest
-from temper.optimize.space import Point
 from temper.optimize.taken import BASELINE, Taken
 from temper.optimize.worker import SPLIT
 from temper.statistics.confidence_sequence import Interval, mean_interval

@@ -6,15 +6,16 @@ precisions that this machine runs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from temper.environment.devices import nvidia_gpus
 from temper.environment.machine import machine as this_machines_facts
 from temper.environment.processor import processor_features
 from temper.measurement.timed_inputs import has_real_lengths
+from temper.optimize.gpu_space import buckets_of, gpu_space
+from temper.optimize.points import Point, Row
 
-Row = dict[str, Any]
 # graph steps in the order in which they build on one another, and the row that each makes; the last one changes answers a little
 GRAPH_STEPS = {
     "unguarded_softmax": "unguarded",
@@ -49,27 +50,6 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Point:
-    """One artifact on one backend.
-
-    Attributes:
-        name: made of what it is.
-        loads: checkpoint, onnx/<row> or engines/<row>.
-        backend: a row of `backends:`.
-        answers: points of one name answer alike: they differ in how the processor is shared out.
-        low_precision: whether products are computed in 8 bits.
-        callers: loadings that are called at once, where throughput is asked for.
-    """
-
-    name: str
-    loads: str
-    backend: Row = field(hash=False)
-    answers: str = ""
-    low_precision: bool = False
-    callers: int = 1
-
-
-@dataclass(frozen=True)
 class Space:
     """Points with the rows of params.yaml that make what they load.
 
@@ -78,18 +58,20 @@ class Space:
         conversions: rows by name.
         calibrations: rows by name.
         engines: rows by name.
+        buckets: rows by name.
     """
 
     points: tuple[Point, ...]
     conversions: Mapping[str, Row]
     calibrations: Mapping[str, Row]
     engines: Mapping[str, Row]
+    buckets: Mapping[str, Row]
 
     @property
-    def onnx_rows(self) -> list[str]:
-        """Rows that make ONNX files, in the order of the points that want them first."""
-        wanted = [point.loads.partition("/")[2] for point in self.points if point.loads.startswith("onnx/")]
-        return [name for name in dict.fromkeys(wanted) if name in self.conversions]
+    def artifacts(self) -> list[str]:
+        """What has to be made: onnx/<row> and engines/<row>, in the order of the points that want them first."""
+        wanted = dict.fromkeys(point.loads for point in self.points)
+        return [each for each in wanted if each.partition("/")[2] in {**self.conversions, **self.engines}]
 
 
 def this_machine() -> Machine:
@@ -194,20 +176,32 @@ def space(
     int8, calibrations = _int8_rows(export, applied, longest is not None)
     files = [*int8, export, *conversions]
     files.sort(key=lambda name: (not name.startswith("int8"), GRAPH_STEPS["read_token"] not in name))
+    if machine.gpus:
+        floats = [export, *(name for name in conversions if not name.startswith("packed"))]
+        points, more, engines = gpu_space(floats, [name for name in int8 if "dynamic" not in name], export, workload)
+        every = {**conversions, **int8, **more}
+        return Space(tuple(points), every, calibrations, engines, buckets_of(workload, longest))
     conversions |= int8
+    points = _cpu_points(machine, files, int8)
+    if throughput and machine.cores > 1:
+        points = [each for point in points for each in (_crowd(point, machine), point)]
+    return Space(tuple(points), conversions, calibrations, {}, {})
+
+
+def _cpu_points(machine: Machine, files: Sequence[str], int8: Mapping[str, Row]) -> list[Point]:
     points = [
         Point(f"{backend}--{name}", f"onnx/{name}", row, f"{alike}--{name}", name in int8)
         for backend, (row, alike) in _cpu_backends(machine).items()
         for name in files
         if not (name.startswith("int8-dynamic") and row["runner"] == "openvino")  # it computes that file in float
     ]
-    points += [
-        Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
-        for name, row in _checkpoint_backends(machine).items()
+    return [
+        *points,
+        *(
+            Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
+            for name, row in _checkpoint_backends(machine).items()
+        ),
     ]
-    if throughput and machine.cores > 1:
-        points = [each for point in points for each in (_crowd(point, machine), point)]
-    return Space(tuple(points), conversions, calibrations, {})
 
 
 _THREADS = {
@@ -232,7 +226,7 @@ def variants(point: Point, machine: Machine) -> list[Point]:
     """The same artifact on the same backend with the processor shared out otherwise: raced once a point leads."""
     found: dict[str, Row] = {}
     key = _THREADS.get(point.backend["runner"])
-    if key is None:
+    if key is None or point.backend.get("gpus") or machine.gpus:
         return []
     if machine.cores > 1 and point.callers == 1:
         found |= {f"{count}-threads": {key: count} for count in {1, machine.cores // 2} - {machine.cores}}

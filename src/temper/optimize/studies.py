@@ -15,7 +15,8 @@ from typing import Any
 from temper.artifacts.manifest import canonical_json, sha256, write_text
 from temper.environment.own_process import environment, python_command
 from temper.errors import ArtifactError, ConfigError, ExperimentError
-from temper.optimize.space import Point, Space
+from temper.optimize.points import Point
+from temper.optimize.space import Space
 from temper.orchestration.job_record import FOLDER as RECORDS
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs
@@ -48,6 +49,7 @@ def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> di
         **kept,
         "calibrations": dict(space.calibrations),
         "conversions": {**rows, **space.conversions},
+        "buckets": dict(space.buckets),
         "engines": dict(space.engines),
         "backends": {**backends, **{point.name: point.backend for point in space.points}},
         "workloads": {workload: words["workloads"][workload]},
@@ -100,11 +102,15 @@ def winner_params(
         own, calibrated = _rows_of(point, space)
         conversions |= own
         calibrations |= calibrated
+    built = {point.loads.partition("/")[2] for point in points.values() if point.loads.startswith("engines/")}
+    engines = {name: row for name, row in space.engines.items() if name in built}
     exports = [name for name in words["exports"] if "exports" in given]
     found["exports"] = {name: given["exports"][name] for name in exports} if exports else {}
     found |= {
         "calibrations": calibrations,
         "conversions": {**rows, **conversions},
+        "buckets": dict(space.buckets) if any("buckets" in row for row in engines.values()) else {},
+        "engines": engines,
         "backends": {**backends, **{name: point.backend for name, point in points.items()}},
         "workloads": {workload: given.get("workloads", {}).get(workload, words["workloads"][workload])},
         "analysis": {**dict(given.get("analysis", {})), "accuracy_budget_points": budget_points},
@@ -117,7 +123,9 @@ def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]
     """Conversions and calibrations that make what a point loads; the last made first."""
     conversions: dict[str, Any] = {}
     calibrations: dict[str, Any] = {}
-    name = point.loads.partition("/")[2]
+    kind, _, name = point.loads.partition("/")
+    if kind == "engines":
+        name = space.engines[name]["onnx"]
     while (row := space.conversions.get(name)) is not None:
         conversions[name] = row
         if "calibration" in row:
@@ -269,6 +277,12 @@ def _settle(folder: Path) -> None:
         )
 
 
-def targets(rows: Sequence[str], files: Sequence[str]) -> list[str]:
-    """Files that Snakemake is asked for, of ONNX rows."""
-    return [f"artifacts/onnx/{row}/{file}" for row in rows for file in files]
+_FILES = {
+    "onnx": ("model.onnx", "onnx.json", "signature.json"),
+    "engines": ("model.engine", "engine.json", "signature.json"),
+}
+
+
+def targets(artifacts: Sequence[str]) -> list[str]:
+    """Files that Snakemake is asked for, of onnx/<row> and engines/<row>."""
+    return [f"artifacts/{each}/{file}" for each in artifacts for file in _FILES[each.partition("/")[0]]]

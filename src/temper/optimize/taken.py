@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from temper.optimize.points import Point
 from temper.optimize.race import Turns
 from temper.optimize.record import Line, append, lines
-from temper.optimize.space import Point
 from temper.optimize.worker import log_ratios
 from temper.statistics.paired_labels import against_budget
 

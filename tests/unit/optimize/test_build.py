@@ -66,23 +66,23 @@ def test_one_that_does_not_end_when_it_is_asked_is_killed(monkeypatch):
 
 def test_a_row_is_made_where_its_record_and_its_files_are_there(tmp_path):
     path = tmp_path / record_path("convert_precision", "int8")
-    assert not is_made(tmp_path, "int8")
+    assert not is_made(tmp_path, "onnx/int8")
     path.parent.mkdir(parents=True)
     record = {"format_version": 1, "rule": "convert_precision", "row": "int8", "settings": {}, "inputs": {}}
     path.write_text(json.dumps({**record, "outputs": {"artifacts/onnx/int8/model.onnx": "0"}}), encoding="utf-8")
-    assert not is_made(tmp_path, "int8")
+    assert not is_made(tmp_path, "onnx/int8")
     (tmp_path / "artifacts/onnx/int8").mkdir(parents=True)
     (tmp_path / "artifacts/onnx/int8/model.onnx").write_bytes(b"")
-    assert is_made(tmp_path, "int8")
+    assert is_made(tmp_path, "onnx/int8")
 
 
 def test_why_a_row_is_not_made_stands_in_its_log(tmp_path):
-    assert "no time left" in why_not_made(tmp_path, "int8")
+    assert "no time left" in why_not_made(tmp_path, "onnx/int8")
     (tmp_path / "logs/convert_precision").mkdir(parents=True)
     log = tmp_path / "logs/convert_precision/int8.log"
     log.write_text(
         "ArtifactError in rule convert_precision:\n  asked:    a\n  happened: no such layer\n", encoding="utf-8"
     )
-    assert why_not_made(tmp_path, "int8") == "no such layer"
+    assert why_not_made(tmp_path, "onnx/int8") == "no such layer"
     log.write_text("half a", encoding="utf-8")
-    assert why_not_made(tmp_path, "int8") == "its job did not end"
+    assert why_not_made(tmp_path, "onnx/int8") == "its job did not end"

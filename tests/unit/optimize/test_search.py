@@ -10,10 +10,10 @@ from temper.errors import Unavailable
 from temper.measurement.isolated import NoAnswer
 from temper.measurement.watch import Busy
 from temper.optimize import search as searching
+from temper.optimize.points import Point
 from temper.optimize.race import Rules
 from temper.optimize.record import append
 from temper.optimize.search import Search
-from temper.optimize.space import Point
 from temper.optimize.taken import BASELINE
 from temper.study.study import read_study
 

@@ -1,4 +1,8 @@
+import pytest
+
 from temper.optimize.space import GRAPH_STEPS, PACKING, Machine, most_points, space, variants
+from temper.optimize.studies import trials_params, winner_params
+from temper.study.study import read_study
 
 TWO_CORES = Machine(cores=2, precisions=("bf16",), gpus=0)
 FIXED, REAL = {"batch_size": 1, "sequence_length": 128}, {"batch_size": 12, "real_lengths": "arrival"}
@@ -70,20 +74,44 @@ def test_where_throughput_is_asked_for_each_point_comes_with_a_caller_for_each_c
     assert not any("threads" in each.name for each in variants(crowd, TWO_CORES))
 
 
-def test_the_rows_are_of_a_study_that_holds(tmp_path):
-    from temper.optimize.studies import trials_params
-    from temper.study.study import read_study
+SECTION = {
+    "defaults": 1,
+    "study": "mine",
+    "data": {
+        **{"train": "data/raw/train.tsv", "test": "data/raw/test.tsv", "text": "text", "label": "label"},
+        **{"label_names": ["no", "yes"], "max_tokens": 128},
+    },
+    "model": {"checkpoint": "data/raw/model"},
+    "recipe": "cpu",
+    "workloads": {"b12": {"batch_size": 12, "sequence_length": 64}, "b12-arrival": REAL},
+}
 
-    section = {
-        "defaults": 1,
-        "study": "mine",
-        "data": {"train": "data/raw/train.tsv", "test": "data/raw/test.tsv", "text": "text", "label": "label"},
-        "model": {"checkpoint": "data/raw/model"},
-        "recipe": "cpu",
-        "workloads": {"b12-arrival": REAL},
-    }
-    section["data"] |= {"label_names": ["no", "yes"], "max_tokens": 128}
-    whole = of(applied=(*STEPS, PACKING), workload=REAL)
-    study = read_study(trials_params(section, whole, "b12-arrival"))
+
+@pytest.mark.parametrize(("workload", "gpus"), [("b12-arrival", 0), ("b12-arrival", 1), ("b12", 1)])
+def test_the_rows_are_of_a_study_that_holds(workload, gpus):
+    machine = Machine(cores=2, precisions=("bf16",), gpus=gpus)
+    whole = of(applied=(*STEPS, PACKING), machine=machine, workload=SECTION["workloads"][workload])
+    study = read_study(trials_params(SECTION, whole, workload))
     assert {point.name for point in whole.points} <= set(study.candidates)
     assert study.baseline_candidate == "torch-fp32"
+    made = {*(f"onnx/{name}" for name in study.onnx_rows), *(f"engines/{name}" for name in study.engine_rows)}
+    assert set(whole.artifacts) <= made
+
+
+def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them():
+    machine = Machine(cores=2, precisions=("bf16",), gpus=1)
+    found = of(machine=machine)
+    names = {point.name for point in found.points}
+    assert {"rtx--one-token-fp16", "rtx-trimmed--tanh-bf16", "rtx--int8", "torch-cuda-float16-compile"} <= names
+    assert found.conversions["one-token-fp16"] == {"step": "fp16", "onnx": "one-token"}
+    assert found.buckets == {}
+    real = of(machine=machine, workload=REAL)
+    assert real.engines["fp32-fp16"] == {"onnx": "fp32-fp16", "buckets": "lengths"}
+    assert real.buckets["lengths"]["batch_size"] == 12
+    assert not any(point.name.startswith("rtx-trimmed") for point in real.points)
+    assert not any(variants(point, machine) for point in found.points)
+    point = next(point for point in real.points if point.name == "rtx--one-token-fp16")
+    asked = {"points": {"fastest": point}, "space": real, "workload": "b12-arrival", "measurement": {}}
+    params = winner_params(SECTION, study="mine-fast", budget_points=0.5, **asked)
+    assert set(params["conversions"]) == {"unguarded", "one-token", "one-token-fp16"}
+    assert read_study(params).bucketed_engines.keys() == {"one-token-fp16"}

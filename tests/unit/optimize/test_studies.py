@@ -9,7 +9,8 @@ import yaml
 from temper.artifacts.manifest import sha256
 from temper.errors import ConfigError
 from temper.optimize import studies
-from temper.optimize.space import GRAPH_STEPS, Machine, Point, space
+from temper.optimize.points import Point
+from temper.optimize.space import GRAPH_STEPS, Machine, space
 from temper.optimize.studies import leaf_values, take_over, targets, winner_params, write_own, write_study
 from temper.orchestration.job_record import record_path
 from temper.orchestration.jobs import Job
@@ -145,7 +146,9 @@ def test_what_was_made_of_something_else_or_altered_since_stays_where_it_is(two_
 
 
 def test_files_of_rows_are_what_snakemake_is_asked_for():
-    assert targets(["a", "b"], ["model.onnx"]) == ["artifacts/onnx/a/model.onnx", "artifacts/onnx/b/model.onnx"]
+    found = targets(["onnx/a", "engines/b"])
+    assert found[0] == "artifacts/onnx/a/model.onnx"
+    assert found[3] == "artifacts/engines/b/model.engine"
 
 
 def test_a_point_of_the_checkpoint_needs_no_rows():

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from temper.optimize.space import Point
+from temper.optimize.points import Point
 from temper.optimize.taken import BASELINE, Taken, why_wrong
 
 
