@@ -23,7 +23,8 @@ MORE = (
 def optimize(
     directory: Directory = ".",
     target: Annotated[
-        Literal["latency", "throughput"], Option(help="throughput: samples per second, also of several callers at once.")
+        Literal["latency", "throughput"],
+        Option(help="throughput: samples per second, also of several callers at once."),
     ] = "latency",
     workload: Annotated[
         str | None, Option(metavar="NAME", help="An entry of workloads (default: the first).", show_default=False)
