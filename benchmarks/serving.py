@@ -369,6 +369,28 @@ class Side:
         }
 
 
+def where(package: Any) -> dict[str, Any]:
+    """What was served, and on which machine; its load says how quiet it was."""
+    manifest = package.manifest
+    with open("/proc/cpuinfo", encoding="utf-8") as stream:
+        model = next((line.partition(":")[2].strip() for line in stream if line.startswith("model name")), "")
+    gpu = None
+    if manifest["runner"]["name"] == "tensorrt_rtx":
+        command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        gpu = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None
+    return {
+        "candidate": manifest["candidate"],
+        "runner": manifest["runner"]["name"],
+        "artifact": manifest["artifact"]["digest"],
+        "libraries": manifest["libraries"],
+        "processor": model,
+        "processors": os.cpu_count(),
+        "gpu": gpu,
+        "day": time.strftime("%Y-%m-%d"),
+        "load_before": os.getloadavg()[0],
+    }
+
+
 def processor_s(pid: int) -> float:
     """Processor time of a process and all that it started, in seconds."""
     import psutil
@@ -388,6 +410,7 @@ def main() -> None:
     parser.add_argument("--bound", action="store_true", help="also the rates at the bound: a quiet machine, minutes")
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--serial", action="store_true", help="also a server that takes one request at a time")
+    parser.add_argument("--server-processes", type=int, help="that take requests (default: the server's own choice)")
     parser.add_argument("--caller-processes", type=int, default=1, help="that the callers share (a divisor of 64)")
     parser.add_argument("--out", type=Path, help="write the figures there as JSON")
     arguments = parser.parse_args()
@@ -399,14 +422,25 @@ def main() -> None:
     from package_runtime.model import Package
     from package_runtime.serve import default_budget
 
-    _, rows = default_budget(Package(package, verify_model=False))
+    described = Package(package, verify_model=False)
+    _, rows = default_budget(described)
     rows = arguments.rows or rows
-    figures: dict[str, Any] = {"texts": len(texts), "rows_of_a_call": rows, "turns": arguments.turns}
+    figures: dict[str, Any] = {
+        **where(described),
+        "texts": len(texts),
+        "rows_of_a_call": rows,
+        "turns": arguments.turns,
+        "seconds_of_a_turn": seconds,
+        "callers": CALLERS,
+        "caller_processes": arguments.caller_processes,
+        "server_processes": arguments.server_processes,
+    }
     with load(package) as model, tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as servers:
         model.warm_up(1)
         encoded = [model.encode([text]) for text in texts]
         sides: dict[str, Side] = {}
-        rows_option = ["--max-batch-rows", str(rows)]
+        many = [] if arguments.server_processes is None else ["--processes", str(arguments.server_processes)]
+        rows_option = ["--max-batch-rows", str(rows), *many]
 
         def start(name: str, command: Callable[[int], list[str]]) -> None:
             port = free_port()
@@ -414,7 +448,7 @@ def main() -> None:
             sides[name] = Side(port, process)
 
         start("served", lambda port: served_command(package, port, *rows_option))
-        start("one_row_a_call", lambda port: served_command(package, port, "--max-batch-rows", "1"))
+        start("one_row_a_call", lambda port: served_command(package, port, "--max-batch-rows", "1", *many))
         if arguments.serial:
             serial = Path(scratch) / "serial.py"
             serial.write_text(SERIAL)
@@ -442,6 +476,7 @@ def main() -> None:
             for name, own in sides.items():
                 found = highest(lambda rate, own=own: own.within(texts, rate, seconds), 0.7 * bare)
                 figures[name] |= {"rate_at_bound_per_s": found, "rate_at_bound_ratio": found / bare if bare else None}
+    figures["load_after"] = os.getloadavg()[0]
     print(json.dumps(figures, indent=2))
     if arguments.out:
         arguments.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

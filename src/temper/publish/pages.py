@@ -23,6 +23,7 @@ from temper.publish.page_tables import (
     withdrawn_note,
 )
 from temper.publish.peers import pairs_markdown, peers_markdown
+from temper.publish.served import served_table
 from temper.publish.short_tables import choices_list, claims_table, short_table, speed_words
 from temper.publish.summary_table import summary_tables
 from temper.report.calibrations import accuracy_table, seconds_table
@@ -37,7 +38,7 @@ _START = (
     r"<!-- (?P<what>table|short table|claims|choices|load tests|calibration study|calibrations that differ|calibrations"
     r"|calibration seconds|agreement"
     r"|labels|layers|trials|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|terminal"
-    r"|observations|speed-ups)"
+    r"|observations|speed-ups|served)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
 )
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
@@ -157,7 +158,7 @@ def filled(page: str, root: Path) -> str:
       all);
     - calibration study, calibrations, calibrations that differ (cells that share a letter are not told apart), calibration
       seconds;
-    - layers or trials of a folder with search.json.
+    - layers or trials of a folder with search.json; served of one with what benchmarks/serving.py wrote.
 
     Inside a sentence stands `<!-- speed of FOLDER for CANDIDATE at WORKLOAD -->3.55 × [3.48, 3.61]<!-- end -->`.
 
@@ -207,4 +208,5 @@ _OF_FOLDERS = {
     "buckets": buckets_markdown,
     "layers": layers_table,
     "trials": trials_table,
+    "served": served_table,
 }

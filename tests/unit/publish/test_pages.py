@@ -30,12 +30,19 @@ def test_the_first_screen_is_short_and_every_link_of_it_leads_somewhere():
 
 @pytest.mark.parametrize(
     "name",
-    ["docs/measured.md", "docs/calibration-study.md", "docs/quantising.md", "docs/results.md", "docs/serving.md"],
+    [
+        "docs/measured.md",
+        "docs/calibration-study.md",
+        "docs/quantising.md",
+        "docs/results.md",
+        "docs/serving.md",
+        "docs/how-to/deploy.md",
+    ],
 )
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(
-        r"<!-- (?:table|short table|calibration study|calibrations|real lengths|peers) of (\S+)(?: for [^>]+?)? -->",
+        r"<!-- (?:table|short table|calibration study|calibrations|real lengths|peers|served) of (\S+)(?: for [^>]+?)? -->",
         page,
     )
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
