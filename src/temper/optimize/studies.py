@@ -29,7 +29,10 @@ from temper.study.study import read_study
 FOLDER, TRIALS = "optimize", "trials"
 WRITTEN = "written.json"  # beside a search's files: digests of each, as it was written last and before
 # sections of the study that its trials and the winner share with it
-_SHARED = ("seed", "threads", "data", "model", "train", "onnx_external_data", "exports", "measurement", "baseline")
+_SHARED = (
+    *("seed", "threads", "data", "model", "train", "onnx_external_data", "exports", "calibration_methods"),
+    *("measurement", "baseline"),
+)
 
 
 def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> di
         DEFAULTS: words[DEFAULTS],
         "study": f"{words['study']}-trials"[:100],
         **kept,
-        "calibrations": dict(space.calibrations),
+        "calibrations": _calibrated(section if DEFAULTS in section else words, space.calibrations),
         "conversions": {**rows, **space.conversions},
         "buckets": dict(space.buckets),
         "engines": dict(space.engines),
@@ -56,6 +59,12 @@ def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> di
         "analysis": words["analysis"],
         "candidates": {point.name: {"backend": point.name, "loads": point.loads} for point in space.points},
     }
+
+
+def _calibrated(given: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows of calibrations with what the study says of its own `main`: another method, fewer samples."""
+    main = {key: value for key, value in (given.get("calibrations") or {}).get("main", {}).items() if key != "onnx"}
+    return {name: {**main, **row} for name, row in rows.items()}
 
 
 def _baseline_rows(words: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,7 +116,7 @@ def winner_params(
     exports = [name for name in words["exports"] if "exports" in given]
     found["exports"] = {name: given["exports"][name] for name in exports} if exports else {}
     found |= {
-        "calibrations": calibrations,
+        "calibrations": _calibrated(given, calibrations),
         "conversions": {**rows, **conversions},
         "buckets": dict(space.buckets) if any("buckets" in row for row in engines.values()) else {},
         "engines": engines,

@@ -45,6 +45,7 @@ COPIED = (
     ("artifacts/load_tests/*.json", "artifacts"),
     ("artifacts/comparison/*.json", "artifacts"),
     ("artifacts/comparison/*.md", "artifacts"),
+    ("search.*", "."),  # of a study that `temper optimize` wrote: what was tried
 )
 
 

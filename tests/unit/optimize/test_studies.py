@@ -11,7 +11,15 @@ from temper.errors import ConfigError
 from temper.optimize import studies
 from temper.optimize.points import Point
 from temper.optimize.space import GRAPH_STEPS, Machine, space
-from temper.optimize.studies import leaf_values, take_over, targets, winner_params, write_own, write_study
+from temper.optimize.studies import (
+    leaf_values,
+    take_over,
+    targets,
+    trials_params,
+    winner_params,
+    write_own,
+    write_study,
+)
 from temper.orchestration.job_record import record_path
 from temper.orchestration.jobs import Job
 from temper.study.study import read_study
@@ -56,6 +64,14 @@ def test_the_winners_study_has_its_rows_and_no_others_and_says_all_else_as_the_s
     assert params["analysis"] == {"latency_margin": 0.1, "accuracy_budget_points": 0.3}
     study = read_study(params)
     assert set(study.candidates) == {"harness", "torch-fp32", "fastest", "exact"}
+
+
+def test_a_calibration_of_the_studys_own_is_that_of_every_candidate():
+    section = {**SECTION, "calibrations": {"main": {"method": "percentile", "samples": 32}}}
+    study = read_study(trials_params(section, WHOLE, "b1"))
+    assert {row.method for row in study.calibrations.values()} == {"percentile"}
+    assert {row.samples for row in study.calibrations.values()} == {32}
+    assert study.calibrations["one-token"].onnx == "one-token"
 
 
 def test_a_bound_of_the_latency_makes_it_be_measured():

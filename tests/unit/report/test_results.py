@@ -22,6 +22,7 @@ MADE = {
     "artifacts/remeasurements.json": {"cells": {}},
     "artifacts/searches/main/search.json": {"trials": []},
     "data/prepared/data_card.json": {"rows": 3},
+    "search.json": {"trials": {}},
     "artifacts/report/summary.json": {"computed": True},
     "artifacts/onnx/fp32/signature.json": {"not": "kept"},
 }
@@ -48,7 +49,7 @@ def packed(content, folder):
 
 def test_what_is_kept_comes_back_byte_for_byte_and_a_report_is_not_kept(study):
     content = filed_content({}, [])
-    names = {"params.yaml", "data_card.json", "searches/main/search.json"}
+    names = {"params.yaml", "data_card.json", "searches/main/search.json", "search.json"}
     assert content.keys() == names | {RECORDS, JOBS, MANIFESTS, REMEASUREMENTS, LISTS}
     found = packed(content, study / "filed")
     for file, name, made in (
