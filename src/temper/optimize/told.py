@@ -137,9 +137,16 @@ def _still_open(trials: Sequence[Trial], most: int = 3) -> list[str]:
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#333}.ahead{fill:#1a7f37;stroke:#1a7f37}.open{fill:#9a6700;stroke:#9a6700}"
     ".out{fill:#57606a;stroke:#57606a}.wrong{fill:#cf222e;stroke:#cf222e}.grid{stroke:#d0d7de}"
+    ".whisker{opacity:.3}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.out{fill:#9aa4ae;stroke:#9aa4ae}}"
 )
 _KIND = {"ahead": "ahead", "open": "open", "answers": "wrong", "bound": "wrong"}
+_LEGEND = {
+    "ahead": "the fastest that is right",
+    "open": "open",
+    "out": "dropped or overtaken",
+    "wrong": "answers or bound",
+}
 _ROW_PX = 18.0
 
 
@@ -154,13 +161,13 @@ def picture(trials: Sequence[Trial], *, workload: str, baseline: str, most: int 
     """
     timed = [trial for trial in in_order(trials) if trial.speed is not None][:most]
     speeds = [trial.speed or 1.0 for trial in timed]
-    left, width, height = 330.0, 760.0, 34 + _ROW_PX * max(1, len(timed))
+    left, width, height = 330.0, 760.0, 54 + _ROW_PX * max(1, len(timed))
     x = Scale(min([0.9, *speeds]) / 1.05, max([1.1, *speeds]) * 1.1, left, width - 20, log=True)
     parts = [
         together(
             [
-                tag("line", x1=x(tick), x2=x(tick), y1=8, y2=height - 22, class_="grid"),
-                tag("text", f"{tick:g} ×", x=x(tick), y=height - 6, text_anchor="middle"),
+                tag("line", x1=x(tick), x2=x(tick), y1=8, y2=height - 42, class_="grid"),
+                tag("text", f"{tick:g} ×", x=x(tick), y=height - 26, text_anchor="middle"),
             ]
         )
         for tick in x.ticks(8)
@@ -170,7 +177,14 @@ def picture(trials: Sequence[Trial], *, workload: str, baseline: str, most: int 
         said = f"{trial.name}: {significant(trial.speed or 1.0)} × as fast as {baseline}, {_last_cell(trial)}"
         parts.append(tag("text", trial.name, x=left - 8, y=at + 4, text_anchor="end"))
         parts.append(tag("line", x1=x(1), x2=end, y1=at, y2=at, class_=kind, stroke_width=2))
+        if (found := trial.interval) is not None and math.isfinite(found.low):
+            slow, fast = (x((trial.speed or 1.0) * math.exp(found.mean - end)) for end in (found.high, found.low))
+            parts.append(tag("line", x1=slow, x2=fast, y1=at, y2=at, class_=f"{kind} whisker", stroke_width=6))
         parts.append(tag("circle", tag("title", said), class_=kind, cx=end, cy=at, r=5))
+    for place, (kind, words) in enumerate(_LEGEND.items()):
+        at = 20 + 178.0 * place
+        parts.append(tag("circle", class_=kind, cx=at, cy=height - 8, r=5))
+        parts.append(tag("text", words, x=at + 10, y=height - 4))
     label = f"How many times as fast as {baseline} the candidates of the search are at {workload}"
     drawn = drawing(width, height, tag("style", Markup(_STYLE)), *parts, label=label)
     return str(drawn).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
