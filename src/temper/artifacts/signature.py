@@ -51,7 +51,7 @@ class Signature(BaseModel):
     inputs: tuple[TensorSpec, ...]
     label_names: tuple[str, ...]
     padding_side: Literal["left", "right"]
-    labels: Literal["multi_label"] | None = None  # the task (temper/tasks/), where it is not single_label
+    labels: Literal["multi_label", "score"] | None = None  # the task (temper/tasks/), where it is not single_label
     thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them
     row_tokens: int | None = None  # of a model on packed rows (temper/lengths/packing.py): tokens of a row
 

@@ -19,6 +19,7 @@ from temper.comparison.experiments import (
 from temper.measurement.record import Accuracy, Record, Workload
 from temper.report.filed import baseline_of
 from temper.statistics.paired_labels import Labels
+from temper.tasks.task import task_of
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def _cells(record: Record, compared: Mapping[str, Any]) -> dict[str, Cell]:
 
 
 def _labels(record: Record | None) -> tuple[Labels, Labels] | None:
-    """Predicted and true labels."""
+    """Predicted and true labels; None where answers are no labels, which are neither right nor wrong."""
     accuracy = None if record is None else record.accuracy
-    if not isinstance(accuracy, Accuracy):
+    if not isinstance(accuracy, Accuracy) or not task_of(accuracy.task).COUNTED:
         return None
     return np.asarray(accuracy.answers.predictions, dtype=np.int64), np.asarray(accuracy.labels, dtype=np.int64)
 

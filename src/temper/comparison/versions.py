@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from temper.artifacts.manifest import read_document
 from temper.comparison.experiments import baseline_key
 from temper.comparison.tables import signed
 from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload
 from temper.measurement.record_file import read_record
+from temper.report.decide.paired_accuracy import counted_flips
 from temper.report.formats import interval
 from temper.report.markdown_table import markdown_table
 from temper.statistics.multiple_comparisons import FAMILY_WISE, holm, quotient_p
-from temper.statistics.paired_labels import flips, mcnemar_exact_p, paired_difference_interval
+from temper.statistics.paired_labels import mcnemar_exact_p, paired_difference_interval
 from temper.statistics.ratio import Ratio, quotient, verdict
 
 ABSENT = "–"
@@ -132,8 +131,7 @@ def label_rows(before: Snapshot, after: Snapshot) -> list[LabelRow]:
     for name, old, new in pairs:
         own, other = new.accuracy, old.accuracy
         if isinstance(own, Accuracy) and isinstance(other, Accuracy) and own.labels == other.labels:
-            arrays = (own.answers.predictions, other.answers.predictions, own.labels)
-            counted[name] = flips(*(np.asarray(each, dtype=np.int64) for each in arrays))
+            counted[name] = counted_flips(own, other)
     tested = [mcnemar_exact_p(each.right_to_wrong, each.wrong_to_right) for each in counted.values()]
     corrected = dict(zip(counted, holm(tested), strict=True))
     found = []

@@ -15,6 +15,7 @@ from temper.artifacts.manifest import read_manifest, write_manifest
 from temper.artifacts.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
 from temper.data.source import Examples
 from temper.errors import ArtifactError
+from temper.statistics.ranking import codes
 from temper.tasks.task import task_of
 
 Rows = Sequence[int] | npt.NDArray[np.int64]
@@ -27,11 +28,13 @@ class Split:
     labels: [rows], of the type that the task has: int64 of labels.
     texts: one string per row; the texts of a pair are joined by a tab; empty for images.
     inputs: by input name, one array per row: int64 [tokens] (unpadded) or float32 [channels, height, width].
+    groups: number of what each row belongs to, int64 [rows]; None: each row stands for itself.
     """
 
     labels: npt.NDArray[Any]
     texts: list[str]
     inputs: Mapping[str, Sequence[npt.NDArray[Any]]]
+    groups: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,8 +82,8 @@ def write_split(
 ) -> None:
     """Write one split as Parquet; equal rows give equal bytes.
 
-    Columns: row (int64, from 0), text (string), label (int64), and per model input a list: of varying length for
-    text, of fixed length (the flattened pixels) for images.
+    Columns: row (int64, from 0), text (string), label (of the task's type), group (int64, where rows have one), and per
+    model input a list: of varying length for text, of fixed length (the flattened pixels) for images.
     """
     texts = ["\t".join(row) for row in examples.texts] if examples.texts is not None else [""] * len(examples)
     columns: dict[str, Any] = {
@@ -88,6 +91,8 @@ def write_split(
         "text": pa.array(texts, pa.string()),
         "label": pa.array(np.asarray(examples.labels, dtype=task_of(signature.labels).LABEL_TYPE)),
     }
+    if examples.groups is not None:
+        columns["group"] = pa.array(codes(examples.groups), pa.int64())
     for spec in signature.inputs:
         rows = inputs[spec.name]
         values = pa.array(np.concatenate([row.ravel() for row in rows]).astype(spec.dtype, copy=False))
@@ -121,7 +126,10 @@ def read_split(path: str | Path, signature: Signature) -> Split:
         labels = np.array(
             np.from_dlpack(table.column("label").combine_chunks()), dtype=task_of(signature.labels).LABEL_TYPE
         )
-        return Split(labels=labels, texts=table.column("text").to_pylist(), inputs=inputs)
+        groups = None
+        if "group" in table.column_names:
+            groups = np.array(np.from_dlpack(table.column("group").combine_chunks()), dtype=np.int64)
+        return Split(labels=labels, texts=table.column("text").to_pylist(), inputs=inputs, groups=groups)
     except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
         raise ArtifactError(
             asked=f"read the encoded split {path}",

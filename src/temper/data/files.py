@@ -9,6 +9,7 @@ from temper.data.columns import NOTHING_WRITTEN, Columns
 from temper.data.source import SourceOptions, Splits, splits_from_columns
 from temper.errors import DataError
 from temper.reading.rows_file import DELIMITERS, read_columns
+from temper.tasks.task import task_of
 
 
 class File(BaseModel):
@@ -36,7 +37,7 @@ class Options(SourceOptions):
     text: one column, or two for pairs.
     label: column whose values are entries of label_names, or indices into it; with `labels: multi_label` a column that lists a
         row's labels, or a column for each label.
-    label_names: names of the labels, in the order of the model's outputs.
+    label_names: names of the labels, in the order of the model's outputs; of a score one name.
     """
 
     source: Literal["files"]
@@ -48,7 +49,7 @@ class Options(SourceOptions):
     test: File
     text: Annotated[list[str], Field(min_length=1, max_length=2)]
     label: str | Annotated[list[str], Field(min_length=2)]
-    label_names: Annotated[list[str], Field(min_length=2)]
+    label_names: Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _keys_agree(self) -> "Options":
@@ -61,6 +62,9 @@ class Options(SourceOptions):
             raise ValueError(f"columns must be null for format {self.format}: such a file names its columns itself")
         if len(set(self.label_names)) < len(self.label_names):
             raise ValueError(f"label_names holds a name twice: {self.label_names}")
+        why = task_of(self.labels).why_not_names(self.label_names)
+        if why is not None:
+            raise ValueError(f"label_names is {self.label_names}: {why}")
         return self
 
 
@@ -70,7 +74,11 @@ def _read(file: File, options: Options) -> Columns:
         format=options.format,
         quoting=options.quoting,
         columns=file.columns,
-        wanted=[*options.text, *([options.label] if isinstance(options.label, str) else options.label)],
+        wanted=[
+            *options.text,
+            *([options.label] if isinstance(options.label, str) else options.label),
+            *([options.group] if options.group else []),
+        ],
     )
 
 
@@ -90,6 +98,7 @@ def load(options: Options, seed: int) -> Splits:
         label=options.label,
         label_names=options.label_names,
         labels=options.labels,
+        group=options.group,
         notes={"source": {split: {"path": file.path, "sha256": sha256(file.path)} for split, file in given.items()}},
     )
     _check_numbers(splits, options)

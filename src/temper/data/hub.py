@@ -97,7 +97,7 @@ def load(options: Options, seed: int) -> Splits:
             )
         except Exception as error:  # wrong names, broken files and the network all raise their own kinds
             raise _hub_error(options, error) from error
-        wanted = {*options.text, options.label}
+        wanted = {*options.text, options.label, *([options.group] if options.group else [])}
         values = {column: part[column][:] if column in wanted else [] for column in part.column_names}
         tables[split] = Columns(origin=f"{options.name}, split {name}", values=values)
         features = part.features if split == "train" else features
@@ -119,4 +119,5 @@ def load(options: Options, seed: int) -> Splits:
         label_names=label_names or (),
         notes=notes,
         labels=options.labels,
+        group=options.group,
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from temper.data.columns import NOTHING_WRITTEN, Columns, list_rows, select_columns
 from temper.errors import DataError
+from temper.statistics.ranking import codes
 from temper.tasks.task import task_of
 
 
@@ -24,6 +25,7 @@ class SourceOptions(BaseModel):
     calibration_rows: rows drawn from what is left of train; they stay in train.
     max_tokens: longest row in tokens, special tokens included; what is beyond is cut. Null for images.
     labels: what a row's label is: a file of temper/tasks/; where it is not given, single_label.
+    group: column of what rows belong to, such as their query: they are judged together; where it is not given, none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +33,8 @@ class SourceOptions(BaseModel):
     validation_rows: PositiveInt | None
     calibration_rows: PositiveInt
     max_tokens: PositiveInt | None
-    labels: Literal["single_label", "multi_label"] | None = None
+    labels: Literal["single_label", "multi_label", "score"] | None = None
+    group: str | None = None
 
     def check_validation(self, own_split: str | None) -> None:
         """Raise ValueError unless validation is either a split of the source or drawn from train."""
@@ -60,14 +63,16 @@ class Examples:
 
     origin: where they came from, for messages, such as the path of their file.
     labels: one number per row, as the task of the data has it: of single_label the place among the label names.
+    groups: number of what each row belongs to, from 0 on by when it came first; None: each row stands for itself.
     texts: one or two texts per row.
     images: uint8, [rows, height, width, 3]; or files, each image with a height and width of its own.
     """
 
     origin: str
-    labels: list[int]
+    labels: list[Any]
     texts: list[tuple[str, ...]] | None = None
     images: Images | None = None
+    groups: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,6 +84,7 @@ class Examples:
             labels=[self.labels[row] for row in rows],
             texts=None if self.texts is None else [self.texts[row] for row in rows],
             images=None if self.images is None else self.images[np.asarray(rows, dtype=np.int64)],
+            groups=None if self.groups is None else [self.groups[row] for row in rows],
         )
 
 
@@ -126,6 +132,7 @@ def splits_from_columns(
     label_names: Sequence[str],
     notes: dict[str, Any],
     labels: str | None = None,
+    group: str | None = None,
 ) -> Splits:
     """Texts and labels out of the named columns of train, test and, where given, validation.
 
@@ -136,6 +143,7 @@ def splits_from_columns(
         label_names: in the order of the outputs.
         notes: facts for the data card.
         labels: the task, which reads them, in the same form in every split.
+        group: the column of what rows belong to.
 
     Raises:
         DataError: a column is absent, a split has no rows, a text is no text, or labels are not what the task reads.
@@ -148,7 +156,8 @@ def splits_from_columns(
             texts = texts_of(tables[split], text)
             values = dict(zip(columns, select_columns(tables[split], columns), strict=True))
             found, form = task_of(labels).read_labels(values, tables[split].origin, label_names, form)
-            examples[split] = Examples(origin=tables[split].origin, labels=found, texts=texts)
+            groups = None if group is None else codes(select_columns(tables[split], [group])[0])
+            examples[split] = Examples(origin=tables[split].origin, labels=found, texts=texts, groups=groups)
     return Splits(
         train=examples["train"],
         validation=examples.get("validation"),

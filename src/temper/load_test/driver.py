@@ -86,7 +86,7 @@ def _through(
     """A server as what answers, until `opened` is left. The runner answers every row first, and is closed."""
     found = answered(predict(runner, split, signature, batch_size=1).logits, signature)
     opened.close()  # the server has the machine to itself
-    labels = [task_of(signature.labels).named(int(each), signature.label_names) for each in found]
+    labels = [task_of(signature.labels).named(each, signature.label_names) for each in found.tolist()]
     module = plugins.load(THROUGH, name)
     return opened.enter_context(module.served(request, split, labels, max_tokens=max_tokens, folder=folder))
 

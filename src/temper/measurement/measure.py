@@ -11,7 +11,7 @@ from temper.artifacts.claims import check_claim
 from temper.artifacts.manifest import MANIFESTS, read_manifest
 from temper.artifacts.signature import BATCH_AXIS, Signature, read_signature
 from temper.backends.runner import depends_on_batch
-from temper.data.encoded import check_split, read_split
+from temper.data.encoded import Split, check_split, read_split
 from temper.environment import plugins
 from temper.environment.devices import gpu_indices, nvidia_gpus
 from temper.environment.machine import machine, versions
@@ -32,7 +32,7 @@ from temper.measurement.record import (
 from temper.measurement.task import signature_of
 from temper.measurement.timed_inputs import check_length
 from temper.measurement.workload import workload_of
-from temper.statistics.classification import accuracy
+from temper.tasks.task import task_of
 
 MODEL_SUFFIXES = (".safetensors", ".onnx", ".data", ".engine")
 
@@ -59,7 +59,8 @@ def describe_artifact(loads: str, folder: Path) -> Artifact:
     )
 
 
-def _accuracy(taken: Json, labels: Any, signature: Signature, stated: int) -> Accuracy | NotMeasured:
+def _accuracy(taken: Json, split: Split, signature: Signature, stated: int) -> Accuracy | NotMeasured:
+    labels, task = split.labels, task_of(signature.labels)
     predictions: Json | None = taken["predictions"]
     if predictions is None:
         lacking = taken.get("why_no_predictions")
@@ -70,9 +71,10 @@ def _accuracy(taken: Json, labels: Any, signature: Signature, stated: int) -> Ac
         label_names=list(signature.label_names),
         task=signature.labels,
         thresholds=signature.thresholds,
+        groups=None if split.groups is None else split.groups.tolist(),
         stated=str(stated),
         by_batch_size={
-            size: Predictions(accuracy=accuracy(np.asarray(answer["predictions"]), labels), **answer)
+            size: Predictions(accuracy=task.figure(np.asarray(answer["predictions"]), labels), **answer)
             for size, answer in predictions.items()
         },
     )
@@ -203,7 +205,7 @@ def measure(
             "workloads": {name: workload_of(name, sizes, taken, measurement) for name, sizes in workloads.items()},
             "accuracy": _accuracy(
                 taken,
-                read_split(data / "test.parquet", signature).labels,
+                read_split(data / "test.parquet", signature),
                 signature_of(artifact, signature),
                 stated,
             ),

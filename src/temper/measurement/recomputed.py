@@ -112,18 +112,18 @@ def _of_answers(answers: Predictions, accuracy: Accuracy) -> Iterator[str]:
     if any(len(row) != names for row in logits):
         yield f"a row of its logits has not one for each of {names} labels"
         return
-    highest = task.highest(accuracy.label_names)
-    beyond = next((row for row, each in enumerate(answers.predictions) if not 0 <= each <= highest), None)
-    if beyond is not None:
-        yield f"predictions[{beyond}] is {answers.predictions[beyond]}, which is none of the {names} labels that it names"
+    labels, found = np.asarray(accuracy.labels), np.asarray(answers.predictions)
+    beyond = np.flatnonzero(~task.possible(found, accuracy.label_names))
+    if beyond.size:
+        yield f"predictions[{beyond[0]}] is {found[beyond[0]]}, which is none of the {names} labels that it names"
         return
-    labels, found = np.asarray(accuracy.labels), np.asarray(answers.predictions, dtype=np.int64)
     other = np.flatnonzero(~task.follow(found, np.asarray(logits, dtype=np.float64), accuracy.thresholds))
     if other.size:
         given = "the largest of its logits" if accuracy.task is None else "what its logits give"
         yield f"predictions[{other[0]}] is {found[other[0]]}, which is not {given}"
-    if _differs(answers.accuracy, float((found == labels).mean())):
-        yield _says("accuracy", answers.accuracy, float((found == labels).mean()))
+    expected = task.figure(found, labels)
+    if _differs(answers.accuracy, expected):
+        yield _says("accuracy", answers.accuracy, expected)
 
 
 def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
@@ -134,11 +134,14 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
         yield f"it has {len(accuracy.labels):,} labels of {accuracy.rows:,} rows"
         return
     names = accuracy.label_names
-    if not all(0 <= label <= task_of(accuracy.task).highest(names) for label in accuracy.labels):
+    if not task_of(accuracy.task).possible(np.asarray(accuracy.labels), names).all():
         yield f"a label is none of the {len(names)} that it names"
         return
     if accuracy.thresholds is not None and len(accuracy.thresholds) != len(names):
         yield f"it has {len(accuracy.thresholds)} thresholds for {len(names)} labels"
+        return
+    if accuracy.groups is not None and (len(accuracy.groups) != accuracy.rows or min(accuracy.groups) < 0):
+        yield f"it has groups of {len(accuracy.groups):,} rows of {accuracy.rows:,}, or one below 0"
         return
     for size, answers in accuracy.by_batch_size.items():
         yield from (f"at batch size {size}, {said}" for said in _of_answers(answers, accuracy))

@@ -110,9 +110,12 @@ class Predictions(_Closed):
 
     batch_size: int
     cut_rows: int
-    accuracy: float  # 0–1
-    predictions: list[int]
+    accuracy: float  # 0–1; the figure of a task whose answers are not right or wrong (temper/tasks/), −1 to 1
+    predictions: list[int] | list[float]  # floats where answers are scores
     logits: list[list[float]]
+
+
+_TASKS_OWN = ("task", "thresholds", "groups")
 
 
 class Accuracy(_Closed):
@@ -121,18 +124,21 @@ class Accuracy(_Closed):
     status: Literal["measured"] = "measured"
     split: Literal["test"] = "test"
     rows: int
-    labels: list[int]  # the true ones
+    labels: list[int] | list[float]  # the true ones
     label_names: list[str]
     stated: str  # the batch size, as a key of by_batch_size, whose answers count
     by_batch_size: dict[str, Predictions]  # more than one where the labels can depend on the batch
-    task: Literal["multi_label"] | None = None  # of temper/tasks/; absent of single_label and in records of before
+    task: Literal["multi_label", "score"] | None = (
+        None  # of temper/tasks/; absent of single_label and in records of before
+    )
     thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them
+    groups: list[int] | None = None  # of each row: what it belongs to, such as its query, by number from 0
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A record of single_label is as it was before there were others."""
         content: dict[str, Any] = handler(self)
-        return {key: value for key, value in content.items() if value is not None or key not in ("task", "thresholds")}
+        return {key: value for key, value in content.items() if value is not None or key not in _TASKS_OWN}
 
     @property
     def answers(self) -> Predictions:

@@ -275,7 +275,7 @@ def answer(
     task, given = task_of(decided.labels), answered(logits, decided)
     return Answers(
         probabilities=task.probabilities(logits),
-        labels=[task.named(int(each), names) for each in given],
+        labels=[task.named(each, names) for each in given.tolist()],
         confidences=task.confidences(logits, given),
         label_names=names,
         cut_rows=sorted({*cut, *too_long}),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from temper.errors import ConfigError
 from temper.prediction.answer import Answers
 from temper.prediction.choice import Choice
 from temper.reading.letters import for_a_spreadsheet, for_a_terminal
+from temper.report.formats import ABSENT
 from temper.report.render import artifact_digest
 
 DIGITS = 4  # of confidences; JSON has them all
@@ -51,7 +53,7 @@ class Predicted:
             {
                 "row": number + 1,
                 "label": answers.labels[number],
-                "confidence": float(answers.confidences[number]),
+                "confidence": _or_none(answers.confidences[number]),
                 "confidences": dict(zip(answers.label_names, map(float, own), strict=True)),
                 "cut": number in cut,
             }
@@ -68,6 +70,15 @@ class Predicted:
         """'1,000 rows in 1.23 s, after 0.45 s of loading'."""
         count, answers = len(self.shown), self.answers
         return f"{count:,} row{'s' if count > 1 else ''} in {answers.answer_s:.3f} s, after {answers.load_s:.2f} s of loading"
+
+
+def _or_none(confidence: float) -> float | None:
+    """None where the answers are scores, of which a model does not say how sure it is."""
+    return None if math.isnan(confidence) else float(confidence)
+
+
+def _digits(confidence: float | None, nothing: str = ABSENT) -> str:
+    return nothing if confidence is None else f"{confidence:.{DIGITS}f}"
 
 
 def facts(found: Predicted) -> list[str]:
@@ -124,7 +135,7 @@ def as_lines(found: Predicted, delimiter: str | None) -> str:
         [
             row["row"],
             for_a_spreadsheet(row["label"]),
-            f"{row['confidence']:.{DIGITS}f}",
+            _digits(row["confidence"], nothing=""),
             *(for_a_spreadsheet(str(values[number])) for values in beside.values()),
         ]
         for number, row in enumerate(found.rows())
@@ -177,7 +188,7 @@ def print_table(found: Predicted) -> None:
         ordered = sorted(row["confidences"].items(), key=lambda item: -item[1])
         shown = for_a_terminal(shown)
         text = shown if len(shown) <= SHOWN_LETTERS else shown[: SHOWN_LETTERS - 1] + "…"
-        cells = [text, for_a_terminal(row["label"]), f"{row['confidence']:.{DIGITS}f}"]
+        cells = [text, for_a_terminal(row["label"]), _digits(row["confidence"])]
         table.add_row(
             *cells,
             *([", ".join(f"{label} {value:.{DIGITS}f}" for label, value in ordered[1:3])] if others else []),

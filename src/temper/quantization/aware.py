@@ -25,7 +25,6 @@ from temper.quantization.calibration.cache import CACHE_FILE, Ranges, read_cache
 from temper.quantization.insert import INT8, insert_qdq
 from temper.quantization.layers import chosen, layers
 from temper.quantization.matching import Match, match
-from temper.statistics.classification import accuracy
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.tasks.task import answered, task_of
 from temper.training.fine_tune import epoch_order, learning_rate_share
@@ -238,7 +237,7 @@ def train_quantized(
     batches = _batches(validation, signature)
 
     def validation_accuracy(logits: Logits) -> float:
-        return accuracy(answered(logits, signature), validation.labels)
+        return task_of(signature.labels).figure(answered(logits, signature), validation.labels)
 
     accuracies = {"float": validation_accuracy(_logits(network, batches, asked.device))}
     with fake_quantized(network, _scales(found, ranges)):

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from temper.statistics import ranking
+
 Floats = npt.NDArray[np.float64]
 
 TITLES = {
@@ -16,7 +18,11 @@ TITLES = {
     "matthews": "MCC",
     "lowest_recall": "lowest recall",
     "auroc": "AUROC",
+    "spearman": "Spearman",
+    "ndcg_at_10": "NDCG@10",
 }
+
+GROUPED = ("ndcg_at_10",)  # means over what rows belong to
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +32,17 @@ class Judged:
     right: whether a row's answer is its label, bool [rows].
     given, wanted: whether a row is given each label, and has it, bool [rows, labels].
     chances: probability of each label, float64 [rows, labels].
+    answers, truth: scores where they are no labels, float64 [rows].
+    groups: number of what each row belongs to, such as its query, int64 [rows]; None: each row stands for itself.
     """
 
     right: npt.NDArray[np.bool_]
     given: npt.NDArray[np.bool_]
     wanted: npt.NDArray[np.bool_]
     chances: Floats
+    answers: Floats | None = None
+    truth: Floats | None = None
+    groups: npt.NDArray[np.int64] | None = None
 
 
 def _shares(part: Floats, whole: Floats) -> Floats:
@@ -97,6 +108,25 @@ def auroc(weights: Floats, answers: Judged) -> Floats:
     return _mean_of_known(np.stack(areas, axis=1))
 
 
+def _scores(answers: Judged) -> tuple[Floats, Floats]:
+    assert answers.answers is not None
+    assert answers.truth is not None
+    return answers.answers, answers.truth
+
+
+def spearman(weights: Floats, answers: Judged) -> Floats:
+    """Spearman's rank correlation with the true scores, −1 to 1."""
+    return ranking.spearman(*_scores(answers), weights)
+
+
+def ndcg_at_10(weights: Floats, answers: Judged) -> Floats:
+    """Mean NDCG@10 of the queries that have a relevant row; all rows are one query's where nothing groups them."""
+    first, gain = ranking.ndcg(*_scores(answers), answers.groups)
+    known = ~np.isnan(gain)
+    often = weights[:, first[known]]  # all rows of a query are drawn together
+    return np.asarray(np.nan_to_num(_shares(often @ gain[known], often.sum(axis=1))))
+
+
 METRICS: dict[str, Callable[[Floats, Judged], Floats]] = {
     "accuracy": accuracy,
     "macro_f1": macro_f1,
@@ -104,6 +134,8 @@ METRICS: dict[str, Callable[[Floats, Judged], Floats]] = {
     "matthews": matthews,
     "lowest_recall": lowest_recall,
     "auroc": auroc,
+    "spearman": spearman,
+    "ndcg_at_10": ndcg_at_10,
 }
 
 

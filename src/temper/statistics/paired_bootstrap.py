@@ -3,7 +3,8 @@
 Efron & Tibshirani 1993, 'An Introduction to the Bootstrap', chapters 8 and 13: rows are drawn with replacement, both answers to
 a row together, and the percentiles of the differences are the interval. A bootstrap knows the rows alone: where no answer
 differs, or few do, it has no width. So it is never narrower, to either side, than the interval of the accuracy on these rows
-(temper/statistics/paired_labels.py), which is that of counts.
+(temper/statistics/paired_labels.py), which is that of counts. Where rows belong together, as those of a query do, they are drawn
+together: then the groups are what is independent.
 """
 
 from dataclasses import dataclass
@@ -40,13 +41,15 @@ def paired_difference(metric: str, candidate: Judged, baseline: Judged, flips: F
         candidate, baseline: answers on the same rows.
         flips: of their answers.
     """
-    rows = len(candidate.right)
+    groups = baseline.groups
+    rows = len(candidate.right) if groups is None else int(groups.max()) + 1
     generator = np.random.default_rng(SEED)
     found = []
     for _ in range(DRAWS // _AT_ONCE):
         drawn = generator.integers(0, rows, (_AT_ONCE, rows))
         places = drawn + rows * np.arange(_AT_ONCE)[:, None]
         weights = np.bincount(places.ravel(), minlength=_AT_ONCE * rows).reshape(_AT_ONCE, rows).astype(np.float64)
+        weights = weights if groups is None else weights[:, groups]
         found.append(METRICS[metric](weights, candidate) - METRICS[metric](weights, baseline))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(np.concatenate(found), [tail, 100 - tail])

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Labels = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 BudgetVerdict = Literal["within", "beyond", "undecided"]
 
 CONFIDENCE = 0.95
@@ -40,9 +41,14 @@ class Flips:
 
 def flips(candidate: Labels, baseline: Labels, labels: Labels) -> Flips:
     """Count flips. All three int64 [rows]: predicted by the candidate, by the baseline, and the true labels."""
-    right, was_right, same = candidate == labels, baseline == labels, candidate == baseline
+    return flips_of(candidate == labels, baseline == labels, candidate != baseline)
+
+
+def flips_of(right: Flags, was_right: Flags, differ: Flags) -> Flips:
+    """Count flips, bool [rows] each: whether the candidate and the baseline are right, and whether their answers differ."""
+    same = ~differ
     return Flips(
-        rows=len(labels),
+        rows=len(right),
         both_right=int((right & was_right).sum()),
         right_to_wrong=int((~right & was_right).sum()),
         wrong_to_right=int((right & ~was_right).sum()),

@@ -168,8 +168,11 @@ class Analysis(_Closed):
 
     latency_margin: Annotated[float, Field(gt=0, lt=1)]  # ratios within 1 ± it count as equal
     accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # what may be lost of the metric, percentage points
-    # what the budget is of; not given: accuracy of single labels, macro-F1 of several
-    metric: Literal["accuracy", "macro_f1", "micro_f1", "matthews", "lowest_recall", "auroc"] | None = None
+    # what the budget is of; not given: accuracy of single labels, macro-F1 of several, Spearman of scores
+    metric: (
+        Literal["accuracy", "macro_f1", "micro_f1", "matthews", "lowest_recall", "auroc", "spearman", "ndcg_at_10"]
+        | None
+    ) = None
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from temper.environment.library import resolve_version
 from temper.errors import ConfigError
 from temper.load_test.serving import check_served
 from temper.measurement.timed_inputs import REAL_LENGTHS, has_real_lengths
+from temper.statistics.metrics import GROUPED
 from temper.study.engine_checks import check_fit, check_shapes
 from temper.study.onnx_rows import ONNX_SECTIONS, check_onnx
 from temper.study.params_file import load_params, params_error
@@ -71,6 +72,11 @@ def _check_labels(study: Study, labels: str | None) -> None:
         raise params_error(
             f"analysis.metric is {metric}, which is none of {labels or USUAL}: {', '.join(known)}",
             "choose one of these",
+        )
+    if metric in GROUPED and study.data.get("group") is None:
+        raise params_error(
+            f"analysis.metric is {metric}, which is a mean over queries, and data.group is not given",
+            "name the column of the query in data.group",
         )
 
 

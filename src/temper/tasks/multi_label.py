@@ -20,10 +20,16 @@ TITLE = "any number of labels"
 PROBLEM_TYPE = "multi_label_classification"
 METRICS = ("macro_f1", "micro_f1", "accuracy", "lowest_recall", "auroc")
 LABEL_TYPE = "int64"
+COUNTED = True
 ROUNDED = 1e-6  # of a probability whose logit has six digits
 NONE = "–"  # a row without a label
 BETWEEN = (";", "|", ",")  # labels of one field; the first that no name holds and that makes names of all of them
 _TRUE, _FALSE = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
+
+
+def why_not_names(names: Sequence[str]) -> str | None:
+    """Two at least; too many are found where they are read."""
+    return None if len(names) > 1 else "a yes or no to one label is single_label with two"
 
 
 def _refused(name: str, origin: str, happened: str, fix: str) -> DataError:
@@ -167,9 +173,38 @@ def answers(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt
     return numbers(probabilities(logits) >= _least(logits, thresholds))
 
 
-def highest(names: Sequence[str]) -> int:
-    """Every label at once."""
-    return (1 << min(len(names), MOST_LABELS)) - 1
+def possible(numbers: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Whole numbers, from no label to every label at once."""
+    whole = np.issubdtype(numbers.dtype, np.integer)
+    return np.asarray((numbers >= 0) & (numbers < 1 << min(len(names), MOST_LABELS)) & whole)
+
+
+def right(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Those of which every label is right."""
+    return np.asarray(answers == labels)
+
+
+def differ(answers: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Any other label."""
+    return np.asarray(answers != others)
+
+
+def figure(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> float:
+    """Share of rows of which every label is right, 0–1."""
+    return float((answers == labels).mean())
+
+
+def by_label(
+    answers: npt.NDArray[np.int64], logits: npt.NDArray[Any], labels: npt.NDArray[np.int64], names: Sequence[str]
+) -> dict[str, Any]:
+    """Recall of each."""
+    given, wanted = bits(answers, len(names)), bits(labels, len(names))
+    return {
+        "recall_by_class": {
+            name: float(given[wanted[:, place], place].mean()) if wanted[:, place].any() else None
+            for place, name in enumerate(names)
+        }
+    }
 
 
 def follow(

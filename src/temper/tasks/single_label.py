@@ -14,6 +14,12 @@ TITLE = "one label of several"
 PROBLEM_TYPE = "single_label_classification"
 METRICS = ("accuracy", "macro_f1", "matthews", "lowest_recall", "auroc")
 LABEL_TYPE = "int64"
+COUNTED = True
+
+
+def why_not_names(names: Sequence[str]) -> str | None:
+    """One label is no choice."""
+    return None if len(names) > 1 else "one label alone is no choice"
 
 
 def read_labels(
@@ -100,9 +106,35 @@ def answers(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt
     return np.asarray(logits.argmax(axis=1), dtype=np.int64)
 
 
-def highest(names: Sequence[str]) -> int:
-    """The last place."""
-    return len(names) - 1
+def possible(numbers: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Whole numbers, from 0 to the last place."""
+    whole = np.issubdtype(numbers.dtype, np.integer)
+    return np.asarray((numbers >= 0) & (numbers < len(names)) & whole)
+
+
+def right(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Those that are the label."""
+    return np.asarray(answers == labels)
+
+
+def differ(answers: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Another label."""
+    return np.asarray(answers != others)
+
+
+def figure(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> float:
+    """Accuracy, 0–1."""
+    return classification.accuracy(answers, labels)
+
+
+def by_label(
+    answers: npt.NDArray[np.int64], logits: npt.NDArray[Any], labels: npt.NDArray[np.int64], names: Sequence[str]
+) -> dict[str, Any]:
+    """Recall of each, and how honest the confidences are."""
+    return {
+        "expected_calibration_error": paired_labels.expected_calibration_error(logits, labels),
+        "recall_by_class": paired_labels.recall_by_class(answers, labels, names),
+    }
 
 
 def follow(

@@ -1,7 +1,7 @@
 """What a file of this folder says of its kind of label, and which of them is a study's.
 
 Labels and answers are one number a row, so that splits, records and comparisons hold any of them the same way. What the number
-means, the task says: `single_label` the place of a label, `multi_label` a bit for each label.
+means, the task says: `single_label` the place of a label, `multi_label` a bit for each label, `score` the number itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,18 @@ class Task(Protocol):
         PROBLEM_TYPE: transformers' name of it, in config.json.
         METRICS: by which a budget may be set (temper/statistics/metrics.py), the usual first.
         LABEL_TYPE: NumPy's name of the type of labels and answers.
+        COUNTED: whether an answer is right or wrong; else it is nearer to the truth or farther from it.
     """
 
     TITLE: str
     PROBLEM_TYPE: str
     METRICS: tuple[str, ...]
     LABEL_TYPE: str
+    COUNTED: bool
+
+    def why_not_names(self, names: Sequence[str]) -> str | None:
+        """Why these cannot be the names of its outputs, in words; None where they can."""
+        ...
 
     def read_labels(
         self, columns: Mapping[str, Sequence[Any]], origin: str, names: Sequence[str], form: str | None
@@ -73,8 +79,24 @@ class Task(Protocol):
         """The answer of each row, [rows], of logits [rows, outputs]."""
         ...
 
-    def highest(self, names: Sequence[str]) -> int:
-        """The largest number that is a label or an answer among these; the smallest is 0."""
+    def possible(self, numbers: Numbers, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which numbers are labels or answers among these, bool [rows]."""
+        ...
+
+    def right(self, answers: Numbers, labels: Numbers) -> npt.NDArray[np.bool_]:
+        """Which answers are right, bool [rows]; none where they are not counted."""
+        ...
+
+    def differ(self, answers: Numbers, others: Numbers) -> npt.NDArray[np.bool_]:
+        """Which of two models' answers to the same rows are flips, bool [rows]."""
+        ...
+
+    def figure(self, answers: Numbers, labels: Numbers) -> float:
+        """How good answers are, in one figure: what a record holds as accuracy and training stops by; more is better."""
+        ...
+
+    def by_label(self, answers: Numbers, logits: Logits, labels: Numbers, names: Sequence[str]) -> dict[str, Any]:
+        """Figures of single labels for the comparison, by name; empty where there are none."""
         ...
 
     def follow(self, answers: Numbers, logits: Logits, thresholds: Sequence[float] | None) -> npt.NDArray[np.bool_]:
@@ -86,7 +108,7 @@ class Task(Protocol):
         ...
 
     def confidences(self, logits: Logits, answers: Numbers) -> npt.NDArray[np.float64]:
-        """Probability that an answer is right by the model's own word, float64 [rows]."""
+        """Probability that an answer is right by the model's own word, float64 [rows]; NaN where it has none."""
         ...
 
     def named(self, answer: Any, names: Sequence[str]) -> str:

@@ -59,12 +59,12 @@ def make_checkpoint(
     )
     decided = settled(network, data, signature)
     # the method looked at no validation rows, or answered them without what decides now
-    if "validation" not in history or decided != signature:
+    if history.get("validation") is None or signature.labels is not None:
         found = worth_on_validation(network, data, decided)
         history = {**history, "validation": None if found is None else found.as_json()}
         if found is not None:
             say(found)
-    elif history["validation"] is not None:
+    else:
         say(Worth.from_json(history["validation"]))
     network.config._name_or_path = ""  # where it came from is a path of this machine
     with staged_folder(folder) as scratch:

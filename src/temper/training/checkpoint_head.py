@@ -126,6 +126,14 @@ def _unlike(config: Mapping[str, Any], names: Sequence[str], architectures: Sequ
     return None
 
 
+def _other_task(config: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The task of a head that gives something else than one label of several."""
+    problem = config.get("problem_type")
+    if problem == SEVERAL_LABELS:
+        return "multi_label"
+    return "score" if len(names) == 1 else None
+
+
 def head_of(config: Mapping[str, Any]) -> Head:
     """Read a config.json.
 
@@ -143,8 +151,7 @@ def head_of(config: Mapping[str, Any]) -> Head:
         architectures and not found and "For" in architectures[0]
     ):  # its head may bear the names of a classifier's tensors
         unlike = f"it is a {architectures[0]}, which answers something else than a label of the whole row"
-    several = unlike is not None and config.get("problem_type") == SEVERAL_LABELS and found != []
-    labels = USUAL if unlike is None else "multi_label" if several else None
+    labels = USUAL if unlike is None else _other_task(config, names) if found or not architectures else None
     return Head(found[0] if found else None, names, unlike, bool(architectures), labels)
 
 
@@ -156,7 +163,8 @@ def fix_of(fine_tune: str) -> str:
     """
     return (
         "name a checkpoint that gives each row one label of several (one that gives any number of labels goes with "
-        f"data.labels: multi_label; scores and answers for each token are not measured yet); or {fine_tune}, which keeps the "
+        "data.labels: multi_label, one that gives a score with data.labels: score; answers for each token are not measured "
+        f"yet); or {fine_tune}, which keeps the "
         "body and trains a new classifier for the data's labels"
     )
 

@@ -194,7 +194,7 @@ def train(
             network, validation, every_row, signature, batch_size=4 * options.batch_size, device=options.device
         )
         network.train()
-        accuracy = float((answered == validation.labels).mean())
+        accuracy = task.figure(answered, validation.labels)
         history.append({"epoch": epoch + 1, "train_loss": float(np.mean(losses)), "validation_accuracy": accuracy})
         print(history[-1])
         losses.clear()

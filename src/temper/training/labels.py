@@ -18,6 +18,8 @@ def keeps_head(head: Head, signature: Signature, asked: str) -> bool:
         ArtifactError: they are the same labels in another order.
     """
     own, wanted = compared(head.names), compared(signature.label_names)
+    if len(own) == len(wanted) == 1:  # of one output, whatever its name
+        own = wanted
     if head.unlike_task(signature.labels) is not None or head.task is None or len(own) != len(wanted):
         return False
     if own != wanted and sorted(own) == sorted(wanted):
@@ -55,7 +57,7 @@ def check_labels(model: Any, signature: Signature, asked: str) -> None:
             spoiled=_SPOILED,
             fix="use data with the checkpoint's labels, or set train.method to fine_tune",
         )
-    if compared(names) == compared(wanted) or names_nothing(names):
+    if compared(names) == compared(wanted) or names_nothing(names) or len(names) == 1:
         return
     if sorted(compared(names)) == sorted(compared(wanted)):
         raise _other_order(names, signature, asked)

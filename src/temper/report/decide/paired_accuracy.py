@@ -7,18 +7,16 @@ import numpy.typing as npt
 
 from temper.measurement.record import Accuracy, NotMeasured, Record
 from temper.statistics.metrics import Judged, value
-from temper.statistics.multi_label import bits
 from temper.statistics.paired_bootstrap import budget_verdict, paired_difference, rows_that_would_decide
 from temper.statistics.paired_labels import (
     AgainstBudget,
+    Flips,
     against_budget,
     decidable_budget_points,
-    expected_calibration_error,
     flip_rate_bound,
-    flips,
+    flips_of,
     mcnemar_exact_p,
     paired_difference_interval,
-    recall_by_class,
     rows_to_decide,
 )
 from temper.tasks.task import task_of
@@ -46,41 +44,45 @@ def _judged(answers: Accuracy) -> Judged:
     def flags(numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         return np.stack([task.rows_with(numbers, place) for place in range(count)], axis=1)
 
-    return Judged(predicted == labels, flags(predicted), flags(labels), task.probabilities(np.asarray(found.logits)))
+    return Judged(
+        task.right(predicted, labels),
+        flags(predicted),
+        flags(labels),
+        task.probabilities(np.asarray(found.logits)),
+        answers=None if task.COUNTED else predicted,
+        truth=None if task.COUNTED else labels,
+        groups=None if answers.groups is None else np.asarray(answers.groups, dtype=np.int64),
+    )
+
+
+def counted_flips(own: Accuracy, other: Accuracy) -> Flips:
+    """Flips of answers against another model's to the same rows."""
+    task, labels = task_of(own.task), np.asarray(own.labels)
+    mine, theirs = np.asarray(own.answers.predictions), np.asarray(other.answers.predictions)
+    return flips_of(task.right(mine, labels), task.right(theirs, labels), task.differ(mine, theirs))
 
 
 def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
     """Test rows with another answer than the baseline's, by number from 0, with both answers' confidences."""
-    named, names, labels = task_of(own.task).named, own.label_names, own.labels
+    task, names, labels = task_of(own.task), own.label_names, own.labels
+    named, answers, others = task.named, own.answers.predictions, other.answers.predictions
     mine, theirs = _sure(own), _sure(other)
     return [
         {
             "row": row,
             "label": named(labels[row], names),
-            "baseline": named(old, names),
-            "baseline_confidence": round(float(theirs[row]), 4),
-            "candidate": named(new, names),
-            "candidate_confidence": round(float(mine[row]), 4),
+            "baseline": named(others[row], names),
+            "baseline_confidence": _or_none(theirs[row]),
+            "candidate": named(answers[row], names),
+            "candidate_confidence": _or_none(mine[row]),
         }
-        for row, (new, old) in enumerate(zip(own.answers.predictions, other.answers.predictions, strict=True))
-        if new != old
+        for row in np.flatnonzero(task.differ(np.asarray(answers), np.asarray(others))).tolist()
     ]
 
 
-def _by_label(own: Accuracy, logits: npt.NDArray[Any], labels: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Json:
-    """Figures of single labels: recall of each, and how honest the confidences are where they add up to 1."""
-    if own.task is None:
-        return {
-            "expected_calibration_error": expected_calibration_error(logits, labels),
-            "recall_by_class": recall_by_class(predicted, labels, own.label_names),
-        }
-    given, wanted = bits(predicted, len(own.label_names)), bits(labels, len(own.label_names))
-    return {
-        "recall_by_class": {
-            name: float(given[wanted[:, place], place].mean()) if wanted[:, place].any() else None
-            for place, name in enumerate(own.label_names)
-        }
-    }
+def _or_none(confidence: float) -> float | None:
+    """With four digits; None where a task has no confidences."""
+    return None if np.isnan(confidence) else round(float(confidence), 4)
 
 
 def metric_of(answers: Accuracy, metric: str) -> float | None:
@@ -119,15 +121,15 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     if not isinstance(own, Accuracy):
         return NotMeasured(reason=own.reason).model_dump(mode="json", include={"status", "reason"})
     logits, labels = np.asarray(own.answers.logits), np.asarray(own.labels)
-    predicted = np.asarray(own.answers.predictions)
+    predicted, task = np.asarray(own.answers.predictions), task_of(own.task)
     found: Json = {
         "status": "measured",
         "accuracy": own.answers.accuracy,
         "rows": own.rows,
         "batch_size": own.answers.batch_size,
-        **_by_label(own, logits, labels, predicted),
+        **task.by_label(predicted, logits, labels, own.label_names),
         "labels_differing_by_batch_size": {
-            size: int((np.asarray(answer.predictions) != predicted).sum())
+            size: int(task.differ(np.asarray(answer.predictions), predicted).sum())
             for size, answer in own.by_batch_size.items()
             if size != own.stated
         },
@@ -137,7 +139,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
         return {**found, "against_baseline": missing("the baseline's answers were not measured")}
     if other.labels != own.labels:
         return {**found, "against_baseline": missing("the baseline answered other rows")}
-    counted = flips(predicted, np.asarray(other.answers.predictions), labels)
+    counted = counted_flips(own, other)
     same = counted.differing == 0 and is_the_baseline(record, baseline)
     gained, lost = counted.wrong_to_right, counted.right_to_wrong
     low, high = (0.0, 0.0) if same else paired_difference_interval(gained, lost, counted.rows)
@@ -146,7 +148,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     points = 100 * counted.difference
     reference = np.asarray(other.answers.logits)
     distance = np.abs(logits - reference)
-    judged = metric or task_of(own.task).METRICS[0]
+    judged = metric or task.METRICS[0]
     if judged != EXACT:
         theirs = _judged(other)
         found |= {"metric": judged, "metric_value": value(judged, _judged(own))}

@@ -21,7 +21,7 @@ def flips(material: Material) -> dict[str, Any]:
     Returns:
         rows: by number, {label, text} or {label, picture} of each test row that somewhere has another label.
         candidates: by name, {count, lost, gained, other, left_out, flips}; a flip is [row, baseline's answer, its confidence,
-            candidate's answer, its confidence, direction].
+            candidate's answer, its confidence, direction]; a confidence is None where the answers are scores.
         labels: names of the classes.
     """
     shown: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def flips(material: Material) -> dict[str, Any]:
         paired = material.paired(record.candidate)
         if not paired or paired["is_baseline"] or record.candidate == material.baseline:
             continue
-        found = sorted(paired["flipped"], key=lambda flip: (-flip["candidate_confidence"], flip["row"]))
+        found = sorted(paired["flipped"], key=lambda flip: (-(flip["candidate_confidence"] or 0.0), flip["row"]))
         for flip in found[:MOST]:
             rows.setdefault(flip["row"], {"label": flip["label"], **_asked(material, flip["row"])})
             labels |= dict.fromkeys((flip["label"], flip["baseline"], flip["candidate"]))

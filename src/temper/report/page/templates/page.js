@@ -102,7 +102,8 @@
   if (field("candidate")) {
     const make = (name, text, kind) => { const made = document.createElement(name); if (text !== undefined) made.textContent = text; if (kind) made.className = kind; return made; };
     const answer = (label, confidence, right) => {
-      const cell = make("td"); cell.append(make("span", label, `pill ${right ? "good" : "bad"}`), document.createTextNode(` ${(100 * confidence).toFixed(1)} %`));
+      const cell = make("td"); cell.append(make("span", label, `pill ${right ? "good" : "bad"}`), document.createTextNode(confidence === null ? "" : ` ${(100 * confidence).toFixed(1)} %`));
+      if (confidence === null) return cell;
       const bar = make("span", undefined, "conf"); bar.style.width = `${2.4 * confidence}rem`; cell.append(bar); return cell;
     };
     const confusion = (own) => {
