@@ -44,20 +44,29 @@ class TensorSpec(BaseModel):
 
 
 class Signature(BaseModel):
-    """Inputs in order, the one output `logits` (float32, [batch_size, number of labels]) and the labels' names."""
+    """Inputs in order, the one output `logits` (float32, `logits_shape`) and the labels' names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     task: Literal["text-classification", "image-classification"]
     inputs: tuple[TensorSpec, ...]
     label_names: tuple[str, ...]
     padding_side: Literal["left", "right"]
-    labels: Literal["multi_label", "score"] | None = None  # the task (temper/tasks/), where it is not single_label
+    # the task (temper/tasks/), where it is not single_label
+    labels: Literal["multi_label", "score", "token_classification"] | None = None
     thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them
+    # logits are [batch_size, sequence_length, labels]; None: [batch_size, labels]
+    answers_at: Literal["tokens"] | None = None
     row_tokens: int | None = None  # of a model on packed rows (temper/lengths/packing.py): tokens of a row
 
     def as_json(self) -> str:
         """The text of signature.json; what a signature does not have is left out."""
         return self.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+    def logits_shape(self, batch_size: int, sequence_length: int | None) -> tuple[int, ...]:
+        """Shape of the logits of a call; images have no length."""
+        if self.answers_at is None or sequence_length is None:
+            return batch_size, len(self.label_names)
+        return batch_size, sequence_length, len(self.label_names)
 
     @property
     def dynamic_axes(self) -> tuple[str, ...]:

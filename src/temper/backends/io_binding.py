@@ -40,7 +40,7 @@ class BoundSession:
     def __init__(self, ort: Any, session: Any, device: CudaDevice, signature: Signature, *, cuda_graph: bool) -> None:
         self._ort, self._session, self._device = ort, session, device
         self._specs = signature.inputs
-        self._labels = len(signature.label_names)
+        self._logits_shape = signature.logits_shape
         self._batch_position = signature.inputs[0].axes.index(signature.dynamic_axes[0])
         self._cuda_graph = cuda_graph
         self._bindings: dict[tuple[Any, ...], _Binding] = {}
@@ -89,7 +89,7 @@ class BoundSession:
         dtypes = [np.dtype(spec.dtype) for spec in self._specs]
         sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in zip(key, dtypes, strict=True)]
         offsets = np.cumsum([0, *(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)]).tolist()
-        answer = (key[0][self._batch_position], self._labels)
+        answer = self._logits_shape(key[0][self._batch_position], key[0][-1])
         with ExitStack() as undo:
             host, address = device.allocate(offsets[-1], undo)
             host_logits, logits_address = device.allocate(math.prod(answer) * 4, undo)

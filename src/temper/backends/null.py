@@ -30,15 +30,15 @@ class NullRunner(Runner):
 
     def __enter__(self) -> Self:
         signature = read_signature(self._signature_file)
-        self._labels = len(signature.label_names)
-        self._first_input = signature.inputs[0].name
+        self._signature, self._first_input = signature, signature.inputs[0].name
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         pass
 
     def infer(self, inputs: Tensors) -> Logits:
-        return np.zeros((len(inputs[self._first_input]), self._labels), dtype=np.float32)
+        rows, *length = inputs[self._first_input].shape[:2]
+        return np.zeros(self._signature.logits_shape(rows, *length), dtype=np.float32)
 
     def describe(self) -> dict[str, Any]:
         return {"library": "none", "device": "cpu"}

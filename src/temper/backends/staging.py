@@ -41,13 +41,13 @@ class Layout:
     total_bytes: int
 
     @classmethod
-    def of(cls, specs: Sequence[TensorSpec], sizes: Mapping[str, int], logits_shape: tuple[int, int]) -> "Layout":
+    def of(cls, specs: Sequence[TensorSpec], sizes: Mapping[str, int], logits_shape: tuple[int, ...]) -> "Layout":
         """The layout of a call.
 
         Args:
             specs: the signature's inputs.
             sizes: of its dynamic axes.
-            logits_shape: [batch, number of labels]; float32.
+            logits_shape: [batch, number of labels], or of each token; float32.
         """
         shapes = {spec.name: spec.shape(sizes) for spec in specs} | {LOGITS: logits_shape}
         dtypes = {spec.name: np.dtype(spec.dtype) for spec in specs} | {LOGITS: np.dtype(np.float32)}

@@ -203,7 +203,7 @@ class LoadedEngine:
     def layout(self, sizes: Sequence[int]) -> Layout:
         """Layout of a call of these sizes of the dynamic axes."""
         by_axis = dict(zip(self.axes, sizes, strict=True))
-        return Layout.of(self.signature.inputs, by_axis, (sizes[0], len(self.signature.label_names)))
+        return Layout.of(self.signature.inputs, by_axis, self.signature.logits_shape(sizes[0], sizes[-1]))
 
     def _bind(self, bound: BoundShape) -> None:
         """Tell the context the shapes and addresses of the next call."""

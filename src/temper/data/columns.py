@@ -1,5 +1,6 @@
 """Named columns of rows, as a file or a hub data set holds them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,11 @@ def list_rows(rows: Sequence[int]) -> str:
     shown = ", ".join(str(row + 1) for row in rows[:5])
     return f"{len(rows):,} row{'s' if len(rows) > 1 else ''} (counted from 1, without a header: {shown}\
 {', …' if len(rows) > 5 else ''})"
+
+
+def words_in(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text begin and end: what blanks separate."""
+    return [word.span() for word in re.finditer(r"\S+", text)]
 
 
 def select_columns(table: Columns, names: Sequence[str]) -> list[Sequence[Any]]:

@@ -18,6 +18,7 @@ from temper.errors import ArtifactError
 from temper.statistics.ranking import codes
 from temper.tasks.task import task_of
 
+ATTENTION_MASK = "attention_mask"  # transformers' name
 Rows = Sequence[int] | npt.NDArray[np.int64]
 
 
@@ -25,19 +26,37 @@ Rows = Sequence[int] | npt.NDArray[np.int64]
 class Split:
     """The rows of one split.
 
-    labels: [rows], of the type that the task has: int64 of labels.
+    labels: of each answer, of the type that the task has: int64 of labels. An answer is a row's, or a word's.
     texts: one string per row; the texts of a pair are joined by a tab; empty for images.
     inputs: by input name, one array per row: int64 [tokens] (unpadded) or float32 [channels, height, width].
-    groups: number of what each row belongs to, int64 [rows]; None: each row stands for itself.
+    groups: number of what each answer belongs to, int64 [answers]: a row's query, a word's row; None: each stands for itself.
+    places: by row, int64 [words]: the token by which each word is answered; None: rows are answered.
     """
 
     labels: npt.NDArray[Any]
     texts: list[str]
     inputs: Mapping[str, Sequence[npt.NDArray[Any]]]
     groups: npt.NDArray[np.int64] | None = None
+    places: Sequence[npt.NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        """Rows."""
+        return len(next(iter(self.inputs.values())))
+
+    def take(self, rows: Rows) -> "Split":
+        """The given rows, in the given order."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        places = None if self.places is None else [self.places[row] for row in chosen]
+        answers, groups = chosen, self.groups
+        if self.places is not None and places is not None:
+            starts = np.cumsum([0, *map(len, self.places)])
+            answers = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in chosen])
+            groups = np.repeat(np.arange(len(chosen)), [len(each) for each in places])
+        elif groups is not None:
+            groups = groups[chosen]
+        inputs = {name: [values[row] for row in chosen] for name, values in self.inputs.items()}
+        texts = [self.texts[row] for row in chosen]
+        return Split(labels=self.labels[answers], texts=texts, inputs=inputs, groups=groups, places=places)
 
 
 def _is_sequence(spec: TensorSpec) -> bool:
@@ -49,6 +68,7 @@ def _sequence_input(signature: Signature) -> str | None:
     return next((spec.name for spec in signature.inputs if _is_sequence(spec)), None)
 
 
+NO_ANSWER = -100  # in the place of a token's label: PyTorch's losses leave it out
 PREPROCESSOR_FOLDER = "preprocessor"  # below prepared data: one name for what has other files in each task
 
 
@@ -82,14 +102,15 @@ def write_split(
 ) -> None:
     """Write one split as Parquet; equal rows give equal bytes.
 
-    Columns: row (int64, from 0), text (string), label (of the task's type), group (int64, where rows have one), and per
+    Columns: row (int64, from 0), text (string), label (of the task's type; of each token where words are answered, NO_ANSWER
+    where none is), group (int64, where rows have one), and per
     model input a list: of varying length for text, of fixed length (the flattened pixels) for images.
     """
     texts = ["\t".join(row) for row in examples.texts] if examples.texts is not None else [""] * len(examples)
     columns: dict[str, Any] = {
         "row": pa.array(range(len(examples)), pa.int64()),
         "text": pa.array(texts, pa.string()),
-        "label": pa.array(np.asarray(examples.labels, dtype=task_of(signature.labels).LABEL_TYPE)),
+        "label": _label_column(examples.labels, signature),
     }
     if examples.groups is not None:
         columns["group"] = pa.array(codes(examples.groups), pa.int64())
@@ -102,6 +123,26 @@ def write_split(
         else:
             columns[spec.name] = pa.FixedSizeListArray.from_arrays(values, rows[0].size)
     pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _label_column(labels: Sequence[Any], signature: Signature) -> Any:
+    kind = task_of(signature.labels).LABEL_TYPE
+    if signature.answers_at is None:
+        return pa.array(np.asarray(labels, dtype=kind))
+    offsets = np.cumsum([0, *map(len, labels)], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(labels).astype(kind)))
+
+
+def _read_labels(column: Any, signature: Signature) -> dict[str, Any]:
+    """Labels, and of words their places and rows."""
+    kind = task_of(signature.labels).LABEL_TYPE
+    if signature.answers_at is None:
+        return {"labels": np.array(np.from_dlpack(column), dtype=kind)}
+    values, bounds = np.from_dlpack(column.values), np.from_dlpack(column.offsets).tolist()
+    rows = [values[start:end] for start, end in pairwise(bounds)]
+    places = [np.flatnonzero(row != NO_ANSWER) for row in rows]
+    labels = np.concatenate([row[own] for row, own in zip(rows, places, strict=True)]).astype(kind)
+    return {"labels": labels, "places": places, "groups": np.repeat(np.arange(len(rows)), [len(own) for own in places])}
 
 
 def read_split(path: str | Path, signature: Signature) -> Split:
@@ -123,13 +164,11 @@ def read_split(path: str | Path, signature: Signature) -> Split:
                 inputs[spec.name] = [values[start:end] for start, end in pairwise(bounds)]
             else:
                 inputs[spec.name] = values.reshape(len(table), *spec.axes[1:])
-        labels = np.array(
-            np.from_dlpack(table.column("label").combine_chunks()), dtype=task_of(signature.labels).LABEL_TYPE
-        )
-        groups = None
+        answered = _read_labels(table.column("label").combine_chunks(), signature)
         if "group" in table.column_names:
             groups = np.array(np.from_dlpack(table.column("group").combine_chunks()), dtype=np.int64)
-        return Split(labels=labels, texts=table.column("text").to_pylist(), inputs=inputs, groups=groups)
+            answered = {"groups": groups, **answered}  # words are of one row first
+        return Split(texts=table.column("text").to_pylist(), inputs=inputs, **answered)
     except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
         raise ArtifactError(
             asked=f"read the encoded split {path}",
@@ -187,3 +226,56 @@ def padding_share(split: Split, rows: Rows, signature: Signature, sequence_lengt
     lengths = _lengths(split, rows, name)
     length = int(lengths.max()) if sequence_length is None else sequence_length
     return 1.0 - float(np.minimum(lengths, length).sum()) / (len(rows) * length)
+
+
+def answers_in(split: Split, rows: Rows, logits: npt.NDArray[Any], signature: Signature) -> npt.NDArray[Any]:
+    """What of a call's logits are answers, [answers, labels]: of rows all, of words those of their tokens.
+
+    Args:
+        split: what was asked.
+        rows: of the call, in its order; rows that fill it up may follow.
+        logits: [rows, labels], or [rows, tokens, labels] on the signature's padding side. A word beyond the tokens has zeros.
+        signature: of the model.
+    """
+    if split.places is None:
+        return logits[: len(rows)]
+    length, name = logits.shape[1], _sequence_input(signature)
+    found = []
+    for number, row in enumerate(rows):
+        assert name is not None
+        places = split.places[row]
+        before = 0 if signature.padding_side == "right" else max(0, length - len(split.inputs[name][row]))
+        own = np.zeros((len(places), logits.shape[2]), dtype=logits.dtype)
+        within = places + before < length
+        own[within] = logits[number, places[within] + before]
+        found.append(own)
+    return np.concatenate(found)
+
+
+def labels_of(split: Split, rows: Rows, signature: Signature) -> npt.NDArray[Any]:
+    """Labels of some rows as a loss takes them: [rows], or of words [rows, longest of them] with NO_ANSWER elsewhere."""
+    if split.places is None:
+        return np.asarray(split.labels[rows])
+    name = _sequence_input(signature)
+    assert name is not None
+    lengths, starts = _lengths(split, rows, name), np.cumsum([0, *map(len, split.places)])
+    found = np.full((len(rows), int(lengths.max())), NO_ANSWER, dtype=split.labels.dtype)
+    for number, row in enumerate(rows):
+        before = 0 if signature.padding_side == "right" else int(lengths.max() - lengths[number])
+        found[number, split.places[row] + before] = split.labels[starts[row] : starts[row + 1]]
+    return found
+
+
+def unpadded(logits: npt.NDArray[Any], tensors: Tensors, signature: Signature) -> npt.NDArray[Any]:
+    """A call's logits as [answers, labels]: of rows as they are, of tokens those that are no padding, row by row."""
+    if signature.answers_at is None:
+        return logits
+    return np.asarray(logits[tensors[ATTENTION_MASK].astype(bool)])
+
+
+def answer_numbers(split: Split, signature: Signature) -> npt.NDArray[np.int64] | slice:
+    """Which of `unpadded`'s logits of all rows are answers: of rows all, of words those of their tokens."""
+    if split.places is None:
+        return slice(None)
+    starts = np.cumsum([0, *row_lengths(split, signature)])
+    return np.concatenate([own + start for own, start in zip(split.places, starts, strict=False)])

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from temper.artifacts.manifest import canonical_json, copy_files
 from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
-from temper.data.columns import NOTHING_WRITTEN
+from temper.data.columns import NOTHING_WRITTEN, words_in
 from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.reading.bounded import Unreadable
@@ -27,12 +28,14 @@ class Encoded:
     token_lengths: tokens per row after cutting; empty for images.
     truncated_rows: rows that were longer than max_tokens.
     rows_without_tokens: rows of which the tokenizer leaves nothing but special tokens.
+    places: by row, int64 [words]: the first token of each word, -1 of a word that has none; None where words are not asked for.
     """
 
     inputs: dict[str, list[npt.NDArray[Any]]]
     token_lengths: list[int]
     truncated_rows: int
     rows_without_tokens: int
+    places: list[npt.NDArray[np.int64]] | None = None
 
 
 class Preprocessor(Protocol):
@@ -42,8 +45,8 @@ class Preprocessor(Protocol):
         """The longest row it will give when `asked` is wanted: the model's own limit caps it. None for images."""
         ...
 
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
-        """Model inputs of all rows, unpadded, cut to max_tokens with the special tokens kept."""
+    def encode(self, examples: Examples, max_tokens: int | None, *, words: bool = False) -> Encoded:
+        """Model inputs of all rows, unpadded, cut to max_tokens with the special tokens kept; and where words stand."""
         ...
 
     def signature(self, label_names: tuple[str, ...]) -> Signature:
@@ -53,6 +56,28 @@ class Preprocessor(Protocol):
     def save(self, folder: str | Path) -> None:
         """Write the task's PREPROCESSOR_FILES, with equal bytes for equal preprocessors and no absolute paths."""
         ...
+
+
+def first_tokens(text: str, encoding: Any) -> npt.NDArray[np.int64]:
+    """The first token of each word of a text, int64 [words]; -1 of a word that has none: cut off, or nothing to the tokenizer.
+
+    A token that spans several words is the first one's.
+
+    Args:
+        text: what was encoded.
+        encoding: of the tokenizers library: its offsets in the text, which may begin with the blank before a word.
+    """
+    spans = words_in(text)
+    word_at = np.full(len(text) + 1, -1, dtype=np.int64)
+    for number, (start, end) in enumerate(spans):
+        word_at[start:end] = number
+    found = np.full(len(spans), -1, dtype=np.int64)
+    for place, ((start, end), special) in enumerate(zip(encoding.offsets, encoding.special_tokens_mask, strict=True)):
+        words = word_at[start:end]
+        words = words[words >= 0]
+        if not special and len(words) and found[words[0]] < 0:
+            found[words[0]] = place
+    return found
 
 
 def save_files(preprocessor: Any, task: str, folder: str | Path) -> None:

@@ -74,7 +74,7 @@ class ImagePreprocessor:
     def max_tokens(self, asked: int | None) -> None:
         return None
 
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
+    def encode(self, examples: Examples, max_tokens: int | None, *, words: bool = False) -> Encoded:
         """See Preprocessor.
 
         Raises:

@@ -4,13 +4,14 @@ import hashlib
 import importlib
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from temper.artifacts.manifest import staged_folder, write_manifest, write_text
 from temper.data.columns import NOTHING_WRITTEN, list_rows
-from temper.data.encoded import PREPROCESSOR_FOLDER, write_split, write_split_manifest
+from temper.data.encoded import NO_ANSWER, PREPROCESSOR_FOLDER, write_split, write_split_manifest
 from temper.data.encoding import Encoded, Preprocessor
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Examples, SourceOptions, Splits
@@ -101,6 +102,26 @@ def count_overlap(known: Collection[bytes], other: Examples) -> int:
     return sum(row in known for row in normalised_rows(other))
 
 
+def with_labels_at_tokens(part: Examples, encoded: Encoded) -> Examples:
+    """Rows whose labels of words stand at the first token of each, int64 [tokens], with NO_ANSWER elsewhere.
+
+    Raises:
+        DataError: no word of a row has a token.
+    """
+    assert encoded.places is not None
+    found = []
+    for row, (labels, places, length) in enumerate(
+        zip(part.labels, encoded.places, encoded.token_lengths, strict=True)
+    ):
+        here = places >= 0
+        if not here.any():
+            raise _error(part, f"no word of row {row + 1} has a token", "remove the row, or raise data.max_tokens")
+        own = np.full(length, NO_ANSWER, dtype=np.int64)
+        own[places[here]] = np.asarray(labels, dtype=np.int64)[here]
+        found.append(own)
+    return replace(part, labels=found)
+
+
 def _card(
     parts: Mapping[str, Examples],
     encoded: Mapping[str, Encoded],
@@ -112,7 +133,8 @@ def _card(
     splits: dict[str, Any] = {}
     warnings = []
     for name, part in parts.items():
-        lengths, labels = encoded[name].token_lengths, np.asarray(part.labels)
+        lengths = encoded[name].token_lengths
+        labels = np.concatenate(part.labels) if task.ANSWERS_AT is not None else np.asarray(part.labels)
         counted = [int(task.rows_with(labels, place).sum()) for place in range(len(label_names))]
         tokens = None
         if lengths:
@@ -174,8 +196,10 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
     preprocessor: Preprocessor = build_preprocessor(checked_model, parts["train"])
     signature = preprocessor.signature(loaded.label_names)
     if options.labels not in (None, USUAL):
-        signature = signature.model_copy(update={"labels": options.labels})
-    encoded = {name: preprocessor.encode(part, options.max_tokens) for name, part in parts.items()}
+        signature = signature.model_copy(update={"labels": options.labels, "answers_at": task.ANSWERS_AT})
+    words = task.ANSWERS_AT is not None
+    encoded = {name: preprocessor.encode(part, options.max_tokens, words=words) for name, part in parts.items()}
+    parts = {name: with_labels_at_tokens(part, encoded[name]) if words else part for name, part in parts.items()}
     max_tokens = preprocessor.max_tokens(options.max_tokens)
     card = _card(parts, encoded, loaded.label_names, max_tokens, task)
     card["warnings"] = [*loaded.warnings, *card["warnings"]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, TensorSpec
 from temper.data.columns import NOTHING_WRITTEN, list_rows
-from temper.data.encoding import Encoded, Preprocessor, save_files
+from temper.data.encoding import Encoded, Preprocessor, first_tokens, save_files
 from temper.data.image_preprocessing import ImagePreprocessor, first_image, fit_channels
 from temper.data.source import Examples
 from temper.errors import ArtifactError, ConfigError, DataError
@@ -45,7 +45,7 @@ class TextPreprocessor:
         assert asked is not None  # text sources require it
         return asked if self._longest is None else min(asked, self._longest)
 
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
+    def encode(self, examples: Examples, max_tokens: int | None, *, words: bool = False) -> Encoded:
         """See Preprocessor.
 
         Raises:
@@ -82,6 +82,7 @@ class TextPreprocessor:
             token_lengths=lengths,
             truncated_rows=sum(bool(encoding.overflowing) for encoding in batch.encodings),
             rows_without_tokens=sum(length <= special for length in lengths),
+            places=[first_tokens(*row) for row in zip(columns[0], batch.encodings, strict=True)] if words else None,
         )
 
     def _check_numbers(self, examples: Examples, name: str, values: Sequence[Sequence[int]], rows: int) -> None:

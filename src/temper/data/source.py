@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from temper.data.columns import NOTHING_WRITTEN, Columns, list_rows, select_columns
 from temper.errors import DataError
 from temper.statistics.ranking import codes
-from temper.tasks.task import task_of
+from temper.tasks.task import check_rows, task_of
 
 
 class SourceOptions(BaseModel):
@@ -33,7 +33,7 @@ class SourceOptions(BaseModel):
     validation_rows: PositiveInt | None
     calibration_rows: PositiveInt
     max_tokens: PositiveInt | None
-    labels: Literal["single_label", "multi_label", "score"] | None = None
+    labels: Literal["single_label", "multi_label", "score", "token_classification"] | None = None
     group: str | None = None
 
     def check_validation(self, own_split: str | None) -> None:
@@ -104,13 +104,22 @@ class Splits:
     warnings: tuple[str, ...] = ()
 
 
-def texts_of(table: Columns, names: Sequence[str]) -> list[tuple[str, ...]]:
-    """One or two texts of each row.
+def _joined(value: Any) -> Any:
+    """Words with blanks between them; anything else as it is."""
+    words = list(value) if isinstance(value, list | tuple | np.ndarray) else []
+    whole = words and all(isinstance(word, str) and len(word.split()) == 1 for word in words)
+    return " ".join(word.strip() for word in words) if whole else value
+
+
+def texts_of(table: Columns, names: Sequence[str], *, words: bool = False) -> list[tuple[str, ...]]:
+    """One or two texts of each row; where words are answered, also as lists of words.
 
     Raises:
         DataError: a column is absent, the split has no rows, or a value is no text.
     """
     columns = select_columns(table, names)
+    if words:
+        columns = [[_joined(value) for value in column] for column in columns]
     for name, column in zip(names, columns, strict=True):
         bad = [row for row, value in enumerate(column) if not isinstance(value, str)]
         if bad:
@@ -151,11 +160,13 @@ def splits_from_columns(
     examples: dict[str, Examples] = {}
     form: str | None = None
     columns = [label] if isinstance(label, str) else list(label)
+    task = task_of(labels)
     for split in ("train", "validation", "test"):
         if split in tables:
-            texts = texts_of(tables[split], text)
+            texts = texts_of(tables[split], text, words=task.ANSWERS_AT is not None)
             values = dict(zip(columns, select_columns(tables[split], columns), strict=True))
-            found, form = task_of(labels).read_labels(values, tables[split].origin, label_names, form)
+            found, form = task.read_labels(values, tables[split].origin, label_names, form)
+            check_rows(task, texts, found, tables[split].origin)
             groups = None if group is None else codes(select_columns(tables[split], [group])[0])
             examples[split] = Examples(origin=tables[split].origin, labels=found, texts=texts, groups=groups)
     return Splits(

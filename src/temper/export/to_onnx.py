@@ -116,7 +116,7 @@ def _parity_batches(split: Split, signature: Signature) -> list[Tensors]:
     start = 0
     for size in PARITY_BATCH_SIZES:
         for _ in range(PARITY_BATCHES):
-            rows = np.arange(start, start + size) % len(split.labels)
+            rows = np.arange(start, start + size) % len(split)
             batches.append(collate(split, rows, signature, sequence_length=None))
             start += size
     return batches

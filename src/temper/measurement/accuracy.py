@@ -8,16 +8,16 @@ import numpy.typing as npt
 
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 from temper.backends.runner import Logits, Runner
-from temper.data.encoded import Split, collate, row_lengths
+from temper.data.encoded import Split, answers_in, collate, row_lengths
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits of every row in its order.
+    """Logits of every row, or of every word, in its order.
 
     Attributes:
-        logits: float32 [rows, number of labels].
+        logits: float32 [answers, number of labels].
         batch_size: rows per call, at most.
         cut_rows: rows longer than the artifact accepts, cut to fit: they count in the accuracy as they were answered.
     """
@@ -84,14 +84,14 @@ def predict(runner: Runner, split: Split, signature: Signature, *, batch_size: i
         return max(rounded, low) if high is None else min(max(rounded, low), high)
 
     logits, cut_rows, start = [], 0, 0
-    while start < len(split.labels):
-        rows = np.arange(start, min(start + size, len(split.labels)))
+    while start < len(split):
+        rows = np.arange(start, min(start + size, len(split)))
         rows = rows[: _rows_that_fit(runner, every_length[rows], low_batch, length_of)]
         # an engine with a least batch size gets the last row again; the surplus answers are dropped
         filled = np.concatenate([rows, np.full(max(low_batch - len(rows), 0), rows[-1])])
         length = length_of(int(every_length[rows].max()))
         cut_rows += 0 if length is None else int((every_length[rows] > length).sum())
         answer = runner.infer(collate(split, filled, signature, sequence_length=length))
-        logits.append(answer[: len(rows)])
+        logits.append(answers_in(split, rows, answer, signature))
         start += len(rows)
     return Predictions(np.concatenate(logits), size, cut_rows)

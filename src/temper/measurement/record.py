@@ -128,7 +128,7 @@ class Accuracy(_Closed):
     label_names: list[str]
     stated: str  # the batch size, as a key of by_batch_size, whose answers count
     by_batch_size: dict[str, Predictions]  # more than one where the labels can depend on the batch
-    task: Literal["multi_label", "score"] | None = (
+    task: Literal["multi_label", "score", "token_classification"] | None = (
         None  # of temper/tasks/; absent of single_label and in records of before
     )
     thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them

@@ -85,7 +85,7 @@ def _real_batches(
 ) -> list[tuple[npt.NDArray[np.int64], int | None]]:
     """Rows and padded length of each batch: the whole split once, in the order its batches are timed."""
     lengths, count = row_lengths(split, signature), workload[BATCH_AXIS]
-    order = np.arange(len(split.labels))
+    order = np.arange(len(split))
     if workload[REAL_LENGTHS] == "bucketed":
         order = np.argsort(lengths, kind="stable")
     batches = [order[start : start + count] for start in range(0, len(order), count)]
@@ -122,7 +122,7 @@ def timed_inputs(
         chosen = _real_batches(split, signature, workload, longest or int(row_lengths(split, signature).max()), seed)
     else:
         generator = np.random.default_rng([seed, *(size for _, size in sorted(workload.items()))])
-        rows = generator.integers(len(split.labels), size=(distinct_batches, count))
+        rows = generator.integers(len(split), size=(distinct_batches, count))
         chosen = [(np.asarray(row, dtype=np.int64), workload.get(SEQUENCE_AXIS)) for row in rows]
     batches = [collate(split, rows, signature, sequence_length=length) for rows, length in chosen]
     whole = hashlib.sha256()

@@ -23,9 +23,9 @@ from temper.measurement.accuracy import predict
 from temper.measurement.isolated import memory_reason
 from temper.measurement.task import signature_of
 from temper.prediction.choice import Choice
+from temper.prediction.rows import by_row
 from temper.prediction.tokens import light_tokenizer
 from temper.study.sections.model import CheckpointModel
-from temper.tasks.task import answered, task_of
 
 DATA_FOLDER = "data/prepared"
 NOTHING = "nothing was predicted"
@@ -34,7 +34,7 @@ NOTHING = "nothing was predicted"
 class Encodes(Protocol):
     """Turns examples into model inputs."""
 
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
+    def encode(self, examples: Examples, max_tokens: int | None, *, words: bool = False) -> Encoded:
         """As of `temper.data.encoding.Preprocessor`."""
         ...
 
@@ -158,7 +158,7 @@ def prepared(files: Mapping[str, str], texts_per_row: int = 1) -> Prepared:
     """
     how = preprocessing(files)
     preprocessor: Encodes | None = None
-    if how.max_tokens is not None:
+    if how.max_tokens is not None and how.signature.answers_at is None:  # where words stand, transformers' own says
         preprocessor = light_tokenizer(Path(DATA_FOLDER), how.signature, how.max_tokens, texts_per_row)
     return Prepared(how.signature, preprocessor or how.preprocessor(), how.max_tokens)
 
@@ -232,12 +232,13 @@ def answer(
         BackendError: the artifact cannot be loaded, memory ran out, or an answer is not a number.
         Unavailable: this machine lacks what the backend needs.
     """
-    encoded = how.preprocessor.encode(examples, how.max_tokens)
+    encoded = how.preprocessor.encode(examples, how.max_tokens, words=how.signature.answers_at is not None)
     cut = _truncated(how, examples, encoded)
     if strict:
         _strictly(cut, len(examples), f"the study's {how.max_tokens} tokens")
     notes = [f"longer than the study's {how.max_tokens} tokens, and cut: {list_rows(cut)}"] if cut else []
-    split = Split(labels=np.zeros(len(examples), dtype=np.int64), texts=[], inputs=encoded.inputs)
+    places = None if encoded.places is None else [own[own >= 0] for own in encoded.places]
+    split = Split(labels=np.zeros(len(examples), dtype=np.int64), texts=[], inputs=encoded.inputs, places=places)
     lengths = row_lengths(split, how.signature)
     backend = choice.record.backend
     size = batch_size or int(choice.record.measurement["accuracy_batch_size"])
@@ -272,11 +273,11 @@ def answer(
             "another candidate, with --candidate; FP16 files overflow where values are too large for them",
         )
     decided, names = signature_of(folder, how.signature), how.signature.label_names
-    task, given = task_of(decided.labels), answered(logits, decided)
+    found = by_row(logits, decided, examples, encoded.places)
     return Answers(
-        probabilities=task.probabilities(logits),
-        labels=[task.named(each, names) for each in given.tolist()],
-        confidences=task.confidences(logits, given),
+        probabilities=found.probabilities,
+        labels=found.labels,
+        confidences=found.confidences,
         label_names=names,
         cut_rows=sorted({*cut, *too_long}),
         notes=notes,

@@ -22,7 +22,7 @@ class LightTokenizer:
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
 
-    def encode(self, examples: Examples, max_tokens: int | None) -> Encoded:
+    def encode(self, examples: Examples, max_tokens: int | None, *, words: bool = False) -> Encoded:
         """Rows unpadded, cut to max_tokens, which is the one that the encoder was made for."""
         assert examples.texts is not None
         assert max_tokens == self._encoder.max_tokens

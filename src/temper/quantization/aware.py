@@ -17,7 +17,16 @@ from onnx import ModelProto
 from temper.artifacts.manifest import copy_files, read_manifest, sha256, write_manifest
 from temper.artifacts.onnx_file import MANIFEST, QUANTIZABLE, load, write_onnx_artifact
 from temper.artifacts.signature import PREPROCESSOR_FILES, Signature, Tensors, read_signature
-from temper.data.encoded import Split, check_split, collate, read_split, row_lengths
+from temper.data.encoded import (
+    Split,
+    answer_numbers,
+    check_split,
+    collate,
+    labels_of,
+    read_split,
+    row_lengths,
+    unpadded,
+)
 from temper.errors import ParityError, PipelineError
 from temper.export.to_onnx import export_onnx
 from temper.logs.progress import progress
@@ -54,14 +63,15 @@ def _batches(split: Split, signature: Signature) -> list[Tensors]:
     return [collate(split, each, signature, sequence_length=None) for each in rows]
 
 
-def _logits(network: Any, batches: Sequence[Tensors], device: str) -> Logits:
+def _logits(network: Any, batches: Sequence[Tensors], device: str, signature: Signature) -> Logits:
+    """Of rows, or of all tokens that are no padding."""
     import torch
 
     found = []
     with torch.inference_mode():
         for batch in batches:
             inputs = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
-            found.append(network(**inputs).logits.cpu().numpy())
+            found.append(unpadded(network(**inputs).logits.cpu().numpy(), batch, signature))
     return np.concatenate(found)
 
 
@@ -90,7 +100,7 @@ def _train(
     for rows in progress(order, total=row.steps, description="train_quantized"):
         tensors = collate(split, rows, signature, sequence_length=None)
         inputs = {name: torch.from_numpy(array).to(row.device) for name, array in tensors.items()}
-        labels = torch.from_numpy(split.labels[rows]).to(row.device)
+        labels = torch.from_numpy(labels_of(split, rows, signature)).to(row.device)
         loss = task.loss(network(**inputs).logits, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -153,7 +163,9 @@ def parity_check(
         settings.intra_op_num_threads = row.threads
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-        found = np.concatenate([session.run(["logits"], dict(batch))[0] for batch in batches])
+        found = np.concatenate(
+            [unpadded(session.run(["logits"], dict(batch))[0], batch, signature) for batch in batches]
+        )
         difference = float(np.abs(found - expected).max())
         flips = int((answered(found, signature) != answered(expected, signature)).sum())
         print(f"of the trained network's labels {flips} differ, logits by {difference:.3g}")
@@ -236,15 +248,17 @@ def train_quantized(
     validation = read_split(data / "validation.parquet", signature)
     batches = _batches(validation, signature)
 
-    def validation_accuracy(logits: Logits) -> float:
-        return task_of(signature.labels).figure(answered(logits, signature), validation.labels)
+    numbers = answer_numbers(validation, signature)
 
-    accuracies = {"float": validation_accuracy(_logits(network, batches, asked.device))}
+    def validation_accuracy(logits: Logits) -> float:
+        return task_of(signature.labels).figure(answered(logits[numbers], signature), validation.labels)
+
+    accuracies = {"float": validation_accuracy(_logits(network, batches, asked.device, signature))}
     with fake_quantized(network, _scales(found, ranges)):
-        accuracies["before"] = validation_accuracy(_logits(network, batches, asked.device))
+        accuracies["before"] = validation_accuracy(_logits(network, batches, asked.device, signature))
         losses = _train(network, read_split(data / "train.parquet", signature), signature, asked, seed)
         network.to("cpu")
-        answers = _logits(network, batches, "cpu")
+        answers = _logits(network, batches, "cpu", signature)
         accuracies["after"] = validation_accuracy(answers)
     print(f"validation accuracy: {accuracies}", flush=True)
     write_onnx_artifact(

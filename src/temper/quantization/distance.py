@@ -8,7 +8,7 @@ from onnx import ModelProto, helper
 
 from temper.artifacts.onnx_file import QUANTIZABLE, open_session
 from temper.artifacts.signature import Signature, Tensors
-from temper.data.encoded import Split, collate, row_lengths
+from temper.data.encoded import Split, collate, row_lengths, unpadded
 from temper.tasks.task import answered
 
 _ROWS_PER_CALL = 16
@@ -61,7 +61,7 @@ class Judge:
     def _logits(self, model: ModelProto) -> Logits:
         # 'basic' leaves every Q/DQ node in its place: what is compared is the file, not one library's integer kernels
         session = open_session(model, self._threads, "ORT_ENABLE_BASIC")
-        return np.concatenate([session.run(None, batch)[0] for batch in self._rows])
+        return np.concatenate([unpadded(session.run(None, batch)[0], batch, self._signature) for batch in self._rows])
 
     def distance(self, model: ModelProto) -> Distance:
         """Of a file that was made from the float file."""

@@ -196,10 +196,10 @@ def search_layers(
     check_split(data, "validation")
     signature = read_signature(reference_path / "signature.json")
     split = read_split(data / "validation.parquet", signature)
-    if asked.rows > len(split.labels):
+    if asked.rows > len(split):
         raise DataError(
             asked=f"search on {asked.rows} validation rows",
-            happened=f"the validation split has {len(split.labels)}",
+            happened=f"the validation split has {len(split)}",
             spoiled="this search; nothing was written",
             fix="lower the row's rows, or raise data.validation_rows",
         )

@@ -20,6 +20,7 @@ TITLES = {
     "auroc": "AUROC",
     "spearman": "Spearman",
     "ndcg_at_10": "NDCG@10",
+    "entity_f1": "entity F1",
 }
 
 GROUPED = ("ndcg_at_10",)  # means over what rows belong to
@@ -32,6 +33,7 @@ class Judged:
     right: whether a row's answer is its label, bool [rows].
     given, wanted: whether a row is given each label, and has it, bool [rows, labels].
     chances: probability of each label, float64 [rows, labels].
+    entities: whether an entity begins at a word that is both given and true, that is given, that is true: bool [rows, 3].
     answers, truth: scores where they are no labels, float64 [rows].
     groups: number of what each row belongs to, such as its query, int64 [rows]; None: each row stands for itself.
     """
@@ -40,6 +42,7 @@ class Judged:
     given: npt.NDArray[np.bool_]
     wanted: npt.NDArray[np.bool_]
     chances: Floats
+    entities: npt.NDArray[np.bool_] | None = None
     answers: Floats | None = None
     truth: Floats | None = None
     groups: npt.NDArray[np.int64] | None = None
@@ -127,6 +130,13 @@ def ndcg_at_10(weights: Floats, answers: Judged) -> Floats:
     return np.asarray(np.nan_to_num(_shares(often @ gain[known], often.sum(axis=1))))
 
 
+def entity_f1(weights: Floats, answers: Judged) -> Floats:
+    """F1 of whole entities together, 0–1 (temper/statistics/entities.py)."""
+    assert answers.entities is not None
+    both, given, wanted = (weights @ answers.entities.astype(np.float64)).T
+    return np.asarray(np.nan_to_num(_shares(2 * both, given + wanted)))
+
+
 METRICS: dict[str, Callable[[Floats, Judged], Floats]] = {
     "accuracy": accuracy,
     "macro_f1": macro_f1,
@@ -136,6 +146,7 @@ METRICS: dict[str, Callable[[Floats, Judged], Floats]] = {
     "auroc": auroc,
     "spearman": spearman,
     "ndcg_at_10": ndcg_at_10,
+    "entity_f1": entity_f1,
 }
 
 

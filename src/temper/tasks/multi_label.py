@@ -15,9 +15,12 @@ from temper.errors import DataError
 from temper.reading.bounded import Unreadable
 from temper.reading.json_file import parse_json
 from temper.statistics.multi_label import MOST_LABELS, Worth, best_threshold, bits, numbers, worth_of
+from temper.tasks.heads import OF_ROWS
 
 TITLE = "any number of labels"
 PROBLEM_TYPE = "multi_label_classification"
+NETWORKS = OF_ROWS
+ANSWERS_AT = None
 METRICS = ("macro_f1", "micro_f1", "accuracy", "lowest_recall", "auroc")
 LABEL_TYPE = "int64"
 COUNTED = True
@@ -237,6 +240,8 @@ def named(answer: int, names: Sequence[str]) -> str:
     return ", ".join(name for place, name in enumerate(names) if answer >> place & 1) or NONE
 
 
-def worth(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str]) -> Worth:
+def worth(
+    answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str], groups: Any = None
+) -> Worth:
     """F1 of each label and their mean, against what giving every label would have."""
     return worth_of(answers, labels, names)

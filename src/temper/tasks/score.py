@@ -13,9 +13,12 @@ import numpy.typing as npt
 from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.errors import DataError
 from temper.statistics.ranking import Worth, spearman_of, worth_of
+from temper.tasks.heads import OF_ROWS
 
 TITLE = "a score"
 PROBLEM_TYPE = "regression"
+NETWORKS = OF_ROWS
+ANSWERS_AT = None
 METRICS = ("spearman", "ndcg_at_10")
 LABEL_TYPE = "float64"
 COUNTED = False
@@ -145,6 +148,13 @@ def named(answer: float, names: Sequence[str]) -> str:
     return f"{answer:.4f}"
 
 
-def worth(answers: Scores, labels: Scores, names: Sequence[str]) -> Worth:
+def judged(
+    answers: Scores, labels: Scores, names: Sequence[str], groups: npt.NDArray[np.int64] | None
+) -> dict[str, Any]:
+    """The scores themselves."""
+    return {"answers": answers, "truth": labels}
+
+
+def worth(answers: Scores, labels: Scores, names: Sequence[str], groups: Any = None) -> Worth:
     """Agreement of ranks, and the distance from the true scores."""
     return worth_of(answers, labels)

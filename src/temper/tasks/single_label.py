@@ -9,9 +9,12 @@ import numpy.typing as npt
 from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.errors import DataError
 from temper.statistics import classification, paired_labels
+from temper.tasks.heads import OF_ROWS
 
 TITLE = "one label of several"
 PROBLEM_TYPE = "single_label_classification"
+NETWORKS = OF_ROWS
+ANSWERS_AT = None
 METRICS = ("accuracy", "macro_f1", "matthews", "lowest_recall", "auroc")
 LABEL_TYPE = "int64"
 COUNTED = True
@@ -161,6 +164,8 @@ def named(answer: int, names: Sequence[str]) -> str:
     return names[answer]
 
 
-def worth(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str]) -> classification.Worth:
+def worth(
+    answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str], groups: Any = None
+) -> classification.Worth:
     """Against the majority label, label by label, and as a whole."""
     return classification.worth(answers, labels, names)

@@ -5,7 +5,7 @@ means, the task says: `single_label` the place of a label, `multi_label` a bit f
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,18 @@ class Task(Protocol):
 
     Attributes:
         TITLE: of the kind, for sentences.
-        PROBLEM_TYPE: transformers' name of it, in config.json.
+        PROBLEM_TYPE: transformers' name of it, in config.json; None where the class of the network says it.
+        NETWORKS: transformers' classes that answer so, by the `task` of a signature (temper/tasks/heads.py).
+        ANSWERS_AT: 'tokens' where each word of a row has an answer; None: each row has.
         METRICS: by which a budget may be set (temper/statistics/metrics.py), the usual first.
         LABEL_TYPE: NumPy's name of the type of labels and answers.
         COUNTED: whether an answer is right or wrong; else it is nearer to the truth or farther from it.
     """
 
     TITLE: str
-    PROBLEM_TYPE: str
+    PROBLEM_TYPE: str | None
+    NETWORKS: Mapping[str, str]
+    ANSWERS_AT: Literal["tokens"] | None
     METRICS: tuple[str, ...]
     LABEL_TYPE: str
     COUNTED: bool
@@ -115,9 +119,40 @@ class Task(Protocol):
         """A label or an answer in words."""
         ...
 
-    def worth(self, answers: Numbers, labels: Numbers, names: Sequence[str]) -> Any:
-        """What answers are worth: has `sentence`, `warnings` and `as_json`, as temper/statistics/classification.py's has."""
+    def worth(self, answers: Numbers, labels: Numbers, names: Sequence[str], groups: Numbers | None = None) -> Any:
+        """What answers are worth: has `sentence`, `warnings` and `as_json`, as temper/statistics/classification.py's has.
+
+        Args:
+            groups: what each answer belongs to: a row's query, a word's row.
+        """
         ...
+
+
+def metric_fields(
+    task: Task, answers: Numbers, labels: Numbers, names: Sequence[str], groups: Numbers | None
+) -> dict[str, Any]:
+    """What a task's metrics take beside right answers, by its `judged`: fields of temper/statistics/metrics.py's Judged."""
+    own = getattr(task, "judged", None)
+    return {} if own is None else dict(own(answers, labels, names, groups))
+
+
+def beside(
+    task: Task, answers: Numbers, others: Numbers, names: Sequence[str], groups: Numbers | None
+) -> dict[str, float]:
+    """What a task counts beside flips of two models' answers, by its `beside`: figures by their titles."""
+    own = getattr(task, "beside", None)
+    return {} if own is None else dict(own(answers, others, names, groups))
+
+
+def check_rows(task: Task, texts: Sequence[tuple[str, ...]], labels: Sequence[Any], origin: str) -> None:
+    """Check that texts and labels go together, by a task's `check_rows`.
+
+    Raises:
+        DataError: they do not.
+    """
+    own = getattr(task, "check_rows", None)
+    if own is not None:
+        own(texts, labels, origin)
 
 
 def answered(logits: Logits, signature: Signature) -> Numbers:

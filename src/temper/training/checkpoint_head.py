@@ -19,7 +19,9 @@ SEVERAL_LABELS = "multi_label_classification"
 _CLASSIFIERS: dict[str, Task] = {
     "ForSequenceClassification": "text-classification",
     "ForImageClassification": "image-classification",
+    "ForTokenClassification": "text-classification",
 }
+_OF_WORDS = "ForTokenClassification"
 _WITH_TEACHER = "WithTeacher"
 # what transformers' pipelines and sentence-transformers' cross-encoders apply to the outputs where a checkpoint says it
 _NESTED = "sentence_transformers"
@@ -109,6 +111,8 @@ def _function(config: Mapping[str, Any]) -> str | None:
 
 
 def _unlike(config: Mapping[str, Any], names: Sequence[str], architectures: Sequence[str]) -> str | None:
+    if any(_OF_WORDS in name for name in architectures):
+        return f"it is a {architectures[0]}, which answers each token and not the whole row"
     problem = config.get("problem_type")
     if problem == SEVERAL_LABELS:
         return f"it gives each of its {len(names)} labels a yes or no of its own (problem_type: {problem})"
@@ -128,7 +132,9 @@ def _unlike(config: Mapping[str, Any], names: Sequence[str], architectures: Sequ
 
 def _other_task(config: Mapping[str, Any], names: Sequence[str]) -> str | None:
     """The task of a head that gives something else than one label of several."""
-    problem = config.get("problem_type")
+    problem, architectures = config.get("problem_type"), config.get("architectures") or []
+    if any(_OF_WORDS in str(name) for name in architectures):
+        return "token_classification"
     if problem == SEVERAL_LABELS:
         return "multi_label"
     return "score" if len(names) == 1 else None
@@ -163,8 +169,8 @@ def fix_of(fine_tune: str) -> str:
     """
     return (
         "name a checkpoint that gives each row one label of several (one that gives any number of labels goes with "
-        "data.labels: multi_label, one that gives a score with data.labels: score; answers for each token are not measured "
-        f"yet); or {fine_tune}, which keeps the "
+        "data.labels: multi_label, one that gives a score with data.labels: score, one that tags words with data.labels: "
+        f"token_classification); or {fine_tune}, which keeps the "
         "body and trains a new classifier for the data's labels"
     )
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from temper.artifacts.signature import Signature
-from temper.data.encoded import PREPROCESSOR_FOLDER, check_split, collate, read_split, row_lengths
+from temper.data.encoded import PREPROCESSOR_FOLDER, check_split, collate, labels_of, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.logs.progress import progress
 from temper.statistics.paired_labels import Labels
@@ -168,7 +168,7 @@ def train(
     for epoch, rows in progress(loop, total=steps, description="fine_tune", done=step, beside=loss_now):
         tensors = collate(train_split, np.asarray(rows), signature, sequence_length=None)
         inputs = {name: torch.from_numpy(array).to(options.device) for name, array in tensors.items()}
-        labels = torch.from_numpy(train_split.labels[rows]).to(options.device)
+        labels = torch.from_numpy(labels_of(train_split, rows, signature)).to(options.device)
         with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bfloat16"):
             logits = network(**inputs).logits
         loss = task.loss(logits.float(), labels)
@@ -212,5 +212,5 @@ def train(
     return network.to("cpu").eval(), {
         "epochs": history,
         "stopped_early": len(history) < options.epochs,
-        "validation": task.worth(answered, validation.labels, signature.label_names).as_json(),
+        "validation": task.worth(answered, validation.labels, signature.label_names, validation.groups).as_json(),
     }

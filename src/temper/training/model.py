@@ -21,13 +21,10 @@ from temper.training.weights import load_whole
 _SPOILED = "the checkpoint, and everything made from it; nothing was written"
 
 
-def _auto_class(task: Task) -> Any:
+def _auto_class(task: Task, labels: str | None) -> Any:
     import transformers
 
-    return {
-        "text-classification": transformers.AutoModelForSequenceClassification,
-        "image-classification": transformers.AutoModelForImageClassification,
-    }[task]
+    return getattr(transformers, task_of(labels).NETWORKS[task])
 
 
 def _refuse_unsafe(folder: Path, asked: str) -> None:
@@ -83,10 +80,10 @@ def _is_local(checkpoint: str) -> bool:
     return Path(checkpoint).exists() or checkpoint.count("/") > 1 or checkpoint.startswith((".", "/", "~"))
 
 
-def _load(task: Task, checkpoint: str, asked: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+def _load(task: Task, labels: str | None, checkpoint: str, asked: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
     import torch
 
-    load: Callable[..., tuple[Any, dict[str, Any]]] = _auto_class(task).from_pretrained
+    load: Callable[..., tuple[Any, dict[str, Any]]] = _auto_class(task, labels).from_pretrained
     try:
         with no_panic():
             return load(
@@ -120,9 +117,9 @@ def load_checkpoint(folder: str | Path, task: Task) -> Any:
     """
     asked = f"load the checkpoint {folder}"
     _refuse_unsafe(Path(folder), asked)
-    model, _ = _load(task, str(folder), asked)
-    model.config.use_cache = False  # nothing follows a classification that would read them
     signature = read_signature(Path(folder) / "signature.json")
+    model, _ = _load(task, signature.labels, str(folder), asked)
+    model.config.use_cache = False  # nothing follows a classification that would read them
     count_positions(model, signature)
     return model.eval()
 
@@ -164,11 +161,12 @@ def unprobed_model(options: ModelOptions, signature: Signature, tokenizer_folder
 
 
 def _label_arguments(signature: Signature) -> dict[str, Any]:
+    problem = None if signature.labels is None else task_of(signature.labels).PROBLEM_TYPE
     return {
         "num_labels": len(signature.label_names),
         "id2label": dict(enumerate(signature.label_names)),
         "label2id": {name: number for number, name in enumerate(signature.label_names)},
-        **({} if signature.labels is None else {"problem_type": task_of(signature.labels).PROBLEM_TYPE}),
+        **({} if problem is None else {"problem_type": problem}),
     }
 
 
@@ -200,7 +198,7 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
         arguments["pad_token_id"] = signature.inputs[0].pad_value
     try:
         config = CONFIG_MAPPING[options.model_type](**arguments)
-        model = _auto_class(options.task).from_config(config)
+        model = _auto_class(options.task, signature.labels).from_config(config)
     except Exception as error:  # each configuration class checks its sizes its own way
         raise ConfigError(
             asked=asked,
@@ -241,7 +239,7 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
         fix = "write id2label of its config.json as {output: name}, outputs from 0 on, and label2id the other way round"
         raise ArtifactError(asked=asked, happened=str(error), spoiled=_SPOILED, fix=fix) from None
     revision = {"revision": options.revision} if options.revision is not None else {}
-    load = partial(_load, options.task, options.checkpoint, asked, **revision)
+    load = partial(_load, options.task, signature.labels, options.checkpoint, asked, **revision)
     if not fresh_head:
         why = head.unlike_task(signature.labels)
         if why is not None:

@@ -188,7 +188,7 @@ def _too_long(takes: int, longest: int, why: str, asked: str) -> ArtifactError:
 
 
 def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], length: int) -> Any:
-    """Logits of one row padded to a length, float32 [1, labels], on the signature's side."""
+    """Logits of one row padded to a length, float32 [1, labels] or of its own tokens, on the signature's side."""
     import torch
 
     padding = [0] * (length - len(row[INPUT_IDS]))
@@ -201,6 +201,10 @@ def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], le
     network.eval()
     try:
         with torch.inference_mode():
-            return network(**inputs).logits
+            logits = network(**inputs).logits
+            if signature.answers_at is None:
+                return logits
+            own = len(row[INPUT_IDS])  # answers at padding are nobody's
+            return logits[:, len(padding) :] if signature.padding_side == "left" else logits[:, :own]
     finally:
         network.train(training)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from temper.artifacts.signature import Signature
-from temper.data.encoded import Split, check_split, collate, read_split
+from temper.data.encoded import Split, answers_in, check_split, collate, read_split
 from temper.logs.script_log import say_lasting
 from temper.statistics.paired_labels import Labels
 from temper.tasks.task import Logits, Numbers, answered, task_of
@@ -18,12 +18,12 @@ _BATCH_SIZE = 32
 def answers_of(
     model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str
 ) -> Numbers:
-    """Answers to some rows, [rows], in their order; the model is in evaluation mode afterwards."""
+    """Answers to some rows, [answers], in their order; the model is in evaluation mode afterwards."""
     return answered(logits_of(model, split, rows, signature, batch_size=batch_size, device=device), signature)
 
 
 def logits_of(model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str) -> Logits:
-    """Logits of some rows, float32 [rows, outputs], in their order; the model is in evaluation mode afterwards."""
+    """Logits of some rows, float32 [answers, outputs], in their order; the model is in evaluation mode afterwards."""
     import torch
 
     model.eval()
@@ -32,7 +32,8 @@ def logits_of(model: Any, split: Split, rows: Labels, signature: Signature, *, b
         for start in range(0, len(rows), batch_size):
             tensors = collate(split, rows[start : start + batch_size], signature, sequence_length=None)
             inputs = {name: torch.from_numpy(array).to(device) for name, array in tensors.items()}
-            found.append(model(**inputs).logits.float().cpu().numpy())
+            logits = model(**inputs).logits.float().cpu().numpy()
+            found.append(answers_in(split, rows[start : start + batch_size], logits, signature))
     return np.concatenate(found)
 
 
@@ -47,8 +48,9 @@ def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> 
     if not len(split):
         return None
     rows = np.unique(np.linspace(0, len(split) - 1, min(ROWS, len(split))).astype(np.int64))
-    found = answers_of(model, split, rows, signature, batch_size=_BATCH_SIZE, device="cpu")
-    return task_of(signature.labels).worth(found, split.labels[rows], signature.label_names)
+    part = split.take(rows)
+    found = answers_of(model, part, np.arange(len(part)), signature, batch_size=_BATCH_SIZE, device="cpu")
+    return task_of(signature.labels).worth(found, part.labels, signature.label_names, part.groups)
 
 
 def settled(model: Any, data_folder: Path, signature: Signature) -> Signature:

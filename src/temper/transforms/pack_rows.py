@@ -45,6 +45,8 @@ def signature_after(signature: Signature, options: Options) -> Signature:
     Raises:
         ArtifactError: not a text model that is padded on the right.
     """
+    if signature.answers_at is not None:
+        raise _refused("the model answers each token of a row, and the step leaves no more than its first")
     if ATTENTION_MASK not in {spec.name for spec in signature.inputs} or signature.padding_side != "right":
         raise _refused(
             f"the model's inputs are {[spec.name for spec in signature.inputs]}, padded on the {signature.padding_side}"

@@ -49,6 +49,11 @@ def signature_after(signature: Signature, options: Options) -> Signature:
     """
     names = [spec.name for spec in signature.inputs]
     padded_right = signature.padding_side == "right" and signature.row_tokens is None
+    if signature.answers_at is not None:
+        raise _refused(
+            "the model answers each token of a row, and what is cut off would have no answer",
+            "lower data.max_tokens, or drop the row from params.yaml",
+        )
     if ATTENTION_MASK not in names or not padded_right or any(len(spec.axes) != 2 for spec in signature.inputs):
         raise _refused(
             f"the model's inputs are {names}, padded on the {signature.padding_side}",

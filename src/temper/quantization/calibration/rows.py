@@ -1,6 +1,7 @@
 """Which rows a calibration reads, and in which calls: as they were drawn, of one label, or spoiled on purpose."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,10 @@ def _refused(asked: str, happened: str, fix: str) -> DataError:
     return DataError(asked=asked, happened=happened, spoiled="this calibration cache; nothing was written", fix=fix)
 
 
-def _take(split: Split, rows: npt.NDArray[np.int64]) -> Split:
-    inputs = {name: [values[row] for row in rows] for name, values in split.inputs.items()}
-    return Split(labels=split.labels[rows], texts=[split.texts[row] for row in rows], inputs=inputs)
-
-
 def _with_tokens(split: Split, change: Callable[[Tokens, np.random.Generator], Tokens], seed: int) -> Split:
     """The rows with other token ids; each row has a generator of its own, so more samples change no earlier row."""
     changed = [change(row, np.random.default_rng((seed, n))) for n, row in enumerate(split.inputs[TOKEN_IDS])]
-    return Split(labels=split.labels, texts=split.texts, inputs={**split.inputs, TOKEN_IDS: changed})
+    return replace(split, inputs={**split.inputs, TOKEN_IDS: changed})
 
 
 def _special_ids(known: Any) -> list[int]:
@@ -110,7 +106,11 @@ def choose(
                 "name one of these in the calibration's rows: {label: …}",
             )
         task = task_of(signature.labels)
-        split = _take(split, np.flatnonzero(task.rows_with(split.labels, signature.label_names.index(label))))
+        chosen = task.rows_with(split.labels, signature.label_names.index(label))
+        own = (
+            np.flatnonzero(chosen) if split.places is None or split.groups is None else np.unique(split.groups[chosen])
+        )
+        split = split.take(own)
         whose = f" of the label {label!r}"
     if samples > len(split):
         raise _refused(
@@ -118,7 +118,7 @@ def choose(
             f"the calibration split has {len(split)} rows{whose}",
             "lower the row's samples or raise data.calibration_rows",
         )
-    split = _take(split, np.arange(samples))
+    split = split.take(np.arange(samples))
     if rows == "random_ids":
         split = _with_tokens(split, _random_ids(tokenizer), seed)
     elif rows == "shuffled_tokens":

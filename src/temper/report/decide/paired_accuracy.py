@@ -19,7 +19,7 @@ from temper.statistics.paired_labels import (
     paired_difference_interval,
     rows_to_decide,
 )
-from temper.tasks.task import task_of
+from temper.tasks.task import beside, metric_fields, task_of
 
 Json = dict[str, Any]
 EXACT = "accuracy"  # the metric whose interval is that of counts, and not drawn
@@ -36,6 +36,10 @@ def _sure(answers: Accuracy) -> npt.NDArray[np.float64]:
     return task.confidences(np.asarray(found.logits), np.asarray(found.predictions))
 
 
+def _groups(answers: Accuracy) -> npt.NDArray[np.int64] | None:
+    return None if answers.groups is None else np.asarray(answers.groups, dtype=np.int64)
+
+
 def _judged(answers: Accuracy) -> Judged:
     """Answers as metrics take them."""
     task, found, count = task_of(answers.task), answers.answers, len(answers.label_names)
@@ -49,9 +53,8 @@ def _judged(answers: Accuracy) -> Judged:
         flags(predicted),
         flags(labels),
         task.probabilities(np.asarray(found.logits)),
-        answers=None if task.COUNTED else predicted,
-        truth=None if task.COUNTED else labels,
-        groups=None if answers.groups is None else np.asarray(answers.groups, dtype=np.int64),
+        **metric_fields(task, predicted, labels, answers.label_names, _groups(answers)),
+        groups=_groups(answers),
     )
 
 
@@ -62,6 +65,13 @@ def counted_flips(own: Accuracy, other: Accuracy) -> Flips:
     return flips_of(task.right(mine, labels), task.right(theirs, labels), task.differ(mine, theirs))
 
 
+def _beside(own: Accuracy, other: Accuracy) -> Json:
+    """What the task counts beside flips; {} of one that counts nothing."""
+    answers, others = np.asarray(own.answers.predictions), np.asarray(other.answers.predictions)
+    found = beside(task_of(own.task), answers, others, own.label_names, _groups(own))
+    return {"beside": found} if found else {}
+
+
 def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
     """Test rows with another answer than the baseline's, by number from 0, with both answers' confidences."""
     task, names, labels = task_of(own.task), own.label_names, own.labels
@@ -69,7 +79,7 @@ def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
     mine, theirs = _sure(own), _sure(other)
     return [
         {
-            "row": row,
+            "row": row if task.ANSWERS_AT is None or own.groups is None else own.groups[row],  # a word's row
             "label": named(labels[row], names),
             "baseline": named(others[row], names),
             "baseline_confidence": _or_none(theirs[row]),
@@ -177,6 +187,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
         "largest_logit_difference": float(distance.max()),
         "mean_logit_difference": float(distance.mean()),
         "baseline_logit_span": float(reference.max() - reference.min()),
+        **_beside(own, other),
         "flipped": _flipped(own, other),
     }
     return found
@@ -200,5 +211,7 @@ def model_worth(baseline: Record | None) -> Json:
     if not isinstance(answers, Accuracy):
         return {}
     task = task_of(answers.task)
-    found = task.worth(np.asarray(answers.answers.predictions), np.asarray(answers.labels), answers.label_names)
+    found = task.worth(
+        np.asarray(answers.answers.predictions), np.asarray(answers.labels), answers.label_names, _groups(answers)
+    )
     return {**found.as_json(), "split": "test", "sentence": found.sentence("test"), "warnings": found.warnings("test")}
