@@ -34,6 +34,7 @@ from temper.study.params_file import load_params
 from temper.study.resolve import spelt_out
 from temper.study.schema import LONGEST_NAME, Study
 from temper.study.study import read_study
+from temper.tasks.task import task_of
 
 _BUILDS_SHARE = 0.6  # of the time, for making artifacts; what is left of it is raced
 _COMMENT = "Written by `temper optimize`: "
@@ -72,11 +73,19 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         The answer, line by line.
 
     Raises:
-        ConfigError: the study has no such workload.
+        ConfigError: the study has no such workload, or its answers are not right or wrong.
         ExperimentError: the float file cannot be made, or the winner not be confirmed.
     """
     section = load_params(folder / "params.yaml")
     words = spelt_out(section)
+    task = task_of(words["data"].get("labels"))
+    if not task.COUNTED:
+        raise ConfigError(
+            asked="find the fastest within a budget",
+            happened=f"the study's answers are {task.TITLE}, and the race counts right answers",
+            spoiled="nothing: no search was begun",
+            fix="write the candidates into params.yaml; temper run gives each a verdict in the study's own metric",
+        )
     workload = _workload(words, wish.workload)
     budget = wish.budget_points or float(words["analysis"]["accuracy_budget_points"])
     trials, here = folder / FOLDER / TRIALS, this_machine()

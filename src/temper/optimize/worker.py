@@ -32,9 +32,9 @@ from temper.optimize.applies import applies
 from temper.optimize.race import Rules, intervals, is_out, next_blocks, overtakes
 from temper.optimize.record import append
 from temper.optimize.saturated import opened
-from temper.statistics.paired_labels import flips
+from temper.statistics.paired_labels import flips_of
 from temper.statistics.ratio import Latencies, Ratio, Statistic, statistic_of
-from temper.tasks.task import answered
+from temper.tasks.task import answered, task_of
 
 SPLIT = "validation"
 _LONGEST_CHUNK_S = 20.0  # of blocks between two looks, for what takes seconds a call
@@ -60,10 +60,13 @@ def _answers(request: Request) -> dict[str, Any]:
     broken = int((~np.isfinite(found.logits).all(axis=1)).sum())
     if broken:
         raise Unavailable(f"it answers {broken:,} of {len(found.logits):,} validation rows with NaN or infinity")
-    answers = answered(found.logits, signature_of(request["side"]["artifact"], signature))
+    decided = signature_of(request["side"]["artifact"], signature)
+    task, given = task_of(decided.labels), answered(found.logits, decided)
     if request["reference"] is None:
-        return {"labels": answers.tolist()}
-    counted = flips(answers, np.asarray(request["reference"], dtype=answers.dtype), split.labels)
+        return {"labels": given.tolist()}
+    reference = np.asarray(request["reference"], dtype=given.dtype)
+    right, was_right = (task.right(each, split.labels) for each in (given, reference))
+    counted = flips_of(right, was_right, task.differ(given, reference))
     return {
         "rows": counted.rows,
         "gained": counted.wrong_to_right,

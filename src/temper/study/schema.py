@@ -170,7 +170,17 @@ class Analysis(_Closed):
     accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # what may be lost of the metric, percentage points
     # what the budget is of; not given: accuracy of single labels, macro-F1 of several, Spearman of scores
     metric: (
-        Literal["accuracy", "macro_f1", "micro_f1", "matthews", "lowest_recall", "auroc", "spearman", "ndcg_at_10"]
+        Literal[
+            "accuracy",
+            "macro_f1",
+            "micro_f1",
+            "matthews",
+            "lowest_recall",
+            "auroc",
+            "spearman",
+            "ndcg_at_10",
+            "entity_f1",
+        ]
         | None
     ) = None
 

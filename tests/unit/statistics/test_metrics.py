@@ -4,7 +4,11 @@ from sklearn import metrics as theirs
 
 from temper.statistics.metrics import METRICS, TITLES, Judged, value
 
-OF_LABELS = METRICS.keys() - {"spearman", "ndcg_at_10"}  # of scores: test_ranking.py
+OF_LABELS = METRICS.keys() - {
+    "spearman",
+    "ndcg_at_10",
+    "entity_f1",
+}  # of scores: test_ranking.py, of words: test_entities.py
 
 
 def judged(labels, answers, chances):

@@ -43,7 +43,9 @@ def test_ndcg_is_scikit_learn_s_of_each_query_which_averages_ties_too(scores):
 
 def test_a_query_without_a_relevant_row_counts_for_nothing():
     truth, groups = np.array([1.0, 0.0, 0.0, 0.0]), np.array([0, 0, 1, 1])
-    judged = Judged(*[np.zeros(4, bool)] * 3, np.zeros((4, 1)), np.array([2.0, 1.0, 3.0, 4.0]), truth, groups)
+    judged = Judged(
+        *[np.zeros(4, bool)] * 3, np.zeros((4, 1)), answers=np.array([2.0, 1.0, 3.0, 4.0]), truth=truth, groups=groups
+    )
     assert np.isnan(ndcg(judged.answers, truth, groups)[1][1])
     assert value("ndcg_at_10", judged) == 1.0
 
@@ -57,7 +59,7 @@ def test_rows_of_a_query_are_drawn_together():
     nothing = np.zeros(60, bool)
 
     def judged(scores, of):
-        return Judged(nothing, nothing, nothing, np.zeros((60, 1)), scores, truth, of)
+        return Judged(nothing, nothing, nothing, np.zeros((60, 1)), answers=scores, truth=truth, groups=of)
 
     counted = flips_of(nothing, nothing, own != truth)
     width = {}
