@@ -26,7 +26,7 @@ NLI = {"id2label": {"0": "entailment", "1": "neutral", "2": "contradiction"}}
         ({**BERT, "num_labels": 1}, "a score and not a label (one output"),
         (
             {"architectures": ["BertForTokenClassification"], **NLI},
-            "BertForTokenClassification, which answers something else",
+            "BertForTokenClassification, which answers each token",
         ),
         ({"architectures": ["BertForQuestionAnswering"]}, "BertForQuestionAnswering, which answers something else"),
         ({"architectures": ["DeiTForImageClassificationWithTeacher"], **NLI}, "the mean of two classifiers"),
