@@ -8,7 +8,8 @@
 # artifacts/buckets/<row>.json         rows of `buckets:`: the sequence lengths to build engines for
 # artifacts/engines/<row>/             rows of `engines:` and `bucketed_engines:`
 # artifacts/measurements/<candidate>.json
-# artifacts/remeasurements.json        cells that did not hold, taken once more
+# artifacts/remeasurements.json        cells that did not hold, taken once more (of several machines: a file below remeasurements/ each)
+# machines/<machine>.json              rows of `machines:`: what was seen there; in git
 # artifacts/load_tests/<row>.json      rows of `load_tests:`
 # artifacts/report/                    the page, tables, observations, comparison, decision, metrics (src/temper/report/files.py)
 # artifacts/jobs/<rule>/<row>.json     of each job: its settings, digests of what it read and of what it wrote
@@ -28,9 +29,9 @@ rule all:
         expand("artifacts/buckets/{row}.json", row=STUDY.buckets),
         expand("artifacts/engines/{row}/{file}", row=STUDY.engine_rows, file=ENGINE_FILES),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
-        "artifacts/remeasurements.json",
+        expand(REMEASUREMENTS, place=PLACES),
         expand("artifacts/load_tests/{load_test}.json", load_test=STUDY.load_tests),
-        REPORT_FILES,
+        [expand(f"{REPORT_FOLDER}/{name}", place=PLACES) for name in REPORT_NAMES],
         JOB_RECORDS,
     message:
         "all artifacts of the study"
@@ -49,6 +50,7 @@ onerror:
     run_lock.release()
 
 
+include: "workflow/rules/machine.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"

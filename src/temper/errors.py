@@ -9,6 +9,7 @@ PipelineError
 ├── BackendError             a backend cannot load or run an artifact
 │   ├── ProviderNotActive    ONNX Runtime activated another execution provider than asked
 │   └── PrecisionNotActive   a backend runs in another precision than asked
+├── MachineError             a job runs on another kind of machine than it was planned for
 ├── LibraryError             a library is absent, or present in another version than asked
 ├── LoadTestError            LoadGen crashed, hung or left no result, or a runner failed under its traffic
 ├── BusyError                another run works in this folder
@@ -111,6 +112,10 @@ class PrecisionNotActive(BackendError):
 
 class LibraryError(PipelineError):
     """A library is absent, or present in another version than asked."""
+
+
+class MachineError(PipelineError):
+    """A job runs on another kind of machine than it was planned for."""
 
 
 class LoadTestError(PipelineError):

@@ -11,12 +11,14 @@ from snakemake.exceptions import WorkflowError
 
 from temper.environment import own_process, plugins
 from temper.environment.library import resolve_version
-from temper.environment.machine import measuring_machine, wait_without_spinning
+from temper.environment.machine import wait_without_spinning
 from temper.environment.source_digest import source_digest
 from temper.errors import PipelineError
-from temper.orchestration import coming, kept_versions, made_files, preflight, run_lock
+from temper.orchestration import coming, kept_versions, machines, made_files, preflight, run_lock
 from temper.orchestration.job_record import record_path
-from temper.orchestration.rule_files import CALIBRATION_FILES, RuleFiles, any_of, beside_splits, gpus_for, plain, version_of
+from temper.orchestration.rule_files import (
+    CALIBRATION_FILES, RuleFiles, any_of, beside_splits, gpus_for, plain, version_of, without_machine
+)
 from temper.report.files import CAPTIONS, REPORT_NAMES
 from temper.report.page.templates import templates_digest
 from temper.study import params_file, raw_files
@@ -56,18 +58,45 @@ artifact_files, backend_of, load_test_backend = FILES.artifact_files, FILES.back
 load_test_modules = FILES.load_test_modules
 precision_folder, precision_files = FILES.precision_folder, FILES.precision_files
 buckets_file, versions_for = FILES.buckets_file, FILES.versions_for
+machine_for, machine_files, placed = FILES.machine_for, FILES.machine_files, FILES.placed
+PLACES = [place for place in STUDY.places if place]  # of a study whose candidates are measured on several machines
+PLACE = "{place}" if PLACES else ""  # below which folder, and under which row, such a study has a report for each
+REPORT_FOLDER = f"artifacts/report/{PLACE}".rstrip("/")
+REMEASUREMENTS = f"{Path('artifacts/remeasurements', PLACE)}.json"
 REPORT_FILES = [  # a line that begins with the word report is a directive to Snakemake
-    f"artifacts/report/{name}" if name not in CAPTIONS else report(
-        f"artifacts/report/{name}", caption=f"../report/{CAPTIONS[name][0]}", category=CAPTIONS[name][1]
+    f"{REPORT_FOLDER}/{name}" if name not in CAPTIONS else report(
+        f"{REPORT_FOLDER}/{name}", caption=f"../report/{CAPTIONS[name][0]}", category=CAPTIONS[name][1]
     )
     for name in REPORT_NAMES
 ]
 
 
 def is_forced():
-    """Whether this run was told to make something anew (--force, --forceall, --forcerun): then nothing is adopted."""
+    """Whether this run was told to make something anew (--force, --forceall, --forcerun): then nothing is adopted.
+
+    To look at a machine again makes nothing: what was measured there stays where the same is seen.
+    """
     asked = workflow.dag_settings
-    return bool(asked.forcetargets or asked.forceall or asked.forcerun)
+    return bool(asked.forcetargets or asked.forceall or [each for each in asked.forcerun if not machines.is_machine_file(str(each))])
+
+
+def row_of(wildcards):
+    """The row that a job is for; '' of a rule with one job."""
+    return next(iter(map(str, wildcards)), "")
+
+
+def asked_for(rule):
+    """Resources that hang on the row of a job, which no result depends on; what a scheduler is asked for."""
+
+    def asked(key):
+        return lambda wildcards: placed(rule, row_of(wildcards)).get(key)
+
+    return {key: asked(key) for key in FILES.resources(rule)}
+
+
+def cores_for(rule):
+    """Processors of what is timed, which are the whole machine so that nothing is beside it."""
+    return lambda wildcards: FILES.cores_for(rule, row_of(wildcards), WHOLE_MACHINE)
 
 
 def digest_of(script, *choices):

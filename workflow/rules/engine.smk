@@ -1,5 +1,6 @@
 rule build_engine:
     input:
+        lambda wildcards: machine_files("build_engine", wildcards.engine),
         lambda wildcards: artifact_files(f"onnx/{STUDY.engine_rows[wildcards.engine].onnx}"),
         lambda wildcards: buckets_file(wildcards) or [],
     output:
@@ -9,10 +10,15 @@ rule build_engine:
         "logs/build_engine/{engine}.log",
     wildcard_constraints:
         engine=any_of(STUDY.engine_rows),
+    resources:
+        **asked_for("build_engine"),
     params:
         row=lambda wildcards: plain(STUDY.engine_rows[wildcards.engine]),
         library_version=lambda wildcards: version_of(
-            "engines", STUDY.engine_rows[wildcards.engine].library, STUDY.engine_rows[wildcards.engine].version
+            "engines",
+            STUDY.engine_rows[wildcards.engine].library,
+            STUDY.engine_rows[wildcards.engine].version,
+            machine_for("build_engine", wildcards.engine),
         ),
         onnx_folder=lambda wildcards: f"artifacts/onnx/{STUDY.engine_rows[wildcards.engine].onnx}",
         buckets_file=buckets_file,

@@ -5,6 +5,7 @@ from temper.load_test.serving import serving_of
 
 rule load_test:
     input:
+        lambda wildcards: machine_files("load_test", wildcards.load_test),
         lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
         beside_splits("test"),
         test_set="data/prepared/test.parquet",
@@ -15,16 +16,23 @@ rule load_test:
         "logs/load_test/{load_test}.log",
     wildcard_constraints:
         load_test=any_of(STUDY.load_tests),
-    threads: WHOLE_MACHINE  # the whole machine: no other job runs meanwhile
+    threads: cores_for("load_test")  # the whole machine: no other job runs meanwhile
+    resources:
+        **asked_for("load_test"),
     params:
-        row=lambda wildcards: STUDY.load_tests[wildcards.load_test],
+        row=lambda wildcards: without_machine(STUDY.load_tests[wildcards.load_test]),
         backend=lambda wildcards: plain(load_test_backend(wildcards)),
         library_version=lambda wildcards: version_of(
-            "backends", load_test_backend(wildcards).runner, load_test_backend(wildcards).version
+            "backends",
+            load_test_backend(wildcards).runner,
+            load_test_backend(wildcards).version,
+            machine_for("load_test", wildcards.load_test),
         ),
-        loadgen_version=resolve_version(LOADGEN, INSTALLED),
-        gpus=lambda wildcards: gpus_for(load_test_backend(wildcards)),
-        machine=measuring_machine(),
+        loadgen_version=lambda wildcards: machines.version_on(
+            machine_for("load_test", wildcards.load_test), LOADGEN, INSTALLED
+        ),
+        gpus=lambda wildcards: gpus_for(load_test_backend(wildcards), machine_for("load_test", wildcards.load_test)),
+        machine=lambda wildcards: machines.kind_of(machine_for("load_test", wildcards.load_test)),
         workload=lambda wildcards: STUDY.workloads[STUDY.load_tests[wildcards.load_test]["workload"]],
         distinct_batches=STUDY.measurement.distinct_batches,
         serving=lambda wildcards: serving_of(STUDY, STUDY.load_tests[wildcards.load_test]),

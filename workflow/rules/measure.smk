@@ -1,5 +1,6 @@
 rule measure:
     input:
+        lambda wildcards: machine_files("measure", wildcards.candidate),
         lambda wildcards: artifact_files(STUDY.candidates[wildcards.candidate].loads),
         artifact_files(STUDY.baseline.loads),
         beside_splits("test"),
@@ -11,20 +12,24 @@ rule measure:
         "logs/measure/{candidate}.log",
     wildcard_constraints:
         candidate=any_of(STUDY.candidates),
-    threads: WHOLE_MACHINE  # the whole machine: no other job runs while a latency is taken
+    threads: cores_for("measure")  # the whole machine: no other job runs while a latency is taken
+    resources:
+        **asked_for("measure"),
     params:
-        row=lambda wildcards: plain(STUDY.candidates[wildcards.candidate]),
+        row=lambda wildcards: without_machine(STUDY.candidates[wildcards.candidate]),
         backend=lambda wildcards: plain(backend_of(wildcards)),
         library_version=lambda wildcards: version_of(
-            "backends", backend_of(wildcards).runner, backend_of(wildcards).version
+            "backends", backend_of(wildcards).runner, backend_of(wildcards).version, machine_for("measure", wildcards.candidate)
         ),
         baseline=plain(STUDY.baseline),
         baseline_backend=plain(BASELINE_BACKEND),
-        baseline_version=version_of("backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version),
+        baseline_version=lambda wildcards: version_of(
+            "backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version, machine_for("measure", wildcards.candidate)
+        ),
         baseline_artifact=lambda wildcards: f"artifacts/{STUDY.baseline.loads}",
-        gpus=lambda wildcards: gpus_for(backend_of(wildcards)),
-        baseline_gpus=gpus_for(BASELINE_BACKEND),
-        machine=measuring_machine(),
+        gpus=lambda wildcards: gpus_for(backend_of(wildcards), machine_for("measure", wildcards.candidate)),
+        baseline_gpus=lambda wildcards: gpus_for(BASELINE_BACKEND, machine_for("measure", wildcards.candidate)),
+        machine=lambda wildcards: machines.kind_of(machine_for("measure", wildcards.candidate)),
         workloads=lambda wildcards: {
             name: STUDY.workloads[name] for name in STUDY.candidates[wildcards.candidate].workloads
         },

@@ -1,28 +1,41 @@
 rule remeasure:
     input:
+        lambda wildcards: machine_files("remeasure", row_of(wildcards)),
         beside_splits("test"),
-        records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
-        jobs=[record_path("measure", candidate) for candidate in STUDY.candidates],
+        records=lambda wildcards: [f"artifacts/measurements/{name}.json" for name in STUDY.places[row_of(wildcards)]],
+        jobs=lambda wildcards: [record_path("measure", name) for name in STUDY.places[row_of(wildcards)]],
         test_set="data/prepared/test.parquet",
     output:
-        remeasurements="artifacts/remeasurements.json",
-        job=record_path("remeasure", ""),
+        remeasurements=REMEASUREMENTS,
+        job=record_path("remeasure", PLACE),
     log:
-        "logs/remeasure.log",
-    threads: WHOLE_MACHINE  # the whole machine: no other job runs while a latency is taken
+        f"{Path('logs/remeasure', PLACE)}.log",
+    wildcard_constraints:
+        place=any_of(PLACES),
+    threads: cores_for("remeasure")  # the whole machine: no other job runs while a latency is taken
+    resources:
+        **asked_for("remeasure"),
     params:
-        baseline=STUDY.baseline_candidate,
+        baseline=lambda wildcards: STUDY.baseline_candidate(row_of(wildcards)),
         baseline_backend=plain(BASELINE_BACKEND),
-        baseline_version=version_of("backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version),
-        workloads={name: STUDY.workloads[name] for candidate in STUDY.candidates.values() for name in candidate.workloads},
+        baseline_version=lambda wildcards: version_of(
+            "backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version, machine_for("remeasure", row_of(wildcards))
+        ),
+        workloads=lambda wildcards: {
+            workload: STUDY.workloads[workload]
+            for name in STUDY.places[row_of(wildcards)]
+            for workload in STUDY.candidates[name].workloads
+        },
         latency_margin=STUDY.analysis.latency_margin,
-        artifacts_folder=subpath(output.remeasurements, parent=True),
+        artifacts_folder=subpath(output.remeasurements, ancestor=2 if PLACES else 1),
         data_folder=subpath(input.test_set, parent=True),
-        source=digest_of(
+        source=lambda wildcards: digest_of(
             "remeasure.py",
-            *sorted({("backends", STUDY.backends[candidate.backend].runner) for candidate in STUDY.candidates.values()}),
+            *sorted(
+                {("backends", STUDY.backends[STUDY.candidates[name].backend].runner) for name in STUDY.places[row_of(wildcards)]}
+            ),
         ),
     message:
-        "remeasure"
+        f"remeasure {PLACE and '{wildcards.place}'}".strip()
     script:
         "../scripts/remeasure.py"

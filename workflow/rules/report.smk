@@ -1,18 +1,23 @@
 rule report:
     input:
-        records=expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
-        remeasurements="artifacts/remeasurements.json",
+        records=lambda wildcards: [f"artifacts/measurements/{name}.json" for name in STUDY.places[row_of(wildcards)]],
+        remeasurements=REMEASUREMENTS,
         beside=beside_splits("test"),
         test_set="data/prepared/test.parquet",
-        jobs=[*(record_path("measure", candidate) for candidate in STUDY.candidates), record_path("remeasure", "")],
+        jobs=lambda wildcards: [
+            *(record_path("measure", name) for name in STUDY.places[row_of(wildcards)]),
+            record_path("remeasure", row_of(wildcards)),
+        ],
     output:
         REPORT_FILES,
-        job=record_path("report", ""),
+        job=record_path("report", PLACE),
     log:
-        "logs/report.log",
+        f"{Path('logs/report', PLACE)}.log",
+    wildcard_constraints:
+        place=any_of(PLACES),
     params:
-        study=STUDY.study,
-        baseline=STUDY.baseline_candidate,
+        study=lambda wildcards: " on ".join(filter(None, (STUDY.study, row_of(wildcards)))),
+        baseline=lambda wildcards: STUDY.baseline_candidate(row_of(wildcards)),
         analysis=plain(STUDY.analysis),
         engines={name: {"onnx": row.onnx} for name, row in STUDY.engine_rows.items()},
         folder=subpath(output[0], parent=True),
@@ -20,6 +25,6 @@ rule report:
         source=digest_of("report.py"),
         templates=templates_digest(),
     message:
-        "report"
+        f"report {PLACE and '{wildcards.place}'}".strip()
     script:
         "../scripts/report.py"

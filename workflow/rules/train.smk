@@ -21,6 +21,8 @@ rule fine_tune:
         versions=versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
     threads: WHOLE_MACHINE
+    resources:
+        **asked_for("fine_tune"),
     message:
         "fine_tune"
     script:

@@ -19,4 +19,5 @@ with recorded(snakemake):
         serving=snakemake.params.serving,
         record=snakemake.output.record,
         source_digest=snakemake.params.source,
+        machine_name=snakemake.params.machine.get("name", ""),
     )

@@ -21,4 +21,5 @@ with recorded(snakemake):
         data_folder=snakemake.params.data_folder,
         record=snakemake.output.record,
         source_digest=snakemake.params.source,
+        machine_name=snakemake.params.machine.get("name", ""),
     )

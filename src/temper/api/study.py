@@ -79,12 +79,14 @@ class OpenStudy:
 
     Args:
         path: its folder.
+        machine: whose report is meant, where it has several.
 
     Raises:
         ConfigError: it holds no params.yaml.
     """
 
-    def __init__(self, path: "str | os.PathLike[str]") -> None:
+    def __init__(self, path: "str | os.PathLike[str]", machine: str | None = None) -> None:
+        self.machine = machine
         self.folder = Path(path).resolve()
         if not (self.folder / "params.yaml").is_file():
             raise ConfigError(
@@ -238,7 +240,7 @@ class OpenStudy:
     def _finished(self, asked: str) -> "Finished":
         from temper.report.finished import read_finished
 
-        return read_finished(asked)
+        return read_finished(asked, self.machine)
 
     def _refuse_filed(self, what: str) -> None:
         if self.is_filed:

@@ -12,6 +12,12 @@ from temper.errors import UsageError
 Directory = Annotated[
     str, Option("--directory", "-C", metavar="DIR", help="The study's folder.", show_default="this one")
 ]
+Machine = Annotated[
+    str | None,
+    Option(
+        metavar="NAME", help="An entry of machines: whose choice is meant, where candidates are measured on several."
+    ),
+]
 Cores = Annotated[str, Option(metavar="N", help="For Snakemake: a number, or 'all'.")]
 _NUMBER = re.compile(r"-\d+(\.\d*)?$")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from temper.cli.command import Directory
+from temper.cli.command import Directory, Machine
 from temper.cli.ending import cleaning_up
 from temper.cli.study_folder import stand_in
 
@@ -36,6 +36,7 @@ def package(
     ] = "folder",
     workload: Workload = None,
     candidate: Candidate = None,
+    machine: Machine = None,
     anyway: Anyway = False,
 ) -> int:
     """Write the package and print what is in it and how it is used."""
@@ -50,6 +51,7 @@ def package(
             workload=workload,
             candidate=candidate,
             anyway=anyway,
+            machine=machine,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
     print("\n".join(lines))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from temper.cli.command import Directory
+from temper.cli.command import Directory, Machine
 from temper.cli.package import Candidate
 from temper.errors import ConfigError
 
@@ -41,6 +41,7 @@ class Asked:
     workload: str | None
     batch_size: int | None
     strict: bool
+    machine: str | None = None
 
 
 def _predicted(wanted: Asked, base: Path) -> "tuple[Predicted, bool]":
@@ -50,7 +51,7 @@ def _predicted(wanted: Asked, base: Path) -> "tuple[Predicted, bool]":
     from temper.prediction.output import Predicted
     from temper.report.finished import read_finished
 
-    finished = read_finished()
+    finished = read_finished(machine=wanted.machine, candidate=wanted.candidate)
     asked = read_inputs(
         wanted.inputs,
         base=base,
@@ -86,6 +87,7 @@ def predict(
         str | None,
         Option(metavar="NAME", help="Whose decision counts (default: the batch size nearest to the inputs)."),
     ] = None,
+    machine: Machine = None,
     batch_size: Annotated[
         int | None, Option(min=1, metavar="N", help="Rows of a call (default: as the accuracy was measured).")
     ] = None,
@@ -142,6 +144,7 @@ def predict(
         workload=workload,
         batch_size=batch_size,
         strict=strict,
+        machine=machine,
     )
     os.chdir(study)  # its artifacts, and what backends keep beside them
     with contextlib.redirect_stdout(sys.stderr):  # what libraries say is no answer

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
-from temper.cli.command import Directory
+from temper.cli.command import Directory, Machine
 from temper.errors import ConfigError
 
 EXAMPLES = ("temper report -C studies/mine", "temper report --filed results/cpu-2c/sst2-minilm --no-browser")
@@ -25,6 +25,7 @@ def report(
             "last committed run that differs).",
         ),
     ] = None,
+    machine: Machine = None,
     no_browser: Annotated[bool, Option("--no-browser", help="Only write the page and print where it lies.")] = False,
 ) -> int:
     """Write the page from records, print where it lies and open it."""
@@ -52,8 +53,8 @@ def report(
 
         stand_in(directory)
         page, name = (
-            report_page(study_material(lambda finished, records: changes_against(finished, records, other))),
-            "report",
+            report_page(study_material(lambda finished, records: changes_against(finished, records, other), machine)),
+            f"report-{machine}" if machine else "report",
         )
         searches, before = searches_in(Path("artifacts/searches")), ""
     target = Path(FOLDER) / f"{name}.html"

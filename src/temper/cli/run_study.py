@@ -12,6 +12,7 @@ from temper.cli.command import Cores, Directory
 from temper.errors import ConfigError
 
 EXAMPLES = ("temper run -C studies/mine --cores 4", "temper run -C studies/mine --again ort-int8")
+LOOK = "read_machine"  # the rule that writes what is seen on a machine; it has no record
 MEASURING = ("measure", "load_test")  # what an entry's name means where it names jobs of several rules
 
 
@@ -22,7 +23,13 @@ def run_study(
         list[str] | None,
         Option(
             metavar="NAME...",
-            help="Run again although nothing changed: an entry of candidates or load_tests, or a rule (remeasure).",
+            help="Run again although nothing changed: an entry of candidates, load_tests or machines, or a rule (remeasure).",
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        Option(
+            metavar="DIR", help="Snakemake's profile of a cluster: profiles/slurm, or your own (default: this machine)."
         ),
     ] = None,
 ) -> int:
@@ -33,7 +40,7 @@ def run_study(
     from snakemake.cli import args_to_api, parse_args, print_exception
 
     from temper.orchestration.jobs import snakemake_options
-    from temper.report.terminal import print_summary
+    from temper.report.terminal import print_summaries
 
     folder = Path(directory).resolve()
     if not (folder / "params.yaml").is_file():
@@ -47,7 +54,8 @@ def run_study(
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
-            options = [*snakemake_options(folder), "--cores", cores, "--logger", "temper"]
+            where = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
+            options = [*snakemake_options(folder), *where, "--logger", "temper"]
             parser, given = parse_args([*options, *told])
         done = args_to_api(given, parser)
     except Exception as error:
@@ -55,7 +63,7 @@ def run_study(
         return 1
     if done:
         print(flush=True)
-        print_summary(folder / "artifacts/report")
+        print_summaries(folder)
     return 0 if done else 1
 
 
@@ -64,7 +72,8 @@ def _forced(folder: Path, names: Sequence[str]) -> list[str]:
     from temper.study.params_file import load_params
     from temper.study.study import read_study
 
-    return forced(read_study(load_params(folder / "params.yaml") or {}).jobs, names)
+    study = read_study(load_params(folder / "params.yaml") or {})
+    return forced({**study.jobs, LOOK: tuple(study.machines)}, names)
 
 
 def forced(jobs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]:
@@ -76,15 +85,19 @@ def forced(jobs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]
             is measured at all.
 
     Returns:
-        Rules, and paths of job records.
+        Rules, and paths of job records; of an entry of machines the file of what was seen there.
 
     Raises:
         ConfigError: there is no rule and no entry of that name.
     """
     from temper.orchestration.job_record import record_path
+    from temper.orchestration.machines import machine_file
 
     found: list[str] = []
     for name in names:
+        if name in jobs.get(LOOK, ()):  # what is measured there follows where that changes something
+            found.append(machine_file(name))
+            continue
         if name in jobs:
             found.append(name)
             continue

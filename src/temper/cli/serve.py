@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
-from temper.cli.command import Directory
+from temper.cli.command import Directory, Machine
 from temper.cli.ending import Ended, cleaning_up
 from temper.cli.package import Anyway, Candidate, Workload
 
@@ -45,6 +45,7 @@ def serve(
     ] = None,
     workload: Workload = None,
     candidate: Candidate = None,
+    machine: Machine = None,
     anyway: Anyway = False,
     host: Annotated[str | None, Option(help="Address to listen on (default: this machine alone).")] = None,
     port: Annotated[int | None, Option(help="(default: 8080; 0 takes a free one)")] = None,
@@ -101,6 +102,7 @@ def serve(
             workload=workload,
             candidate=candidate,
             anyway=anyway,
+            machine=machine,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
         print("\n".join(lines[1:-1]), file=sys.stderr, flush=True)

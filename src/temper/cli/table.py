@@ -28,15 +28,14 @@ def table(
 
         print(summary_of(Path(filed)), end="")
         return 0
-    from temper.report.terminal import print_summary
+    from temper.report.terminal import print_summaries, reports_in
 
-    folder = Path(directory) / "artifacts/report"
-    if not (folder / "summary.json").is_file():
+    if not reports_in(Path(directory)):
         raise DataError(
             asked=f"print the table of {directory}",
-            happened=f"{folder}/summary.json does not exist",
+            happened=f"{Path(directory)}/artifacts/report/summary.json does not exist",
             spoiled="nothing",
             fix=f"run the study first: temper run -C {directory} (the embedded one: make reproduce)",
         )
-    print_summary(folder)
+    print_summaries(Path(directory))
     return 0

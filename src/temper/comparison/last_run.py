@@ -121,6 +121,8 @@ def changes_against(finished: Finished, records: Sequence[Record], against: Path
     Raises:
         ExperimentError: there is no such state, or it has no results here.
     """
+    if finished.place and against is None:
+        return None  # of a study on several machines DVC keeps a report for each, and which one an older state had is not asked
     then = _of_folder(against) if isinstance(against, Path) else _of_name(against) if against else _last_committed()
     if then is None:
         return None

@@ -6,6 +6,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from temper.environment.processor import cores_granted, cores_usable, environment_digest, processor
+
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 _PROVIDERS = {"onnxruntime": ("onnxruntime-gpu",)}  # the same module from another distribution
 
@@ -54,27 +56,40 @@ def timed_environment() -> dict[str, str]:
     return found
 
 
+# what makes a latency another one; a change of it measures anew
+KIND = ("cpu", "processor", "instructions", "topology", "architecture", "cores_usable", "cores_granted", "system")
+
+
 def measuring_machine() -> dict[str, Any]:
-    """What of this machine makes a latency another one: its processor and how many cores may be used."""
-    found = machine()
-    return {key: found[key] for key in ("cpu", "architecture", "cores_usable", "system")}
+    """What of this machine makes a latency another one: its processor, and how much of it may be used.
+
+    Not its microcode and not what else is installed: both stand in the record, and an update of the system would measure every
+    study anew (docs/decisions/0082). The versions of libraries that a job uses are settings of their own.
+    """
+    found = {**processor(), **_share()}
+    return {key: found[key] for key in KIND}
+
+
+def _share() -> dict[str, Any]:
+    """How much of the machine this process may use, and under which system."""
+    return {
+        "architecture": platform.machine(),
+        "cores_usable": cores_usable(),
+        "cores_granted": cores_granted(),
+        "system": platform.system(),
+    }
 
 
 def machine() -> dict[str, Any]:
-    """This machine, as far as it bears on a measurement; no host name, no paths."""
-    model = ""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    except OSError:
-        model = platform.processor()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """This machine, as far as it bears on a measurement; no host name (`node`), no paths."""
     return {
-        "cpu": model or platform.machine(),
-        "architecture": platform.machine(),
-        "cores_usable": usable,
-        "system": platform.system(),
+        **processor(),
+        **_share(),
         "python": platform.python_version(),
+        "environment": environment_digest(),
     }
+
+
+def node() -> str:
+    """The name by which this machine is known to others: a batch system's name of the node where it runs this."""
+    return os.environ.get("SLURMD_NODENAME") or platform.node()

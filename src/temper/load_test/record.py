@@ -56,6 +56,7 @@ def load_test(
     record: str,
     source_digest: str,
     serving: Mapping[str, Any] | None = None,
+    machine_name: str = "",
 ) -> None:
     """Run one load test and write its record.
 
@@ -73,6 +74,7 @@ def load_test(
         record: where the record goes.
         source_digest: of the code that measures.
         serving: as `temper.load_test.serving.serving_of`.
+        machine_name: as of `temper.measurement.measure.measure`.
 
     Raises:
         PrecisionNotActive: its name says INT8 or FP8, and the file does not show it.
@@ -111,7 +113,7 @@ def load_test(
         load_test=name,
         row=dict(row),
         backend=dict(backend) | {"library_version": library_version},
-        machine=machine(),
+        machine=machine() | ({"name": machine_name} if machine_name else {}),
         gpus=[{"name": gpu.name, "driver": gpu.driver_version} for gpu in gpus],
         conditions_before=before,
         conditions_after=conditions(used),

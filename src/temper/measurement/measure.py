@@ -97,6 +97,7 @@ def measure(
     data_folder: str,
     record: str,
     source_digest: str,
+    machine_name: str = "",
 ) -> None:
     """Measure one candidate beside the baseline and write its record.
 
@@ -116,6 +117,7 @@ def measure(
         data_folder: prepared data; only its test split is read.
         record: where the record goes.
         source_digest: of the code that measures.
+        machine_name: the row of `machines:` that this machine is; '' where the study names none.
 
     Raises:
         ArtifactError: the artifact or the test split is not what its manifest says.
@@ -145,7 +147,7 @@ def measure(
         "backend": {"name": row["backend"], "library_version": library_version, **backend},
         "measurement": dict(measurement),
         "seed": seed,
-        "machine": machine(),
+        "machine": machine() | ({"name": machine_name} if machine_name else {}),
         "gpus": gpus,
         "versions": versions("numpy", *(module.LIBRARY.distributions if module.LIBRARY else ())),
         "source_digest": source_digest,

@@ -13,6 +13,7 @@ from temper.orchestration.dvc import ask_dvc
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs, run_command, snakemake_command
 from temper.orchestration.links import check_no_links
+from temper.orchestration.machines import machine_file, unseen
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.preflight import check_slots
 from temper.orchestration.run_lock import check_free
@@ -20,6 +21,7 @@ from temper.orchestration.settings_file import SETTINGS, is_listed, write_settin
 from temper.orchestration.states import states
 from temper.orchestration.study_repository import check_pipeline, make_ready, repro_command
 from temper.orchestration.sync import remove_records_of_no_row
+from temper.study.resolve import load_resolved
 
 _REPRO = "run this study through DVC"
 
@@ -33,6 +35,22 @@ def _bring_outside_files() -> None:
                 spoiled="this run only; nothing was recorded",
                 fix=f"dvc pull {tracked} fetches them from the remote; or put them there again (make raw)",
             )
+
+
+def _check_machines_seen() -> None:
+    """Refuse what DVC would file under settings that nobody has seen: a stage has no rule that looks at a machine.
+
+    Raises:
+        ConfigError: no job has looked at a machine of the study.
+    """
+    missing = unseen(list(load_resolved("params.yaml").get("machines", {})))
+    if missing:
+        raise ConfigError(
+            asked=_REPRO,
+            happened=f"no job has looked at the machine {missing[0]}: {machine_file(missing[0])} is not there",
+            spoiled="nothing: no stage was run",
+            fix=f"snakemake --cores 1 {machine_file(missing[0])} there (or with the profile that gets there), git add it",
+        )
 
 
 def write_settings() -> None:
@@ -50,6 +68,7 @@ def write_settings() -> None:
     check_no_links(_REPRO)
     check_pipeline()
     _bring_outside_files()
+    _check_machines_seen()
     jobs = planned_jobs()
     check_nothing_beside(_REPRO, [output for job in jobs for output in job.outputs])
     check_unedited(_REPRO, records_here())

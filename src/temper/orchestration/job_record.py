@@ -8,15 +8,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, sha256, write_text
-from temper.environment.machine import distribution_versions
+from temper.environment.devices import nvidia_gpus
+from temper.environment.machine import distribution_versions, machine, node
 from temper.errors import ArtifactError, LibraryError
 from temper.logs.script_log import log_to, say_lasting
 from temper.orchestration import made_files, seen
+from temper.orchestration.machines import check_here, is_machine_file
 from temper.orchestration.run_lock import end_with_the_run, may_adopt
 from temper.reading.json_file import read_object
 
@@ -36,6 +38,7 @@ class JobRecord:
     settings: Mapping[str, Any]
     inputs: Mapping[str, str]  # path to SHA-256
     outputs: Mapping[str, str]
+    made_on: Mapping[str, Any] = field(default_factory=dict)  # `where_it_ran`; empty in records of before
 
 
 def record_path(rule: str, row: str) -> str:
@@ -64,9 +67,16 @@ def write_job_record(record: JobRecord) -> None:
         "settings": dict(record.settings),
         "inputs": dict(record.inputs),
         "outputs": dict(record.outputs),
+        "made_on": dict(record.made_on),
     }
     write_text(path, canonical_json(content))
     remember(record.rule, record.row)
+
+
+def where_it_ran() -> dict[str, Any]:
+    """The machine that a job runs on, as it sees it: its node's name, processor, GPUs with their driver, what is installed."""
+    gpus = [{"name": gpu.name, "driver": gpu.driver_version} for gpu in nvidia_gpus()]
+    return {"node": node(), **machine(), "gpus": gpus}
 
 
 def read_job_record(path: str | Path) -> JobRecord:
@@ -97,8 +107,9 @@ def _checked(record: JobRecord) -> JobRecord:
     """
     names = (record.rule, record.row)
     digests_of = (record.inputs, record.outputs)
-    if not all(isinstance(name, str) for name in names) or not isinstance(record.settings, dict):
-        raise ValueError("rule and row have to be texts, settings a table")
+    tables = (record.settings, record.made_on)
+    if not all(isinstance(name, str) for name in names) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError("rule and row have to be texts, settings and made_on tables")
     if not all(
         isinstance(each, dict) and all(isinstance(digest, str) for digest in each.values()) for each in digests_of
     ):
@@ -151,7 +162,7 @@ def adopt(rule: str, row: str, settings: Mapping[str, Any], inputs: Sequence[Any
     if not may_adopt(rule, row) or not kept.is_file() or sha256(kept) != remembered(rule, row):
         return False
     record = read_job_record(kept)
-    files = sorted(map(str, inputs), key=lambda file: Path(file).stat().st_size)
+    files = sorted(counted(inputs), key=lambda file: Path(file).stat().st_size)
     if record.settings != settings or record.inputs.keys() != set(files):
         return False
     if any(record.inputs[file] != sha256(file) for file in files):  # the small ones first: one that differs is enough
@@ -237,14 +248,21 @@ def recorded(snakemake: Any) -> Iterator[None]:
             say_lasting(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
             raise SystemExit(0)
         check_versions(rule, row, settings.get("versions", {}))
-        before = _times(map(str, snakemake.input))
-        read = check_inputs(asked, snakemake.input)
+        check_here(asked, settings)
+        inputs = counted(snakemake.input)
+        before = _times(inputs)
+        read = check_inputs(asked, inputs)
         yield
         _check_unchanged(asked, read, before)
         written = digests([file for file in snakemake.output if str(file) != path])
-        write_job_record(JobRecord(rule, row, settings, read, written))
+        write_job_record(JobRecord(rule, row, settings, read, written, where_it_ran()))
         made_files.keep(rule, row, [*written, path])
         seen.note(rule, row, written)
+
+
+def counted(inputs: Iterable[Any]) -> list[str]:
+    """What a job reads, without what was seen on machines: of that, the part that it depends on is among its settings."""
+    return [str(file) for file in inputs if not is_machine_file(str(file))]
 
 
 def digests(files: Sequence[Any]) -> dict[str, str]:

@@ -15,9 +15,11 @@ from typing import Any
 
 from temper.environment.own_process import python_command
 from temper.errors import ConfigError
-from temper.orchestration.job_record import plain_settings
+from temper.orchestration.job_record import counted, plain_settings
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.run_lock import check_free
+
+NO_ARTIFACT = ("all", "read_machine")  # rules without an artifact and a record: the target, what is seen on machines
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
                 job_of(workflow.dag, job)
                 for level in workflow.dag.toposorted()
                 for job in level
-                if job.rule.name != "all"
+                if job.rule.name not in NO_ARTIFACT
             ]
     except Exception as error:
         with _standing_in(Path(folder)):
@@ -120,12 +122,12 @@ def _key(job: Any) -> tuple[str, str]:
 def job_of(dag: Any, job: Any) -> Job:
     """A job of Snakemake's DAG."""
     rule, row = _key(job)
-    needs = sorted({_key(needed) for needed in dag.dependencies[job]})
+    needs = sorted({_key(needed) for needed in dag.dependencies[job] if needed.rule.name not in NO_ARTIFACT})
     return Job(
         rule=rule,
         row=row,
         settings=plain_settings(dict(job.params.items())),
-        inputs=tuple(str(path) for path in job.input),
+        inputs=tuple(counted(job.input)),
         outputs=tuple(str(path) for path in job.output),
         needs=tuple(needs),
     )

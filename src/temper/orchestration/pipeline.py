@@ -6,7 +6,7 @@ such. Where params.yaml says it, dvc.yaml points there (`${conversions.int8.cali
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ _WRITTEN_IN = {
     **dict.fromkeys(("precisions", "calibrated_precisions", "searched_precisions"), "conversions"),
     "bucketed_engines": "engines",
 }
+_FOR_EACH_MACHINE = ("remeasure:", "report:")
 HEAD = """\
 # Written by `temper track` from params.yaml, not for editing: its first stage refuses rows that params.yaml has not. A stage is
 # one job of the Snakefile. What a job depends on beside artifacts (its settings, code, versions, GPU) stands as a digest in
@@ -70,6 +71,25 @@ def _stage(text: str, given: Mapping[str, Any], study: Mapping[str, Any]) -> str
     return text.replace(match[0], f"    foreach:\n{lines}") if rows else ""
 
 
+def _for_each(stage: str, places: Sequence[str]) -> str:
+    """A stage that is run once for all candidates, as one for each machine: its files are its machine's."""
+    name = stage.split(":")[0].strip()
+    body = "".join(f"  {line}\n" if line else "\n" for line in stage.strip("\n").splitlines()[1:])
+    for file in ("artifacts/jobs/remeasure", "artifacts/jobs/report", "artifacts/remeasurements"):
+        body = body.replace(f"{file}.json", f"{file}/${{item}}.json")
+    body = body.replace("artifacts/report/", "artifacts/report/${item}/").replace(
+        f"temper job {name}", f"temper job {name} ${{item}}"
+    )
+    body = body.replace(f"[jobs.{name}]", f"['jobs.{name}.${{item}}']")
+    return f"{name}:\n    foreach: {flow(list(places))}\n    do:\n{body}"
+
+
+def _machines_of(study: Mapping[str, Any]) -> list[str]:
+    """Machines that a study has a report for each; none where one report holds all its candidates."""
+    named = list(dict.fromkeys(row.get("machine") for row in study["candidates"].values()))
+    return named if len(named) > 1 else []
+
+
 def pipeline_text(folder: str | Path = ".") -> str:
     """What dvc.yaml of the study in a folder should say.
 
@@ -84,6 +104,11 @@ def pipeline_text(folder: str | Path = ".") -> str:
     last, params = last.split("\nparams:\n")
     study = resolve(given)
     filled = [_stage(stage, given, study).strip("\n") for stage in (*stages, last)]
+    if places := _machines_of(study):
+        filled = [_for_each(each, places) if each.startswith(_FOR_EACH_MACHINE) else each for each in filled]
+        shown = "artifacts/report/trade_off.svg"
+        pictures = [f"  - {shown.replace('report/', f'report/{place}/')}" for place in places]
+        params = params.replace(f"  - {shown}", "\n".join(pictures))
     return HEAD + "stages:\n" + "\n\n".join(f"  {stage}" for stage in filled if stage) + f"\n\nparams:\n{params}"
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from temper.artifacts.signature import PREPROCESSOR_FILES
 from temper.data.encoded import PREPROCESSOR_FOLDER, split_files
-from temper.environment import devices, plugins
-from temper.environment.library import resolve_version
-from temper.orchestration import kept_versions
+from temper.environment import plugins
+from temper.orchestration import kept_versions, machines
 from temper.orchestration.job_record import record_path
 from temper.study.schema import BackendRow, Study
+from temper.study.sections.machines import resources_of
 from temper.study.sections.searches import SEARCH_FILES
 
 SPLITS = ("train", "validation", "test", "calibration")
@@ -36,14 +36,19 @@ def plain(row: Any) -> Any:
     return row.model_dump(mode="json") if hasattr(row, "model_dump") else row
 
 
-def version_of(kind: str, name: str, asked: str) -> str:
-    """The library version a row will run with; a change of it reruns the row."""
-    return resolve_version(plugins.load(kind, name).LIBRARY, asked)
+def version_of(kind: str, name: str, asked: str, machine: str = machines.HERE) -> str:
+    """The library version a row will run with on a machine; a change of it reruns the row."""
+    return machines.version_on(machine, plugins.load(kind, name).LIBRARY, asked)
 
 
-def gpus_for(backend: BackendRow) -> list[tuple[str, str]]:
+def gpus_for(backend: BackendRow, machine: str = machines.HERE) -> list[tuple[str, str]]:
     """The GPUs a backend will run on; another GPU or driver reruns its candidates. CPU backends see none."""
-    return devices.gpus_used(backend.gpus, backend.options)
+    return list(machines.gpus_of(machine, backend.gpus, backend.options))
+
+
+def without_machine(row: Any) -> dict[str, Any]:
+    """A row that is measured, without where: that is the job's param `machine`."""
+    return {key: value for key, value in plain(row).items() if key != "machine"}
 
 
 @dataclass(frozen=True)
@@ -130,3 +135,69 @@ class RuleFiles:
     def versions_for(self, rule: str, row: str, *names: str) -> dict[str, str]:
         """Versions of the libraries that a job's bytes depend on; another version makes them anew."""
         return kept_versions.made_with(self.kept, rule, row, *names)
+
+    def machine_for(self, rule: str, row: str) -> str:
+        """The row of `machines:` that a job runs on; '' where nothing says one, and any node will do.
+
+        Args:
+            rule: of the Snakefile.
+            row: of its wildcard.
+        """
+        candidates = self.study.candidates
+        if rule == "measure":
+            return candidates[row].machine or ""
+        if rule == "load_test":
+            return str(self.study.load_tests[row].get("machine") or "")
+        if rule == "remeasure":
+            return candidates[self.study.places[row][0]].machine or ""
+        if rule == "build_engine":  # it is of the GPU that builds it
+            return next((each.machine for each in candidates.values() if each.loads == f"engines/{row}"), None) or ""
+        return row if rule == "read_machine" else ""
+
+    def machine_files(self, rule: str, row: str) -> list[str]:
+        """What was seen on the machine that a job runs on; empty where it has no name."""
+        name = self.machine_for(rule, row)
+        return [machines.machine_file(name)] if name else []
+
+    def gpus_asked(self, rule: str, row: str) -> int | None:
+        """How many GPUs a scheduler is asked for; None where a job needs none."""
+        study = self.study
+        if rule == "read_machine":
+            names = [name for name, each in study.candidates.items() if each.machine == row]
+            return max((self.gpus_asked("measure", name) or 0 for name in names), default=0) or None
+        if rule == "remeasure":
+            return max((self.gpus_asked("measure", name) or 0 for name in study.places[row]), default=0) or None
+        if rule == "measure":
+            backends = (study.candidates[row].backend, study.baseline.backend)
+            return max(study.backends[name].gpus for name in backends) or None
+        if rule == "load_test":
+            return study.backends[study.load_tests[row]["backend"]].gpus or None
+        if rule == "build_engine":
+            using = [each for each in study.candidates.values() if each.loads == f"engines/{row}"]
+            return max((study.backends[each.backend].gpus for each in using), default=0) or None
+        return 1 if study.train.get("device") == "cuda" else None  # what trains
+
+    def placed(self, rule: str, row: str) -> dict[str, str | int | None]:
+        """What a scheduler is asked for a job, in Snakemake's names; None is asked for nowhere.
+
+        Args:
+            rule: of the Snakefile.
+            row: of its wildcard, '' where it has none.
+        """
+        name = self.machine_for(rule, row)
+        asked: dict[str, str | int | None] = {"gpu": self.gpus_asked(rule, row)}
+        if name:
+            timed = rule in ("measure", "remeasure", "load_test", "read_machine")
+            asked |= resources_of(self.study.machines[name], timed=timed)
+        return asked if not asked.get("gres") else {**asked, "gpu": None}
+
+    def resources(self, rule: str) -> list[str]:
+        """Names of what any job of a rule is asked for; none in a study on one machine without GPUs."""
+        rows = self.study.machines if rule == "read_machine" else self.study.jobs[rule]
+        return sorted({key for row in rows for key, value in self.placed(rule, row).items() if value is not None})
+
+    def cores_for(self, rule: str, row: str, otherwise: int) -> int:
+        """Processors of a job that times something: those of its machine's row, where that says so."""
+        name = self.machine_for(rule, row)
+        cores = self.study.machines[name].cores if name else None
+        return otherwise if cores is None else cores

@@ -41,13 +41,13 @@ def check_target(target: Path) -> None:
     raise ConfigError(asked=f"write a package to {target}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
 
 
-def read_source(*, workload: str | None, candidate: str | None, anyway: bool) -> Source:
+def read_source(*, workload: str | None, candidate: str | None, machine: str | None = None, anyway: bool) -> Source:
     """What is to be packaged, of the study in the working directory.
 
     Raises:
         PipelineError: as `read_finished`, `select`, `runtime_of`, `check_artifact` and `preprocessing`.
     """
-    finished = read_finished()
+    finished = read_finished(machine=machine, candidate=candidate)
     selected = select(finished, workload=workload, candidate=candidate, anyway=anyway)
     runtime = runtime_of(finished, selected.choice.record, selected.choice.workload)
     files = check_artifact(selected.choice)
@@ -138,6 +138,7 @@ def write_package(
     candidate: str | None,
     anyway: bool,
     say: Callable[[str], None],
+    machine: str | None = None,
 ) -> list[str]:
     """Write what the decision of the study in the working directory chose, or a named candidate.
 
@@ -146,6 +147,7 @@ def write_package(
         form: of FORMS.
         workload, candidate, anyway: as of `select`.
         say: is told what is being done.
+        machine: as of `read_finished`.
 
     Returns:
         What was written, in lines.
@@ -155,7 +157,7 @@ def write_package(
         PipelineError: as `read_source` and `write_base`.
     """
     check_target(target)
-    source = read_source(workload=workload, candidate=candidate, anyway=anyway)
+    source = read_source(workload=workload, candidate=candidate, machine=machine, anyway=anyway)
     check_form(form, source)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:

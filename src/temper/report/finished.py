@@ -1,7 +1,7 @@
 """What a finished study says of its candidates: the report and the records it was made from, as their jobs left them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from temper.artifacts.manifest import read_document, sha256
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.measurement.record import Accuracy, LatencyRatio, Record, Workload
 from temper.measurement.record_file import read_record
-from temper.measurement.remeasurements import read_remeasurements, settled
+from temper.measurement.remeasurements import Remeasurements, read_remeasurements, settled
 from temper.orchestration.job_record import JobRecord, read_job_record, record_path
 from temper.orchestration.jobs import run_command
 from temper.report.decide.decision import SCHEMA_VERSION
@@ -20,13 +20,59 @@ from temper.statistics.ratio import Ratio, verdict
 from temper.study.resolve import load_resolved
 
 REPORT = "artifacts/report"
-AGAIN = "artifacts/remeasurements.json"
 Json = dict[str, Any]
 
 
 def record_file(candidate: str) -> str:
     """Path of a candidate's record, from the study's folder."""
     return f"artifacts/measurements/{candidate}.json"
+
+
+def places(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Machines that a study has a report for each; ('',) where one report holds all its candidates.
+
+    Args:
+        params: its params.yaml, in the complete form.
+    """
+    rows = params.get("candidates", {})
+    named = tuple(dict.fromkeys(row.get("machine") or "" for row in rows.values()))
+    return named if len(named) > 1 else ("",)
+
+
+def report_folder(place: str) -> str:
+    """The folder of a report, from the study's."""
+    return f"{REPORT}/{place}".rstrip("/")
+
+
+def again_file(place: str) -> str:
+    """The cells that were taken once more, for a report."""
+    return f"artifacts/remeasurements/{place}.json" if place else "artifacts/remeasurements.json"
+
+
+def _place(asked: str, params: Mapping[str, Any], machine: str | None, candidate: str | None) -> str:
+    """Which report is meant.
+
+    Raises:
+        ConfigError: there are several, and nothing says which one; or the study has no such machine.
+    """
+    known = places(params)
+    rows = params.get("candidates", {})
+    meant = machine
+    if machine is None and known != ("",) and candidate in rows:
+        meant = rows[candidate].get("machine")
+    named = {row.get("machine") for row in rows.values()} - {None}
+    if meant is None and known == ("",):
+        return ""
+    if meant in known or (known == ("",) and meant in named):
+        return "" if known == ("",) else str(meant)
+    raise ConfigError(
+        asked=asked,
+        happened=f"no candidate is measured on the machine {meant}" if meant else "it has a choice for each machine",
+        spoiled="nothing",
+        fix=f"name one with --machine: {', '.join(sorted(named))}"
+        if named
+        else "leave --machine out: params.yaml names no machine",
+    )
 
 
 def _check_bytes(file: str, digest: str | None) -> None:
@@ -66,6 +112,7 @@ class Finished:
     decision, comparison, summary: the content of the report's files of these names.
     params: its params.yaml.
     job: the record of the job that wrote the report.
+    place: the machine that the report is of, where the study has one for each; else ''.
     """
 
     decision: Json
@@ -73,6 +120,7 @@ class Finished:
     summary: Json
     params: Json
     job: JobRecord
+    place: str = ""
 
     @property
     def candidates(self) -> list[str]:
@@ -90,14 +138,18 @@ class Finished:
         self._check_figures(record)
         return record
 
+    def remeasurements(self) -> Remeasurements | None:
+        """The cells that were taken once more; None in a report that was made without."""
+        file = again_file(self.place)
+        return read_remeasurements(file) if file in self.job.inputs else None
+
     def _check_figures(self, record: Record) -> None:
         """Ratios, verdicts, the accuracy and what else answers are judged by are in the report as the record gives them.
 
         Raises:
             ArtifactError: they are not.
         """
-        again = read_remeasurements(AGAIN) if AGAIN in self.job.inputs else None
-        (taken,) = settled([record], again)
+        (taken,) = settled([record], self.remeasurements())
         said = self.comparison["candidates"][record.candidate]
         margin = float(self.comparison["analysis"]["latency_margin"])
         wrong = [
@@ -142,30 +194,39 @@ def _check_version(name: str, version: int | None) -> None:
         )
 
 
-def read_finished(asked: str = "predict with the artifact that the study's decision chose") -> Finished:
+def read_finished(
+    asked: str = "predict with the artifact that the study's decision chose",
+    machine: str | None = None,
+    candidate: str | None = None,
+) -> Finished:
     """Read the report of the study in the working directory.
 
     Args:
         asked: what it is read for, in an error's words.
+        machine: whose report is meant, where the study has several; None: that of the candidate.
+        candidate: one that is asked for; None: any.
 
     Raises:
+        ConfigError: there are several reports, and neither says which one.
         DataError: there is none.
         ArtifactError: it was altered since its job wrote it, or other rules than this version's made it.
     """
-    if not Path(REPORT, "decision.json").is_file():
+    params = load_resolved("params.yaml") if Path("params.yaml").is_file() else {}
+    place = _place(asked, params, machine, candidate)
+    folder = report_folder(place)
+    if not Path(folder, "decision.json").is_file():
         raise DataError(
             asked=asked,
-            happened=f"{REPORT}/decision.json does not exist: the study has not been run to its end",
+            happened=f"{folder}/decision.json does not exist: the study has not been run to its end",
             spoiled="nothing",
             fix="run it first: make reproduce, or make study STUDY=…; --directory names another study's folder",
         )
-    job = read_job_record(record_path("report", ""))
+    job = read_job_record(record_path("report", place))
     content = {}
     for name in ("decision", "comparison", "summary"):
-        file = f"{REPORT}/{name}.json"
+        file = f"{folder}/{name}.json"
         _check_bytes(file, job.outputs.get(file))
         content[name] = read_document(file)
     for name in ("decision", "comparison"):
         _check_version(name, content[name].get("schema_version"))
-    params = load_resolved("params.yaml")
-    return Finished(**content, params=params, job=job)
+    return Finished(**content, params=params, job=job, place=place)

@@ -15,10 +15,11 @@ from temper.report.calibrations import SECONDS_FILE
 from temper.report.costs import calibration_seconds
 from temper.report.files import LEFT_OUT
 from temper.report.filing import write_filed
+from temper.report.finished import places
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
 from temper.study.params_file import edited, parse_params
 from temper.study.params_text import as_yaml
-from temper.study.resolve import DEFAULTS, is_complete, resolve
+from temper.study.resolve import DEFAULTS, is_complete, load_resolved, resolve
 from temper.study.schema import LONGEST_NAME, NAME_PATTERN
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
@@ -47,6 +48,13 @@ COPIED = (
     ("artifacts/comparison/*.md", "artifacts"),
     ("search.*", "."),  # of a study that `temper optimize` wrote: what was tried
 )
+
+
+def _without_node(document: dict[str, Any]) -> dict[str, Any]:
+    """A document as others may see it: a job's record without the name of the node that it ran on."""
+    if "made_on" not in document:
+        return document
+    return {**document, "made_on": {key: value for key, value in document["made_on"].items() if key != "node"}}
 
 
 def _document_name(file: str, path: Path, folder: str) -> str:
@@ -85,7 +93,7 @@ def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[P
     for pattern, file, folder in PACKED:
         for path in set(Path().glob(pattern)).difference(stale):
             name = _document_name(file, path, folder)
-            packed.setdefault(file, {})[name] = read_document(path)
+            packed.setdefault(file, {})[name] = _without_node(read_document(path))
     content = pack(packed)
     for pattern, folder in COPIED:
         for path in set(Path().glob(pattern)).difference(stale):
@@ -132,6 +140,18 @@ def _check_machine(machine: str) -> None:
     raise ConfigError(asked=f"file the records under {machine!r}", happened=happened, spoiled="nothing", fix=fix)
 
 
+def _check_one_machine() -> None:
+    """Refuse a study whose candidates are measured on several machines: a filed folder is one machine's."""
+    named = places(load_resolved("params.yaml"))
+    if named != ("",):
+        raise ConfigError(
+            asked="file the records of this study under the name of one machine",
+            happened=f"its candidates are measured on several: {', '.join(named)}",
+            spoiled="nothing was copied",
+            fix="make a study of each machine, and file those; the reports of this one are below artifacts/report/",
+        )
+
+
 def file_results(machine: str, *, partial: bool = False, force: bool = False) -> tuple[Path, list[str]]:
     """File the records of the study in this folder to results/<machine>/<study>/ of its checkout, whole or not at all.
 
@@ -151,6 +171,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
             else than a measurement is missing, or the baseline itself.
     """
     _check_machine(machine)
+    _check_one_machine()
     jobs = planned_jobs()
     found = states(jobs)
     report = next(job for job in jobs if job.rule == "report")

@@ -21,6 +21,30 @@ NOTHING = "none"  # the null backend's word for its library: no candidate, it sh
 Content = Mapping[str, Any]
 
 
+def study_of(folder: Path) -> Path:
+    """The study's folder of a report's: artifacts/report, or artifacts/report/<machine> of a study on several machines."""
+    return folder.parents[1 if folder.name == "report" else 2]
+
+
+def reports_in(study: Path) -> list[Path]:
+    """The folders of a study's reports: one, or one for each machine that its candidates are measured on; none yet."""
+    from temper.report.finished import places, report_folder
+    from temper.study.resolve import load_resolved
+
+    params = study / "params.yaml"
+    named = places(load_resolved(params)) if params.is_file() else ("",)
+    found = (study / report_folder(place) for place in named)
+    return [folder for folder in found if (folder / "summary.json").is_file()]
+
+
+def print_summaries(study: Path) -> None:
+    """Print the reports of a study on standard output: of several machines one after the other, never in one table."""
+    for number, folder in enumerate(reports_in(study)):
+        if folder.name != "report" or number:
+            print(f"{chr(10) if number else ''}On {folder.name}:")
+        print_summary(folder)
+
+
 def print_summary(folder: Path) -> None:
     """Print a report on standard output.
 
@@ -29,8 +53,9 @@ def print_summary(folder: Path) -> None:
     """
     content: Content = read_document(folder / "summary.json")
     edge = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
-    study = folder.parents[1]
-    rest = (_shown(folder / "summary.md"), page_command(study))
+    study = study_of(folder)
+    which = "" if folder.name == "report" else f" --machine {folder.name}"
+    rest = (_shown(folder / "summary.md"), page_command(study) + which)
     print("\n".join(report_lines(content, rest, edge, _beside(study))))
 
 

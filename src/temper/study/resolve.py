@@ -19,6 +19,7 @@ from temper.study.resolve_rows import (
     Rows,
     complete_engines,
     complete_workloads,
+    on_machines,
     with_recipe,
     with_references,
     written_out,
@@ -184,6 +185,7 @@ def resolve(section: Mapping[str, Any]) -> Section:
             rows.take_named(row)
     rows.take_named(study["baseline"])
     complete_workloads(study)
+    on_machines(study)
     if isinstance(study["candidates"], Mapping) and isinstance(study["baseline"], Mapping):
         study["candidates"] = with_references(study["candidates"], study["baseline"], rows.found["backends"])
         for row in study["candidates"].values():

@@ -129,7 +129,10 @@ def with_recipe(own: Any, recipe: Mapping[str, Any]) -> Any:
 
 
 def with_references(candidates: Mapping[str, Any], baseline: Mapping[str, Any], backends: Mapping[str, Any]) -> Section:
-    """The candidates behind the two that every study has, unless it lists them: the null backend, the baseline itself."""
+    """The candidates behind the two that every study has, unless it lists them: the null backend, the baseline itself.
+
+    Of a study with `machines` each machine has the two; those of others than the first are called after their machine.
+    """
 
     def null(row: Any) -> bool:
         return mapping(backends.get(str(mapping(row).get("backend")))).get("runner") == "null"
@@ -138,12 +141,26 @@ def with_references(candidates: Mapping[str, Any], baseline: Mapping[str, Any], 
         return all(mapping(row).get(key) == baseline.get(key) for key in ("backend", "loads"))
 
     implicit: Section = {}
-    if not any(map(null, candidates.values())):
-        implicit["harness"] = {"backend": "harness", "loads": baseline.get("loads")}
-    if not any(map(same, candidates.values())):
-        name = _NOISE if baseline.get("loads") == "checkpoint" else _OTHER_NOISE
-        implicit[_OTHER_NOISE if name in candidates else name] = dict(baseline)
+    for number, machine in enumerate(dict.fromkeys(mapping(row).get("machine") for row in candidates.values())):
+        own = [row for row in candidates.values() if mapping(row).get("machine") == machine]
+        after, placed = f"-{machine}" if number else "", {} if machine is None else {"machine": machine}
+        if not any(map(null, own)):
+            implicit[f"harness{after}"] = {"backend": "harness", "loads": baseline.get("loads"), **placed}
+        if not any(map(same, own)):
+            name = f"{_NOISE if baseline.get('loads') == 'checkpoint' else _OTHER_NOISE}{after}"
+            implicit[f"{_OTHER_NOISE}{after}" if name in candidates else name] = {**baseline, **placed}
     return {**{name: row for name, row in implicit.items() if name not in candidates}, **candidates}
+
+
+def on_machines(study: Section) -> None:
+    """Candidates and load tests of a study with `machines` that name none are measured on the first of them."""
+    machines = mapping(study.get("machines"))
+    if machines:
+        study["machines"] = {name: {} if row is None else row for name, row in machines.items()}
+    for section in ("candidates", "load_tests") if machines else ():
+        for row in mapping(study[section]).values():
+            if isinstance(row, dict):
+                row.setdefault("machine", next(iter(machines)))
 
 
 def complete_workloads(study: Section) -> None:

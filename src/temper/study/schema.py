@@ -18,6 +18,7 @@ from pydantic import (
 
 from temper.environment.library import VERSION_PATTERN
 from temper.study.sections.buckets import BucketsRow
+from temper.study.sections.machines import MachineRow
 from temper.study.sections.model import ArchitectureModel, CheckpointModel
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
@@ -204,6 +205,7 @@ class CandidateRow(_Closed):
     backend: Name
     loads: Loads
     workloads: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]
+    machine: Name | None = None  # a row of `machines:`; None: the machine that plans, too
 
 
 class Study(_Closed):
@@ -227,6 +229,7 @@ class Study(_Closed):
     engines: dict[Name, Engine]
     bucketed_engines: dict[Name, BucketedEngineRow]  # a section of its own, as dvc.yaml needs it (docs/decisions/0008)
     backends: Annotated[dict[Name, BackendRow], Field(min_length=1)]
+    machines: dict[Name, MachineRow] = {}  # kinds of machine that candidates are measured on
     workloads: Annotated[dict[Name, dict[str, PositiveInt | Literal["arrival", "bucketed"]]], Field(min_length=1)]
     measurement: Measurement
     analysis: Analysis
@@ -235,13 +238,24 @@ class Study(_Closed):
     load_tests: dict[Name, dict[str, Any]]  # closed by temper/study/sections/load_tests.py
 
     @property
-    def baseline_candidate(self) -> str:
-        """The candidate that is the baseline itself: its record holds the baseline's answers, and its ratio is the A/A one."""
-        return next(
-            name
-            for name, row in self.candidates.items()
-            if (row.backend, row.loads) == (self.baseline.backend, self.baseline.loads)
-        )
+    def places(self) -> dict[str, tuple[str, ...]]:
+        """Candidates by the machine that they are measured and compared on; of a study on one machine all of them, under ''."""
+        named = tuple(dict.fromkeys(row.machine or "" for row in self.candidates.values()))
+        if len(named) == 1:
+            return {"": tuple(self.candidates)}
+        return {place: tuple(name for name, row in self.candidates.items() if row.machine == place) for place in named}
+
+    def baseline_candidate(self, place: str = "") -> str:
+        """The candidate that is the baseline itself: its record holds the baseline's answers, and its ratio is the A/A one.
+
+        Args:
+            place: of `places`.
+        """
+        return next(name for name in self.places[place] if self.is_baseline(self.candidates[name]))
+
+    def is_baseline(self, row: CandidateRow) -> bool:
+        """Whether a candidate is the baseline itself."""
+        return (row.backend, row.loads) == (self.baseline.backend, self.baseline.loads)
 
     @property
     def conversions(self) -> dict[str, dict[str, Any]]:
@@ -281,9 +295,9 @@ class Study(_Closed):
             "choose_buckets": tuple(self.buckets),
             "build_engine": tuple(self.engine_rows),
             "measure": tuple(self.candidates),
-            "remeasure": ("",),
+            "remeasure": tuple(self.places),
             "load_test": tuple(self.load_tests),
-            "report": ("",),
+            "report": tuple(self.places),
         }
 
     @property

@@ -21,6 +21,7 @@ from temper.study.engine_checks import check_fit, check_shapes
 from temper.study.onnx_rows import ONNX_SECTIONS, check_onnx
 from temper.study.params_file import load_params, params_error
 from temper.study.params_rows import check_options, chosen, explain, need, strictly
+from temper.study.reference_checks import check_machines, check_references
 from temper.study.resolve import in_words_of_studies, is_complete, resolve
 from temper.study.schema import BaselineRow, BucketedEngineRow, CandidateRow, LabelRows, Study
 from temper.study.sections.buckets import check_buckets
@@ -194,7 +195,8 @@ def _check_measured(study: Study) -> None:
             if kind == "engines":
                 check_fit(study, row_place, candidate.workloads, engine)
                 _check_engine_version(study, row_place, row, engine)
-    _check_references(study)
+    check_machines(study)
+    check_references(study)
     for name, section in study.load_tests.items():
         _check_load_test(study, name, section)
 
@@ -208,42 +210,14 @@ def _check_load_test(study: Study, name: str, section: Mapping[str, Any]) -> Non
     _check_loads(study, place, row)
     need(row.workload, study.workloads, f"{place}.workload", "workloads")
     check_workload(row, study.workloads[row.workload])
+    if row.machine is not None or study.machines:
+        need(str(row.machine), study.machines, f"{place}.machine", "machines")
     if row.through is not None:
         check_served(row, study.backends[row.backend], study.model.task)
     kind, _, engine = row.loads.partition("/")
     if kind == "engines":
         check_fit(study, place, (row.workload,), engine)
         _check_engine_version(study, place, row, engine)
-
-
-def _check_references(study: Study) -> None:
-    """Every study measures its own noise: the baseline against itself, and the null backend."""
-    if not plugins.load("backends", study.backends[study.baseline.backend].runner).PREDICTS:
-        raise params_error(
-            f"baseline.backend is {study.baseline.backend}, whose runner computes nothing",
-            "name a backend that answers: every candidate's latency and labels are held against the baseline's",
-        )
-    same = [
-        row
-        for row in study.candidates.values()
-        if (row.backend, row.loads) == (study.baseline.backend, study.baseline.loads)
-    ]
-    if not same:
-        raise params_error(
-            f"no candidate is the baseline itself (backend {study.baseline.backend}, loads {study.baseline.loads})",
-            "add it to candidates: its answers are what the others are held against, its ratio shows this machine's noise",
-        )
-    missing = sorted({name for row in study.candidates.values() for name in row.workloads} - set(same[0].workloads))
-    if missing:
-        raise params_error(
-            f"the candidate that is the baseline itself does not run the workloads {', '.join(missing)}",
-            "add them to its row: without them nobody knows which ratio this machine can tell from 1",
-        )
-    if not any(study.backends[row.backend].runner == "null" for row in study.candidates.values()):
-        raise params_error(
-            "no candidate runs on the null backend",
-            "add one (backend with the runner 'null'): what it takes is the harness's own cost",
-        )
 
 
 def _check_engine_version(
@@ -274,6 +248,11 @@ def read_study(section: Mapping[str, Any], files: Iterable[str | Path] = ()) -> 
     for file in files:
         load_params(file)
     if is_complete(section):
+        if section.get("machines"):
+            raise params_error(
+                "machines stands in a study without `defaults`, whose dvc.yaml knows one machine",
+                "add the line defaults: 1",
+            )
         return _checked(section)
     complete = resolve(section)
     try:

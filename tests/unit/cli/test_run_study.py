@@ -40,6 +40,10 @@ def test_again_takes_a_rule_or_an_entry(name, told):
     assert forced(JOBS, [name]) == told
 
 
+def test_again_takes_a_machine_that_is_to_be_looked_at_anew():
+    assert forced({**JOBS, "read_machine": ("gpu-node",)}, ["gpu-node"]) == ["machines/gpu-node.json"]
+
+
 @pytest.mark.parametrize("name", ["int4", ""])
 def test_again_refuses_what_is_neither(name):
     with pytest.raises(ConfigError) as caught:

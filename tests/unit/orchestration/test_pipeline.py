@@ -89,3 +89,18 @@ def test_a_row_more_is_refused_with_what_to_do_and_an_edit_is_not_written_over(s
     assert not has_other_rows_only()
     with pytest.raises(ConfigError, match="written by other code, or edited"):
         make_ready()
+
+
+def test_of_several_machines_each_has_a_stage_that_measures_again_and_one_that_reports(study):
+    edit(study, "candidates:", "machines: {small: {}, large: {}}\ncandidates:")
+    edit(study, "loads: onnx/int8}", "loads: onnx/int8}, other: {backend: ort-cpu, loads: onnx/int8, machine: large}")
+    written = yaml.safe_load(pipeline_text())
+    for name in ("remeasure", "report"):
+        stage = written["stages"][name]
+        assert stage["foreach"] == ["small", "large"]
+        assert stage["do"]["cmd"] == f"temper job {name} ${{item}}"
+        assert stage["do"]["params"] == [{"settings.json": [f"jobs.{name}.${{item}}"]}]
+    report = written["stages"]["report"]["do"]
+    assert "artifacts/report/${item}/decision.json" in report["outs"]
+    assert "artifacts/remeasurements/${item}.json" in report["deps"]
+    assert written["plots"] == [f"artifacts/report/{place}/trade_off.svg" for place in ("small", "large")]

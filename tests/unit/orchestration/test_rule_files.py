@@ -90,3 +90,31 @@ def test_versions_that_were_kept_for_a_job_are_those_it_has(files):
 
 def test_every_job_has_its_record(study, files):
     assert len(files.job_records) == sum(map(len, study.jobs.values())) == len(set(files.job_records))
+
+
+@pytest.fixture(scope="module")
+def placed_files():
+    """Of a study whose candidates are measured on two machines."""
+    from tests.unit.study.sections.test_machines import SHORT
+
+    return RuleFiles(read_study(SHORT), {})
+
+
+def test_a_job_that_is_timed_goes_to_its_machine_and_the_others_anywhere(placed_files):
+    assert placed_files.machine_for("measure", "int8") == placed_files.machine_for("remeasure", "small") == "small"
+    assert placed_files.machine_files("measure", "int8-large") == ["machines/large.json"]
+    assert placed_files.machine_files("fine_tune", "") == []
+    assert placed_files.placed("measure", "int8")["slurm_partition"] == "cpu"
+    assert placed_files.placed("measure", "int8")["slurm_extra"] == "--exclusive"
+    assert placed_files.cores_for("measure", "int8", 7) == 2
+    assert placed_files.cores_for("measure", "int8-large", 7) == 7
+    assert placed_files.resources("measure") == ["slurm_extra", "slurm_partition"]
+
+
+def test_a_study_on_the_machine_that_plans_asks_a_scheduler_for_nothing(study, files):
+    asked = {rule: files.resources(rule) for rule in study.jobs if files.resources(rule)}
+    assert asked == {
+        "build_engine": ["gpu"],
+        "measure": ["gpu"],
+        "remeasure": ["gpu"],
+    }  # its engines' candidate uses one

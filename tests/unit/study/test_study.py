@@ -52,7 +52,7 @@ def refusal(*changes: tuple[str, Any]) -> ConfigError:
 )
 def test_the_studies_of_this_repository_are_right(path):
     study = read_study(yaml.safe_load((ROOT / path).read_text()), [ROOT / path])
-    assert study.candidates[study.baseline_candidate].loads == study.baseline.loads
+    assert study.candidates[study.baseline_candidate()].loads == study.baseline.loads
 
 
 def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

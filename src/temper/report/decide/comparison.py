@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from temper.environment.machine import KIND
 from temper.errors import ArtifactError
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
 from temper.measurement.remeasurements import baseline_level_ms
@@ -98,6 +99,27 @@ def _check_inputs(records: Sequence[Record]) -> None:
                 )
 
 
+def _check_machine(records: Sequence[Record]) -> None:
+    """Every candidate was measured on one kind of machine, as far as both of two records tell (older ones tell less)."""
+    measured = [record for record in records if record.status == "measured"]
+    for record in measured[1:]:
+        first, other = measured[0].machine, record.machine
+        moved = [key for key in KIND if key in first and key in other and first[key] != other[key]]
+        gpus = (measured[0].gpus, record.gpus)
+        if moved or (all(gpus) and gpus[0] != gpus[1]):
+            what = (
+                f"{moved[0]} is {first[moved[0]]} and {other[moved[0]]}"
+                if moved
+                else f"GPUs are {gpus[0]} and {gpus[1]}"
+            )
+            raise ArtifactError(
+                asked=f"compare {record.candidate} with {measured[0].candidate}",
+                happened=f"they were measured on two kinds of machine: {what}",
+                spoiled="the report; nothing was written, and nothing of two machines stands in one ratio",
+                fix="measure all of them on one: temper run there; or name both machines in params.yaml (machines:)",
+            )
+
+
 def compare_records(
     study: str,
     records: Sequence[Record],
@@ -115,8 +137,9 @@ def compare_records(
         engines: the section of that name: which ONNX file each engine was built from.
 
     Raises:
-        ArtifactError: two candidates were timed on different inputs.
+        ArtifactError: two candidates were timed on different inputs, or on two kinds of machine.
     """
+    _check_machine(records)
     _check_inputs(records)
     reference = next((record for record in records if record.candidate == baseline), None)
     margin = analysis["latency_margin"]

@@ -8,7 +8,7 @@ from temper.errors import ArtifactError
 from temper.lengths.buckets.record import read_buckets
 from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.measurement.record import Record
-from temper.measurement.remeasurements import read_remeasurements, settled
+from temper.measurement.remeasurements import settled
 from temper.orchestration.job_record import FOLDER, read_job_record
 from temper.quantization.record import read_search
 from temper.reading.json_file import read_object
@@ -97,20 +97,19 @@ def _engines(packed: Packed) -> Mapping[str, Json]:
     return {name.removesuffix("/engine.json"): own for name, own in found.items() if name.endswith("/engine.json")}
 
 
-def study_material(changes: Callable[[Finished, list[Record]], Changes | None]) -> Material:
+def study_material(changes: Callable[[Finished, list[Record]], Changes | None], machine: str | None = None) -> Material:
     """The study in the working directory, as its last report has it, with its test rows and what lies beside.
 
     Args:
         changes: called with its report and records, what is another than in an earlier state.
+        machine: whose report is meant, where the study has one for each.
 
     Raises:
         DataError: it has no report.
         ArtifactError: its report or a record was altered since, or other rules than this version's made it.
     """
-    finished = read_finished("show the report of this study as a page")
-    records = settled(
-        [finished.record(name) for name in finished.candidates], read_remeasurements("artifacts/remeasurements.json")
-    )
+    finished = read_finished("show the report of this study as a page", machine)
+    records = settled([finished.record(name) for name in finished.candidates], finished.remeasurements())
     wanted = flipped_rows(finished.comparison)
     has_rows = Path("data/prepared/test.parquet").is_file()
     return Material(

@@ -42,6 +42,7 @@ class LoadTestRow(BaseModel):
     through: Through | None = (
         None  # what stands between LoadGen and the artifact; left out: nothing, the runner is called
     )
+    machine: Name | None = None  # a row of `machines:`; None: the machine that plans, too
     timeout_s: PositiveFloat  # of all runs together, loading the artifact included
 
     @model_validator(mode="after")

@@ -114,3 +114,23 @@ def test_candidates_that_were_timed_on_other_inputs_are_not_compared():
     own = record("a", workloads={"b1": workload([2.0], inputs_sha256="j")})
     with pytest.raises(ArtifactError, match="different inputs"):
         of(own)
+
+
+@pytest.mark.parametrize(
+    ("fact", "other"), [("instructions", "avx2 avx512_vnni"), ("cores_usable", 2), ("processor", "GenuineIntel 6-85-4")]
+)
+def test_records_of_two_kinds_of_machine_stand_in_no_report_together(fact, other):
+    here = {"cpu": "Xeon", "instructions": "avx2", "cores_usable": 1, "processor": "GenuineIntel 6-143-8"}
+    base, own = (record(name).model_copy(update={"machine": here}) for name in ("base", "a"))
+    compared([base, own], "base")
+    moved = own.model_copy(update={"machine": {**here, fact: other}})
+    with pytest.raises(ArtifactError) as caught:
+        compared([base, moved], "base")
+    assert fact in caught.value.happened
+    assert "machines:" in caught.value.fix
+
+
+def test_an_older_record_tells_less_of_its_machine_and_is_compared_by_that():
+    base, own = record("base"), record("a")
+    older = own.model_copy(update={"machine": {"cpu": base.machine["cpu"]}})
+    compared([base, older], "base")

@@ -25,8 +25,11 @@ def test_a_row_that_cannot_be_valid_is_refused(changes, message):
 
 
 def test_no_key_of_a_row_has_a_default():
-    """But the one that says by its absence that nothing stands between."""
-    assert [name for name, field in LoadTestRow.model_fields.items() if not field.is_required()] == ["through"]
+    """But those that say by their absence that nothing stands between, and that the machine is the one that plans."""
+    assert [name for name, field in LoadTestRow.model_fields.items() if not field.is_required()] == [
+        "through",
+        "machine",
+    ]
 
 
 def test_queries_needed_are_those_of_loadgens_early_stopping():
