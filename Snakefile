@@ -38,7 +38,7 @@ rule all:
 
 
 onstart:
-    run_lock.hold([] if is_forced() else made_files.whole(STUDY.jobs))
+    run_lock.hold([] if is_forced() else made_files.whole(STUDY.jobs), share=not is_forced())
     coming.announce(workflow.dag)
 
 

@@ -6,17 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 from temper.cli.command import Cores, Directory
 from temper.errors import ConfigError
 
-EXAMPLES = ("temper run -C studies/mine --cores 4", "temper run -C studies/mine --again ort-int8")
+EXAMPLES = (
+    "temper run -C studies/mine --cores 4",
+    "temper run -C studies/mine --again ort-int8",
+    "temper run studies/one studies/two --profile profiles/slurm",
+)
 LOOK = "read_machine"  # the rule that writes what is seen on a machine; it has no record
 MEASURING = ("measure", "load_test")  # what an entry's name means where it names jobs of several rules
 
 
 def run_study(
+    studies: Annotated[
+        list[str] | None,
+        Argument(metavar="STUDY...", help="Folders of studies, or a pattern: all in one run.", show_default=False),
+    ] = None,
     directory: Directory = ".",
     cores: Cores = "1",
     again: Annotated[
@@ -33,6 +41,42 @@ def run_study(
         ),
     ] = None,
 ) -> int:
+    """Run the jobs of one study, or of several; then print what was chosen.
+
+    Several studies are run one after the other on this machine; with a profile, those that share no work are side by side. What
+    one has made is taken by the others where code, settings and inputs are the same.
+    """
+    if studies:
+        return _run_several(studies, cores, again, profile)
+    return _run_one(directory, cores, again, profile)
+
+
+def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, profile: str | None) -> int:
+    """Run several studies, then print what each chose; 1 where one of them failed."""
+    from temper.comparison.studies import print_studies
+    from temper.orchestration.together import folders_of, run_together
+
+    folders = folders_of(studies)
+    if again and len(folders) > 1:
+        raise ConfigError(
+            asked=f"run {', '.join(again)} of {len(folders)} studies again",
+            happened="an entry is one study's",
+            spoiled="nothing: no job was started",
+            fix=f"temper run -C {studies[0]} --again {' '.join(again)}",
+        )
+    if len(folders) == 1:
+        return _run_one(str(folders[0]), cores, again, profile)
+    options = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
+    ran = run_together(folders, options, scheduled=profile is not None, say=lambda line: print(line, flush=True))
+    print(flush=True)
+    print_studies(folders)
+    failed = [each.folder.name for each in ran if each.code != 0]
+    if failed:
+        print(f"{len(failed)} of {len(ran)} studies failed: {', '.join(failed)}", flush=True)
+    return 1 if failed else 0
+
+
+def _run_one(directory: str, cores: str, again: list[str] | None, profile: str | None) -> int:
     """Run a study's jobs with a line for each as it works (temper/logs/job_lines.py), then print the choice and the table.
 
     Snakemake runs in this process: a run with nothing to do is over in the time that Snakemake takes to find that out.

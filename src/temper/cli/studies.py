@@ -1,15 +1,47 @@
-"""`temper studies`: the studies of this checkout, a line each."""
+"""`temper studies`: the studies of this checkout, a line each; or finished ones beside one another."""
+
+from typing import Annotated
+
+from typer import Argument, Option
 
 from temper.cli.command import Directory
 
-EXAMPLES = ("temper studies",)
+EXAMPLES = ("temper studies", "temper studies 'studies/*' --page studies.html")
 
 
-def studies(directory: Directory = ".") -> int:
-    """Print what each study shows, what it needs, and what was last measured where."""
+def studies(
+    named: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="STUDY...",
+            help="Folders of finished studies, or a pattern: what each chose, on which machine.",
+            show_default=False,
+        ),
+    ] = None,
+    page: Annotated[
+        str | None, Option(metavar="FILE", help="Write the named studies as one HTML page, too: models by machines.")
+    ] = None,
+    directory: Directory = ".",
+) -> int:
+    """Print what each study shows, what it needs, and what was last measured where; of named ones what they chose."""
+    if named:
+        return _beside(named, page)
     from temper.orchestration.jobs import checkout_of
     from temper.studies.listing import listed, table
 
     for line in table(listed(checkout_of(directory))):
         print(line)
+    return 0
+
+
+def _beside(named: list[str], page: str | None) -> int:
+    from temper.artifacts.manifest import write_text
+    from temper.comparison.studies import print_studies, studies_lines, studies_page
+    from temper.orchestration.together import folders_of
+
+    folders = folders_of(named)
+    print_studies(folders)
+    if page is not None:
+        write_text(page, studies_page(studies_lines(folders)))
+        print(f"as a page: {page}")
     return 0

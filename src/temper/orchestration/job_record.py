@@ -6,6 +6,7 @@ Digests are SHA-256 over bytes; settings are the job's params as the Snakefile g
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, sha256, write_text
-from temper.environment.devices import nvidia_gpus
-from temper.environment.machine import distribution_versions, machine, node
+from temper.environment.machine import distribution_versions
 from temper.errors import ArtifactError, LibraryError
 from temper.logs.script_log import log_to, say_lasting
 from temper.orchestration import made_files, seen
-from temper.orchestration.machines import check_here, is_machine_file
-from temper.orchestration.run_lock import end_with_the_run, may_adopt
+from temper.orchestration.machines import check_here, counted, where_it_ran
+from temper.orchestration.run_lock import beside, end_with_the_run, may_adopt
 from temper.reading.json_file import read_object
 
 CHANGES_NO_RESULT = "it writes beside a result what the job was asked and what it read"
@@ -27,6 +27,7 @@ FOLDER = "artifacts/jobs"
 LEDGER = ".snakemake/temper/made"  # this folder's own memory, never shared: the job records that Snakemake left here
 FORMAT_VERSION = 1
 _MADE_BY_JOBS = ("data/prepared/", "artifacts/")
+_OF_ONE_STUDY = ("remeasure", "report")  # as what is timed, which names its machine
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,6 @@ def write_job_record(record: JobRecord) -> None:
     }
     write_text(path, canonical_json(content))
     remember(record.rule, record.row)
-
-
-def where_it_ran() -> dict[str, Any]:
-    """The machine that a job runs on, as it sees it: its node's name, processor, GPUs with their driver, what is installed."""
-    gpus = [{"name": gpu.name, "driver": gpu.driver_version} for gpu in nvidia_gpus()]
-    return {"node": node(), **machine(), "gpus": gpus}
 
 
 def read_job_record(path: str | Path) -> JobRecord:
@@ -173,6 +168,40 @@ def adopt(rule: str, row: str, settings: Mapping[str, Any], inputs: Sequence[Any
     return True
 
 
+def take_from_beside(rule: str, row: str, settings: Mapping[str, Any], snakemake: Any) -> Path | None:
+    """Copy what the same job of a study that is run together with this one has made; its folder, None where none has.
+
+    The same: settings (code and versions among them), bytes of what it reads, names of what it writes. Its record is the one that
+    the job left there, and each file still the one that it wrote. Nothing that is timed is taken.
+    """
+    if "machine" in settings or rule in _OF_ONE_STUDY:
+        return None
+    path, inputs = record_path(rule, row), counted(snakemake.input)
+    wanted = set(map(str, snakemake.output)) - {path}
+    for folder in beside():
+        noted, file = folder / ledger_path(rule, row), folder / path
+        if not (file.is_file() and noted.is_file() and noted.read_text(encoding="utf-8").strip() == sha256(file)):
+            continue
+        try:
+            record = read_job_record(file)
+        except ArtifactError:
+            continue
+        same = record.settings == settings and record.inputs.keys() == set(inputs) and record.outputs.keys() == wanted
+        if not same or any(record.inputs[each] != sha256(each) for each in inputs):
+            continue
+        if all(
+            (folder / each).is_file() and sha256(folder / each) == digest for each, digest in record.outputs.items()
+        ):
+            for each in (*record.outputs, path):
+                Path(each).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / each, each)
+            remember(rule, row)
+            made_files.keep(rule, row, [*record.outputs, path])
+            seen.note(rule, row, record.outputs)
+            return folder
+    return None
+
+
 def vouched() -> dict[str, tuple[str, str]]:
     """SHA-256 and job record of every file that a job of the study in the working directory says that it wrote, by path."""
     found: dict[str, tuple[str, str]] = {}
@@ -247,6 +276,10 @@ def recorded(snakemake: Any) -> Iterator[None]:
         if adopt(rule, row, settings, snakemake.input):
             say_lasting(f"{rule} {row}".rstrip() + ": adopted: of the same code, settings and inputs as last time")
             raise SystemExit(0)
+        taken = take_from_beside(rule, row, settings, snakemake)
+        if taken is not None:
+            say_lasting(f"{rule} {row}".rstrip() + f": taken from {taken.name}: of the same code, settings and inputs")
+            raise SystemExit(0)
         check_versions(rule, row, settings.get("versions", {}))
         check_here(asked, settings)
         inputs = counted(snakemake.input)
@@ -258,11 +291,6 @@ def recorded(snakemake: Any) -> Iterator[None]:
         write_job_record(JobRecord(rule, row, settings, read, written, where_it_ran()))
         made_files.keep(rule, row, [*written, path])
         seen.note(rule, row, written)
-
-
-def counted(inputs: Iterable[Any]) -> list[str]:
-    """What a job reads, without what was seen on machines: of that, the part that it depends on is among its settings."""
-    return [str(file) for file in inputs if not is_machine_file(str(file))]
 
 
 def digests(files: Sequence[Any]) -> dict[str, str]:

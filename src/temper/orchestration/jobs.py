@@ -15,7 +15,8 @@ from typing import Any
 
 from temper.environment.own_process import python_command
 from temper.errors import ConfigError
-from temper.orchestration.job_record import counted, plain_settings
+from temper.orchestration.job_record import plain_settings
+from temper.orchestration.machines import counted
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.run_lock import check_free
 

@@ -6,7 +6,7 @@ itself on another kind of machine refuses. The file names no node and no time: t
 beside params.yaml and is kept in git, as kept_versions.json is: experiments in temporary folders and fresh clones see it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from temper.artifacts.manifest import canonical_json, write_text
 from temper.environment import plugins
 from temper.environment.devices import gpu_indices, gpus_used, nvidia_gpus
 from temper.environment.library import INSTALLED, NOT_INSTALLED, Library, resolve_version
-from temper.environment.machine import KIND, measuring_machine, node
+from temper.environment.machine import KIND, machine, measuring_machine, node
 from temper.errors import ArtifactError, MachineError
 from temper.load_test.generator import LIBRARY as LOADGEN
 from temper.reading.json_file import read_object
@@ -172,3 +172,14 @@ def check_here(asked: str, settings: Mapping[str, Any]) -> None:
 def unseen(names: Sequence[str]) -> list[str]:
     """Those of some machines that no job has looked at."""
     return [name for name in names if name != HERE and seen(name) is None]
+
+
+def counted(inputs: Iterable[Any]) -> list[str]:
+    """What a job reads, without what was seen on machines: of that, the part that it depends on is among its settings."""
+    return [str(file) for file in inputs if not is_machine_file(str(file))]
+
+
+def where_it_ran() -> dict[str, Any]:
+    """The machine that a job runs on, as it sees it: its node's name, processor, GPUs with their driver, what is installed."""
+    gpus = [{"name": gpu.name, "driver": gpu.driver_version} for gpu in nvidia_gpus()]
+    return {"node": node(), **machine(), "gpus": gpus}

@@ -30,11 +30,15 @@ def _started(pid: int) -> str | None:
         return None
 
 
-def hold(adoptable: Iterable[str] = ()) -> None:
+BESIDE = "TEMPER_BESIDE"  # folders of studies that are run together with one, in a path's form
+
+
+def hold(adoptable: Iterable[str] = (), *, share: bool = False) -> None:
     """Note that this process works here.
 
     Args:
         adoptable: 'rule/row' of the jobs that may put back what they made last time; none of a run that is told to force jobs.
+        share: whether jobs may take what studies that are run together with this one (BESIDE) have made of the same.
     """
     content = {
         "pid": os.getpid(),
@@ -43,6 +47,7 @@ def hold(adoptable: Iterable[str] = ()) -> None:
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": " ".join(["snakemake", *sys.argv[1:]]),
         "adoptable": list(adoptable),
+        "beside": [folder for folder in os.environ.get(BESIDE, "").split(os.pathsep) if folder and share],
     }
     write_text(HOLDER, canonical_json(content))
     os.environ[RUN] = _words(content)  # its jobs inherit it
@@ -132,6 +137,14 @@ def may_adopt(rule: str, row: str) -> bool:
         return f"{rule}/{row}" in json.loads(HOLDER.read_text(encoding="utf-8"))["adoptable"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def beside() -> list[Path]:
+    """Folders of the studies that the run which works here may take from; none where it was not told to."""
+    try:
+        return [Path(folder) for folder in json.loads(HOLDER.read_text(encoding="utf-8"))["beside"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def release() -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 from types import SimpleNamespace
@@ -228,3 +229,62 @@ def test_a_file_that_changes_while_a_job_works_leaves_no_record(folder, before, 
         work()
     assert f"{before[0]} was changed while the job worked" in capfd.readouterr().err
     assert not (folder / record_path("measure", "a")).exists()
+
+
+@pytest.fixture
+def two_studies(tmp_path, monkeypatch):
+    """A study with what one job of it has made, and another one that is run together with it; the second is worked in."""
+
+    def work(name, content, **params):
+        place = tmp_path / name
+        (place / "artifacts").mkdir(parents=True, exist_ok=True)
+        (place / ".snakemake/temper").mkdir(parents=True, exist_ok=True)
+        monkeypatch.chdir(place)
+        (place / "in.txt").write_text(content)
+        others = [str(tmp_path / "one")] if name == "two" else []
+        monkeypatch.setenv(run_lock.BESIDE, os.pathsep.join(others))
+        run_lock.hold(share=True)
+        ran = False
+        with contextlib.suppress(SystemExit), recorded(script(row="main", **params)):
+            ran = True
+            (place / "artifacts/out.json").write_text(f"made in {name} of {content}")
+        return ran, (place / "artifacts/out.json").read_text()
+
+    return work
+
+
+def test_a_job_takes_what_a_study_beside_it_has_made_of_the_same(two_studies, tmp_path, capfd):
+    assert two_studies("one", "in", samples=8) == (True, "made in one of in")
+    assert two_studies("two", "in", samples=8) == (False, "made in one of in")
+    assert "calibrate main: taken from one" in capfd.readouterr().out
+    assert is_remembered("calibrate", "main")
+    (tmp_path / "two/artifacts/out.json").write_text("edited")
+    assert (tmp_path / "one/artifacts/out.json").read_text() == "made in one of in"  # a copy
+
+
+@pytest.mark.parametrize(
+    ("content", "params"),
+    [("other", {"samples": 8}), ("in", {"samples": 9}), ("in", {"samples": 8, "machine": None})],
+    ids=["other bytes", "other settings", "what is timed"],
+)
+def test_a_job_that_is_not_the_same_runs_itself(two_studies, content, params):
+    two_studies("one", "in", samples=8)
+    assert two_studies("two", content, **params) == (True, f"made in two of {content}")
+
+
+@pytest.mark.parametrize("spoilt", ["artifacts/out.json", record_path("calibrate", "main")])
+def test_what_was_altered_beside_is_not_taken(two_studies, tmp_path, spoilt):
+    two_studies("one", "in", samples=8)
+    file = tmp_path / "one" / spoilt
+    file.write_text(file.read_text() + " ")
+    assert two_studies("two", "in", samples=8) == (True, "made in two of in")
+
+
+def test_a_record_says_where_its_job_ran(folder):
+    (folder / "in.txt").write_text("in")
+    with recorded(script(row="main")):
+        (folder / "artifacts").mkdir()
+        (folder / "artifacts/out.json").write_text("out")
+    found = read_job_record(record_path("calibrate", "main")).made_on
+    assert found["cpu"]
+    assert {"node", "instructions", "topology", "microcode", "environment", "gpus"} <= found.keys()

@@ -1,0 +1,41 @@
+"""Finished studies beside one another: what each chose on each machine."""
+
+from temper.comparison.studies import HEADER, Line, lines_of, matrix, print_studies, studies_page
+from tests.unit.prediction import conftest as finished
+
+finish = finished.finish  # writes a report of made-up records
+
+ONE = Line("sst2", "cpu-small", "b1", "ort-int8", "within, win", "2.00 [1.9, 2.1]", "2.0", "1.0", "91.00")
+TWO = Line("sst2", "gpu", "b1", "rtx-int8", "within, win", "5.00 [4.9, 5.1]", "1.0", "0.2", "91.00")
+OTHER = Line("digits", "gpu", "b8", "none", why="nothing is within the budget")
+
+
+def test_a_line_is_a_study_and_workload_and_a_column_is_a_machine():
+    header, cells = matrix([ONE, TWO, OTHER])
+    assert header == ["study", "workload", "cpu-small", "gpu"]
+    assert cells == [
+        ["sst2", "b1", "ort-int8: 2.00 [1.9, 2.1]", "rtx-int8: 5.00 [4.9, 5.1]"],
+        ["digits", "b8", "–", "none: –"],
+    ]
+
+
+def test_the_page_has_every_figure_and_says_that_none_is_of_two_machines():
+    page = studies_page([ONE, TWO, OTHER])
+    for text in (*HEADER, "rtx-int8", "nothing is within the budget", "Figures of two machines"):
+        assert text in page
+
+
+def test_lines_are_of_the_studys_own_report_and_records(finish, tmp_path, capsys):
+    finish(finished.candidate("base", 1.0), finished.candidate("quick", 0.5))
+    (line, other) = lines_of(tmp_path)
+    assert (line.workload, line.choice, line.speed) == ("b1", "quick", "2.00 [1.96, 2.04]")
+    assert other.workload == "b8"
+    print_studies([tmp_path])
+    assert "quick" in capsys.readouterr().out
+
+
+def test_a_study_without_a_report_says_why(tmp_path):
+    (tmp_path / "params.yaml").write_text("study: none\n")
+    (line,) = lines_of(tmp_path)
+    assert (line.choice, line.machine) == ("no report", "–")
+    assert "has not been run" in line.why
