@@ -16,7 +16,7 @@ rule remeasure:
     resources:
         **asked_for("remeasure"),
     params:
-        baseline=lambda wildcards: STUDY.baseline_candidate(row_of(wildcards)),
+        baseline=lambda wildcards: STUDY.baseline_on(row_of(wildcards)),
         baseline_backend=plain(BASELINE_BACKEND),
         baseline_version=lambda wildcards: version_of(
             "backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version, machine_for("remeasure", row_of(wildcards))

@@ -17,7 +17,7 @@ rule report:
         place=any_of(PLACES),
     params:
         study=lambda wildcards: " on ".join(filter(None, (STUDY.study, row_of(wildcards)))),
-        baseline=lambda wildcards: STUDY.baseline_candidate(row_of(wildcards)),
+        baseline=lambda wildcards: STUDY.baseline_on(row_of(wildcards)),
         analysis=plain(STUDY.analysis),
         engines={name: {"onnx": row.onnx} for name, row in STUDY.engine_rows.items()},
         folder=subpath(output[0], parent=True),

@@ -245,7 +245,12 @@ class Study(_Closed):
             return {"": tuple(self.candidates)}
         return {place: tuple(name for name, row in self.candidates.items() if row.machine == place) for place in named}
 
-    def baseline_candidate(self, place: str = "") -> str:
+    @property
+    def baseline_candidate(self) -> str:
+        """The candidate that is the baseline itself; of a study on several machines that of the first."""
+        return self.baseline_on(next(iter(self.places)))
+
+    def baseline_on(self, place: str) -> str:
         """The candidate that is the baseline itself: its record holds the baseline's answers, and its ratio is the A/A one.
 
         Args:

@@ -214,9 +214,9 @@ def test_the_noise_and_the_harness_are_measured_once_and_of_themselves():
     own = {"noise": {"backend": "ort-cpu", "loads": "onnx/fp32"}, "ort-int8": SHORT["candidates"]["ort-int8"]}
     study = read_study({**SHORT, "baseline": {"backend": "ort-cpu", "loads": "onnx/fp32"}, "candidates": own})
     assert list(study.candidates) == ["harness", "noise", "ort-int8"]
-    assert study.baseline_candidate() == "noise"
+    assert study.baseline_candidate == "noise"
     other = read_study({**SHORT, "baseline": {"backend": "ort-cpu", "loads": "onnx/fp32"}})
-    assert other.baseline_candidate() == "baseline"
+    assert other.baseline_candidate == "baseline"
 
 
 def test_a_changed_default_is_a_changed_setting_and_nothing_else(monkeypatch):

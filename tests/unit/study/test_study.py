@@ -52,7 +52,7 @@ def refusal(*changes: tuple[str, Any]) -> ConfigError:
 )
 def test_the_studies_of_this_repository_are_right(path):
     study = read_study(yaml.safe_load((ROOT / path).read_text()), [ROOT / path])
-    assert study.candidates[study.baseline_candidate()].loads == study.baseline.loads
+    assert study.candidates[study.baseline_candidate].loads == study.baseline.loads
 
 
 def every_key(section: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -206,7 +206,7 @@ CHOICES = [
         "precisions/fp16/step",
         "precisions.fp16.step",
         "additive_mask, bf16, fp16, fp8, fuse_qkv, gelu_tanh, int8_dynamic, int8_static, int8_weight_only, pack_rows, "
-        "read_token, simplify, truncate, unguarded_softmax",
+        "read_token, sanitize, simplify, truncate, unguarded_softmax",
     ),
     ("engines/fp32/library", "engines.fp32.library", "tensorrt, tensorrt_rtx"),
     (

@@ -30,7 +30,7 @@ def test_each_machine_has_the_baseline_and_the_null_backend_of_its_own():
         "small": ("harness", "torch-fp32", "int8"),
         "large": ("harness-large", "torch-fp32-large", "int8-large"),
     }
-    assert [study.baseline_candidate(place) for place in study.places] == ["torch-fp32", "torch-fp32-large"]
+    assert [study.baseline_on(place) for place in study.places] == ["torch-fp32", "torch-fp32-large"]
     assert study.jobs["report"] == study.jobs["remeasure"] == ("small", "large")
 
 
