@@ -144,11 +144,11 @@ def test_lint_finds_nothing_in_the_real_snakefile(finished):
 
 
 def test_lint_reports_what_snakemake_finds(own_code):
-    rules = own_code.code / "workflow/rules/report.smk"
-    rules.write_text(rules.read_text().replace('    log:\n        "logs/report.log",\n', ""))
+    rules = own_code.code / "workflow/rules/data.smk"
+    rules.write_text(rules.read_text().replace('    log:\n        "logs/prepare_data.log",\n', ""))
     done = own_code.temper("lint")
     assert done.returncode == 1, done.stdout
-    assert "rule report" in done.stdout
+    assert "rule prepare_data" in done.stdout
     assert "No log directive defined" in done.stdout
 
 
