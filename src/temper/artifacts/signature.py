@@ -52,8 +52,9 @@ class Signature(BaseModel):
     label_names: tuple[str, ...]
     padding_side: Literal["left", "right"]
     # the task (temper/tasks/), where it is not single_label
-    labels: Literal["multi_label", "score", "token_classification"] | None = None
+    labels: Literal["multi_label", "score", "token_classification", "embedding"] | None = None
     thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them
+    outputs: int | None = None  # numbers of an answer, where they are not as many as label_names
     # logits are [batch_size, sequence_length, labels]; None: [batch_size, labels]
     answers_at: Literal["tokens"] | None = None
     row_tokens: int | None = None  # of a model on packed rows (temper/lengths/packing.py): tokens of a row
@@ -64,9 +65,10 @@ class Signature(BaseModel):
 
     def logits_shape(self, batch_size: int, sequence_length: int | None) -> tuple[int, ...]:
         """Shape of the logits of a call; images have no length."""
+        width = self.outputs or len(self.label_names)
         if self.answers_at is None or sequence_length is None:
-            return batch_size, len(self.label_names)
-        return batch_size, sequence_length, len(self.label_names)
+            return batch_size, width
+        return batch_size, sequence_length, width
 
     @property
     def dynamic_axes(self) -> tuple[str, ...]:

@@ -102,6 +102,14 @@ def count_overlap(known: Collection[bytes], other: Examples) -> int:
     return sum(row in known for row in normalised_rows(other))
 
 
+def one_by_one(part: Examples) -> Examples:
+    """Each text of a pair as a row of its own, one after the other; which pair they are is their group."""
+    texts: list[tuple[str, ...]] = [(text,) for pair in part.texts or [] for text in pair]
+    pairs = range(len(texts) // 2)
+    labels = [part.labels[pair] for pair in pairs for _ in range(2)]
+    return replace(part, texts=texts, labels=labels, groups=[pair for pair in pairs for _ in range(2)])
+
+
 def with_labels_at_tokens(part: Examples, encoded: Encoded) -> Examples:
     """Rows whose labels of words stand at the first token of each, int64 [tokens], with NO_ANSWER elsewhere.
 
@@ -190,6 +198,8 @@ def prepare_data(*, data: Mapping[str, Any], model: Mapping[str, Any], seed: int
     drawn = draw_splits(loaded, options, seed)
     parts = {name: examples.take(rows) for name, (examples, rows) in drawn.items()}
     task = task_of(options.labels)
+    if getattr(task, "PAIRS", False):
+        parts = {name: one_by_one(part) for name, part in parts.items()}
     task.check_labels(parts["train"].labels, parts["train"].origin, loaded.label_names)
     print("rows:", ", ".join(f"{name} {len(part):,}" for name, part in parts.items()), flush=True)
 

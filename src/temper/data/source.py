@@ -33,7 +33,7 @@ class SourceOptions(BaseModel):
     validation_rows: PositiveInt | None
     calibration_rows: PositiveInt
     max_tokens: PositiveInt | None
-    labels: Literal["single_label", "multi_label", "score", "token_classification"] | None = None
+    labels: Literal["single_label", "multi_label", "score", "token_classification", "embedding"] | None = None
     group: str | None = None
 
     def check_validation(self, own_split: str | None) -> None:

@@ -71,6 +71,7 @@ def _accuracy(taken: Json, split: Split, signature: Signature, stated: int) -> A
         label_names=list(signature.label_names),
         task=signature.labels,
         thresholds=signature.thresholds,
+        outputs=signature.outputs,
         groups=None if split.groups is None else split.groups.tolist(),
         stated=str(stated),
         by_batch_size={

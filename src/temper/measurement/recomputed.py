@@ -104,7 +104,7 @@ def disagreement_of(workload: Workload) -> str | None:
 
 
 def _of_answers(answers: Predictions, accuracy: Accuracy) -> Iterator[str]:
-    names, task = len(accuracy.label_names), task_of(accuracy.task)
+    names, task = accuracy.outputs or len(accuracy.label_names), task_of(accuracy.task)
     logits = answers.logits
     if len(answers.predictions) != accuracy.rows or len(logits) != accuracy.rows:
         yield f"it has {len(answers.predictions):,} predictions and {len(logits):,} rows of logits, of {accuracy.rows:,} rows"

@@ -115,7 +115,7 @@ class Predictions(_Closed):
     logits: list[list[float]]
 
 
-_TASKS_OWN = ("task", "thresholds", "groups")
+_TASKS_OWN = ("task", "thresholds", "outputs", "groups")
 
 
 class Accuracy(_Closed):
@@ -128,10 +128,11 @@ class Accuracy(_Closed):
     label_names: list[str]
     stated: str  # the batch size, as a key of by_batch_size, whose answers count
     by_batch_size: dict[str, Predictions]  # more than one where the labels can depend on the batch
-    task: Literal["multi_label", "score", "token_classification"] | None = (
+    task: Literal["multi_label", "score", "token_classification", "embedding"] | None = (
         None  # of temper/tasks/; absent of single_label and in records of before
     )
     thresholds: tuple[float, ...] | None = None  # of probabilities, by label, where the task decides by them
+    outputs: int | None = None  # numbers of a row's logits, where they are not as many as label_names
     groups: list[int] | None = None  # of each row: what it belongs to, such as its query, by number from 0
 
     @model_serializer(mode="wrap")

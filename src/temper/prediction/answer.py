@@ -16,6 +16,7 @@ from temper.backends.runner import Runner
 from temper.data.columns import list_rows
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
 from temper.data.encoding import Encoded, Preprocessor
+from temper.data.prepare import one_by_one
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
@@ -26,6 +27,7 @@ from temper.prediction.choice import Choice
 from temper.prediction.rows import by_row
 from temper.prediction.tokens import light_tokenizer
 from temper.study.sections.model import CheckpointModel
+from temper.tasks.task import task_of
 
 DATA_FOLDER = "data/prepared"
 NOTHING = "nothing was predicted"
@@ -232,6 +234,8 @@ def answer(
         BackendError: the artifact cannot be loaded, memory ran out, or an answer is not a number.
         Unavailable: this machine lacks what the backend needs.
     """
+    pairs = getattr(task_of(how.signature.labels), "PAIRS", False)
+    examples = one_by_one(examples) if pairs else examples
     encoded = how.preprocessor.encode(examples, how.max_tokens, words=how.signature.answers_at is not None)
     cut = _truncated(how, examples, encoded)
     if strict:
@@ -279,7 +283,7 @@ def answer(
         labels=found.labels,
         confidences=found.confidences,
         label_names=names,
-        cut_rows=sorted({*cut, *too_long}),
+        cut_rows=sorted({row // 2 if pairs else row for row in (*cut, *too_long)}),
         notes=notes,
         load_s=loaded - started,
         answer_s=ended - loaded,

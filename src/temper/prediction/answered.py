@@ -5,6 +5,7 @@ from temper.errors import BackendError, Unavailable
 from temper.prediction.answer import Answers, answer, check_artifact, prepared
 from temper.prediction.choice import Choice, choose, instead
 from temper.report.finished import Finished
+from temper.tasks.task import task_of
 
 
 def answered(
@@ -37,7 +38,9 @@ def answered(
     """
     choice = choose(finished, candidate=candidate, workload=workload, rows=len(examples))
     files = check_artifact(choice)
-    how = prepared(files, len(finished.params["data"].get("text") or [""]))
+    data = finished.params["data"]
+    alone = getattr(task_of(data.get("labels")), "PAIRS", False)
+    how = prepared(files, 1 if alone else len(data.get("text") or [""]))
     try:
         answers = answer(choice, files, how, examples, batch_size=batch_size, strict=strict)
     except Unavailable as lacking:

@@ -42,6 +42,8 @@ def by_row(
     """
     task, given, names = task_of(signature.labels), answered(logits, signature), signature.label_names
     chances, sure = task.probabilities(logits), task.confidences(logits, given)
+    if getattr(task, "PAIRS", False):
+        given, chances, sure = given[::2], chances[::2], sure[::2]
     if places is None:
         return Rows([task.named(each, names) for each in given.tolist()], sure, chances)
     found = Rows([], np.zeros(len(places)), np.zeros((len(places), len(names))))

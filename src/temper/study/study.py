@@ -68,7 +68,17 @@ def _check_labels(study: Study, labels: str | None) -> None:
             f"data.labels is {labels}, and the source {source} has one label for each row",
             f"leave it out; sources that read others: {', '.join(_READS_TASKS)}",
         )
-    metric, known = study.analysis.metric, task_of(labels).METRICS
+    task = task_of(labels)
+    if study.model.task not in task.NETWORKS:
+        raise params_error(
+            f"data.labels is {labels}, and model.task is {study.model.task}", f"it goes with {', '.join(task.NETWORKS)}"
+        )
+    if not getattr(task, "TRAINS", True) and (study.train["method"] != "none" or study.quantization_aware):
+        raise params_error(
+            f"data.labels is {labels}, for which nothing trains here",
+            "take the checkpoint as it is: train: {method: none}, and no rows of quantization_aware",
+        )
+    metric, known = study.analysis.metric, task.METRICS
     if metric is not None and metric not in known:
         raise params_error(
             f"analysis.metric is {metric}, which is none of {labels or USUAL}: {', '.join(known)}",

@@ -4,4 +4,5 @@ OF_ROWS = {
     "text-classification": "AutoModelForSequenceClassification",
     "image-classification": "AutoModelForImageClassification",
 }
+OF_BODIES = {"text-classification": "AutoModel"}  # pooled: temper/training/pooling.py
 OF_WORDS = {"text-classification": "AutoModelForTokenClassification"}

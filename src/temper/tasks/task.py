@@ -144,6 +144,12 @@ def beside(
     return {} if own is None else dict(own(answers, others, names, groups))
 
 
+def drift(task: Task, logits: Logits, others: Logits) -> dict[str, float]:
+    """How far two models' outputs are from each other, by a task's `drift`: figures by their titles."""
+    own = getattr(task, "drift", None)
+    return {} if own is None else dict(own(logits, others))
+
+
 def check_rows(task: Task, texts: Sequence[tuple[str, ...]], labels: Sequence[Any], origin: str) -> None:
     """Check that texts and labels go together, by a task's `check_rows`.
 

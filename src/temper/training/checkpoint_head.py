@@ -11,7 +11,7 @@ from typing import Any
 
 from temper.errors import ArtifactError
 from temper.study.sections.model import CheckpointModel, ModelOptions, Task
-from temper.tasks.task import USUAL
+from temper.tasks.task import USUAL, task_of
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_kind import foreign
 
@@ -54,7 +54,7 @@ class Head:
             labels: the task of the data; None: single_label.
         """
         wanted = labels or USUAL
-        if self.labels == wanted:
+        if self.labels == wanted or getattr(task_of(wanted), "HEADLESS", False):
             return None
         return (
             self.unlike

@@ -16,6 +16,7 @@ from temper.training.checkpoint_config import read_config, remote_code
 from temper.training.checkpoint_head import FUNCTIONS, fix_of, head_of
 from temper.training.labels import check_labels, keeps_head
 from temper.training.padding import count_positions, hide_padding
+from temper.training.pooling import pooled
 from temper.training.weights import load_whole
 
 _SPOILED = "the checkpoint, and everything made from it; nothing was written"
@@ -120,6 +121,8 @@ def load_checkpoint(folder: str | Path, task: Task) -> Any:
     signature = read_signature(Path(folder) / "signature.json")
     model, _ = _load(task, signature.labels, str(folder), asked)
     model.config.use_cache = False  # nothing follows a classification that would read them
+    if getattr(task_of(signature.labels), "HEADLESS", False):
+        pooled(model, str(folder))
     count_positions(model, signature)
     return model.eval()
 
@@ -246,6 +249,8 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
             raise ArtifactError(
                 asked=asked, happened=why, spoiled=_SPOILED, fix=fix_of("set train.method to fine_tune")
             )
+        if getattr(task_of(signature.labels), "HEADLESS", False):
+            return pooled(load_whole(load, asked, new_head=False, any_head=True), options.checkpoint)
         model = load_whole(load, asked, new_head=False, any_head=False)
         check_labels(model, signature, asked)
         model.config.id2label = dict(enumerate(signature.label_names))

@@ -47,8 +47,9 @@ def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> 
     split = read_split(data_folder / "validation.parquet", signature)
     if not len(split):
         return None
-    rows = np.unique(np.linspace(0, len(split) - 1, min(ROWS, len(split))).astype(np.int64))
-    part = split.take(rows)
+    of = split.groups if split.groups is not None and split.places is None else np.arange(len(split))
+    whole = np.unique(np.linspace(0, of.max(), min(ROWS, int(of.max()) + 1)).astype(np.int64))
+    part = split.take(np.flatnonzero(np.isin(of, whole)))  # what belongs together stays together
     found = answers_of(model, part, np.arange(len(part)), signature, batch_size=_BATCH_SIZE, device="cpu")
     return task_of(signature.labels).worth(found, part.labels, signature.label_names, part.groups)
 
@@ -65,7 +66,8 @@ def settled(model: Any, data_folder: Path, signature: Signature) -> Signature:
     check_split(data_folder, "validation")
     split = read_split(data_folder / "validation.parquet", signature)
     logits = logits_of(model, split, np.arange(len(split)), signature, batch_size=_BATCH_SIZE, device="cpu")
-    return signature.model_copy(update={"thresholds": task.thresholds(logits, split.labels)})
+    outputs = logits.shape[1] if logits.shape[1] != len(signature.label_names) else None
+    return signature.model_copy(update={"thresholds": task.thresholds(logits, split.labels), "outputs": outputs})
 
 
 def say(found: Any) -> None:

@@ -19,7 +19,7 @@ from temper.statistics.paired_labels import (
     paired_difference_interval,
     rows_to_decide,
 )
-from temper.tasks.task import beside, metric_fields, task_of
+from temper.tasks.task import beside, drift, metric_fields, task_of
 
 Json = dict[str, Any]
 EXACT = "accuracy"  # the metric whose interval is that of counts, and not drawn
@@ -69,6 +69,7 @@ def _beside(own: Accuracy, other: Accuracy) -> Json:
     """What the task counts beside flips; {} of one that counts nothing."""
     answers, others = np.asarray(own.answers.predictions), np.asarray(other.answers.predictions)
     found = beside(task_of(own.task), answers, others, own.label_names, _groups(own))
+    found |= drift(task_of(own.task), np.asarray(own.answers.logits), np.asarray(other.answers.logits))
     return {"beside": found} if found else {}
 
 

@@ -123,6 +123,7 @@ def _tiles(material: Material, record: Record, row: Row) -> list[tuple[str, Cell
         within = spread(paired["difference_low_points"], paired["difference_high_points"], "signed")
         tiles.append((f"{judged}, difference", Cell(f"{difference} points", None, small=within)))
         tiles.append(("flips", Cell(f"{paired['labels_differing']:,} of {paired['rows']:,}", None)))
+        tiles += [(title, Cell(f"{value:.3g}", None)) for title, value in paired.get("beside", {}).items()]
     if cold is None:
         tiles.append(("cold start", Cell(ABSENT, None, lost)))
     else:
