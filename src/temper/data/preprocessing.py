@@ -248,6 +248,11 @@ def _checkpoint(options: CheckpointModel, train: Examples) -> Preprocessor:
                     raise ValueError(
                         f"its tokenizer_config.json names the input {lacking[0]!r}, which no tokenizer gives"
                     )
+                if "input_ids" not in tokenizer.model_input_names:
+                    raise ValueError(
+                        f"its tokenizer_config.json names the inputs {', '.join(tokenizer.model_input_names) or 'none'}, and "
+                        "not input_ids: no text would reach the model"
+                    )
     except Exception as error:  # transformers and the Rust tokenizers each raise their own kinds
         remote_code = "; it needs code of its own, which is never run here" if "remote_code" in str(error) else ""
         raise _refused(

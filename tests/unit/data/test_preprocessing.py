@@ -123,6 +123,14 @@ def test_a_missing_pad_token_becomes_the_end_of_sequence_token_or_an_error(text_
             lambda folder: edit(folder / "config.json", model_type="own", auto_map={"AutoConfig": "mine.Own"}),
             r"code of its own, which is never run here",
         ),
+        (
+            lambda folder: edit(folder / "tokenizer_config.json", model_input_names=["attention_mask"]),
+            "and not input_ids",
+        ),
+        (
+            lambda folder: edit(folder / "tokenizer_config.json", model_input_names=["input_values"]),
+            "names the input 'input_values'",
+        ),
     ],
 )
 def test_a_broken_checkpoint_is_an_error_that_says_what_is_wrong(tiny_checkpoint: Path, spoil, message: str):
