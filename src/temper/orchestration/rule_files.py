@@ -175,7 +175,7 @@ class RuleFiles:
         if rule == "build_engine":
             using = [each for each in study.candidates.values() if each.loads == f"engines/{row}"]
             return max((study.backends[each.backend].gpus for each in using), default=0) or None
-        return 1 if study.train.get("device") == "cuda" else None  # what trains
+        return study.train.get("devices") or 1 if study.train.get("device") == "cuda" else None  # what trains
 
     def placed(self, rule: str, row: str) -> dict[str, str | int | None]:
         """What a scheduler is asked for a job, in Snakemake's names; None is asked for nowhere.

@@ -19,6 +19,8 @@ from temper.statistics.paired_labels import Labels
 from temper.study.sections.model import ModelOptions
 from temper.tasks.task import task_of
 from temper.training.model import initial_model
+from temper.training.ranks import ALONE, Ranks
+from temper.training.several_devices import train_on_several
 from temper.training.unfinished import Unfinished
 from temper.training.validation import answers_of
 
@@ -36,6 +38,8 @@ class Options(BaseModel):
     device: Literal["cpu", "cuda"]
     # bfloat16: products in BF16 by autocast, weights, sums and the optimizer in FP32 (mixed precision)
     precision: Literal["float32", "bfloat16"]
+    # processes with a device each, of batch_size rows each; left out: one, and settings of studies of before stay what they are
+    devices: PositiveInt | None = None
     threads: PositiveInt  # intra-op threads: another number adds in another order, and gives other bytes
     epochs: PositiveInt
     batch_size: PositiveInt
@@ -82,6 +86,7 @@ def train(
     data_folder: Path,
     seed: int,
     unfinished: Unfinished | None = None,
+    ranks: Ranks | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Fine-tune on the train rows; the validation rows choose when to stop, the test rows are not read.
 
@@ -92,6 +97,7 @@ def train(
         data_folder: prepared data.
         seed: the study's.
         unfinished: where the state of this training is kept, and found again where it was stopped; None: it is not.
+        ranks: of the processes of a training on several devices this one; None: nobody started them yet.
 
     Returns:
         The model in evaluation mode (after early stopping: of the best epoch), and the history by epoch with what that model
@@ -103,6 +109,10 @@ def train(
     """
     import torch
 
+    if ranks is None and options.devices is not None and options.devices > 1:
+        return train_on_several(options=options, model=model, signature=signature, data_folder=data_folder, seed=seed)
+    ranks = ranks or ALONE
+    device, batch_size = ranks.device(options.device), options.batch_size * ranks.count
     if options.device == "cuda" and not torch.cuda.is_available():
         raise PipelineError(
             asked="fine-tune on cuda",
@@ -115,12 +125,13 @@ def train(
     torch.use_deterministic_algorithms(mode=True, warn_only=options.device == "cuda")
     longest = check_split(data_folder, "train")["max_tokens"]
     preprocessor = data_folder / PREPROCESSOR_FOLDER
-    network = initial_model(model, signature, preprocessor, longest=longest, fresh_head=True).to(options.device)
+    network = initial_model(model, signature, preprocessor, longest=longest, fresh_head=True).to(device)
+    called = ranks.wrapped(network)
     train_split = read_split(data_folder / "train.parquet", signature)
     validation = read_split(data_folder / "validation.parquet", signature)
     every_row = np.arange(len(validation))
     lengths = row_lengths(train_split, signature)
-    steps_per_epoch = math.ceil(len(lengths) / options.batch_size)
+    steps_per_epoch = math.ceil(len(lengths) / batch_size)
     steps = steps_per_epoch * options.epochs
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     warmup_steps = int(steps * options.warmup_share)
@@ -128,12 +139,14 @@ def train(
     task = task_of(signature.labels)
     history: list[dict[str, Any]] = []
     best: tuple[float, dict[str, Any], Labels] | None = None
-    network.train()
+    called.train()
+    if ranks.count > 1:
+        torch.manual_seed(seed + ranks.rank)  # what is dropped out differs by process
 
     def batches() -> Iterator[tuple[int, list[int]]]:
         for epoch in range(options.epochs):
             generator = np.random.default_rng([seed, epoch])
-            for rows in epoch_order(lengths, options.batch_size, generator):
+            for rows in epoch_order(lengths, batch_size, generator):
                 yield epoch, rows
 
     losses: list[float] = []
@@ -166,12 +179,13 @@ def train(
     loop = islice(batches(), step, None)
     loss_now = partial(_said, losses)
     for epoch, rows in progress(loop, total=steps, description="fine_tune", done=step, beside=loss_now):
-        tensors = collate(train_split, np.asarray(rows), signature, sequence_length=None)
-        inputs = {name: torch.from_numpy(array).to(options.device) for name, array in tensors.items()}
-        labels = torch.from_numpy(labels_of(train_split, rows, signature)).to(options.device)
+        own, weight = ranks.share(rows)
+        tensors = collate(train_split, np.asarray(own), signature, sequence_length=None)
+        inputs = {name: torch.from_numpy(array).to(device) for name, array in tensors.items()}
+        labels = torch.from_numpy(labels_of(train_split, own, signature)).to(device)
         with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bfloat16"):
-            logits = network(**inputs).logits
-        loss = task.loss(logits.float(), labels)
+            logits = called(**inputs).logits
+        loss = weight * task.loss(logits.float(), labels)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -191,11 +205,13 @@ def train(
                 unfinished.write(current)
             continue
         answered = answers_of(
-            network, validation, every_row, signature, batch_size=4 * options.batch_size, device=options.device
+            network, validation, every_row, signature, batch_size=4 * options.batch_size, device=device
         )
         network.train()
-        accuracy = task.figure(answered, validation.labels)
-        history.append({"epoch": epoch + 1, "train_loss": float(np.mean(losses)), "validation_accuracy": accuracy})
+        accuracy = ranks.agreed(task.figure(answered, validation.labels))
+        history.append(
+            {"epoch": epoch + 1, "train_loss": ranks.mean(float(np.mean(losses))), "validation_accuracy": accuracy}
+        )
         print(history[-1])
         losses.clear()
         if options.early_stopping_patience is None:
@@ -209,7 +225,9 @@ def train(
     if best is not None:
         network.load_state_dict(best[1])
         answered = best[2]
+    several = {} if ranks.count == 1 else {"devices": ranks.count, "effective_batch_size": batch_size}
     return network.to("cpu").eval(), {
+        **several,
         "epochs": history,
         "stopped_early": len(history) < options.epochs,
         "validation": task.worth(answered, validation.labels, signature.label_names, validation.groups).as_json(),
