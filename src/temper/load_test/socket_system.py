@@ -28,12 +28,16 @@ class Endpoint:
         host, port: of the server.
         path: that rows are sent to.
         pid: of its process.
+        server: its name, and its version where it says one.
+        batches: how many calls of each number of rows it made so far; {} where it does not say.
     """
 
     host: str
     port: int
     path: str
     pid: int
+    server: str = ""
+    batches: Callable[[], dict[str, int]] = dict
 
 
 def requests_of(endpoint: Endpoint, rows: Sequence[Sequence[str]]) -> list[bytes]:

@@ -90,11 +90,14 @@ class Served:
         return replace(found, own_s=found.own_s + processor_s(self._endpoint.pid))
 
     def facts(self) -> dict[str, Any]:
-        """What the record says of it: budget of a call, connections, labels that differ from the runner's own, and
+        """What the record says of it: the server, batches that it formed by their rows (where it says), budget of a call,
+        connections, labels that differ from the runner's own, and
         milliseconds of processor time that the server, and the client with LoadGen, took for a sample."""
         samples = max(1, sum(system.samples for system in self._systems))
         server_s, client_s = self._began_s
         return {
+            "server": self._endpoint.server,
+            "batches": self._endpoint.batches(),
             "rows_of_a_call": self._material.rows,
             "tokens_of_a_call": self._material.tokens,
             "connections": self._connections,

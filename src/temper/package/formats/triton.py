@@ -150,10 +150,10 @@ def _tensors_config(name: str, source: Source, facts: Mapping[str, Any]) -> dict
     }
 
 
-def _warm_row(source: Source, is_text: bool) -> bytes:
-    """A row for model_warmup as Triton reads BYTES: each element with its length in front."""
-    if is_text:
-        elements = [b"a sentence of some words"] * source.texts_per_row
+def _warm_row(texts_per_row: int) -> bytes:
+    """A row for model_warmup as Triton reads BYTES: each element with its length in front; of an image where no texts are."""
+    if texts_per_row:
+        elements = [b"a sentence of some words"] * texts_per_row
     else:
         from PIL import Image
 
@@ -163,24 +163,36 @@ def _warm_row(source: Source, is_text: bool) -> bytes:
     return b"".join(struct.pack("<I", len(own)) + own for own in elements)
 
 
+def write_texts_model(folder: Path, package: Path, facts: Mapping[str, Any], texts_per_row: int) -> None:
+    """The model for texts or images by the Python backend, around a package that moves into it.
+
+    Args:
+        folder: of the model, made.
+        package: its folder.
+        facts: of its manifest.
+        texts_per_row: 1, 2 for pairs, 0 for images.
+    """
+    (folder / VERSION).mkdir(parents=True)
+    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in facts["labels"]), "utf-8")
+    shutil.copyfile(MODEL, folder / VERSION / "model.py")
+    (folder / WARM_FOLDER).mkdir()
+    (folder / WARM_FOLDER / WARM_ROW).write_bytes(_warm_row(texts_per_row))
+    config = _texts_config(folder.name, facts, bool(texts_per_row), max(1, texts_per_row))
+    (folder / "config.pbtxt").write_text(as_pbtxt(config), "utf-8")
+    package.rename(folder / VERSION / "package")
+
+
 def lay_out(source: Source, facts: dict[str, Any], base: Path, target: Path) -> list[str]:
     """The repository: <study>/ by the Python backend; <study>-tensors/ plain, where Triton has a backend for the file."""
-    name, is_text = facts["study"]["name"], bool(source.texts_per_row)
-    texts, tensors = target / name, target / f"{name}-tensors"
-    plain = facts["runner"]["name"] in PLAIN
-    for folder in (texts, tensors) if plain else (texts,):
-        (folder / VERSION).mkdir(parents=True)
-        shutil.copyfile(base / "labels.txt", folder / "labels.txt")
-    shutil.copyfile(MODEL, texts / VERSION / "model.py")
-    (texts / WARM_FOLDER).mkdir()
-    (texts / WARM_FOLDER / WARM_ROW).write_bytes(_warm_row(source, is_text))
-    for file in sorted((base / "model").glob("model.onnx*")):
-        shutil.copyfile(file, tensors / VERSION / file.name)
-    config = as_pbtxt(_texts_config(name, facts, is_text, max(1, source.texts_per_row)))
-    (texts / "config.pbtxt").write_text(config, "utf-8")
-    if plain:
+    name = facts["study"]["name"]
+    if facts["runner"]["name"] in PLAIN:
+        tensors = target / f"{name}-tensors"
+        (tensors / VERSION).mkdir(parents=True)
+        shutil.copyfile(base / "labels.txt", tensors / "labels.txt")
+        for file in sorted((base / "model").glob("model.onnx*")):
+            shutil.copyfile(file, tensors / VERSION / file.name)
         (tensors / "config.pbtxt").write_text(as_pbtxt(_tensors_config(tensors.name, source, facts)), "utf-8")
-    base.rename(texts / VERSION / "package")
+    write_texts_model(target / name, base, facts, source.texts_per_row)
     own = batching(facts)["dynamic_batching"]
     return [
         f"batches:   sizes {', '.join(map(str, own['preferred_batch_size']))} preferred, a delay of at most "

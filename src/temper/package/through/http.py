@@ -12,19 +12,16 @@ from typing import Any
 from temper.data.encoded import Split
 from temper.environment.machine import timed_environment
 from temper.environment.own_process import python_command
-from temper.errors import LoadTestError
 from temper.load_test.socket_system import Endpoint
-from temper.load_test.summary import SPOILED
 from temper.package import bare
 from temper.package.contents import MODULE
 from temper.package.runtime import serve as _server  # noqa: F401  its code decides the rates: it counts as this job's
 from temper.package.runtime.listening import DRAIN_S
 from temper.package.runtime.options import KEY
 from temper.package.served import Served
+from temper.package.server_process import LOOK_S, READY_S, not_ready, running
 
-READY_S, LOOK_S = 120.0, 0.05
 END_S = DRAIN_S + 10  # it answers what it accepted
-LAST_LINES = 4
 
 
 def served(request: Mapping[str, Any], split: Split, labels: Sequence[str], *, max_tokens: int, folder: Path) -> Served:
@@ -59,18 +56,9 @@ def serve(material: bare.Material, folder: Path) -> Iterator[Endpoint]:
     path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
     environment = {**timed_environment(), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop(KEY, None)
-    with open(log, "wb") as said:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-    try:
+    with running(command, environment, log, end_s=END_S) as process:
         port = _port(process, log, material)
-        yield Endpoint("127.0.0.1", port, f"/v2/models/{bare.NAME}/infer", process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        yield Endpoint("127.0.0.1", port, f"/v2/models/{bare.NAME}/infer", process.pid, server=MODULE)
 
 
 def _port(process: "subprocess.Popen[bytes]", log: Path, material: bare.Material) -> int:
@@ -83,10 +71,4 @@ def _port(process: "subprocess.Popen[bytes]", log: Path, material: bare.Material
                 if event["event"] == "serving":
                     return int(event["url"].rpartition(":")[2])
         time.sleep(LOOK_S)
-    last = " ".join(" ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]).split())
-    raise LoadTestError(
-        asked=f"serve {material.loads} on {material.backend['name']} over HTTP",
-        happened=f"the server was not ready within {READY_S:g} s; it last said: {last[:600] or 'nothing'}",
-        spoiled=SPOILED,
-        fix="what it said names what is wrong; temper serve starts the same server by itself",
-    )
+    raise not_ready(log, f"serve {material.loads} on {material.backend['name']} over HTTP")

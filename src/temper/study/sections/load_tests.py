@@ -14,7 +14,7 @@ CONFIDENCE = 0.99  # of LoadGen's early stopping
 SINGLE_STREAM_QUERIES = 64  # the fewest from which early stopping estimates the 90th percentile
 
 Scenario = Literal["single_stream", "offline", "server"]
-Through = Literal["http"]  # a file of temper/package/through/
+Through = Literal["http", "triton"]  # a file of temper/package/through/
 
 
 def queries_needed(percentile: float) -> int:
