@@ -97,6 +97,11 @@ class Diagnosis:
         else:
             off = "not told" if math.isinf(beyond.difference) else f"{100 * beyond.difference:.3g} %"
             said.append(f"The first beyond {100 * self.tolerance:g} %: {beyond.name} ({beyond.operator}), {off}.")
+            told = [layer for layer in self.layers if math.isfinite(layer.difference)]
+            most = max(told, key=lambda layer: layer.difference, default=beyond)
+            said.append(
+                f"The most of those that are told: {most.name} ({most.operator}), {100 * most.difference:.3g} %."
+            )
         for each in self.saturated[:3]:
             said.append(
                 f"{each.name} is quantised with {100 * each.share:.3g} % of its values outside the scale's range, up to "

@@ -52,6 +52,7 @@ def test_the_first_layer_beyond_the_tolerance_is_named_by_what_makes_it(tmp_path
     assert (found.first_beyond.name, found.first_beyond.operator) == ("b", "Add")
     # b is [[2, 3], [0, 1.5]] in the reference, and 0.5 off everywhere
     assert found.first_beyond.difference == pytest.approx(0.5 / 1.625)
+    assert "The most of those that are told: b (Add), 30.8 %." in found.sentences()
     assert diagnose(file(tmp_path, "one"), file(tmp_path, "two", shift=1.5), FEED, tolerance=0.5).first_beyond is None
 
 
