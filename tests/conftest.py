@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from temper.measurement.machine_lock import FOLDER
+from tests.warm_python import warm_python
 
 # A shell starts background commands with Ctrl-C ignored, and children inherit that: the tests of Ctrl-C need it as it is
 # in a terminal.
@@ -83,3 +84,9 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         return folder
 
     return folder_of
+
+
+@pytest.fixture
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that the code under test starts begin with their libraries imported (tests/warm_python.py)."""
+    monkeypatch.setattr("sys.executable", warm_python().python)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from temper.orchestration.jobs import Job
 from temper.orchestration.pipeline import pipeline_text
+from tests.warm_python import warm_python
 from tests.workflow.conftest import HERE, PATIENCE_S, ROOT, StudyFolder, copy_source
 from tests.workflow.warm import MODULES, WARM
 
@@ -37,7 +38,8 @@ class Repository(StudyFolder):
 
     def attempt(self, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run a command that may fail."""
-        path = os.pathsep.join([environment.pop("PATH", str(BIN)), str(BIN), os.environ["PATH"]])
+        first = environment.pop("PATH", "")  # what a test puts in front of all
+        path = os.pathsep.join(filter(None, [first, str(warm_python().bin), str(BIN), os.environ["PATH"]]))
         code = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(self.code / "src")]))
         kept = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"} | {"PYTHONPATH": code}
         env = {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}

@@ -147,6 +147,7 @@ def test_an_experiment_runs_what_depends_on_its_setting_and_going_back_costs_not
     assert repository.planned() == []
 
 
+@pytest.mark.long  # test_lose_nothing.py pulls one of several studies that are
 def test_a_study_of_its_own_is_a_dvc_repository_of_its_own(repository, tmp_path):
     mine = Repository(repository / "studies/mine", repository.folder)
     mine.folder.mkdir(parents=True)
@@ -192,6 +193,7 @@ def test_an_experiment_in_a_temporary_folder_runs_the_same_jobs_and_leaves_the_w
     assert repository.repro() == []
 
 
+@pytest.mark.long  # test_silent_cases.py has an edited module
 def test_an_experiment_in_a_temporary_folder_runs_the_code_that_was_committed_with_it(repository):
     tables = repository / "src/temper/report/summary_markdown.py"
     tables.write_text(tables.read_text().replace("Measured on", "As edited, measured on"))
@@ -320,7 +322,23 @@ def with_what_follows(finished_repository):
     return followed
 
 
-@pytest.mark.parametrize("name", TRIGGERS)
+# one of each kind with every change; test_exactness.py plans the others with Snakemake
+WITH_EVERY_CHANGE = {
+    *(
+        "another GPU",
+        "another openvino",
+        "another TensorRT-RTX",
+        "an edited module",
+        "a calibration setting",
+        "nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in WITH_EVERY_CHANGE else pytest.param(name, marks=pytest.mark.long) for name in TRIGGERS],
+)
 def test_each_trigger_makes_the_same_jobs_stale_in_both_tools(repository, with_what_follows, name):
     change, stale = TRIGGERS[name]
     environment = change(repository)
@@ -381,6 +399,7 @@ def one_core() -> str:
 # Made elsewhere
 
 
+@pytest.mark.long  # the triggers have each library; a clone runs nothing
 def test_artifacts_made_elsewhere_are_measured_here_with_their_makers_versions(repository):
     other = {"PYTHONPATH": other_version(repository.folder.parent / "o", "torch")}
     shutil.rmtree(repository / ".snakemake")  # as in a fresh clone: nothing here was made by this folder's Snakemake

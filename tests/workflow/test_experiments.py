@@ -52,6 +52,7 @@ def test_a_queue_runs_one_experiment_after_the_other_with_the_minimal_jobs(repos
     assert len(lines[0]) == 9
 
 
+@pytest.mark.long  # an experiment and its jobs are test_dvc.py's, table and page those of tests/unit/comparison/
 @pytest.mark.parametrize(
     "methods", [("minmax",), pytest.param(("minmax", "nncf"), marks=pytest.mark.long)], ids="-".join
 )

@@ -21,7 +21,7 @@ from tests.workflow.repository import BIN, Repository, copy_repository, dvc_jobs
 from tests.workflow.test_exactness import JUDGED, flip_one_byte
 
 SEED = 20261121
-KILLS_IN_CI, KILLS = 3, 36  # of the former one is for every change: test_exactness.py kills plain `snakemake`
+KILLS_BY_TOOL, KILLS = 3, 36
 CHANGES = (FEWER_SAMPLES, {"train__epochs": 2})
 JOBS = (8, 15)  # that each of the changes reruns
 JOB_S = 2.0  # a kill falls that far into a job at most, or between it and the next
@@ -133,17 +133,20 @@ def kill_all(pid: int) -> None:
 def plan_of_kills(number: int) -> list[tuple[int, str, int, float]]:
     drawn = random.Random(SEED)
     return [
-        (kill, list(COMMANDS)[kill % 3], 0 if number <= KILLS_IN_CI else drawn.randrange(2), drawn.uniform(0.05, 0.95))
+        (
+            kill,
+            list(COMMANDS)[kill % 3],
+            0 if number <= KILLS_BY_TOOL else drawn.randrange(2),
+            drawn.uniform(0.05, 0.95),
+        )
         for kill in range(number)
     ]
 
 
+@pytest.mark.long  # test_exactness.py kills plain `snakemake` with every change
 @pytest.mark.parametrize(
     ("kill", "command", "change", "share"),
-    [
-        pytest.param(*kill, marks=() if kill[1] == "dvc repro" else pytest.mark.long)
-        for kill in plan_of_kills(KILLS_IN_CI)
-    ],
+    plan_of_kills(KILLS_BY_TOOL),
     ids=str,
 )
 def test_a_killed_run_recovers_with_one_command(repository, undisturbed, kill, command, change, share):

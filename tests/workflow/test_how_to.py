@@ -84,6 +84,7 @@ def shorten(file: Path) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
+@pytest.mark.long  # each file of a new study is written and checked in tests/unit/studies/
 def test_new_study_is_made_and_planned(tmp_path):
     made = make_repository(tmp_path / "checkout")
     checkpoint, data = save_checkpoint(tmp_path / "my-model"), save_rows(tmp_path / "reviews.tsv")

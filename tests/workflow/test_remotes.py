@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,11 @@ def test_a_fresh_clone_pulls_everything_runs_nothing_and_snakemake_agrees(reposi
     shutil.rmtree(other.folder)
 
 
-@pytest.mark.parametrize("damage", [pytest.param("truncated", marks=pytest.mark.long), "altered", "gone"])
+def long(damage: str) -> Any:
+    return pytest.param(damage, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("damage", [long("truncated"), "altered", long("gone")])
 def test_a_damaged_object_is_noticed_and_put_right_by_one_command(repository, damage, tmp_path):
     remote = tmp_path / "remote"
     add_remote(repository, str(remote))
@@ -141,6 +146,7 @@ def test_a_damaged_object_on_s3_is_put_right(repository, s3, tmp_path):
     shutil.rmtree(other.folder)
 
 
+@pytest.mark.long  # a killed run loses nothing in test_exactness.py
 def test_a_push_that_is_killed_loses_nothing(repository, tmp_path):
     remote = tmp_path / "remote"
     add_remote(repository, str(remote))
@@ -170,6 +176,7 @@ def test_a_push_that_is_killed_loses_nothing(repository, tmp_path):
     shutil.rmtree(other.folder)
 
 
+@pytest.mark.long  # a pull without what it needs touches nothing in test_lose_nothing.py
 def test_a_remote_that_is_down_is_said_and_spoils_nothing(repository, tmp_path):
     before = repository.digests()
     add_remote(repository, f"s3://{BUCKET}/nothing", "http://127.0.0.1:9")  # nobody listens on the discard port

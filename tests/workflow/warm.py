@@ -3,7 +3,8 @@
 Most of a dry run is imports: with them done, one costs a quarter. Everything else is as on a command line: the command's own
 entry point, its arguments, its working folder, its environment, a process of its own in a session of its own. Of `temper`
 nothing is imported before, so a copy runs the code that its PYTHONPATH names; but for code that no test edits, which a process
-of its own has imported (`warm_with`). What a command starts itself (jobs of a study, stages of DVC) is not run this way.
+of its own has imported (`warm_with`). What a command starts itself (jobs of a study and their workers, stages of DVC) is run by
+tests/warm_python.py.
 """
 
 import atexit
@@ -25,6 +26,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
+
+if __name__ != "__main__":
+    from tests.warm_python import warm_python
 
 MODULES = {"snakemake": "snakemake", "dvc": "dvc", "temper": "temper.cli", "python": None}  # python: with -c alone
 IMPORTED = (
@@ -58,6 +62,7 @@ def _become(command: Mapping[str, Any]) -> None:
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    sys.executable = command["python"]
     folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:0] = [command["cwd"], *folders]
     importlib.invalidate_caches()
@@ -194,6 +199,7 @@ class WarmProcess:
                 "arguments": list(map(str, arguments)),
                 "cwd": str(cwd),
                 "env": dict(env),
+                "python": warm_python().python,
                 **{name: str(path) for name, path in outputs.items()},
             }
             server.stdin.write(json.dumps(request) + "\n")

@@ -11,6 +11,8 @@ from temper.measurement.record import Accuracy, NotMeasured, Workload
 from temper.measurement.record_file import read_record
 from tests.unit.measurement.test_measure import run as run  # the fixture
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 OUT = "CUDA out of memory. Tried to allocate 2 GiB"
 
 

@@ -97,7 +97,10 @@ def coverage(found, ratio):
     return sum(each.low <= ratio <= each.high for each in found) / len(found)
 
 
-@pytest.mark.parametrize(("stalled_share", "most"), [(0.1, 100), (0.2, 2)], ids=["1 to 100 times", "1 to 2 times"])
+@pytest.mark.parametrize(
+    ("stalled_share", "most"),
+    [pytest.param(0.1, 100, id="1 to 100 times"), pytest.param(0.2, 2, id="1 to 2 times", marks=pytest.mark.long)],
+)
 def test_the_interval_of_a_stalled_candidate_covers_the_ratio_in_93_to_98_per_cent_of_1000_runs(
     stalled_share, most, record_property
 ):

@@ -8,6 +8,8 @@ from temper.errors import ExperimentError
 from temper.orchestration import experiment
 from temper.orchestration.experiment import run_experiment, unsaved
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 @pytest.fixture
 def asked(dvc_study, monkeypatch):

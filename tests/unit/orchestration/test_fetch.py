@@ -11,6 +11,8 @@ from temper.orchestration import fetch as module
 from temper.orchestration.fetch import fetch, open_remote
 from temper.orchestration.stored import cached, md5, repository
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NO_GIT = "[core]\n    no_scm = True\n"
 
 

@@ -7,6 +7,8 @@ from temper.orchestration import set_aside
 from temper.orchestration.pull import _check_way, _copies, _make_way, _put_in_place, in_the_way
 from temper.orchestration.stored import Stored, cached, files_of, md5, outputs, repository
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 @pytest.fixture
 def repo(dvc_study, monkeypatch):

@@ -7,6 +7,8 @@ import pytest
 from temper.errors import ExperimentError
 from temper.orchestration.stored import FOLDER_DIGEST, Stored, cached, copy_object, files_of, md5, outputs, repository
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 def test_a_tracked_folder_is_one_output_and_its_listing_names_the_files(dvc_study):
     with repository("look") as repo:

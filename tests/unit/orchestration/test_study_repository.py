@@ -12,6 +12,8 @@ from temper.errors import ConfigError, ExperimentError
 from temper.orchestration.pipeline import FORM
 from temper.orchestration.study_repository import check_pipeline, make_ready
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 STAGES = "stages:\n  one: {cmd: echo 1 > out.txt, outs: [out.txt]}\n"
 
 

@@ -29,6 +29,7 @@ def test_the_folder_holds_what_the_next_rules_load(tiny_study):
     assert config["id2label"] == {"0": "negative", "1": "positive"}
 
 
+@pytest.mark.long  # the killed run of tests/workflow/test_exactness.py ends with the same bytes
 def test_the_same_seed_in_another_process_and_folder_gives_equal_bytes(tiny_study, tmp_path):
     call = {
         "model": MODEL,

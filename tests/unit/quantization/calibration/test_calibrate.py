@@ -66,6 +66,7 @@ def test_a_repeat_gives_equal_bytes(tiny_study, run, method):
         assert (folder / name).read_bytes() == (tiny_study.calibration[method] / name).read_bytes(), name
 
 
+@pytest.mark.long  # as for the checkpoint
 def test_a_repeat_by_nncf_in_another_process_gives_equal_bytes(tiny_study, tmp_path):
     call = {
         "onnx_folder": str(tiny_study.fp32),
