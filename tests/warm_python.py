@@ -69,6 +69,8 @@ _HEADER = struct.Struct("!ii")  # bytes of the request that follows, and number 
 _FILES_FROM = 512  # received files are kept above the numbers that they will have
 CLIENT = """#!{python} -IS
 import array, json, os, resource, signal, socket, struct, sys
+if "-I" in sys.argv[1:2]:  # asks for a Python that has nothing of its surroundings
+    os.execv({python!r}, [{python!r}] + sys.argv[1:])
 files = []
 for name in os.listdir("/proc/self/fd"):
     try:
