@@ -2,10 +2,11 @@
 
 Importing torch, transformers, OpenVINO and NNCF is most of what a job of a tiny study does. `WarmPython` gives a folder with a
 `python`, a `temper`, a `snakemake` and a `dvc` that are called as the real ones are; each asks a server, which has imported the
-libraries and nothing of `temper`, for a copy of itself. The copy has the caller's arguments, folder, variables, processors and open files, a
-process of its own, random numbers of its own, and imports the code that its PYTHONPATH names. A signal to the caller reaches the
-copy, and the copy ends with its caller. What a library reads of its variables when it is imported (OMP_NUM_THREADS) it has read
-before; process groups are the server's. Tests of kills and of Ctrl-C, and those before a release, start the real Python.
+libraries and nothing of `temper`, for a copy of itself. The copy has the caller's arguments, folder, variables, processors and
+open files, a process of its own, random numbers of its own, and imports the code that its PYTHONPATH names. A signal to the
+caller reaches the copy, and the copy ends with its caller. What a library reads of its variables when it is imported
+(OMP_NUM_THREADS) it has read before; process groups are the server's. Tests of kills and of Ctrl-C, and those before a release,
+start the real Python.
 """
 
 import atexit
