@@ -36,11 +36,13 @@ class Taken:
         append(self.record, {"kind": kind, "conditions": self.conditions, **line})
 
     def own(self, kind: str) -> list[Line]:
-        """Lines of a kind under today's conditions."""
-        return [line for line in lines(self.record) if (line.get("kind"), line.get("conditions")) == self._key(kind)]
-
-    def _key(self, kind: str) -> tuple[str, str]:
-        return kind, self.conditions
+        """Lines of a kind under today's conditions, those of them that are whole."""
+        wanted = (kind, self.conditions)
+        return [
+            line
+            for line in lines(self.record)
+            if (line.get("kind"), line.get("conditions")) == wanted and is_whole(line)
+        ]
 
     @property
     def names(self) -> dict[str, str]:
@@ -49,8 +51,8 @@ class Taken:
 
     def opened_last(self) -> str | None:
         """The point that was loaded last; None before the first, and where it takes part no more."""
-        opened = [line["point"] for line in lines(self.record) if line.get("kind") == "opens"]
-        return self.names.get(opened[-1]) if opened else None
+        opened = [line.get("point") for line in lines(self.record) if line.get("kind") == "opens"]
+        return self.names.get(str(opened[-1])) if opened else None
 
     def turns(self) -> list[Turns]:
         """What was timed so far."""
@@ -123,6 +125,34 @@ class Taken:
         """
         found = {name: why_wrong(line, budget_points) for name, line in self.answers().items()}
         return {**found, BASELINE: None}
+
+
+_TEXTS = {
+    "turns": ("challenger", "incumbent"),
+    "answers": ("point", "reference"),
+    "reference": ("point",),
+    "failed": ("point", "reason"),
+}
+
+
+def is_whole(line: Mapping[str, Any]) -> bool:
+    """Whether a line has what its kind has to have: one that a hand or another version wrote may not."""
+    kind = line.get("kind")
+    if not all(isinstance(line.get(key), str) for key in _TEXTS.get(str(kind), ())):
+        return False
+    if kind == "turns":
+        sides = line.get("challenger_ms"), line.get("incumbent_ms")
+        return all(isinstance(side, list) and all(_is_time(each) for each in side) for side in sides) and (
+            len(sides[0] or ()) == len(sides[1] or ()) > 0
+        )
+    if kind == "answers" and "reason" not in line:
+        counts = [line.get(key) for key in ("rows", "gained", "lost", "differing")]
+        return all(isinstance(each, int) and each >= 0 for each in counts) and counts[0] != 0
+    return kind != "reference" or isinstance(line.get("labels"), list)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value > 0
 
 
 def why_wrong(line: Mapping[str, Any], budget_points: float) -> str | None:

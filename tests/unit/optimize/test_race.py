@@ -101,7 +101,7 @@ def run_problem(seed):
     return logs[int(found.incumbent)] - logs.min(), taken, blocks_until_precise(spread) * (count - 1)
 
 
-@pytest.mark.parametrize("problems", [12, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("problems", [8, pytest.param(1000, marks=pytest.mark.long)])
 def test_the_fastest_is_rarely_lost_and_a_third_of_the_blocks_suffice(problems):
     lost, taken, precise = np.array([run_problem(seed) for seed in range(problems)]).T
     false = (lost > math.log1p(RULES.margin)).mean()

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from temper.optimize.points import Point
+from temper.optimize.record import append
 from temper.optimize.taken import BASELINE, Taken, why_wrong
 
 
@@ -56,3 +57,39 @@ def test_who_was_loaded_last_and_who_failed_are_known_by_name(taken):
     taken.add("failed", point="id of one", reason="no such kernel")
     taken.add("reference", point="id of baseline", labels=[1, 0])
     assert (taken.opened_last(), taken.failed(), taken.reference()) == ("one", {"one": "no such kernel"}, [1, 0])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"kind": "turns", "challenger": "id of one", "incumbent": "id of baseline"},
+        {
+            "kind": "turns",
+            "challenger": "id of one",
+            "incumbent": "id of baseline",
+            "challenger_ms": [1],
+            "incumbent_ms": [],
+        },
+        {
+            "kind": "turns",
+            "challenger": "id of one",
+            "incumbent": "id of baseline",
+            "challenger_ms": [0],
+            "incumbent_ms": [1],
+        },
+        {
+            "kind": "turns",
+            "challenger": ["id of one"],
+            "incumbent": "id of baseline",
+            "challenger_ms": [1],
+            "incumbent_ms": [1],
+        },
+        {"kind": "answers", "point": "id of one", "reference": "id of baseline", "rows": 0, "gained": 0, "lost": 0},
+        {"kind": "failed", "point": "id of one"},
+        {"kind": "reference", "point": "id of baseline", "labels": "0"},
+    ],
+)
+def test_a_line_that_a_hand_has_changed_counts_for_nothing(taken, line):
+    append(taken.record, {**line, "conditions": "today"})
+    assert (taken.turns(), taken.answers(), taken.failed(), taken.reference()) == ([], {}, {}, None)
+    assert taken.medians_ms() == {}
