@@ -23,7 +23,8 @@ def turns(taken, challenger, incumbent, own, other, **more):
 
 def test_turns_of_other_conditions_and_of_points_that_are_others_today_count_for_nothing(taken):
     turns(taken, "one", BASELINE, [1.0, 2.0], [2.0, 2.0])
-    Taken(taken.record, "yesterday").add("turns", challenger="id of one", incumbent="id of baseline")
+    pair = {"challenger": "id of one", "incumbent": "id of baseline"}
+    Taken(taken.record, "yesterday").add("turns", **pair, challenger_ms=[5.0], incumbent_ms=[1.0])
     turns(taken, "one of another version", BASELINE, [9.0], [1.0])
     (found,) = taken.turns()
     assert (found.challenger, found.incumbent) == ("one", BASELINE)
