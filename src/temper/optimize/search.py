@@ -196,7 +196,7 @@ class Search:
             name = self.taken.opened_last()
             if name is None or name not in found.open:
                 raise
-            self.taken.add("failed", point=self.taken.identity[name], name=name, reason=f"while it was timed, {ended}")
+            self.taken.add("failed", point=self.taken.identity[name], name=name, reason=_how_it_ended(ended))
 
     def run(self, until: float, also: Callable[[str], Sequence[Point]] = lambda name: ()) -> Standing:
         """Race until all is decided, or until the clock says so.
@@ -243,3 +243,9 @@ class Search:
             if line.get("differing") == 0:
                 return name
         return None
+
+
+def _how_it_ended(ended: NoAnswer | OutOfMemory) -> str:
+    if isinstance(ended, OutOfMemory):
+        return f"out of memory: {ended}"
+    return f"its process ended with {ended.how} while it was timed; {LOG} of the trials has its output"
