@@ -16,6 +16,7 @@ from temper.artifacts.manifest import canonical_json, sha256, write_text
 from temper.environment.own_process import environment, python_command
 from temper.errors import ArtifactError, ConfigError, ExperimentError
 from temper.optimize.points import Point
+from temper.optimize.shortest import shortest
 from temper.optimize.space import Space
 from temper.orchestration.job_record import FOLDER as RECORDS
 from temper.orchestration.job_record import read_job_record, record_path
@@ -111,6 +112,10 @@ def winner_params(
         own, calibrated = _rows_of(point, space)
         conversions |= own
         calibrations |= calibrated
+    kinds = {
+        name: next(other for other, own in points.items() if own.backend == point.backend)
+        for name, point in points.items()
+    }
     built = {point.loads.partition("/")[2] for point in points.values() if point.loads.startswith("engines/")}
     engines = {name: row for name, row in space.engines.items() if name in built}
     exports = [name for name in words["exports"] if "exports" in given]
@@ -120,12 +125,12 @@ def winner_params(
         "conversions": {**rows, **conversions},
         "buckets": dict(space.buckets) if any("buckets" in row for row in engines.values()) else {},
         "engines": engines,
-        "backends": {**backends, **{name: point.backend for name, point in points.items()}},
+        "backends": {**backends, **{kinds[name]: point.backend for name, point in points.items()}},
         "workloads": {workload: given.get("workloads", {}).get(workload, words["workloads"][workload])},
         "analysis": {**dict(given.get("analysis", {})), "accuracy_budget_points": budget_points},
-        "candidates": {name: {"backend": name, "loads": point.loads} for name, point in points.items()},
+        "candidates": {name: {"backend": kinds[name], "loads": point.loads} for name, point in points.items()},
     }
-    return {key: value for key, value in found.items() if value != {}}
+    return shortest({key: value for key, value in found.items() if value != {}})
 
 
 def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -144,12 +149,8 @@ def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def leaf_values(content: Any) -> int:
-    """How many values a params.yaml gives."""
-    if isinstance(content, Mapping):
-        return sum(map(leaf_values, content.values()))
-    if isinstance(content, list | tuple):
-        return sum(map(leaf_values, content))
-    return 1
+    """How many values a params.yaml gives; a list is one."""
+    return sum(map(leaf_values, content.values())) if isinstance(content, Mapping) else 1
 
 
 def write_own(folder: Path, name: str, text: str) -> None:

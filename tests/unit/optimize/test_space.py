@@ -113,5 +113,5 @@ def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them
     point = next(point for point in real.points if point.name == "rtx--one-token-fp16")
     asked = {"points": {"fastest": point}, "space": real, "workload": "b12-arrival", "measurement": {}}
     params = winner_params(SECTION, study="mine-fast", budget_points=0.5, **asked)
-    assert set(params["conversions"]) == {"unguarded", "one-token", "one-token-fp16"}
+    assert set(params["conversions"]) == {"one-token-fp16"}  # the others are rows of defaults.yaml
     assert read_study(params).bucketed_engines.keys() == {"one-token-fp16"}
