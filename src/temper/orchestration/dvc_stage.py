@@ -16,6 +16,7 @@ from temper.orchestration.links import check_no_links
 from temper.orchestration.machines import machine_file, unseen
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.preflight import check_slots
+from temper.orchestration.remote_keys import check_no_keys
 from temper.orchestration.run_lock import check_free
 from temper.orchestration.settings_file import SETTINGS, is_listed, write_settings_json
 from temper.orchestration.states import states
@@ -141,10 +142,11 @@ def commit() -> int:
 
     Raises:
         ArtifactError: an artifact is not of today's settings.
-        ConfigError: the study cannot be planned, or its dvc.yaml is not the checkout's.
+        ConfigError: the study cannot be planned, its dvc.yaml is not the checkout's, or .dvc/config holds a key.
         ExperimentError: DVC could not store them (no repository, a full disk).
     """
     check_pipeline(rows=False)
+    check_no_keys("hand this study to DVC")
     jobs = planned_jobs()
     found = states(jobs)
     wrong = [(job, found[job.rule, job.row]) for job in jobs if not found[job.rule, job.row].current]

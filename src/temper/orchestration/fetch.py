@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from temper.orchestration.set_aside import listed
 from temper.orchestration.stored import FOLDER_DIGEST, md5
 
 ANSWER_S = 30.0  # for a remote to answer at all; libraries try again for minutes
+SAY_EVERY_S = 10.0  # how much has arrived, where the output is no terminal
 UNTOUCHED = "nothing: no file of the study was touched"
 
 
@@ -136,6 +139,25 @@ def fetch(repo: Any, remote: Any, digests: Sequence[str], asked: str) -> tuple[i
     return _fetch_all(repo, remote, digests, asked)
 
 
+def _arrivals(count: int) -> Any:
+    """Says how many of so many objects have arrived: on a terminal in one line, elsewhere in one now and then."""
+    from fsspec.callbacks import Callback
+
+    class Arrivals(Callback):  # type: ignore[misc]
+        said_s = time.monotonic()
+
+        def relative_update(self, inc: int = 1) -> None:
+            super().relative_update(inc)
+            if sys.stderr.isatty():
+                end = "\n" if self.value == count else ""
+                print(f"\rfetched {self.value:,} of {count:,} objects", end=end, file=sys.stderr, flush=True)
+            elif time.monotonic() - self.said_s > SAY_EVERY_S:
+                self.said_s = time.monotonic()
+                print(f"fetched {self.value:,} of {count:,} objects", file=sys.stderr, flush=True)
+
+    return Arrivals()
+
+
 def _fetch_all(repo: Any, remote: Any, digests: Sequence[str], asked: str) -> tuple[int, int]:
     from dvc_objects.fs import generic
     from dvc_objects.fs.local import localfs
@@ -150,6 +172,7 @@ def _fetch_all(repo: Any, remote: Any, digests: Sequence[str], asked: str) -> tu
             localfs,
             [str(scratch / digest) for digest in digests],
             on_error=lambda _source, _target, error: failed.append(error),
+            callback=_arrivals(len(digests)),
         )
         if failed:
             raise failed[0]

@@ -15,6 +15,7 @@ from temper.errors import ExperimentError
 from temper.orchestration.fetch import fetch, open_remote
 from temper.orchestration.jobs import run_command
 from temper.orchestration.links import check_no_links
+from temper.orchestration.remote_keys import check_no_keys
 from temper.orchestration.run_lock import check_free
 from temper.orchestration.set_aside import FOLDER, listed, nowhere_else, set_aside
 from temper.orchestration.stored import Stored, cached, copy_object, files_of, md5, outputs, repository
@@ -125,13 +126,14 @@ def pull(*, remote: str | None = None, force: bool = False) -> list[str]:
 
     Raises:
         BusyError: a run works here.
-        ConfigError: params.yaml cannot be read: what is pulled could not be checked.
+        ConfigError: params.yaml cannot be read: what is pulled could not be checked; or .dvc/config holds a key.
         ExperimentError: no remote, one that does not answer, an object that is missing or damaged, or files in the way.
             No file of the study was touched.
     """
     asked = f"pull the study in {Path.cwd().name}/"
     check_free(asked)
     check_no_links(asked)
+    check_no_keys(asked)
     read_study(load_params("params.yaml") or {})
     with repository(asked) as repo:
         opened = open_remote(repo, remote, asked)

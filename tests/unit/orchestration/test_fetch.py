@@ -42,6 +42,15 @@ def test_what_is_fetched_is_in_the_cache_and_read_only(remote):
     assert list((remote.parents[2] / ".dvc/tmp").glob("temper-*")) == []
 
 
+def test_how_much_has_arrived_is_said(remote, monkeypatch, capsys):
+    monkeypatch.setattr(module, "SAY_EVERY_S", -1.0)
+    with repository("pull") as repo:
+        fetch(repo, open_remote(repo, None, "pull"), [md5("data/raw/one.tsv"), md5("data/raw/two.tsv")], "pull")
+    said = capsys.readouterr().err
+    assert "fetched 1 of 2 objects" in said
+    assert "fetched 2 of 2 objects" in said
+
+
 def test_a_damaged_object_of_the_cache_is_replaced(remote):
     digest = md5("data/raw/one.tsv")
     with repository("pull") as repo:
