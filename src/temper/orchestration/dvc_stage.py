@@ -13,6 +13,7 @@ from temper.orchestration.dvc import ask_dvc
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs, run_command, snakemake_command
 from temper.orchestration.links import check_no_links
+from temper.orchestration.machines import FOLDER as MACHINES
 from temper.orchestration.machines import machine_file, unseen
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.preflight import check_slots
@@ -166,5 +167,8 @@ def commit() -> int:
         spoiled="DVC's record of this study only; the artifacts are whole and untouched",
         fix="mend what it names (a full disk: free some space, dvc gc --workspace), then the same command again",
     )
-    print(f"{len(jobs)} jobs handed to DVC: git add {' '.join((*written, 'dvc.lock', SETTINGS))}, git commit, dvc push")
+    seen = (MACHINES,) if Path(MACHINES).is_dir() else ()
+    print(
+        f"{len(jobs)} jobs handed to DVC: git add {' '.join((*written, 'dvc.lock', SETTINGS, *seen))}, git commit, dvc push"
+    )
     return 0
