@@ -96,7 +96,7 @@ def _how(facts: Facts, form: str) -> list[str]:
     given = '"a charming film"' if facts["task"] == "text-classification" else 'open("photo.jpg", "rb").read()'
     lines = [
         "```bash",
-        "python -m venv venv && venv/bin/pip install -r requirements.txt",
+        "python -m venv venv && venv/bin/pip install --no-deps -r requirements.txt",
         f"venv/bin/python -m package_runtime {example}",
         "```",
         "```python",
@@ -107,7 +107,7 @@ def _how(facts: Facts, form: str) -> list[str]:
         "```",
         "Over HTTP, on this machine alone unless `--host` says otherwise:",
         "```bash",
-        "venv/bin/pip install -r requirements-serve.txt",
+        "venv/bin/pip install --no-deps -r requirements-serve.txt",
         "venv/bin/python -m package_runtime serve",
         "```",
     ]

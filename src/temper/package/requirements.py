@@ -9,9 +9,12 @@ from packaging.utils import canonicalize_name
 from temper.errors import LibraryError
 from temper.package.select import NOTHING_WRITTEN
 
+# by distribution, what it requires for a thing that no package does: fetching tokenizers from the hub brings 30 MB
+NOT_IMPORTED = {"tokenizers": ("huggingface-hub",)}
+
 
 def pinned(names: Iterable[str]) -> list[str]:
-    """'numpy==2.4.6', …: the named distributions and all that they require here, sorted.
+    """'numpy==2.4.6', …: the named distributions and all that they import here, sorted: complete for `pip install --no-deps`.
 
     Raises:
         LibraryError: one is not installed.
@@ -34,6 +37,8 @@ def pinned(names: Iterable[str]) -> list[str]:
         found[name] = own.version.partition("+")[0]
         for line in own.requires or ():
             needed = Requirement(line)
+            if canonicalize_name(needed.name) in NOT_IMPORTED.get(name, ()):
+                continue
             if needed.marker is None or needed.marker.evaluate({"extra": ""}):
                 queue.append(needed.name)
     return [f"{name}=={version}" for name, version in sorted(found.items())]

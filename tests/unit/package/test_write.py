@@ -97,7 +97,7 @@ def test_the_requirements_are_pinned_and_small(package):
     names = {line.partition("==")[0] for line in lines}
     assert all("==" in line for line in lines)
     assert {"numpy", "tokenizers", "onnxruntime"} <= names
-    assert not names & {"torch", "transformers", "snakemake", "dvc", "pydantic", "openvino", "onnx"}
+    assert not names & {"torch", "transformers", "snakemake", "dvc", "pydantic", "openvino", "onnx", "huggingface-hub"}
     openvino, _ = package("--candidate", "other", to="openvino")
     assert "openvino==" in (openvino / "requirements.txt").read_text()
     assert "onnxruntime==" not in (openvino / "requirements.txt").read_text()

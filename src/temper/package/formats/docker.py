@@ -20,7 +20,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /package
 # the libraries first: another model does not install them anew
 COPY requirements.txt requirements-serve.txt ./
-RUN pip install --no-cache-dir --requirement requirements-serve.txt
+RUN pip install --no-cache-dir --no-deps --requirement requirements-serve.txt
 COPY . .
 RUN useradd --system --no-create-home package
 USER package
