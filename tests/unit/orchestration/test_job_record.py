@@ -264,12 +264,17 @@ def test_a_job_takes_what_a_study_beside_it_has_made_of_the_same(two_studies, tm
 
 @pytest.mark.parametrize(
     ("content", "params"),
-    [("other", {"samples": 8}), ("in", {"samples": 9}), ("in", {"samples": 8, "machine": None})],
-    ids=["other bytes", "other settings", "what is timed"],
+    [("other", {"samples": 8}), ("in", {"samples": 9})],
+    ids=["other bytes", "other settings"],
 )
 def test_a_job_that_is_not_the_same_runs_itself(two_studies, content, params):
     two_studies("one", "in", samples=8)
     assert two_studies("two", content, **params) == (True, f"made in two of {content}")
+
+
+def test_what_is_timed_is_taken_from_nobody(two_studies):
+    two_studies("one", "in", machine=None)
+    assert two_studies("two", "in", machine=None) == (True, "made in two of in")
 
 
 @pytest.mark.parametrize("spoilt", ["artifacts/out.json", record_path("calibrate", "main")])
