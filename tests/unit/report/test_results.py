@@ -88,3 +88,11 @@ def test_a_copied_study_does_not_file_its_records_under_the_others_name(tmp_path
     assert caught.value.fix.startswith("set study: mine")
     monkeypatch.chdir(tmp_path)  # elsewhere a folder may be called anything
     _check_name("digits-resnet")
+
+
+def test_what_is_filed_names_no_node():
+    from temper.report.results import _without_node
+
+    record = {"rule": "measure", "made_on": {"node": "login-1.example.org", "cpu": "AMD EPYC"}}
+    assert _without_node(record) == {"rule": "measure", "made_on": {"cpu": "AMD EPYC"}}
+    assert _without_node({"rule": "measure"}) == {"rule": "measure"}
