@@ -1,5 +1,12 @@
 """`temper plan` says what would run and why. Its words come from Snakemake's dry run, whose form these tests hold."""
 
+import json
+
+import yaml
+
+from temper.environment.machine import KIND
+from tests.unit.study.sections.test_machines import SHORT as ON_TWO_MACHINES
+
 
 def test_nothing_to_be_done_is_said(study):
     done = study.temper("plan", "--directory", str(study.folder))
@@ -56,3 +63,17 @@ def test_a_plan_that_cannot_be_made_ends_in_the_error_itself(fresh):
     assert done.returncode != 0
     assert "train.epoch is an unknown key" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_study_on_two_machines_is_planned_for_each_whoever_plans(fresh):
+    (fresh / "params.yaml").write_text(yaml.safe_dump(ON_TWO_MACHINES, sort_keys=False))
+    planned = fresh.planned()
+    for rule in ("read_machine", "remeasure", "report"):
+        assert [job for job in planned if job.startswith(f"{rule} ")] == [f"{rule} large", f"{rule} small"]
+    assert {"measure harness", "measure harness-large", "measure int8-large"} <= set(planned)
+    (fresh / "machines").mkdir()
+    for name in ("small", "large"):  # as a job on another kind of machine than this one would have written it
+        kind = dict.fromkeys(KIND, name)
+        content = {"format_version": 1, "kind": kind, "gpus": [], "libraries": {"onnxruntime": "9.9"}}
+        (fresh / f"machines/{name}.json").write_text(json.dumps(content))
+    assert not [job for job in fresh.planned() if job.startswith("read_machine")]
