@@ -12,6 +12,7 @@ from temper.artifacts.onnx_file import write_onnx_artifact
 from temper.artifacts.signature import Signature, Tensors, read_signature
 from temper.data.encoded import Split, check_split, collate, read_split
 from temper.errors import ArtifactError, ParityError
+from temper.export.rotary import repeat_tables
 from temper.training.model import load_checkpoint
 
 LIBRARIES = ("torch", "transformers", "onnx", "onnxscript")
@@ -55,7 +56,9 @@ def _export(network: Any, example: Tensors, signature: Signature, opset: int) ->
         verbose=False,
     )
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    repeat_tables(model)
+    return model
 
 
 def root_cause(error: BaseException) -> str:

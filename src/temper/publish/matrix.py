@@ -76,7 +76,7 @@ _TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
             "init_std": 0.3,
         },
     ),
-    "T5": ("t5", {**_SEQ2SEQ, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 2, "eos_token_id": 2}),
+    "T5": ("t5", {**_SEQ2SEQ, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 0}),
     "GPT-2": (
         "gpt2",
         {"vocab_size": 100, "n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 2, "pad_token_id": 0},
@@ -89,7 +89,10 @@ _TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
 _IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "ResNet": ("resnet", {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}),
     "ConvNeXt": ("convnext", {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}),
-    "EfficientNet": ("efficientnet", {"width_coefficient": 0.2, "depth_coefficient": 0.2, "hidden_dim": 64}),
+    "EfficientNet": (
+        "efficientnet",
+        {"width_coefficient": 0.2, "depth_coefficient": 0.2, "hidden_dim": 256, "initializer_range": 0.3},
+    ),
     "MobileNetV2": ("mobilenet_v2", {"depth_multiplier": 0.25}),
     "MobileNetV3": ("mobilenet_v3", {}),
     "ViT": ("vit", {**_IMAGE, "image_size": 32, "patch_size": 8}),
@@ -103,6 +106,7 @@ _IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "image_size": 64,
             "hidden_sizes": [16, 20, 24],
             "neck_hidden_sizes": [8, 8, 8, 16, 20, 24, 32],
+            "initializer_range": 0.3,
             "num_attention_heads": 2,
         },
     ),

@@ -201,6 +201,7 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
         arguments["pad_token_id"] = signature.inputs[0].pad_value
     try:
         config = CONFIG_MAPPING[options.model_type](**arguments)
+        config.architectures = config.architectures or []  # where several classes answer (DeiT), the first
         model = _auto_class(options.task, signature.labels).from_config(config)
     except Exception as error:  # each configuration class checks its sizes its own way
         raise ConfigError(

@@ -7,12 +7,13 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from temper.artifacts.onnx_file import open_session
 from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, Signature, TensorSpec
 from temper.errors import ArtifactError
 from temper.lengths.packing import ATTENTION_MASK, FIRST_TOKENS, POSITION_IDS, SEGMENT_IDS, pack
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.attention_mask import mask_readers
-from temper.transforms.graph.probe import Answers, Shape, attribute, observed_shapes
+from temper.transforms.graph.probe import Answers, Shape, attribute, example_inputs, observed_shapes
 from temper.transforms.graph.prune import prune
 from temper.transforms.graph.token_cut import TOKEN_AXIS, TokenCut, cut_tokens, insert_behind
 
@@ -34,8 +35,8 @@ def _refused(happened: str) -> ArtifactError:
         asked=f"apply {NAME}: several sentences in one row of tokens",
         happened=happened,
         spoiled="this ONNX file and what is made from it; nothing was written",
-        fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT and MiniLM, in "
-        "FP32, before a precision's own step",
+        fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT, RoBERTa and MPNet, "
+        "in FP32, before a precision's own step",
     )
 
 
@@ -70,13 +71,13 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
     Raises:
         ArtifactError: the graph is not of the known form, or the answers changed.
     """
-    answers, shapes = Answers.of(model), observed_shapes(model)
+    answers, shapes, counted = Answers.of(model), observed_shapes(model), _counted_positions(model)
     cut = cut_tokens(model, shapes, NAME, across_attention=False, refused=_refused)
     if cut.place != 0:
         raise _refused(f"the classifier reads token {cut.place}, not the first one")
     _gather_first_tokens(model, cut, shapes)
     _mask_by_segment(model, shapes)
-    _take_positions(model, shapes)
+    _take_positions(model, shapes, counted)
     _change_inputs(model, options.row_tokens)
     prune(model)
     dtypes = {value.name: "int32" for value in model.graph.input}
@@ -123,7 +124,7 @@ def _mask_by_segment(model: ModelProto, shapes: dict[str, Shape]) -> None:
     insert_behind(model, {SEGMENT_IDS: nodes})
 
 
-def _take_positions(model: ModelProto, shapes: dict[str, Shape]) -> None:
+def _take_positions(model: ModelProto, shapes: dict[str, Shape], counted: tuple[str, int] | None) -> None:
     """Let the table of positions be read at the places in the sentence."""
     tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     given = {value.name for value in model.graph.input}
@@ -137,9 +138,62 @@ def _take_positions(model: ModelProto, shapes: dict[str, Shape]) -> None:
         and node.input[1] not in given
         and shapes[node.input[1]] == positions
     ]
+    if not found and counted is not None:
+        _count_in_the_sentence(model, *counted)
+        return
     if len(found) != 1:
         raise _refused(f"{len(found)} tables are read at 0, 1, 2, …, where the positions' table should be the only one")
     found[0].input[1] = POSITION_IDS
+
+
+def _counted_positions(model: ModelProto) -> tuple[str, int] | None:
+    """Positions that are counted over the tokens, as RoBERTa and MPNet count those that do not pad, and the first one's number.
+
+    Returns:
+        The value that holds them, and what a row's first token has; None where no table or more than one is read so.
+    """
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
+
+    def behind(name: str) -> set[str]:
+        """All that a value is made of."""
+        seen, open_ = set[str](), [name]
+        while open_:
+            node = made_by.get(open_.pop())
+            new = set(node.input) - seen if node is not None else set()
+            seen |= new
+            open_ += new
+        return seen
+
+    counts = {node.output[0] for node in model.graph.node if node.op_type == "CumSum"}
+    if not counts:
+        return None
+    read = {node.input[1] for node in model.graph.node if node.op_type == "Gather" and node.input[0] in tables}
+    found = {name: behind(name) for name in read}
+    found = {name: own for name, own in found.items() if own & counts}
+    # a table of token types may be read by positions, too: what is made of another is not the one
+    first = [name for name, own in found.items() if not own & found.keys()]
+    if len(first) != 1:
+        return None
+    (name,) = first
+    asked = ModelProto()
+    asked.CopyFrom(model)
+    asked.graph.output.append(helper.make_empty_tensor_value_info(name))
+    session = open_session(asked, 1, "ORT_DISABLE_ALL")
+    values = session.run([name], dict(example_inputs(model, (4, 9), seed=0)))[0]
+    # a token that pads is left out of the count, so the largest distance from the column is that of a row without one
+    return name, int((values - np.arange(values.shape[-1])).max())
+
+
+def _count_in_the_sentence(model: ModelProto, name: str, first: int) -> None:
+    """Let whoever reads counted positions read the places in the sentence, from `first` on."""
+    own, start = f"{NAME}_positions", f"{NAME}_first_position"
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(first, np.int32), start))
+    for node in model.graph.node:
+        for place, each in enumerate(node.input):
+            if each == name:
+                node.input[place] = own
+    insert_behind(model, {POSITION_IDS: [helper.make_node("Add", [POSITION_IDS, start], [own], name=own)]})
 
 
 def _change_inputs(model: ModelProto, row_tokens: int) -> None:

@@ -98,3 +98,40 @@ def test_a_mask_that_is_read_in_another_way_is_refused(tiny_study):
     Answers.of(model)  # it runs
     with pytest.raises(ArtifactError, match="in a way that is not known"):
         convert(model, None, Options(row_tokens=ROW))
+
+
+def exported_with_counted_positions(model_type, pad):
+    """A classifier whose positions are counted over what does not pad, from behind the pad's own number; and padded rows."""
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
+
+    from temper.artifacts.signature import TensorSpec
+    from temper.export.to_onnx import exported
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CONFIG_MAPPING[model_type](
+        vocab_size=60, max_position_embeddings=40, pad_token_id=pad, initializer_range=0.5, **sizes
+    )
+    network = AutoModelForSequenceClassification.from_config(config).eval()
+    lengths = np.array([4, 9, 6, 12, 5])
+    mask = (np.arange(12) < lengths[:, None]).astype(np.int64)
+    ids = np.where(mask == 1, np.random.default_rng(0).integers(5, 60, mask.shape), pad)
+    axes = ("batch_size", "sequence_length")
+    specs = tuple(
+        TensorSpec(name=name, dtype="int64", axes=axes, pad_value=0) for name in ("input_ids", "attention_mask")
+    )
+    signature = Signature(task="text-classification", inputs=specs, label_names=("a", "b"), padding_side="right")
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    return exported(network, inputs, signature, 20)[0], inputs
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("model_type", "pad"), [("roberta", 1), ("xlm-roberta", 1), ("mpnet", 1), ("camembert", 3)])
+def test_positions_that_are_counted_over_tokens_are_those_in_the_sentence(model_type, pad):
+    made, inputs = exported_with_counted_positions(model_type, pad)
+    whole = logits(made, inputs)
+    packed = convert(made, None, Options(row_tokens=16))
+    rows = pack(inputs, 16, {value.name: "int32" for value in packed.graph.input})
+    assert len(rows["input_ids"]) < len(whole)
+    assert np.abs(logits(packed, rows) - whole).max() < 1e-5
