@@ -114,3 +114,14 @@ def test_a_file_of_a_persons_own_in_a_searchs_place_stops_it(study):
         optimize(study, WISH, lambda line: None)
     assert "no search wrote" in caught.value.happened
     assert (goal / "params.yaml").read_text(encoding="utf-8") == "study: mine\n"
+
+
+@pytest.mark.parametrize(("labels", "title"), [("score", "a score"), ("embedding", "an embedding")])
+def test_answers_that_are_not_right_or_wrong_are_not_raced(study, labels, title):
+    params = yaml.safe_load((study / "params.yaml").read_text(encoding="utf-8"))
+    params["data"]["labels"] = labels
+    (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        optimize(study, WISH, lambda line: None)
+    assert f"the study's answers are {title}" in caught.value.happened
+    assert not (study / "optimize").exists()

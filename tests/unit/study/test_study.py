@@ -556,6 +556,39 @@ def test_a_task_and_a_metric_go_with_the_data(changes, words):
     assert words in refusal(*changes).happened
 
 
+def of_files(labels, *label_names, **more):
+    """The `data:` section of a task whose rows come from files."""
+    file = {"path": "data/raw/rows.tsv", "columns": None}
+    return {
+        "source": "files", "format": "tsv", "quoting": False, "train": file, "validation": None, "test": file, "text": ["a", "b"],
+        "label": "label", "label_names": list(label_names), "labels": labels, "validation_rows": 4, "calibration_rows": 16,
+        "max_tokens": 32, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([("data", of_files("score", "low", "high"))], "a score is one output, and there are 2 names"),
+        ([("data", of_files("score", "grade")), ("analysis/metric", "ndcg_at_10")], "and data.group is not given"),
+        ([("data", of_files("score", "grade")), ("analysis/metric", "auroc")], "none of score: spearman, ndcg_at_10"),
+        ([("data", of_files("token_classification", "O"))], "one label alone is no choice"),
+        ([("data", of_files("embedding", "near"))], "data.labels is embedding, for which nothing trains here"),
+        ([("data", of_files("embedding", "near", "far")), ("train", {"method": "none"})], "there are 2 names"),
+    ],
+)
+def test_what_a_task_asks_of_a_study_is_said_before_anything_runs(changes, words):
+    assert words in refusal(*changes).happened
+
+
+def test_a_study_of_scores_with_queries_is_one():
+    changes = [
+        ("data", of_files("score", "grade", group="query", calibration_rows=128)),
+        ("analysis/metric", "ndcg_at_10"),
+    ]
+    assert read_study(spoiled(*changes)).data["group"] == "query"
+
+
 def test_a_metric_that_is_not_given_is_not_among_the_settings_of_a_job():
     assert set(read_study(PARAMS).analysis.model_dump(mode="json")) == {"latency_margin", "accuracy_budget_points"}
     judged = read_study(spoiled(("analysis/metric", "macro_f1"))).analysis
