@@ -79,7 +79,7 @@ def change_the_method_after_applying_an_experiment(made: Repository) -> bool:
 def list_only_the_report(made: Repository) -> None:
     """`rule all` with the last files only."""
     text = (made / "Snakefile").read_text()
-    start, end = text.index("        PREPARED_FILES,"), text.index("        REPORT_FILES,")
+    start, end = text.index("        PREPARED_FILES,"), text.index('        [expand(f"{REPORT_FOLDER}')
     (made / "Snakefile").write_text((text[:start] + text[end:]).replace("        JOB_RECORDS,\n", ""))
 
 

@@ -76,8 +76,9 @@ def test_what_cannot_be_compared_says_why():
     assert figure(found, "fast", "accuracy").said == "not compared: other test rows"
     assert figure(found, "fast", "b1").said == "not measured then"
     assert figure(found, "fast", "b2").said == "not measured now"
-    machine = fast(0.5).model_copy(update={"machine": {"cpu": "Another", "cores_usable": 2}})
-    elsewhere = held(state("now", BASE, fast(0.5)), state("then", BASE, machine))
+    other = {"machine": {"cpu": "Another", "cores_usable": 2}}  # both were taken there, as all of a report are
+    then = [record.model_copy(update=other) for record in (BASE, fast(0.5))]
+    elsewhere = held(state("now", BASE, fast(0.5)), state("then", *then))
     assert figure(elsewhere, "fast", "b1").said == "not compared: another machine, baseline or inputs"
 
 
