@@ -123,10 +123,8 @@ class PyTorchRunner(Runner):
         if self._options.device == "cuda":
             capability = torch.cuda.get_device_capability()
             if capability < _OLDEST_FOR_TRITON:
-                raise Unavailable(
-                    f"torch.compile needs compute capability 7.0; {torch.cuda.get_device_name()} has "
-                    f"{capability[0]}.{capability[1]}"
-                )
+                own = f"{torch.cuda.get_device_name()} has {capability[0]}.{capability[1]}"
+                raise Unavailable(f"torch.compile needs compute capability 7.0; {own}")
             if not any(map(shutil.which, (os.environ.get("CC", ""), "cc", "gcc", "clang"))):
                 raise Unavailable("torch.compile on CUDA needs a C compiler (gcc or clang), and none is on PATH")
             return

@@ -18,6 +18,7 @@ from temper.study import schema
 from temper.study.resolve import DEFAULTS, RECIPES, defaults_version
 from temper.study.sections.buckets import BucketsRow
 from temper.study.sections.load_tests import LoadTestRow
+from temper.study.sections.measurement import Analysis, Measurement
 from temper.study.sections.model import ArchitectureModel, CheckpointModel
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
@@ -130,8 +131,8 @@ def editor_schema() -> Json:
         "engines": _rows({**made.keys(engines), "library": {"enum": plugins.names("engines")}}),
         "backends": _rows({**made.keys((schema.BackendRow,)), **runner}),
         "workloads": made.of_type(fields["workloads"].annotation),
-        "measurement": _one(made.keys((schema.Measurement,)), "measurement"),
-        "analysis": _one(made.keys((schema.Analysis,)), "analysis"),
+        "measurement": _one(made.keys((Measurement,)), "measurement"),
+        "analysis": _one(made.keys((Analysis,)), "analysis"),
         "baseline": _one(made.keys((schema.BaselineRow,))),
         "candidates": _rows(made.keys((schema.CandidateRow,))),
         "load_tests": _rows(made.keys((LoadTestRow,)), "load_tests"),

@@ -1,6 +1,6 @@
 """The closed schema of params.yaml. No key has a default: a removed key is an error that names it."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -10,15 +10,13 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     Tag,
-    model_serializer,
-    model_validator,
 )
 
 from temper.environment.library import VERSION_PATTERN
 from temper.study.sections.buckets import BucketsRow
 from temper.study.sections.machines import MachineRow
+from temper.study.sections.measurement import Analysis, Measurement, distinct
 from temper.study.sections.model import ArchitectureModel, CheckpointModel
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
@@ -30,19 +28,6 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Shape = tuple[PositiveInt, ...]
 Loads = Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
-
-
-def _percentile(value: float) -> float:
-    if not 0 < value < 100:
-        raise ValueError("a percentile lies between 0 and 100")
-    return value
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = sorted({str(value) for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(twice)} stands twice")
-    return values
 
 
 class _Closed(BaseModel):
@@ -91,7 +76,7 @@ class DynamicEngineRow(EngineRow):
 class StaticEngineRow(EngineRow):
     """One optimization profile for each of these shapes; smaller calls are padded to one of them."""
 
-    static_shapes: Annotated[tuple[Shape, ...], Field(min_length=1), AfterValidator(_distinct)]
+    static_shapes: Annotated[tuple[Shape, ...], Field(min_length=1), AfterValidator(distinct)]
 
 
 class BucketedEngineRow(EngineRow):
@@ -125,73 +110,6 @@ class BackendRow(_Closed):
     options: dict[str, Any]
 
 
-class Measurement(_Closed):
-    """How every candidate is measured. Calls are of each side, candidate and baseline."""
-
-    warmup_runs: Annotated[int, Field(ge=0)]
-    calls_per_turn: PositiveInt  # timed calls of one side before the other's turn
-    min_calls: PositiveInt
-    max_calls: PositiveInt  # ends a candidate that answers in no time before its record fills the disk
-    min_duration_s: Annotated[float, Field(ge=0)]  # of the timed calls of both sides
-    max_duration_s: PositiveFloat  # of a workload by the clock
-    relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
-    busy_share: Annotated[
-        float, Field(gt=0, le=1)
-    ]  # of the processors: a turn beside which others took more is taken again; 1: none
-    quiet_wait_s: Annotated[
-        float, Field(ge=0)
-    ]  # the longest that one run waits for a quiet machine, all candidates together
-    resamples: Annotated[int, Field(ge=200)]  # bootstrap draws
-    percentiles: Annotated[
-        tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1), AfterValidator(_distinct)
-    ]
-    distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
-    alone_calls: PositiveInt  # in a process with nothing beside it
-    throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_distinct)]
-    throughput_duration_s: PositiveFloat  # for each number of callers
-    accuracy_batch_size: PositiveInt
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.max_calls < self.min_calls:
-            raise ValueError(f"max_calls is {self.max_calls}, below min_calls ({self.min_calls})")
-        if self.max_calls < 2 * self.calls_per_turn:
-            raise ValueError(
-                f"max_calls is {self.max_calls}, below two turns of {self.calls_per_turn} calls: an interval needs two blocks"
-            )
-        if self.max_duration_s < self.min_duration_s:
-            raise ValueError(f"max_duration_s is {self.max_duration_s}, below min_duration_s ({self.min_duration_s})")
-        return self
-
-
-class Analysis(_Closed):
-    """What is concluded from the measurements; a change of it measures nothing anew."""
-
-    latency_margin: Annotated[float, Field(gt=0, lt=1)]  # ratios within 1 ± it count as equal
-    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # what may be lost of the metric, percentage points
-    # what the budget is of; not given: accuracy of single labels, macro-F1 of several, Spearman of scores
-    metric: (
-        Literal[
-            "accuracy",
-            "macro_f1",
-            "micro_f1",
-            "matthews",
-            "lowest_recall",
-            "auroc",
-            "spearman",
-            "ndcg_at_10",
-            "entity_f1",
-        ]
-        | None
-    ) = None
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As before there were other metrics, where none is asked for: settings of jobs are held against those of before."""
-        content: dict[str, Any] = handler(self)
-        return {key: value for key, value in content.items() if key != "metric" or value is not None}
-
-
 class BaselineRow(_Closed):
     """What every candidate is timed beside and held against."""
 
@@ -204,7 +122,7 @@ class CandidateRow(_Closed):
 
     backend: Name
     loads: Loads
-    workloads: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_distinct)]
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(distinct)]
     machine: Name | None = None  # a row of `machines:`; None: the machine that plans, too
 
 

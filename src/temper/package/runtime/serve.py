@@ -35,10 +35,8 @@ def default_budget(package: Package) -> tuple[int, int]:
     """
     calls, longest = package.manifest["calls"], package.padding.max_tokens or 1
     timed = [own for own in package.manifest["measured"]["workloads"].values() if own["status"] == "measured"]
-    sizes = [(own["batch_size"], own["sequence_length"] or longest) for own in timed] or [
-        (calls["batch_size"], longest)
-    ]
-    return budget_of(sizes, longest)
+    sizes = [(own["batch_size"], own["sequence_length"] or longest) for own in timed]
+    return budget_of(sizes or [(calls["batch_size"], longest)], longest)
 
 
 def served_padding(package: Package) -> Padding:
