@@ -21,7 +21,7 @@ checked="--no-deps --require-hashes"
 
 refuse() {
     tail -n 20 "$log" >&2
-    printf '\n  asked:    install %s\n  happened: the last lines above, of %s\n  spoiled:  the environment is not whole\n  fix:      %s\n' \
+    printf '\n  asked:    install %s\n  happened: the last lines above, of %s\n  affected: the environment is not whole\n  fix:      %s\n' \
         "$set" "$log" "see whether the package index can be reached, then run the same command again: it goes on from there" >&2
     exit 1
 }

@@ -37,21 +37,21 @@ def _short(part: str) -> str:
 
 
 class PipelineError(Exception):
-    """Says what was asked, what happened, what is spoiled by it and how to fix it."""
+    """Says what was asked, what happened, what is affected by it and how to fix it."""
 
-    def __init__(self, *, asked: str, happened: str, spoiled: str, fix: str) -> None:
+    def __init__(self, *, asked: str, happened: str, affected: str, fix: str) -> None:
         # what a file or a name holds may be meant for the terminal that shows it
-        parts = (for_a_terminal(_short(part), kept="\n") for part in (asked, happened, spoiled, fix))
-        asked, happened, spoiled, fix = self.asked, self.happened, self.spoiled, self.fix = tuple(parts)
-        super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  spoiled:  {spoiled}\n  fix:      {fix}")
+        parts = (for_a_terminal(_short(part), kept="\n") for part in (asked, happened, affected, fix))
+        asked, happened, affected, fix = self.asked, self.happened, self.affected, self.fix = tuple(parts)
+        super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  affected: {affected}\n  fix:      {fix}")
 
 
 @contextlib.contextmanager
-def restated(spoiled: str, words: Mapping[str, str]) -> Iterator[None]:
+def restated(affected: str, words: Mapping[str, str]) -> Iterator[None]:
     """Errors that leave the block name what the user named.
 
     Args:
-        spoiled: what they say is spoiled.
+        affected: what they say is affected.
         words: what is put in the place of what; may grow inside the block.
     """
 
@@ -66,7 +66,7 @@ def restated(spoiled: str, words: Mapping[str, str]) -> Iterator[None]:
         yield
     except PipelineError as error:
         raise type(error)(
-            asked=said(error.asked), happened=said(error.happened), spoiled=spoiled, fix=said(error.fix)
+            asked=said(error.asked), happened=said(error.happened), affected=affected, fix=said(error.fix)
         ) from error.__cause__
 
 

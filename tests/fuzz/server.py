@@ -105,7 +105,7 @@ def server_readers(tokenizer: Mapping[str, bytes], png: bytes) -> list[Reader]:
             method, path = str(content["method"])[:50].upper() or "GET", f"/{str(content['path']).lstrip('/')}"
             body = str(content["body"]).encode("utf-8", "replace")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no request at all: never sent
-            raise DataError(asked="send it", happened="it is no request", spoiled="nothing", fix="send one") from None
+            raise DataError(asked="send it", happened="it is no request", affected="nothing", fix="send one") from None
         return asyncio.run(_ask(app("text-classification"), method, path, headers, body))
 
     texts = {"texts": ["a charming film", "dull"]}

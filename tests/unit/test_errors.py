@@ -11,14 +11,14 @@ KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issu
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_says_four_things(kind):
-    error = kind(asked="a", happened="b", spoiled="c", fix="d")
-    assert (error.asked, error.happened, error.spoiled, error.fix) == ("a", "b", "c", "d")
-    assert str(error) == "\n  asked:    a\n  happened: b\n  spoiled:  c\n  fix:      d"
+    error = kind(asked="a", happened="b", affected="c", fix="d")
+    assert (error.asked, error.happened, error.affected, error.fix) == ("a", "b", "c", "d")
+    assert str(error) == "\n  asked:    a\n  happened: b\n  affected: c\n  fix:      d"
 
 
 def test_a_part_that_is_missing_is_refused():
     with pytest.raises(TypeError, match="fix"):
-        PipelineError(asked="a", happened="b", spoiled="c")
+        PipelineError(asked="a", happened="b", affected="c")
 
 
 def test_the_tree_drawn_in_the_docstring_is_the_tree_of_the_classes():

@@ -95,7 +95,7 @@ def test_what_cannot_be_installed_at_all_is_said_in_four_parts(install):
     code, shown, _ = install("requirements/cpu.txt", pip_fails_at="torch==")
     assert code == 1
     assert "pip cannot: torch==" in shown
-    for part in ("asked:    install requirements/cpu.txt", "happened: ", "spoiled: ", "fix:      see whether"):
+    for part in ("asked:    install requirements/cpu.txt", "happened: ", "affected: ", "fix:      see whether"):
         assert part in shown
 
 

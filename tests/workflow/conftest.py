@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MadeOnce = Callable[[str, Callable[[Path], None]], Path]  # tests/conftest.py
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+spoiled: +.+\n\s+fix: +.+")
+PARTS = re.compile(r"asked: +(?P<asked>.+)\n\s+happened: +(?P<happened>.+)\n(?:.*\n)*?\s+affected: +.+\n\s+fix: +.+")
 NEVER_EDITED: set[Path] = set()  # folders of code, of this worker
 PATIENCE_S = 300  # on a machine that others use, too
 # clocks stand in these, or digests of what does

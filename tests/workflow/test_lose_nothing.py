@@ -199,7 +199,7 @@ def test_pull_from_a_remote_that_lacks_something_touches_no_file(with_remote, da
         largest.write_bytes(b"" if damage == "cut to nothing" else b"\0" + content[1:])
     done = clone.attempt("temper", "pull")
     told = {"gone": "1 objects are missing", "no remote at all": "there is no folder "}
-    says(done, told.get(damage, "1 objects are damaged"), "spoiled:  nothing")
+    says(done, told.get(damage, "1 objects are damaged"), "affected: nothing")
     assert files(clone) == before
     if damage in ("cut to nothing", "another byte"):  # not removed: that is for verify-remote, where the object is
         assert largest.is_file()

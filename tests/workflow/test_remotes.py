@@ -194,7 +194,7 @@ def test_a_remote_that_is_down_is_said_and_spoils_nothing(repository, tmp_path):
         done = repository.attempt(*command, **ENVIRONMENT)
         assert done.returncode != 0
     assert "Traceback" not in done.stderr
-    assert "spoiled:  nothing" in done.stderr
+    assert "affected: nothing" in done.stderr
     assert repository.digests() == before
     assert repository.planned() == []
     assert repository.repro() == []

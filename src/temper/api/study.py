@@ -92,7 +92,7 @@ class OpenStudy:
             raise ConfigError(
                 asked=f"open the study in {path}",
                 happened=f"{self.folder / 'params.yaml'} does not exist",
-                spoiled="nothing",
+                affected="nothing",
                 fix="name the folder of a study, or of filed records: results/<machine>/<study>",
             )
 
@@ -223,7 +223,7 @@ class OpenStudy:
             raise ConfigError(
                 asked=f"open the artifact {name} of {self.folder.name}",
                 happened="no candidate has this name or loads it",
-                spoiled="nothing",
+                affected="nothing",
                 fix=f"name one of {', '.join(candidates)}",
             )
         with self._standing_there():
@@ -247,7 +247,7 @@ class OpenStudy:
             raise ArtifactError(
                 asked=f"{what} with {self.folder}",
                 happened="it is filed records: the artifacts are not with them",
-                spoiled="nothing",
+                affected="nothing",
                 fix=f"open the study's own folder, once it was run: temper run -C studies/{self.folder.name}",
             )
 

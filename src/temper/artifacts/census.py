@@ -162,7 +162,7 @@ def census(onnx_path: str | Path) -> Census:
         raise ArtifactError(
             asked=f"count the products of {onnx_path}",
             happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-            spoiled="what would be said of this file's precision; nothing was written",
+            affected="what would be said of this file's precision; nothing was written",
             fix="temper sync: puts the file back, or moves it out of the way for the next run to make anew",
         ) from None
 

@@ -58,7 +58,7 @@ def check_claim(
             raise PrecisionNotActive(
                 asked=f"call {' and '.join(names)} {precision}",
                 happened="; ".join(lacking),
-                spoiled=f"this row: its latency and accuracy would stand under {precision}, which did not run",
+                affected=f"this row: its latency and accuracy would stand under {precision}, which did not run",
                 fix=f"quantise the model's products for a backend that runs them in {precision}, "
                 f"or take {precision.lower()} out of the row's name in params.yaml",
             )
@@ -83,7 +83,7 @@ def check_engine(name: str, *, census: Census, layers_by_precision: Mapping[str,
             raise PrecisionNotActive(
                 asked=f"build the engine {name} from an ONNX file with {wanted} {precision} products of {census.total}",
                 happened=f"it is {precision} in name only: its layers are {_listed(layers_by_precision)}",
-                spoiled="this engine and what is measured on it",
+                affected="this engine and what is measured on it",
                 fix="set another version or ONNX row in the engine's row, or drop the row from params.yaml",
             )
 

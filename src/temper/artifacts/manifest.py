@@ -127,7 +127,7 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
     """
     manifest = Path(manifest)
     asked = f"load the {kind} in {manifest.parent}"
-    spoiled = "everything that is made from it; nothing was written"
+    affected = "everything that is made from it; nothing was written"
     fix = "temper sync: puts it back from DVC's cache, or moves it out of the way; what is missing then, the next run makes anew"
     try:
         content = read_object(manifest)
@@ -138,29 +138,29 @@ def read_manifest(manifest: str | Path, *, kind: str, verify: Iterable[str] | No
         }
         altered = content.get(SEAL) != seal(content)
     except FileNotFoundError:
-        raise ArtifactError(asked=asked, happened=f"{manifest} does not exist", spoiled=spoiled, fix=fix) from None
+        raise ArtifactError(asked=asked, happened=f"{manifest} does not exist", affected=affected, fix=fix) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
         happened = f"{manifest} is not a manifest of this version ({why})"
-        raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix) from None
+        raise ArtifactError(asked=asked, happened=happened, affected=affected, fix=fix) from None
     if found != (kind, FORMAT_VERSION):
         happened = f"{manifest} describes {found[0]!r} in format {found[1]}, not {kind!r} in format {FORMAT_VERSION}"
-        raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
+        raise ArtifactError(asked=asked, happened=happened, affected=affected, fix=fix)
     if altered:
         happened = f"{manifest} is not as its maker wrote it: altered since"
-        raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
+        raise ArtifactError(asked=asked, happened=happened, affected=affected, fix=fix)
     for name, (size_bytes, digest) in expected.items():
         path = manifest.parent / name
         if why_not_below(name, ".") is not None:
             happened = f"{manifest} lists {name!r}, which does not lie below it"
-            raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
+            raise ArtifactError(asked=asked, happened=happened, affected=affected, fix=fix)
         if not path.is_file():
-            raise ArtifactError(asked=asked, happened=f"{path} is missing", spoiled=spoiled, fix=fix)
+            raise ArtifactError(asked=asked, happened=f"{path} is missing", affected=affected, fix=fix)
         size = path.stat().st_size
         if size != size_bytes or sha256(path) != digest:
             happened = f"{path} ({size:,} bytes) is not the file its maker recorded ({size_bytes:,} bytes, \
 SHA-256 {digest[:12]}…): truncated or altered since"
-            raise ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
+            raise ArtifactError(asked=asked, happened=happened, affected=affected, fix=fix)
     return content
 
 
@@ -176,7 +176,7 @@ def read_document(file: str | Path) -> dict[str, Any]:
         raise ArtifactError(
             asked=f"read {file}",
             happened=f"{file} does not exist" if isinstance(error, FileNotFoundError) else str(error),
-            spoiled="what would be said of it; nothing was written",
+            affected="what would be said of it; nothing was written",
             fix="temper sync: puts it back from DVC's cache, or has it made anew; git checkout, where git keeps it",
         ) from None
 

@@ -44,7 +44,7 @@ def read_model(file: str | Path) -> ModelProto:
         raise ArtifactError(
             asked=f"load {path}",
             happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-            spoiled="what is made or said of this file; nothing was written",
+            affected="what is made or said of this file; nothing was written",
             fix="temper sync: puts the file back, or moves it out of the way for the next run to make anew",
         ) from None
 
@@ -164,7 +164,7 @@ def write_onnx_artifact(
         raise ArtifactError(
             asked=f"write {Path(folder) / MODEL_FILE}",
             happened=f"its weights take {weights / 1024**3:.1f} GiB, and one protobuf file holds 2 GiB",
-            spoiled="this ONNX file; nothing was written",
+            affected="this ONNX file; nothing was written",
             fix="set onnx_external_data: true in params.yaml",
         )
     with staged_folder(folder) as scratch:
@@ -180,7 +180,7 @@ def write_onnx_artifact(
             raise ArtifactError(
                 asked=f"write {Path(folder) / MODEL_FILE}",
                 happened=f"it would be no valid ONNX: {str(error).strip()[:400]}",
-                spoiled="this ONNX file and what is made from it; nothing was written",
+                affected="this ONNX file and what is made from it; nothing was written",
                 fix="try another opset in `exports:`, let the precision start from another row, or drop it from params.yaml",
             ) from None
         copy_files(PREPROCESSOR_FILES[signature.task], source_folder, scratch)

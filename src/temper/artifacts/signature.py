@@ -90,6 +90,6 @@ def read_signature(file: str | Path) -> Signature:
         raise ArtifactError(
             asked=f"read the signature {file}",
             happened=happened[:400],
-            spoiled="everything that is made from it; nothing was written",
+            affected="everything that is made from it; nothing was written",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to make anew",
         ) from None

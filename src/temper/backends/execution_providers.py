@@ -79,7 +79,7 @@ class Options(BaseModel):
 
 def not_active(asked: str, happened: str, fix: str = INSTALL_FIX) -> ProviderNotActive:
     """The error of a provider that does not execute what it was asked for."""
-    return ProviderNotActive(asked=asked, happened=happened, spoiled=SPOILED, fix=fix)
+    return ProviderNotActive(asked=asked, happened=happened, affected=SPOILED, fix=fix)
 
 
 def need_provider(ort: Any, options: Options, asked: str) -> None:
@@ -176,7 +176,7 @@ def _plugin_devices(ort: Any, name: str, library: str, asked: str) -> Sequence[A
             raise BackendError(
                 asked=asked,
                 happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-                spoiled="this record only",
+                affected="this record only",
                 fix="docs/install.md says which version of the plugin goes with which ONNX Runtime, driver and GPU",
             ) from error
     return [device for device in ort.get_ep_devices() if device.ep_name == name]

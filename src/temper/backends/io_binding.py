@@ -137,6 +137,6 @@ def check_outputs(session: Any, asked: str) -> None:
         raise BackendError(
             asked=asked,
             happened=f"the file's outputs are {found}, where {LOGITS} as tensor(float) is expected",
-            spoiled="this record only",
+            affected="this record only",
             fix="export the model anew, or set io_binding: false in the backend's row",
         )

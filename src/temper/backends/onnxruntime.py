@@ -105,7 +105,7 @@ class OnnxRuntimeRunner(Runner):
             raise BackendError(
                 asked=self.asked,
                 happened=f"{type(error).__name__}: {message[:400]}",
-                spoiled="this record only",
+                affected="this record only",
                 fix="try another opset in `exports:` or a lower graph_optimization in the backend's row",
             ) from error
 
@@ -118,7 +118,7 @@ class OnnxRuntimeRunner(Runner):
             raise BackendError(
                 asked=self.asked,
                 happened=f"profile_shapes are {profile.model_dump()}, but the dynamic axes are {list(axes)}",
-                spoiled="this record only",
+                affected="this record only",
                 fix=f"give {len(axes)} number(s) in each of min, opt and max of the backend's row",
             )
         return dict(zip(axes, zip(profile.min, profile.max, strict=True), strict=True))
@@ -154,7 +154,7 @@ class OnnxRuntimeRunner(Runner):
             raise BackendError(
                 asked=f"{self.asked}, on inputs of shape { ({name: array.shape for name, array in inputs.items()}) }",
                 happened=message,
-                spoiled="this record only",
+                affected="this record only",
                 fix="change the workload, profile_shapes or cuda_graph of the backend's row, or drop the row",
             ) from error
         return np.asarray(logits, dtype=np.float32)

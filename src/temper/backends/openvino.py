@@ -71,7 +71,7 @@ class OpenVinoRunner(Runner):
             raise BackendError(
                 asked=asked,
                 happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-                spoiled="this record only",
+                affected="this record only",
                 fix="try another opset in `exports:`, or drop the row from params.yaml",
             ) from error
         self._layers = self._layers_by_precision()
@@ -80,7 +80,7 @@ class OpenVinoRunner(Runner):
             raise PrecisionNotActive(
                 asked=asked,
                 happened=f"the compiled model has layers in {self._layers}",
-                spoiled="this record only: its latency would be another precision's",
+                affected="this record only: its latency would be another precision's",
                 fix="declare the precision that runs in the backend's row, or use a machine that has the one you asked for",
             )
         if shapes:

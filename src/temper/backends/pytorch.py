@@ -84,7 +84,7 @@ class PyTorchRunner(Runner):
             raise PrecisionNotActive(
                 asked=self.asked,
                 happened=f"the loaded parameters are {sorted(dtypes)}",
-                spoiled="this record only",
+                affected="this record only",
                 fix="declare the dtype that runs in the backend's row",
             )
         self._device = str(next(self._model.parameters()).device)
@@ -289,7 +289,7 @@ def _profiled(runner: PyTorchRunner, batches: Sequence[Tensors], *, cuda: bool) 
         raise BackendError(
             asked=runner.asked,
             happened="PyTorch's profiler shows kernels, but no CUDA graph that was launched",
-            spoiled="this record only: its latency would be another mode's",
+            affected="this record only: its latency would be another mode's",
             fix="set mode: compile in the backend's row, or drop the row from params.yaml",
         )
     return profile.execution

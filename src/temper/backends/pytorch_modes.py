@@ -165,7 +165,7 @@ class Compiled:
         return BackendError(
             asked=self._asked,
             happened=happened,
-            spoiled="this record only: its latency would be another mode's",
+            affected="this record only: its latency would be another mode's",
             fix=f"{fix}, or drop the row from params.yaml",
         )
 
@@ -226,7 +226,7 @@ class Traced:
             raise BackendError(
                 asked=self._asked,
                 happened=f"{type(error).__name__}: {' '.join(str(error).split())[:600]}",
-                spoiled="this record only",
+                affected="this record only",
                 fix="set another mode in the backend's row, or drop the row from params.yaml",
             ) from error
         while len(self._graphs) >= _MOST_TRACES:
@@ -265,7 +265,7 @@ def quantize_linear_layers(model: Any, *, asked: str) -> tuple[Any, dict[str, An
         raise PrecisionNotActive(
             asked=asked,
             happened="the model has no torch.nn.Linear: nothing was quantised",
-            spoiled="this record only: its latency would be another precision's",
+            affected="this record only: its latency would be another precision's",
             fix="set mode: eager in the backend's row, or quantise the ONNX file (int8_dynamic)",
         )
     return quantized, {"quantized_linear_layers": layers, "quantized_engine": engine}

@@ -96,7 +96,7 @@ class LoadedEngine:
             raise BackendError(
                 asked=f"run {self.folder} with {title} {self.version}",
                 happened=f"the engine was built with {manifest['library_version']}; engines run with their own version",
-                spoiled=SPOILED,
+                affected=SPOILED,
                 fix="give the engine's row and the backend's row in params.yaml the same version",
             )
         with ExitStack() as undo:
@@ -276,6 +276,6 @@ class LoadedEngine:
         return BackendError(
             asked=f"{what} ({self.folder}, {self.api.library.title} {self.version}, {self.device.name})",
             happened=happened,
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="docs/install.md lists which versions run on which GPUs; build the engine anew with another version",
         )

@@ -90,7 +90,7 @@ class TensorRTRunner(Runner):
             raise BackendError(
                 asked=f"capture {self._engine.folder} at {dict(bound.layout.shapes)} as a CUDA graph",
                 happened=f"the graph's logits differ by {off:.3g} from those of the same call without it",
-                spoiled=SPOILED,
+                affected=SPOILED,
                 fix="set cuda_graph: false in the backend's row",
             )
 
@@ -215,7 +215,7 @@ class TensorRTRunner(Runner):
             raise BackendError(
                 asked=f"run {self._engine.folder} with trim_padding: true",
                 happened=f"its inputs {[spec.name for spec in self._specs]} hold no {ATTENTION_MASK}, which says what padding is",
-                spoiled=SPOILED,
+                affected=SPOILED,
                 fix="give the candidate a backend row with trim_padding: false: images and packed rows have nothing to trim",
             )
 
@@ -276,6 +276,6 @@ class TensorRTRunner(Runner):
         return BackendError(
             asked=f"run {self._engine.folder} on inputs of shape { ({name: array.shape for name, array in inputs.items()}) }",
             happened=f"it takes { ({spec.name: spec.axes for spec in self._specs}) } with {self._engine.profiles}",
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="change the workload, or the shapes of the engine's row, in params.yaml",
         )

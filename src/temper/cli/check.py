@@ -33,14 +33,14 @@ def check(
     for file in files or [str(Path(directory) / "params.yaml")]:
         if not Path(file).is_file():
             raise ConfigError(
-                asked=f"check {file}", happened=f"{file} is not there", spoiled="nothing", fix="correct its path"
+                asked=f"check {file}", happened=f"{file} is not there", affected="nothing", fix="correct its path"
             )
         section = load_params(file)
         if not isinstance(section, dict):
             raise ConfigError(
                 asked=f"check {file}",
                 happened="it holds no keys",
-                spoiled="nothing",
+                affected="nothing",
                 fix="start from the params.yaml of this repository",
             )
         study = read_study(section)

@@ -70,6 +70,6 @@ def misunderstood(error: Any, arguments: Sequence[str]) -> UsageError:
     return UsageError(
         asked=" ".join(["temper", *arguments]),
         happened=" ".join(error.format_message().split()),
-        spoiled="nothing: nothing was run",
+        affected="nothing: nothing was run",
         fix=f"usage: {' '.join(usage.split())}; {path} --help says what each is",
     )

@@ -47,7 +47,7 @@ def diagnose(
         raise ConfigError(
             asked=f"say where {entry} parts from the float file",
             happened="it is no ONNX file that is made from another",
-            spoiled="nothing",
+            affected="nothing",
             fix=f"name one of {', '.join([*study.conversions, *study.quantization_aware]) or 'conversions, once there are'}",
         )
     reference = name
@@ -60,7 +60,7 @@ def diagnose(
             raise ConfigError(
                 asked=f"say where {entry} parts from the float file",
                 happened=f"{folder / 'model.onnx'} is not there, or the prepared rows are not",
-                spoiled="nothing",
+                affected="nothing",
                 fix="run the study first: temper run; its rows and files are what is compared",
             )
     signature = read_signature(data / "signature.json")

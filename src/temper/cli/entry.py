@@ -51,7 +51,7 @@ def _check_arguments(arguments: Sequence[str]) -> None:
             raise ConfigError(
                 asked=f"run temper with the argument {argument!r}",
                 happened="it is not UTF-8",
-                spoiled="nothing",
+                affected="nothing",
                 fix="rename the file (convmv -f latin1 -t utf8), or write the text in UTF-8",
             )
 
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
         known = StorageError(
             asked=f"run temper {' '.join(arguments)}",
             happened=f"{error.strerror}, of {error.filename or 'its output or of a file that it writes'}",
-            spoiled="what it was writing: that is not whole, or not there",
+            affected="what it was writing: that is not whole, or not there",
             fix=_DISK[error.errno],
         )
         print(f"StorageError:{known}", file=sys.stderr)

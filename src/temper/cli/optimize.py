@@ -47,14 +47,14 @@ def optimize(
             raise ConfigError(
                 asked=f"find the fastest with {name} {value:g}",
                 happened=f"{value:g} is no number above 0 that anything could be held against",
-                spoiled="nothing: no search was begun",
+                affected="nothing: no search was begun",
                 fix=f"give {name} a number above 0",
             )
     if not (Path(directory) / "params.yaml").is_file():
         raise ConfigError(
             asked=f"find the fastest for the study in {directory}",
             happened=f"{Path(directory) / 'params.yaml'} does not exist",
-            spoiled="nothing",
+            affected="nothing",
             fix="name the folder of a study; temper init makes one from a checkpoint and data",
         )
     from temper.optimize.optimize import Wish

@@ -25,7 +25,7 @@ def page_text(file: str) -> str:
         raise ConfigError(
             asked=f"read the page {file}",
             happened=f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}",
-            spoiled="nothing",
+            affected="nothing",
             fix="name a Markdown file of this checkout",
         ) from None
 

@@ -130,7 +130,7 @@ def predict(
         raise ConfigError(
             asked=f"predict with the study in {study}",
             happened=f"{study / 'params.yaml'} does not exist",
-            spoiled="nothing",
+            affected="nothing",
             fix="name the folder of a study: --directory studies/<name>",
         )
     target = None if output is None else base / output

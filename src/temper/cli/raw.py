@@ -37,7 +37,7 @@ def _refused(study: Path, outside: Path, happened: str, fix: str) -> DataError:
     return DataError(
         asked=f"copy the outside files of {study} from {outside}",
         happened=happened,
-        spoiled="nothing was copied",
+        affected="nothing was copied",
         fix=fix,
     )
 
@@ -140,7 +140,7 @@ def track_raw_files(study: Path) -> None:
     try:
         ask_dvc(
             *("--cd", str(study), "add", "data/raw"),
-            spoiled="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
+            affected="nothing: the files are there, and a plain run can use them; experiments in temporary folders cannot",
             fix="mend what it names, then dvc add data/raw in the study's folder",
         )
     except KeyboardInterrupt:

@@ -35,7 +35,7 @@ def remove(
         raise ConfigError(
             asked=asked,
             happened=f"{folder} does not exist" if not folder.is_dir() else f"{named} holds no params.yaml",
-            spoiled="nothing",
+            affected="nothing",
             fix="name a study: temper studies lists those of this checkout",
         )
     found = made.contents(folder, asked)
@@ -46,7 +46,7 @@ def remove(
             raise ConfigError(
                 asked=asked,
                 happened=f"{going} would go{stays}",
-                spoiled="nothing yet",
+                affected="nothing yet",
                 fix="the same command with --yes",
             )
         if input(f"{folder.name}: {going} would go{stays}. Remove them? [y/N] ").strip().lower() not in ("y", "yes"):

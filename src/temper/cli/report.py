@@ -42,7 +42,7 @@ def report(
             raise ConfigError(
                 asked=f"show the filed study {filed} as a page",
                 happened=f"there is no folder {folder}",
-                spoiled="nothing was written",
+                affected="nothing was written",
                 fix="name a folder of filed records: --filed results/<machine>/<study>",
             )
         changes = None if other is None else filed_changes(folder, other)

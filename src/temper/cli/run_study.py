@@ -61,7 +61,7 @@ def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, pr
         raise ConfigError(
             asked=f"run {', '.join(again)} of {len(folders)} studies again",
             happened="an entry is one study's",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix=f"temper run -C {studies[0]} --again {' '.join(again)}",
         )
     if len(folders) == 1:
@@ -91,7 +91,7 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
         raise ConfigError(
             asked=f"run the study in {directory}",
             happened=f"{Path(directory) / 'params.yaml'} does not exist",
-            spoiled="nothing",
+            affected="nothing",
             fix="name the folder of a study: temper studies lists those of this checkout",
         )
     told = ["--forcerun", *_forced(folder, again)] if again else []
@@ -151,7 +151,7 @@ def forced(jobs: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[str]
             raise ConfigError(
                 asked=f"run again what is called {name}",
                 happened="this study has no rule and no entry of that name",
-                spoiled="nothing: no job was started",
+                affected="nothing: no job was started",
                 fix=f"name an entry ({', '.join(entries)}), or a rule ({', '.join(jobs)})",
             )
         measured = [rule for rule in rules if rule in MEASURING]

@@ -16,7 +16,7 @@ def stand_in(directory: str) -> None:
         raise ConfigError(
             asked=f"work on the study in {directory}",
             happened=f"{Path(directory) / 'params.yaml'} does not exist",
-            spoiled="nothing",
+            affected="nothing",
             fix="name the folder of a study: --directory studies/<name>",
         )
     os.chdir(directory)

@@ -34,7 +34,7 @@ def table(
         raise DataError(
             asked=f"print the table of {directory}",
             happened=f"{Path(directory)}/artifacts/report/summary.json does not exist",
-            spoiled="nothing",
+            affected="nothing",
             fix=f"run the study first: temper run -C {directory} (the embedded one: make reproduce)",
         )
     print_summaries(Path(directory))

@@ -72,7 +72,7 @@ def _run_queue(log: Path) -> Queue:
         raise ExperimentError(
             asked="run the queued experiments",
             happened=f"dvc exp run --run-all ended with {running.returncode}; its output is in {log}",
-            spoiled="the experiments that failed; those that ended are kept",
+            affected="the experiments that failed; those that ended are kept",
             fix="correct what the log names; dvc queue status lists what is left, dvc exp run --run-all goes on",
         )
     return queue
@@ -88,7 +88,7 @@ def _queued(calibration: str, methods: Sequence[str], samples: Sequence[int]) ->
                 "exp", "run", "--queue", "--name", names[-1],
                 "--set-param", f"++calibrations.{calibration}.method={method}",  # also where the study leaves it out
                 "--set-param", f"++calibrations.{calibration}.samples={count}",
-                spoiled="nothing was run; dvc queue remove --all empties the queue",
+                affected="nothing was run; dvc queue remove --all empties the queue",
                 fix="name a row of calibrations, and methods that calibration_methods has; the folder must be a git checkout",
             )  # fmt: skip
             print(f"queued {names[-1]}", flush=True)
@@ -103,7 +103,7 @@ def _check_ended(names: Sequence[str], log: Path) -> None:
         raise ExperimentError(
             asked="run the calibration study",
             happened=f"{len(failed)} of {len(names)} experiments failed ({failed[0]}); the log is {log}",
-            spoiled="these experiments; the others are kept, temper compare shows them",
+            affected="these experiments; the others are kept, temper compare shows them",
             fix="correct what the log names, then the same command again",
         )
 
@@ -176,12 +176,12 @@ def calibration_study(*, calibration: str, methods: Sequence[str], samples: Sequ
         raise ExperimentError(
             asked="run a calibration study",
             happened=f"{len(before)} experiments of this commit have these names already: {', '.join(before)}",
-            spoiled="nothing was queued, and they are as they were",
+            affected="nothing was queued, and they are as they were",
             fix="temper compare shows them; temper calibration-study --force removes them and runs them anew",
         )
     if before:
         ask_dvc(
-            "exp", "remove", *before, spoiled="nothing was queued", fix="dvc exp list shows them; dvc exp remove NAME"
+            "exp", "remove", *before, affected="nothing was queued", fix="dvc exp list shows them; dvc exp remove NAME"
         )
     names = _queued(calibration, methods, samples)
     started, log = time.monotonic(), Path(FOLDER) / "calibration-study.log"

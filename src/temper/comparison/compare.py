@@ -130,7 +130,7 @@ def compare(names: Sequence[str], costs: Mapping[str, Any] | None = None) -> Non
             else "compare the experiments of this commit, or the candidates",
             happened="; ".join(not_compared(experiments))
             or f"there is only one: {found[0].name}, {found[0].candidate}",
-            spoiled="nothing",
+            affected="nothing",
             fix="finish the study (make study), or run an experiment (dvc exp run -S 'calibrations.main.method=entropy')"
             + (f"; experiments of earlier commits can be named: {earlier}" if earlier else ""),
         )

@@ -225,6 +225,6 @@ def _cannot(file: Path, happened: str) -> ArtifactError:
     return ArtifactError(
         asked=f"compare the layers of {file} with those of the float file",
         happened=happened,
-        spoiled="nothing: nothing was written",
+        affected="nothing: nothing was written",
         fix="name an ONNX entry that takes the exported file's inputs and that ONNX Runtime runs on the CPU",
     )

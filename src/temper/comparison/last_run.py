@@ -43,7 +43,7 @@ def _of_folder(folder: Path) -> State:
         raise ExperimentError(
             asked=f"hold this report against {folder}",
             happened="it holds neither filed records (records.json) nor a study with a report",
-            spoiled="nothing was written",
+            affected="nothing was written",
             fix="name results/<machine>/<study>, or a study's folder that was run to its end",
         )
     compared = read_document(report / "comparison.json")
@@ -59,7 +59,7 @@ def _of_name(name: str) -> State:
         raise ExperimentError(
             asked=f"hold this report against {name}",
             happened=found.error,
-            spoiled="nothing was written",
+            affected="nothing was written",
             fix="dvc pull or dvc fetch brings what a remote has of it; temper experiments lists others",
         )
     (revision,) = revisions([name])
@@ -75,7 +75,7 @@ def _decision(revision: Revision, store: Store) -> Json:
         raise ExperimentError(
             asked=f"hold this report against {revision.name}",
             happened=f"{file} of it is no decision: {error}",
-            spoiled="nothing was written",
+            affected="nothing was written",
             fix="name another experiment or commit; temper experiments lists them",
         ) from None
 

@@ -135,10 +135,10 @@ def print_experiments() -> None:
         raise ExperimentError(
             asked="list experiments",
             happened="this study was never handed to DVC (it has no dvc.yaml)",
-            spoiled="nothing",
+            affected="nothing",
             fix="temper commit, once it is finished; then dvc exp run -S 'calibrations.main.method=entropy'",
         )
-    text = ask_dvc("exp", "show", "--json", spoiled="nothing", fix="mend what it names, then again")
+    text = ask_dvc("exp", "show", "--json", affected="nothing", fix="mend what it names, then again")
     lines, console = cells(states(text, _prefix())), Console()
     if not console.is_terminal:
         print(markdown_table(HEADER, lines, _WORDS), end="")

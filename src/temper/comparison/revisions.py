@@ -80,7 +80,7 @@ def _resolved(name: str, head: str, every: Sequence[Revision], asked: str) -> Re
         raise ExperimentError(
             asked=asked,
             happened=f"{len(own)} commits have an experiment called {name}",
-            spoiled="nothing",
+            affected="nothing",
             fix="name one by its own commit: "
             + ", ".join(f"{str(each.commit)[:10]} (of {str(each.parent)[:7]})" for each in own),
         )
@@ -92,7 +92,7 @@ def _resolved(name: str, head: str, every: Sequence[Revision], asked: str) -> Re
     raise ExperimentError(
         asked=asked,
         happened=f"no experiment and no commit of this checkout is called {name}",
-        spoiled="nothing",
+        affected="nothing",
         fix=f"name some of: {', '.join(here)}"
         + (f"; or of earlier commits: {_listed(earlier)}" if earlier else "")
         + " (dvc queue status: whether it is queued or failed)",

@@ -53,7 +53,7 @@ def with_version(text: str, library: str, version: str) -> str:
             raise ConfigError(
                 asked=f"run this study with {library} {version}",
                 happened=f"no row of engines or backends names {library}",
-                spoiled="nothing",
+                affected="nothing",
                 fix=f"name one of {', '.join(sorted({*plugins.names('engines'), *plugins.names('backends')}))}",
             )
         for section, name in places:  # in a study with `defaults` the row may be another's
@@ -75,7 +75,7 @@ def library_of(name: str) -> Library:
         raise ConfigError(
             asked=f"use another version of {name}",
             happened="it is no engine library and no inference library",
-            spoiled="nothing",
+            affected="nothing",
             fix=f"name one of {', '.join(sorted({*plugins.names('engines'), *plugins.names('backends')} - {'null'}))}",
         )
     return library
@@ -88,7 +88,7 @@ def _check_present(library: Library, version: str) -> None:
         raise ConfigError(
             asked=f"run this study with {library.title} {version}",
             happened=f"this environment holds {here or 'none'}, and {version} is not among its libraries/",
-            spoiled="nothing: params.yaml is as it was",
+            affected="nothing: params.yaml is as it was",
             fix=f"make library PACKAGE={package} VERSION={version}, then the same command again",
         )
 
@@ -209,7 +209,7 @@ def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:
                 raise ExperimentError(
                     asked=f"run this study with {wanted.title} {version}",
                     happened=f"a job failed (exit code {code}); its own message is above",
-                    spoiled="nothing of the version before: its numbers are put back into params.yaml",
+                    affected="nothing of the version before: its numbers are put back into params.yaml",
                     fix="correct what the job names, then the same command again",
                 )
             done = True

@@ -41,7 +41,7 @@ def select_columns(table: Columns, names: Sequence[str]) -> list[Sequence[Any]]:
         raise DataError(
             asked=f"read columns {', '.join(map(repr, names))} of {table.origin}",
             happened=f"it has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, table.values))}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="set data.text and data.label to columns it has (a file without a header needs its `columns` listed)",
         )
     chosen = [table.values[name] for name in names]
@@ -49,7 +49,7 @@ def select_columns(table: Columns, names: Sequence[str]) -> list[Sequence[Any]]:
         raise DataError(
             asked=f"read {table.origin}",
             happened="it holds a header but not one row",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="put rows into it, or point params.yaml at the file that has them",
         )
     return chosen

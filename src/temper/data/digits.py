@@ -41,7 +41,7 @@ def load(options: Options, seed: int) -> Splits:
         raise DataError(
             asked=f"draw {options.test_rows:,} test rows from scikit-learn's digits",
             happened=f"they are {len(images):,} images",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix=f"set data.test_rows well below {len(images):,} in params.yaml",
         )
     order = np.random.default_rng(seed).permutation(len(images))

@@ -173,7 +173,7 @@ def read_split(path: str | Path, signature: Signature) -> Split:
         raise ArtifactError(
             asked=f"read the encoded split {path}",
             happened=f"{type(error).__name__}: {str(error).strip()[:300]}",
-            spoiled="everything that is computed from this split",
+            affected="everything that is computed from this split",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to make anew",
         ) from error
 

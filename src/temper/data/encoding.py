@@ -95,7 +95,7 @@ def save_files(preprocessor: Any, task: str, folder: str | Path) -> None:
             raise ArtifactError(
                 asked=f"keep the settings of the preprocessor, {settings.name}",
                 happened=str(error),
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix=f"correct it in the checkpoint's {settings.name}",
             ) from None
         kept = {key: value for key, value in content.items() if key not in _LOADING_KEYS and not key.endswith("_file")}

@@ -116,7 +116,7 @@ def _check_numbers(splits: Splits, options: Options) -> None:
         raise DataError(
             asked=f"read labels from column {options.label!r} as numbers of data.label_names, the first being 0",
             happened=f"there are {', '.join(map(str, sorted(found)[:12]))} and no 0, so they may count from 1",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="write into data.label_names what the column holds, in the order of the model's outputs "
             f"({', '.join(map(str, range(1, len(options.label_names) + 1)))[:40]} where it counts from 1)",
         )

@@ -54,7 +54,7 @@ def _hub_error(options: Options, error: Exception) -> DataError:
     return DataError(
         asked=f"load dataset {options.name!r}{f' ({options.config})' if options.config else ''} of the hub",
         happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-        spoiled=NOTHING_WRITTEN,
+        affected=NOTHING_WRITTEN,
         fix="check the name, the config, the splits and the network; without network use local files instead "
         "(data.source: files), or HF_HUB_OFFLINE=1 with a copy that was downloaded earlier",
     )
@@ -108,7 +108,7 @@ def load(options: Options, seed: int) -> Splits:
         raise DataError(
             asked=f"take the label names from column {options.label!r} of {options.name}",
             happened=f"its feature is {features[options.label]!r}, which names no classes",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="save the dataset as files and give data.label_names (data.source: files)",
         )
     notes = {"source": options.name, "config": options.config, "revision": commit or options.revision}

@@ -47,7 +47,7 @@ class Options(SourceOptions):
 
 
 def _error(folder: str, happened: str, fix: str) -> DataError:
-    return DataError(asked=f"read the images below {folder}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+    return DataError(asked=f"read the images below {folder}", happened=happened, affected=NOTHING_WRITTEN, fix=fix)
 
 
 def _some(names: Sequence[str]) -> str:

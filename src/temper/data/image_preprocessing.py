@@ -92,7 +92,7 @@ class ImagePreprocessor:
                 asked=f"encode {examples.origin} for the model",
                 happened=f"its image processor gives images of {len(sizes):,} sizes ({', '.join(found)}"
                 f"{', …' if len(sizes) > _SHOWN else ''}), and a batch has one",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix='let preprocessor_config.json resize to one size ("do_resize": true, "size": {"height": H, "width": W}) or '
                 'crop to it ("do_center_crop": true, "crop_size": …); or give images of one size',
             )

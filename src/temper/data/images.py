@@ -42,7 +42,7 @@ class Pixels:
 
 
 def _refuse(path: str | Path, happened: str, fix: str) -> NoReturn:
-    raise DataError(asked=f"read the image {path}", happened=happened, spoiled=_SPOILED, fix=fix) from None
+    raise DataError(asked=f"read the image {path}", happened=happened, affected=_SPOILED, fix=fix) from None
 
 
 def read_pixels(path: str | Path) -> Pixels:

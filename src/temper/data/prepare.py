@@ -24,7 +24,7 @@ SPLITS = ("train", "validation", "test", "calibration")
 
 
 def _error(examples: Examples, happened: str, fix: str) -> DataError:
-    return DataError(asked=f"use {examples.origin}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+    return DataError(asked=f"use {examples.origin}", happened=happened, affected=NOTHING_WRITTEN, fix=fix)
 
 
 def check_examples(examples: Examples, task: str) -> None:

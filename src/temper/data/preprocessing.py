@@ -59,7 +59,7 @@ class TextPreprocessor:
             raise DataError(
                 asked=f"cut the rows of {examples.origin} to {limit} tokens",
                 happened=f"{special} special tokens and {len(columns)} text(s) need at least {special + len(columns)}",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix="raise data.max_tokens in params.yaml",
             )
         try:
@@ -69,7 +69,7 @@ class TextPreprocessor:
             raise DataError(
                 asked=f"make tokens of the rows of {examples.origin}",
                 happened=f"the tokenizer failed: {type(error).__name__}: {str(error).strip()[:400]}",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix="use a checkpoint whose tokenizer.json is whole, as its library wrote it",
             ) from None
         for name, rows in self._tables.items():
@@ -105,7 +105,7 @@ class TextPreprocessor:
         raise DataError(
             asked=f"encode {examples.origin} for the model",
             happened=f"{what}, and the model has an embedding for {rows:,}, from 0 on: {list_rows(beyond)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix=fix,
         )
 
@@ -179,14 +179,14 @@ def _architecture(options: ArchitectureModel, examples: Examples) -> Preprocesso
     raise ConfigError(
         asked=f"preprocess for {options.task} with model.preprocessor.kind: {wanted.kind}",
         happened="a tokenizer serves texts and an image_processor serves images",
-        spoiled="the whole study; nothing was started",
+        affected="the whole study; nothing was started",
         fix="make model.task and model.preprocessor.kind agree in params.yaml",
     )
 
 
 def _refused(options: CheckpointModel, happened: str, fix: str) -> ArtifactError:
-    asked, spoiled = f"load the preprocessor of checkpoint {options.checkpoint}", "this study; nothing was written"
-    return ArtifactError(asked=asked, happened=happened, spoiled=spoiled, fix=fix)
+    asked, affected = f"load the preprocessor of checkpoint {options.checkpoint}", "this study; nothing was written"
+    return ArtifactError(asked=asked, happened=happened, affected=affected, fix=fix)
 
 
 def _reach(options: CheckpointModel) -> None:

@@ -127,7 +127,7 @@ def texts_of(table: Columns, names: Sequence[str], *, words: bool = False) -> li
             raise DataError(
                 asked=f"read text from column {name!r} of {table.origin}",
                 happened=f"{list_rows(bad)} hold {', '.join(kinds)} instead of text",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix="fill or remove these rows, or name another column in data.text",
             )
     return list(zip(*columns, strict=True))

@@ -51,6 +51,6 @@ def need_same_capability(manifest: Mapping[str, Any], capability: tuple[int, int
             asked=f"run {folder} on {gpu} (compute capability {dotted(capability)})",
             happened=f"the engine was built on {manifest['gpu']} (compute capability "
             f"{dotted((recorded[0], recorded[1]))}), and such an engine runs on no other",
-            spoiled="this record only; nothing was measured",
+            affected="this record only; nothing was measured",
             fix=f"remove {folder} and run again on this machine: it is built anew for its GPU",
         )

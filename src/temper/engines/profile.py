@@ -37,7 +37,7 @@ class Profile:
         return ConfigError(
             asked="an engine with 1 ≤ min_shape ≤ opt_shape ≤ max_shape on each dynamic axis",
             happened=happened,
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="correct the shapes of the row under engines: in params.yaml",
         )
 
@@ -115,7 +115,7 @@ class Profiles:
             raise ConfigError(
                 asked="an engine with one dynamic profile, or with static shapes",
                 happened=f"{len(self.profiles)} profiles: {[each.as_row() for each in self.profiles]}",
-                spoiled=SPOILED,
+                affected=SPOILED,
                 fix="give min_shape, opt_shape and max_shape, or static_shapes, in the row under engines:",
             )
 

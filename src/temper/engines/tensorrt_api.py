@@ -72,7 +72,7 @@ class Api:
         raise BackendError(
             asked=f"build a strongly typed network with {self.library.title} {loaded}",
             happened="it has no flag STRONGLY_TYPED: it would choose precisions by itself",
-            spoiled="this engine only; nothing was written",
+            affected="this engine only; nothing was written",
             fix="docs/install.md lists the versions that can be used",
         )
 

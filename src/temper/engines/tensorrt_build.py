@@ -53,7 +53,7 @@ def build_with(api: Api, *, onnx_path: Path, signature: Signature, profiles: Pro
         raise BackendError(
             asked=asked,
             happened="; ".join(_describe(parser.get_error(at)) for at in range(parser.num_errors)) or logger.errors(),
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix=f"export with another opset, or write these nodes with operators that {api.library.title} supports",
         )
     _check_signature(network, signature, asked)
@@ -82,7 +82,7 @@ def build_with(api: Api, *, onnx_path: Path, signature: Signature, profiles: Pro
         raise BackendError(
             asked=f"{asked} for " + ", ".join(f"{shape_list(each, 0)} to {shape_list(each, 2)}" for each in shapes),
             happened=logger.errors(),
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="compare the shapes with those of the ONNX file, or try another opset or precision",
         )
     return BuiltEngine(
@@ -147,7 +147,7 @@ def _check_signature(network: "tensorrt.INetworkDefinition", signature: Signatur
             asked=asked,
             happened=f"its inputs are {sorted(found[0])} and its outputs {sorted(found[1])}, "
             f"where signature.json says {sorted(expected[0])} and {sorted(expected[1])}",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="export the checkpoint anew; the two files belong together",
         )
 
@@ -172,7 +172,7 @@ def _refuse_int8_convolutions(api: Api, trt: Any, network: "tensorrt.INetworkDef
             asked=asked,
             happened=f"{len(found)} convolutions have INT8 inputs ({', '.join(found[:3])}{', …' if found[3:] else ''}), "
             f"and {api.library.title} has no INT8 convolution",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="start the engine from an FP16 or FP32 row, or run the INT8 row on another backend",
         )
 

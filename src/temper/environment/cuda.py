@@ -26,7 +26,7 @@ def import_runtime() -> ModuleType:
         raise LibraryError(
             asked="use NVIDIA's cuda-bindings",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="this row only",
+            affected="this row only",
             fix="pip install -r requirements/gpu.txt",
         ) from error
     module: ModuleType = runtime
@@ -116,7 +116,7 @@ class Device:
         raise BackendError(
             asked=f"{what} on GPU {self.index}",
             happened=self._said(failure),
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="run nvidia-smi: is the GPU's memory free, and its driver new enough for this CUDA version?",
         )
 

@@ -64,7 +64,7 @@ def folder_of(library: Library, version: str) -> Path:
         raise LibraryError(
             asked=f"use {library.distributions[0]} {version!r}",
             happened="that is no version",
-            spoiled="nothing: no folder was looked into",
+            affected="nothing: no folder was looked into",
             fix="give a version as its makers write it, such as 1.31.1 or 10.13.0.35, or 'installed'",
         )
     return LIBRARIES_FOLDER / f"{library.distributions[0]}-{version}"
@@ -93,7 +93,7 @@ def _refuse_rivals(library: Library) -> None:
             asked=f"use {library.title}",
             happened=" and ".join(f"{name} {version}" for name, version in there.items())
             + f" are both installed: they own the same module, {library.module}, and either may be imported",
-            spoiled="this row only; nothing was measured under the wrong version",
+            affected="this row only; nothing was measured under the wrong version",
             fix=f"pip uninstall {' '.join(there)}, and install the one that is wanted anew (docs/install.md)",
         )
 
@@ -106,7 +106,7 @@ def _choose_folder(library: Library, asked: str) -> Path | None:
         raise LibraryError(
             asked=f"use {package}",
             happened="it is not installed in this environment",
-            spoiled="this row only",
+            affected="this row only",
             fix="make setup (or pip install -r requirements/cpu.txt), or drop the row from params.yaml",
         )
     if asked == INSTALLED or (here is not None and public_version(here) == public_version(asked)):
@@ -117,7 +117,7 @@ def _choose_folder(library: Library, asked: str) -> Path | None:
         raise LibraryError(
             asked=f"use {package} {asked}",
             happened=f"this environment holds {here or 'none'}, and {folder.name} is not among its libraries/",
-            spoiled="this row only",
+            affected="this row only",
             fix=f"make library PACKAGE={package} VERSION={asked}, or set the row's version to "
             f"{here or 'one that is installed'} in params.yaml",
         )
@@ -146,7 +146,7 @@ def import_library(library: Library, asked: str) -> ModuleType:
         raise LibraryError(
             asked=f"import {library.module} {asked}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="this row only",
+            affected="this row only",
             fix=f"reinstall {library.distributions[0]}; docs/install.md lists what each platform needs",
         ) from error
     loaded = loaded_version(library, module)
@@ -154,7 +154,7 @@ def import_library(library: Library, asked: str) -> ModuleType:
         raise LibraryError(
             asked=f"use {library.module} {expected}",
             happened=f"version {loaded} is already loaded in this process",
-            spoiled="this row only; nothing was measured under the wrong version",
+            affected="this row only; nothing was measured under the wrong version",
             fix="run each version in a process of its own, as the rules do",
         )
     return module

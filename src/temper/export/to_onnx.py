@@ -101,7 +101,7 @@ def exported(network: Any, example: Tensors, signature: Signature, opset: int) -
     raise ArtifactError(
         asked=f"export the checkpoint to ONNX at opset {opset}",
         happened=root_cause(refused),
-        spoiled="this ONNX file and what is made from it; nothing was written",
+        affected="this ONNX file and what is made from it; nothing was written",
         fix="try another opset in `exports:` (18, 20 and 23 have other operators), or a checkpoint of another architecture",
     ) from None
 
@@ -174,7 +174,7 @@ def export_onnx(
                 asked=f"export the checkpoint to ONNX at opset {row['opset']} with logits equal to PyTorch's within "
                 f"{row['max_logit_difference']:g}",
                 happened=f"the largest difference on {len(batches)} validation batches is {difference:.3g}",
-                spoiled="this ONNX file and what is made from it; nothing was written",
+                affected="this ONNX file and what is made from it; nothing was written",
                 fix="try another opset in `exports:`, or raise max_logit_difference if that much is acceptable",
             )
         return difference

@@ -193,7 +193,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         raise LoadTestError(
             asked=request["asked"],
             happened=f"{type(error).__name__}: {str(error).strip()[:600]}",
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="the traceback stands in this job's log; measure the candidate without load to see whether it answers at all",
         ) from error
 

@@ -45,7 +45,7 @@ def import_loadgen() -> Any:
         except (ImportError, OSError) as error:
             happened = f"{type(error).__name__}: {error}"
     raise LibraryError(
-        asked=f"use {package}", happened=happened, spoiled="load tests only", fix=f"make setup, or reinstall {package}"
+        asked=f"use {package}", happened=happened, affected="load tests only", fix=f"make setup, or reinstall {package}"
     )
 
 

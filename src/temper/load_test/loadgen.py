@@ -120,14 +120,14 @@ def _no_answer(ended: NoAnswer, asked: str, timeout_s: float) -> LoadTestError:
         return LoadTestError(
             asked=f"{asked} within {timeout_s:g} s",
             happened=f"it had not ended by then, and was killed; it last said: {ended.last_said}",
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="raise timeout_s, or lower min_queries or min_duration_s; where runs are short, a call of the runner that "
             "never returns is what LoadGen waits for",
         )
     return LoadTestError(
         asked=asked,
         happened=f"the process that runs LoadGen ended with {ended.how}; it last said: {ended.last_said}",
-        spoiled=SPOILED,
+        affected=SPOILED,
         fix="run it again; where it ends the same way, the backend's library crashes: measure the candidate without load, or "
         "drop the row (SIGKILL: memory ran out, or somebody ends processes here)",
     )

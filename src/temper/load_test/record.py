@@ -136,6 +136,6 @@ def read_load_test(path: str | Path) -> LoadTestRecord:
         raise ArtifactError(
             asked=f"read the load test {path}",
             happened=f"it is not a record of schema version {SCHEMA_VERSION}: {str(error)[:300]}",
-            spoiled="every table that would hold it",
+            affected="every table that would hold it",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to measure anew",
         ) from None

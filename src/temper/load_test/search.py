@@ -74,7 +74,7 @@ def check_time(row: LoadTestRow, rate_per_s: float, time_left_s: float) -> None:
             asked=f"load-test {row.loads} on {row.backend} in the scenario {row.scenario} within {row.timeout_s:g} s",
             happened=f"a run of {row.min_queries} queries and {row.min_duration_s:g} s takes {run_s:.1f} s at "
             f"{rate_per_s:.4g} queries/s, and {max(time_left_s, 0):.1f} s are left",
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="raise timeout_s, or lower min_queries or min_duration_s",
         )
 

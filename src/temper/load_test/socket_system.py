@@ -96,7 +96,7 @@ def _refused(happened: str) -> LoadTestError:
     return LoadTestError(
         asked="answer a query over HTTP",
         happened=happened,
-        spoiled=SPOILED,
+        affected=SPOILED,
         fix="what it answered names what is wrong; temper serve starts the same server by itself",
     )
 

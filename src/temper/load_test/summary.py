@@ -57,7 +57,7 @@ def parse_summary(text: str) -> RunSummary:
         raise LoadTestError(
             asked="read LoadGen's summary",
             happened=f"it holds no result: {' '.join(text.split())[:300] or 'it is empty'}",
-            spoiled=SPOILED,
+            affected=SPOILED,
             fix="this log may say why; run the load test again",
         )
     checks = {

@@ -77,7 +77,7 @@ def storage_error(error: Exception, asked: str) -> StorageError | None:
     return StorageError(
         asked=asked,
         happened=f"{error.strerror}{f': {error.filename}' if error.filename else ''}",
-        spoiled="this job only; what it had begun to write was removed",
+        affected="this job only; what it had begun to write was removed",
         fix=f"{fix}, then run the same command again: it goes on where it stopped",
     )
 
@@ -126,7 +126,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
             say(
                 f"Unforeseen error in rule {rule}:\n  asked:    run rule {rule}\n"
                 f"  happened: {type(error).__name__}: {str(error).strip()[:600]}\n"
-                f"  spoiled:  this job's outputs; they were removed\n"
+                f"  affected: this job's outputs; they were removed\n"
                 f"  fix:      the traceback is in {log}; please report it"
             )
         raise SystemExit(1) from None

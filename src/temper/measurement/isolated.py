@@ -174,7 +174,7 @@ def _answered(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except Busy as busy:
         return {"busy": busy.reason, "contention": busy.contention}
     except PipelineError as error:
-        parts = {key: getattr(error, key) for key in ("asked", "happened", "spoiled", "fix")}
+        parts = {key: getattr(error, key) for key in ("asked", "happened", "affected", "fix")}
         return {"error": parts, "class": type(error).__name__}
     except (MemoryError, RuntimeError) as error:
         reason = memory_reason(error)

@@ -60,7 +60,7 @@ class Processes:
                     asked=f"run {candidate['artifact']} with {candidate['runner']} {candidate['version']}",
                     happened=f"its process was killed twice (SIGKILL, task '{task}'), and no memory killer of the system "
                     "counts it: a person, a batch system or a memory daemon did it",
-                    spoiled="this record only: nothing was written, so that the next run takes it again",
+                    affected="this record only: nothing was written, so that the next run takes it again",
                     fix="see who ends processes here (a limit of the batch system, systemd-oomd, earlyoom), then the same "
                     "command again; where memory is short, a smaller batch or another machine",
                 ) from None
@@ -70,7 +70,7 @@ class Processes:
             raise BackendError(
                 asked=f"run {candidate['artifact']} with {candidate['runner']} {candidate['version']}{beside}",
                 happened=f"the library crashed: the process ended with {ended.how} (task '{task}')",
-                spoiled="this record only; nothing was measured, and other candidates go on",
+                affected="this record only; nothing was measured, and other candidates go on",
                 fix="the Python stack of the crash stands in this job's log; try another version of the library, or drop "
                 "the candidate from params.yaml",
             ) from None

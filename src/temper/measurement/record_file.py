@@ -27,7 +27,7 @@ def read_record(path: str | Path) -> Record:
         raise ArtifactError(
             asked=f"read the record {path}",
             happened=f"it is not a record of schema version {SCHEMA_VERSION} (it says {version}){details}",
-            spoiled="every table that would hold it",
+            affected="every table that would hold it",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to measure anew",
         ) from None
     said = disagreement(record)
@@ -35,7 +35,7 @@ def read_record(path: str | Path) -> Record:
         raise ArtifactError(
             asked=f"read the record {path}",
             happened=f"its figures are not those of its raw values: {said}",
-            spoiled="every table that would hold it",
+            affected="every table that would hold it",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to measure anew",
         )
     return record

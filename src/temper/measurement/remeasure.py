@@ -97,7 +97,7 @@ def _check_artifact(record: Record, loads: str, folder: Path, files_sha256: Mapp
         raise ArtifactError(
             asked=f"measure {record.candidate} once more",
             happened=f"{folder} holds other files than its record was taken of",
-            spoiled="the report; nothing was written",
+            affected="the report; nothing was written",
             fix="temper sync, then the same command again",
         )
 
@@ -213,7 +213,7 @@ def remeasure(
                 raise ArtifactError(
                     asked=f"measure {candidate} once more: {next(iter(why.values()))}",
                     happened="its record was taken on another machine, and a latency of this one cannot stand beside it",
-                    spoiled="nothing: no cell was taken",
+                    affected="nothing: no cell was taken",
                     fix="run it on that machine, or measure all candidates here: snakemake --cores 1 --forcerun measure",
                 )
             print(f"{candidate}: taken once more: {', '.join(why)}: {next(iter(why.values()))}", flush=True)

@@ -85,6 +85,6 @@ def read_remeasurements(path: str | Path) -> Remeasurements:
         raise ArtifactError(
             asked=f"read the remeasurements {path}",
             happened=f"they are absent, or not as they were written: {str(error)[:300]}",
-            spoiled="every table that would hold them",
+            affected="every table that would hold them",
             fix="temper sync: puts them back from DVC's cache, or moves them out of the way for the next run to take anew",
         ) from None

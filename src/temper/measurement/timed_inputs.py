@@ -75,7 +75,7 @@ def check_length(workload: Mapping[str, Any], longest: int | None) -> None:
             asked=f"run a workload of {length:,} tokens",
             happened=f"the model takes {longest:,}, fewer than data.max_tokens: rows were cut there, and it has no "
             "positions for more",
-            spoiled="this record only; nothing was timed",
+            affected="this record only; nothing was timed",
             fix=f"set {SEQUENCE_AXIS} to {longest} or less in workloads, and data.max_tokens to {longest}",
         )
 

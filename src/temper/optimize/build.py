@@ -51,7 +51,7 @@ def make(folder: Path, targets: Sequence[str], *, cores: str, seconds: float | N
         raise ExperimentError(
             asked=f"make {targets[0]} of {folder}",
             happened="Snakemake could not: what stopped it stands above",
-            spoiled="nothing: the search had not begun",
+            affected="nothing: the search had not begun",
             fix="correct what it names, then the same command again",
         )
     return code == 0

@@ -52,7 +52,7 @@ def confirm(goal: Path, sources: Sequence[Path], cores: str) -> None:
         raise ExperimentError(
             asked=f"confirm the winner in {goal}",
             happened="its run did not end well: what stopped it stands above",
-            spoiled="the confirmation; the search's own record is whole",
+            affected="the confirmation; the search's own record is whole",
             fix=f"temper run -C {goal} goes on with it; then the same command again",
         )
 

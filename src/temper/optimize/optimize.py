@@ -83,7 +83,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         raise ConfigError(
             asked="find the fastest within a budget",
             happened=f"the study's answers are {task.TITLE}, and the race counts right answers",
-            spoiled="nothing: no search was begun",
+            affected="nothing: no search was begun",
             fix="write the candidates into params.yaml; temper run gives each a verdict in the study's own metric",
         )
     workload = _workload(words, wish.workload)
@@ -146,7 +146,7 @@ def _workload(words: Mapping[str, Any], asked: str | None) -> str:
         raise ConfigError(
             asked=f"find the fastest for the workload {asked}",
             happened=f"the study has {', '.join(known)}",
-            spoiled="nothing: no search was begun",
+            affected="nothing: no search was begun",
             fix="name one of these with --workload, or add it to workloads in params.yaml",
         )
     return asked or str(known[0])

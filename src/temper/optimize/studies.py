@@ -176,7 +176,7 @@ def write_own(folder: Path, name: str, text: str) -> None:
         raise ConfigError(
             asked=f"write {file}",
             happened="a file is there that no search wrote, or that was changed since",
-            spoiled="nothing: it is as it was, and what was timed is kept",
+            affected="nothing: it is as it was, and what was timed is kept",
             fix=f"mv {file} {file}.mine (a folder of your own beside {FOLDER}/ is a better place), then the same command again",
         )
     if now != new:
@@ -282,7 +282,7 @@ def _settle(folder: Path) -> None:
         raise ExperimentError(
             asked=f"take over into {folder} what the study has made",
             happened=(done.stderr or done.stdout).strip()[-600:],
-            spoiled="nothing of the study itself",
+            affected="nothing of the study itself",
             fix=f"temper sync -C {folder} says the same; rm -r {folder} begins the search's artifacts anew",
         )
 

@@ -50,7 +50,7 @@ def check_unedited(asked: str, records: Iterable[str | Path]) -> None:
         raise ArtifactError(
             asked=asked,
             happened=f"changed since its job wrote it: {listed(found)}",
-            spoiled="nothing: no job was started, and none can write over it or be made of it",
+            affected="nothing: no job was started, and none can write over it or be made of it",
             fix=f"temper sync: moves it to {SET_ASIDE}/ and brings back what the job wrote, or has it made anew; then again",
         )
 
@@ -94,6 +94,6 @@ def check_nothing_beside(asked: str, outputs: Sequence[str]) -> None:
         raise ArtifactError(
             asked=asked,
             happened=f"not made by a job, in a folder that DVC removes before it makes it anew: {listed(found)}",
-            spoiled="nothing: no stage was started",
+            affected="nothing: no stage was started",
             fix="move it out of data/prepared and artifacts/, then the same command again",
         )

@@ -92,7 +92,7 @@ def clean(*, agreed: bool) -> list[str]:
         raise ConfigError(
             asked=_ASKED,
             happened=f"{len(found.made)} files ({mib:.1f} MiB) would go, {found.measurements} measurements among them",
-            spoiled="nothing yet",
+            affected="nothing yet",
             fix="the same command with --yes (make clean YES=1); temper results files the measurements before",
         )
     for path in found.made:

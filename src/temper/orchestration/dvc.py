@@ -50,18 +50,18 @@ def remove_torn_lock() -> str | None:
     return os.path.relpath(path)
 
 
-def ask_dvc(*arguments: str, spoiled: str, fix: str) -> str:
+def ask_dvc(*arguments: str, affected: str, fix: str) -> str:
     """Standard output of a DVC command that has to succeed.
 
     Raises:
-        ExperimentError: with what DVC said, `spoiled` and `fix`.
+        ExperimentError: with what DVC said, `affected` and `fix`.
     """
     done = dvc(*arguments, capture_output=True)
     if done.returncode != 0:
         raise ExperimentError(
             asked=f"dvc {' '.join(arguments)}",
             happened=(done.stderr or done.stdout).strip()[-600:],
-            spoiled=spoiled,
+            affected=affected,
             fix=fix,
         )
     return done.stdout

@@ -34,7 +34,7 @@ def _bring_outside_files() -> None:
         if not tracked.with_suffix("").exists():
             ask_dvc(
                 *("checkout", str(tracked)),
-                spoiled="this run only; nothing was recorded",
+                affected="this run only; nothing was recorded",
                 fix=f"dvc pull {tracked} fetches them from the remote; or put them there again (make raw)",
             )
 
@@ -50,7 +50,7 @@ def _check_machines_seen() -> None:
         raise ConfigError(
             asked=_REPRO,
             happened=f"no job has looked at the machine {missing[0]}: {machine_file(missing[0])} is not there",
-            spoiled="nothing: no stage was run",
+            affected="nothing: no stage was run",
             fix=f"snakemake --cores 1 {machine_file(missing[0])} there (or with the profile that gets there), git add it",
         )
 
@@ -91,7 +91,7 @@ def _check_asked(rule: str, row: str) -> None:
         raise ConfigError(
             asked=f"run the job {rule} {row}".rstrip(),
             happened="this study has no such job",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix=f"name one of its {len(names)} jobs, rule and row: {', '.join(names[:8])} … (make plan lists all)",
         )
 
@@ -125,7 +125,7 @@ def run_job(rule: str, row: str, cores: int) -> int:
         raise ConfigError(
             asked=f"run {rule} {row}".rstrip(),
             happened=f"{SETTINGS} was not written for these settings (a single stage run without the stage `settings`?)",
-            spoiled="nothing: the result was removed, DVC recorded none",
+            affected="nothing: the result was removed, DVC recorded none",
             fix="dvc repro, which begins with that stage; or dvc repro settings, then the same command again",
         )
     _say_cost(Path("logs", rule, f"{row}.log"))
@@ -156,7 +156,7 @@ def commit() -> int:
         raise ArtifactError(
             asked="hand this study to DVC",
             happened=f"{len(wrong)} of {len(jobs)} artifacts are not of these settings ({job.name}: {state.reason})",
-            spoiled="nothing: DVC was told nothing",
+            affected="nothing: DVC was told nothing",
             fix=f"finish the study first ({run_command()}, or {repro_command()})",
         )
     print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
@@ -164,7 +164,7 @@ def commit() -> int:
     written = make_ready()
     ask_dvc(
         *("commit", "--force", "dvc.yaml"),  # without a target DVC means every study of the checkout
-        spoiled="DVC's record of this study only; the artifacts are whole and untouched",
+        affected="DVC's record of this study only; the artifacts are whole and untouched",
         fix="mend what it names (a full disk: free some space, dvc gc --workspace), then the same command again",
     )
     seen = (MACHINES,) if Path(MACHINES).is_dir() else ()

@@ -61,7 +61,7 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
         raise ExperimentError(
             asked=asked,
             happened=f"DVC would put its own files in the place of what only this folder has: {listed(found)}",
-            spoiled="nothing: no file was touched",
+            affected="nothing: no file was touched",
             fix="temper commit (of data: dvc add data/raw) hands them to DVC; or move them; or dvc exp run --temp, which leaves "
             "this folder alone",
         )

@@ -40,7 +40,7 @@ def open_remote(repo: Any, name: str | None, asked: str) -> Any:
         raise ExperimentError(
             asked=asked,
             happened=happened,
-            spoiled=UNTOUCHED,
+            affected=UNTOUCHED,
             fix=f"dvc remote add --default NAME URL, with the folder or bucket that holds the artifacts{one}; then again",
         ) from None
 
@@ -87,7 +87,7 @@ def _unreachable(error: BaseException, asked: str) -> ExperimentError:
     return ExperimentError(
         asked=asked,
         happened=f"the remote cannot be read: {' '.join(f'{type(error).__name__}: {error}'.split())[:400]}",
-        spoiled=UNTOUCHED,
+        affected=UNTOUCHED,
         fix="look at its address (dvc remote list), its server, your network and your credentials, then again",
     )
 
@@ -96,7 +96,7 @@ def _lacking(what: str, digests: Sequence[str], asked: str) -> ExperimentError:
     return ExperimentError(
         asked=asked,
         happened=f"{len(digests)} objects are {what} on the remote, and this checkout's cache has them not: {listed(digests)}",
-        spoiled=UNTOUCHED,
+        affected=UNTOUCHED,
         fix="temper verify-remote, in this study's folder of the checkout that has them, pushes them again; then pull again",
     )
 

@@ -89,7 +89,7 @@ def read_job_record(path: str | Path) -> JobRecord:
         raise ArtifactError(
             asked=f"read the job record {path}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="what the job made: nobody can tell under which settings",
+            affected="what the job made: nobody can tell under which settings",
             fix="make it anew: temper sync moves it out of the way, the next run makes it",
         ) from None
 
@@ -141,7 +141,7 @@ def check_versions(rule: str, row: str, wanted: Mapping[str, str]) -> None:
         raise LibraryError(
             asked=f"run {rule} {row}".rstrip(),
             happened=f"its artifact is kept as made with {', '.join(other)}, and now has to be made anew",
-            spoiled="nothing: no job of another version was recorded as this one",
+            affected="nothing: no job of another version was recorded as this one",
             fix="temper forget, which lets the installed versions count again; then run the same command",
         )
 
@@ -232,7 +232,7 @@ def check_inputs(asked: str, files: Sequence[Any]) -> dict[str, str]:
         raise ArtifactError(
             asked=asked,
             happened=happened,
-            spoiled="nothing: the job was not started, and nothing was made or measured of that file",
+            affected="nothing: the job was not started, and nothing was made or measured of that file",
             fix="temper sync: moves it to set_aside/ and brings back what the job wrote, or has it made anew; then again",
         )
     return found
@@ -251,7 +251,7 @@ def _check_unchanged(asked: str, read: Mapping[str, str], before: Mapping[str, t
             raise ArtifactError(
                 asked=asked,
                 happened=f"{file} was changed while the job worked",
-                spoiled="what the job made: it was removed",
+                affected="what the job made: it was removed",
                 fix="leave the files of a study alone while it runs; then the same command again",
             )
 

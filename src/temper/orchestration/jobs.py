@@ -107,7 +107,7 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
         raise ConfigError(
             asked=f"plan the study in {folder}",
             happened=_cause(error) or said.getvalue().strip()[-600:],
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix="correct params.yaml; make plan shows the same error",
         ) from None
 

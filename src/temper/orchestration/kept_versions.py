@@ -39,7 +39,7 @@ def read_kept_versions() -> dict[str, dict[str, dict[str, str]]]:
         raise ArtifactError(
             asked=f"read {FILE}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix="temper forget removes it; temper sync --keep writes it anew",
         ) from None
 

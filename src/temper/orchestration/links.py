@@ -42,7 +42,7 @@ def check_no_links(asked: str) -> None:
         raise StorageError(
             asked=asked,
             happened=f"{found[0]}{more} is a link, to {os.readlink(found[0])}: what lies there may be another study's",
-            spoiled="nothing: no file was touched, here or there",
+            affected="nothing: no file was touched, here or there",
             fix=f"rm {found[0]} removes the link alone, and the next run makes the folder; the whole of "
             "artifacts/ may be a link, to a folder of its own outside of every study",
         )

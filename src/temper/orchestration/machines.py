@@ -78,7 +78,7 @@ def _read(file: str, size: int, time_ns: int) -> Json:
         raise ArtifactError(
             asked=f"read what was seen on a machine, {file}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix=f"git checkout -- {file}; or delete it: the next run looks at the machine again",
         ) from None
 
@@ -164,7 +164,7 @@ def check_here(asked: str, settings: Mapping[str, Any]) -> None:
     raise MachineError(
         asked=asked,
         happened=f"it was planned for {planned_for}, and runs on {node()}, where " + "; ".join(other),
-        spoiled="nothing was measured: a latency of this machine would have stood as the other's",
+        affected="nothing was measured: a latency of this machine would have stood as the other's",
         fix=fix,
     )
 

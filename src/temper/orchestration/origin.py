@@ -42,7 +42,7 @@ def check_times(jobs: Mapping[str, Iterable[str]]) -> None:
             raise ArtifactError(
                 asked="plan this study with Snakemake",
                 happened=f"{path} is from the future: the clock was set back, or it came from a machine whose clock is ahead",
-                spoiled="nothing: no job was started",
+                affected="nothing: no job was started",
                 fix="look at the clock; temper sync then sets the times of such files to now, and checks their bytes",
             )
 
@@ -64,6 +64,6 @@ def check_origin(jobs: Mapping[str, Iterable[str]]) -> None:
         raise ForeignArtifacts(
             asked="plan this study with Snakemake",
             happened=f"artifacts were put here since its last run, by DVC or by hand ({found[0]}{more})",
-            spoiled="nothing yet; Snakemake would take them for those it made itself, under other settings",
+            affected="nothing yet; Snakemake would take them for those it made itself, under other settings",
             fix="temper sync: it checks every artifact against its job record, and tells Snakemake; then run again",
         )

@@ -26,7 +26,7 @@ def check_code(checkout: str | Path) -> None:
         raise ConfigError(
             asked="run the Snakefile of this checkout",
             happened="the package temper that is installed here belongs to another checkout",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix="make setup in this checkout and its own .venv/bin/snakemake; or PYTHONPATH=src before the command",
         )
 
@@ -75,7 +75,7 @@ def check_slots(slots: Mapping[str, int | None]) -> None:
             raise ConfigError(
                 asked=f"run a study with {option} {number}",
                 happened="no job can ever start with that",
-                spoiled="nothing: no job was started",
+                affected="nothing: no job was started",
                 fix=f"give {option} 1 or more (a script that computes the number may have got 0)",
             )
 
@@ -93,6 +93,6 @@ def check_writable(*folders: str) -> None:
             raise StorageError(
                 asked=f"write the study's results below {folder}/",
                 happened=f"{place.resolve().name or place} is {'read-only' if place.is_dir() else 'not a folder'}",
-                spoiled="nothing: no job was started",
+                affected="nothing: no job was started",
                 fix="give yourself write permission there, or run with --directory in a folder that is writable",
             )

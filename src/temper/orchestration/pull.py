@@ -69,7 +69,7 @@ def _check_way(repo: Any, found: Sequence[str], asked: str) -> None:
         raise ExperimentError(
             asked=asked,
             happened=f"in its place there is what DVC's cache does not hold: {listed(kept)}",
-            spoiled="nothing: no file of the study was touched",
+            affected="nothing: no file of the study was touched",
             fix=f"move it elsewhere, then again; or temper pull --force, which moves it to {FOLDER}/ in the study's folder",
         )
 

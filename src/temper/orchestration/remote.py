@@ -84,14 +84,14 @@ def verify_remote(name: str | None) -> list[str]:
         raise ExperimentError(
             asked=asked,
             happened=f"{type(error).__name__}: {error}",
-            spoiled="nothing: what could not be read was left as it is",
+            affected="nothing: what could not be read was left as it is",
             fix="dvc remote list shows the remotes, dvc remote add -d NAME URL adds one; look at its server and your network",
         ) from None
     if lost:
         raise ExperimentError(
             asked=asked,
             happened=f"{len(lost)} objects are damaged or missing there, and this checkout's cache has them not either",
-            spoiled="a clone of this study cannot pull them",
+            affected="a clone of this study cannot pull them",
             fix="run temper verify-remote in a checkout whose cache has them, or make them anew (dvc repro), then again",
         )
     said = [f"damaged on the remote: {digest}" for digest in found.damaged]

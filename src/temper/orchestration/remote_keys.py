@@ -46,7 +46,7 @@ def check_no_keys(asked: str) -> None:
         raise ConfigError(
             asked=asked,
             happened=f"{CONFIG}, which git keeps, holds {', '.join(found)}",
-            spoiled="nothing was sent or fetched; where the file was committed, the key is in git's history: have it replaced",
+            affected="nothing was sent or fetched; where the file was committed, the key is in git's history: have it replaced",
             fix=f"dvc remote modify --unset NAME {found[0]}, then dvc remote modify --local NAME {found[0]} … (git leaves that "
             "file out), or the environment (AWS_ACCESS_KEY_ID …); then again",
         )

@@ -97,7 +97,7 @@ def clear_after_a_kill(asked: str) -> list[str]:
         raise BusyError(
             asked=asked,
             happened=f"the run of {note['since']} was killed, and process {pid}, a job of it, still works in this folder",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix=f"wait until it has ended, or kill {pid}; then the same command again",
         )
     for lock in locks:
@@ -180,6 +180,6 @@ def check_free(asked: str) -> None:
         raise BusyError(
             asked=asked,
             happened=f"process {note['pid']} on {note['host']} works in this folder since {note['since']}: {note['command']}",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix="wait until it has ended, or stop it (Ctrl-C in its terminal); if that machine is gone: temper sync --force",
         )

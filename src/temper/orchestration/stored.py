@@ -54,7 +54,7 @@ def repository(asked: str) -> Iterator[Any]:
         raise ExperimentError(
             asked=asked,
             happened=" ".join(str(error).split()),
-            spoiled="nothing: no file was touched",
+            affected="nothing: no file was touched",
             fix="run it in a git checkout with a .dvc folder; dvc init makes one",
         ) from None
     with opened as found:
@@ -82,7 +82,7 @@ def outputs(repo: Any, asked: str) -> list[Stored]:
         raise ExperimentError(
             asked=asked,
             happened=" ".join(f"{type(error).__name__}: {error}".split())[:600],
-            spoiled="nothing: no file was touched",
+            affected="nothing: no file was touched",
             fix="correct the file that it names; git diff shows what was changed in it",
         ) from None
     return found
@@ -121,7 +121,7 @@ def _entries(listing: Path) -> list[dict[str, Any]]:
         raise ExperimentError(
             asked=f"read DVC's listing of a folder, {listing.name}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="nothing: no file was put here",
+            affected="nothing: no file was put here",
             fix="dvc push it again from a checkout that has it whole, then temper pull",
         ) from None
 

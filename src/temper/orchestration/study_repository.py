@@ -68,7 +68,7 @@ def _store_outside_files(study: Path) -> None:
             raise ExperimentError(
                 asked=f"store {tracked.with_suffix('').name} of {study.name} in the study's own DVC repository",
                 happened=(done.stderr or done.stdout).strip()[-400:],
-                spoiled="nothing: the files are as they were",
+                affected="nothing: the files are as they were",
                 fix=f"dvc commit {tracked.relative_to(study)} in the study's folder, which takes them as they are; then again",
             )
 
@@ -117,7 +117,7 @@ def _not_of_this_code() -> ConfigError:
     return ConfigError(
         asked="run or record this study through DVC",
         happened=f"its {PIPELINE} is not what this checkout writes: it was written by other code, or edited",
-        spoiled="nothing: no stage was started",
+        affected="nothing: no stage was started",
         fix=f"mv {PIPELINE} {PIPELINE}.old && temper track, which writes it anew; then the same command again",
     )
 
@@ -140,7 +140,7 @@ def check_pipeline(*, rows: bool = True) -> None:
     raise ConfigError(
         asked="run or record this study through DVC",
         happened=f"{PIPELINE} was written for other rows than params.yaml has now",
-        spoiled="nothing: no stage was started",
+        affected="nothing: no stage was started",
         fix="temper track, which writes it anew, then dvc repro: params.yaml holds the change already. Rows that `dvc exp run` "
         "adds or removes in a temporary folder or a queue: change params.yaml, temper track, then dvc exp run without that -S",
     )

@@ -116,7 +116,7 @@ def _run_snakemake(*arguments: str) -> None:
         raise ExperimentError(
             asked=f"snakemake {' '.join(arguments[:3])} …",
             happened=(done.stderr or done.stdout).strip()[-600:],
-            spoiled="nothing: no artifact was changed",
+            affected="nothing: no artifact was changed",
             fix="correct what it names, then run temper sync again",
         )
 
@@ -196,7 +196,7 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
         raise LibraryError(
             asked=_ASKED,
             happened=f"{len(others)} artifacts were made with other versions than this environment has ({shown})",
-            spoiled="nothing: they are whole, and untouched",
+            affected="nothing: they are whole, and untouched",
             fix="temper sync --keep takes them as they are, with their makers' versions; to make them anew, delete artifacts/",
         )
     adopted = []
@@ -226,7 +226,7 @@ def _check_settled(jobs: Sequence[Job]) -> None:
         raise ArtifactError(
             asked=_ASKED,
             happened=f"still not what a job of this folder left: {listed(found)}",
-            spoiled="nothing; the next run would be refused for it",
+            affected="nothing; the next run would be refused for it",
             fix=f"rm {found[0]} (or move it elsewhere), then temper sync: its job makes it anew",
         )
 

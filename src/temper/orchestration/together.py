@@ -54,7 +54,7 @@ def folders_of(named: Sequence[str]) -> list[Path]:
                 happened=f"{name} finds no folder with a params.yaml"
                 if pattern
                 else f"{Path(name) / 'params.yaml'} does not exist",
-                spoiled="nothing: no job was started, of none of them",
+                affected="nothing: no job was started, of none of them",
                 fix="name folders of studies: temper studies lists those of this checkout",
             )
         found |= dict.fromkeys(studies)

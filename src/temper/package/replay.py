@@ -25,7 +25,7 @@ def _refused(happened: str, fix: str) -> ParityError:
     return ParityError(
         asked="replay the test rows through the packaged runtime, as they were measured",
         happened=happened,
-        spoiled=NOTHING_WRITTEN,
+        affected=NOTHING_WRITTEN,
         fix=fix,
     )
 

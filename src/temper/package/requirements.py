@@ -31,7 +31,7 @@ def pinned(names: Iterable[str]) -> list[str]:
             raise LibraryError(
                 asked=f"pin {name}, which the package needs",
                 happened="it is not installed in this environment",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix="make setup, which installs what requirements/ names",
             ) from None
         found[name] = own.version.partition("+")[0]

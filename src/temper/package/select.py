@@ -47,7 +47,7 @@ def _workload(finished: Finished, candidate: str | None) -> str:
         raise ConfigError(
             asked="package what the decision chose",
             happened=f"it chose {said}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="name the workload that is meant: --workload " + " or ".join(chosen),
         )
     return str(next(iter(chosen or workloads)))
@@ -102,7 +102,7 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
         raise ConfigError(
             asked=f"package {choice.candidate} for {meant}",
             happened=f"its answers are {task_of(task).TITLE}, and the runtime of a package gives one label",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="temper predict answers with it where Temper is installed",
         )
     cell = finished.comparison["candidates"][choice.candidate]["workloads"].get(meant)
@@ -113,7 +113,7 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
         raise ConfigError(
             asked=f"package {choice.candidate} for {meant}",
             happened="; ".join(against),
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="--anyway packages it all the same, and its model card says so; or leave out --candidate, which takes what "
             "the decision chose",
         )

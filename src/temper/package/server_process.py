@@ -36,6 +36,6 @@ def not_ready(log: Path, asked: str) -> LoadTestError:
     return LoadTestError(
         asked=asked,
         happened=f"the server was not ready within {READY_S:g} s; it last said: {last[:600] or 'nothing'}",
-        spoiled=SPOILED,
+        affected=SPOILED,
         fix="what it said names what is wrong; temper serve starts a package's own server by itself",
     )

@@ -82,7 +82,7 @@ def runtime_of(finished: Finished, record: Record, workload: str) -> Runtime:
         raise ConfigError(
             asked=f"package {name}",
             happened=lacking,
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix=_other(finished, workload),
         )
     assert record.ran is not None  # of a candidate whose accuracy was measured
@@ -111,7 +111,7 @@ def runtime_at(backend: Mapping[str, Any], version: str, sizes: Collection[int],
         raise LibraryError(
             asked=f"{asked}, with {library.title} {version}",
             happened=f"this environment holds {here or 'none'}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="finish the study with what is installed here, or package it where it was measured",
         )
     static = backend["options"].get("shapes") == "static"

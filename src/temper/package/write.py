@@ -38,7 +38,7 @@ def check_target(target: Path) -> None:
         happened, fix = f"there is no folder {target.parent}", "make it, or name another"
     else:
         return
-    raise ConfigError(asked=f"write a package to {target}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+    raise ConfigError(asked=f"write a package to {target}", happened=happened, affected=NOTHING_WRITTEN, fix=fix)
 
 
 def read_source(*, workload: str | None, candidate: str | None, machine: str | None = None, anyway: bool) -> Source:
@@ -70,7 +70,7 @@ def write_base(source: Source, folder: Path, *, form: str, say: Callable[[str], 
         raise ParityError(
             asked=f"replay the test rows that {source.selected.choice.candidate} was measured on",
             happened="its record has no answers",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="package a candidate whose accuracy was measured",
         )
     write_manifest(folder / NAME, kind=KIND, facts={**facts, "replayed": None})
@@ -105,7 +105,7 @@ def check_pixels(source: Source) -> None:
             raise ParityError(
                 asked="make the pixels that the model was measured on, without transformers",
                 happened=f"a generated image of {width} × {height} has other pixels",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix="temper predict answers with this model; its image processor does more than a package's",
             )
 
@@ -125,7 +125,7 @@ def check_form(form: str, source: Source) -> None:
         raise ConfigError(
             asked=f"package {source.selected.choice.candidate} for {form}",
             happened=f"it runs on {source.runtime.runner}, and this form is for {' and '.join(takes)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="--for folder, triton or docker; or name a candidate of these with --candidate",
         )
 

@@ -116,7 +116,7 @@ def check_artifact(choice: Choice) -> dict[str, str]:
         raise ArtifactError(
             asked=f"predict with {folder}, as {choice.candidate} measured it",
             happened=f"it was made anew since: {', '.join(other)} differ from what the record was taken of",
-            spoiled=f"{NOTHING}: its accuracy and speed are another artifact's",
+            affected=f"{NOTHING}: its accuracy and speed are another artifact's",
             fix="finish the study, which measures it: make study STUDY=…",
         )
     return files
@@ -142,7 +142,7 @@ def preprocessing(files: Mapping[str, str]) -> Preprocessing:
         raise ArtifactError(
             asked="preprocess as the artifact's study does",
             happened=f"{', '.join(other)} of the artifact and of {folder} differ",
-            spoiled=NOTHING,
+            affected=NOTHING,
             fix="finish the study: its data was prepared anew after the artifact was made",
         )
     return Preprocessing(signature, folder / PREPROCESSOR_FOLDER, card["max_tokens"])
@@ -199,7 +199,7 @@ def _call_size(runner: Runner, choice: Choice, longest: int, *, asked: int, stri
         raise ConfigError(
             asked=f"predict {asked} rows of up to {longest} tokens in a call with {choice.candidate}",
             happened=happened,
-            spoiled=NOTHING,
+            affected=NOTHING,
             fix="a smaller --batch-size; or leave out --strict, and they are cut into calls that fit",
         )
     return [f"calls of {asked} rows were cut into calls that fit: {happened}"]
@@ -210,7 +210,7 @@ def _strictly(rows: list[int], total: int, limit: str) -> None:
         raise DataError(
             asked=f"predict {total:,} row{'s' if total > 1 else ''}, none of them cut (--strict)",
             happened=f"longer than {limit}: {list_rows(rows)}",
-            spoiled=NOTHING,
+            affected=NOTHING,
             fix="shorten them, or leave out --strict: they are cut, and named",
         )
 
@@ -294,5 +294,5 @@ def answer(
 def _cannot(choice: Choice, happened: str, fix: str) -> BackendError:
     backend = choice.record.backend["name"]
     return BackendError(
-        asked=f"predict with {choice.candidate} on {backend}", happened=happened, spoiled=NOTHING, fix=fix
+        asked=f"predict with {choice.candidate} on {backend}", happened=happened, affected=NOTHING, fix=fix
     )

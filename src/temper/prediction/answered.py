@@ -47,7 +47,7 @@ def answered(
         raise BackendError(
             asked=f"predict with {choice.candidate} on {choice.record.backend['name']}",
             happened=f"this machine lacks what it needs: {lacking.reason}",
-            spoiled="nothing: it was not run on another device",
+            affected="nothing: it was not run on another device",
             fix=instead(finished, choice.workload, choice.candidate),
         ) from None
     return choice, files, answers

@@ -95,7 +95,7 @@ def _decided(finished: Finished, workload: str) -> str:
     raise ConfigError(
         asked=f"predict with the candidate that the decision chose for {workload}",
         happened=decision["sentence"],
-        spoiled="nothing",
+        affected="nothing",
         fix=f"{fix}, or a workload with a choice: --workload {' or '.join(others)}" if others else fix,
     )
 
@@ -139,7 +139,7 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
         raise ConfigError(
             asked=f"predict with the decision for the workload {workload}",
             happened=f"the report has {', '.join(known)}",
-            spoiled="nothing",
+            affected="nothing",
             fix="name one of these with --workload",
         )
     meant = workload or workload_for(finished, rows)
@@ -148,7 +148,7 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
         raise ConfigError(
             asked=f"predict with the candidate {name}",
             happened=f"the report has {', '.join(finished.candidates)}",
-            spoiled="nothing",
+            affected="nothing",
             fix="name one of these with --candidate",
         )
     record = finished.record(name)
@@ -157,7 +157,7 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
         raise ConfigError(
             asked=f"predict with {name}",
             happened=f"its backend {backend['name']} computes no logits: it shows what measuring itself costs",
-            spoiled="nothing",
+            affected="nothing",
             fix=instead(finished, meant, name),
         )
     if backend["gpus"] > there:
@@ -165,7 +165,7 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
             asked=f"predict with {name} on {backend['name']}",
             happened=f"it needs {backend['gpus']} NVIDIA GPU{'s' if backend['gpus'] > 1 else ''}, this machine has "
             f"{there or 'none'}",
-            spoiled="nothing: it was not run on another device",
+            affected="nothing: it was not run on another device",
             fix=instead(finished, meant, name),
         )
     executed = finished.summary["candidates"][name]["executed_products"]

@@ -57,7 +57,7 @@ class Asked:
 
 
 def _refused(happened: str, fix: str, *, asked: str = "predict what the command line names") -> ConfigError:
-    return ConfigError(asked=asked, happened=happened, spoiled=NOTHING, fix=fix)
+    return ConfigError(asked=asked, happened=happened, affected=NOTHING, fix=fix)
 
 
 def _is_there(base: Path, argument: str) -> bool:
@@ -126,7 +126,7 @@ def _lines(name: str, content: bytes, texts_per_row: int, columns: Sequence[str]
         raise DataError(
             asked=f"predict the lines of {name}",
             happened=f"it is not UTF-8: {error.reason} at byte {error.start}",
-            spoiled=NOTHING,
+            affected=NOTHING,
             fix="convert it to UTF-8",
         ) from None
     texts = [tuple(line.split("\t")) if texts_per_row > 1 else (line,) for line in lines]
@@ -135,7 +135,7 @@ def _lines(name: str, content: bytes, texts_per_row: int, columns: Sequence[str]
         raise DataError(
             asked=f"predict the lines of {name}",
             happened=f"this study's rows are pairs, and {list_rows(other)} have no tab, or several",
-            spoiled=NOTHING,
+            affected=NOTHING,
             fix="put one tab between the two texts of each line",
         )
     examples = Examples(origin=name, labels=[0] * len(texts), texts=texts)
@@ -212,7 +212,7 @@ def read_inputs(
             raise DataError(
                 asked=f"predict the rows of {files[0]}",
                 happened="there is no such file",
-                spoiled=NOTHING,
+                affected=NOTHING,
                 fix="correct its path; or --text, where it is a text",
             )
         else:

@@ -163,7 +163,7 @@ def check_output(output: Path, inputs: Sequence[Path], *, force: bool = False) -
         happened, fix = "it is there already", "name another file; or --force, which writes over it"
     if happened is not None:
         raise ConfigError(
-            asked=f"write labels to {output}", happened=happened, spoiled="nothing was predicted", fix=fix
+            asked=f"write labels to {output}", happened=happened, affected="nothing was predicted", fix=fix
         )
 
 

@@ -32,7 +32,7 @@ def _matplotlib(asked: str) -> Any:
         raise LibraryError(
             asked=asked,
             happened="matplotlib is not installed",
-            spoiled="nothing was drawn",
+            affected="nothing was drawn",
             fix="pip install -r requirements/test.txt",
         ) from None
     return matplotlib

@@ -45,7 +45,7 @@ def first_rows_markdown(study: FiledStudy, rows: int, candidates: Sequence[str])
             raise ArtifactError(
                 asked=f"write the accuracy of {name} on the first {rows:,} rows of {study.folder}",
                 happened="the folder has no answers of it on as many rows",
-                spoiled="the page; it was not changed",
+                affected="the page; it was not changed",
                 fix="name measured candidates of that study in the mark, and no more rows than its test split has",
             )
         return np.asarray(accuracy.answers.predictions), np.asarray(accuracy.labels)

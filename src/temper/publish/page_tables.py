@@ -49,7 +49,7 @@ def results_table(study: FiledStudy, workloads: Sequence[str] | None = None) -> 
         raise ArtifactError(
             asked=f"write the table of {study.folder} for {' '.join(unknown)}",
             happened=f"its records have the workloads {', '.join(timed)}",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="correct the mark",
         )
     shown = [row for row in filed_rows(study) if workloads is None or row.workload in workloads]

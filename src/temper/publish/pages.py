@@ -75,7 +75,7 @@ def _check_marks(page: str) -> None:
         raise ConfigError(
             asked="write the tables of a page anew",
             happened=wrong,
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix=f"correct the mark: <!-- WHAT of FOLDER --> … {_END}, each on a line of its own (temper/publish/pages.py)",
         )
 
@@ -97,7 +97,7 @@ def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path],
             raise ConfigError(
                 asked=f"write the accuracy on the first rows of {folder}",
                 happened=f"the mark says 'for {mark['only'] or ''}'",
-                spoiled="the page; it was not changed",
+                affected="the page; it was not changed",
                 fix="name a number of rows and candidates: <!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->",
             )
         return first_rows_markdown(read(folder), int(rows), candidates)
@@ -134,7 +134,7 @@ def _written(mark: re.Match[str], root: Path, read: Callable[[Path], FiledStudy]
     raise ArtifactError(
         asked=f"write the table '{what}' of {folder}",
         happened=happened,
-        spoiled="the page; it was not changed",
+        affected="the page; it was not changed",
         fix="correct the mark, or file the study's records there first (results/README.md)",
     )
 

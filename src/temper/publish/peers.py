@@ -46,7 +46,7 @@ def _check_names(study: FiledStudy, names: Iterable[str]) -> None:
         raise ArtifactError(
             asked=f"hold candidates of {study.folder} against one another",
             happened=f"it has no candidate {', '.join(unknown)}",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="name candidates of its params.yaml in the mark",
         )
 
@@ -73,7 +73,7 @@ def peers_markdown(
         raise ArtifactError(
             asked=f"hold the candidates of {study.folder} against their fastest peer",
             happened="the mark names no peers",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="name them: <!-- peers of FOLDER for CANDIDATE CANDIDATE over CANDIDATE -->",
         )
     _check_names(study, (*peers, *([over] if over else [])))
@@ -112,7 +112,7 @@ def pairs_markdown(study: FiledStudy, pairs: Sequence[str]) -> str:
         raise ArtifactError(
             asked=f"write the table of pairs of {study.folder}",
             happened=f"'{' '.join(pairs)}' are no pairs",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="write each as CANDIDATE/CANDIDATE in the mark",
         )
     _check_names(study, (name for pair in split for name in pair))

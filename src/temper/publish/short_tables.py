@@ -27,7 +27,7 @@ def _of(study: FiledStudy, workload: str) -> list[Row]:
         raise ArtifactError(
             asked=f"write the table of {study.folder} for {workload}",
             happened=f"its records have the workloads {', '.join(in_order(row.workload for row in every))}",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="correct the mark",
         )
     return sorted(own, key=lambda row: (row.reason is not None, row.latency_ratio or float("inf")))
@@ -78,7 +78,7 @@ def short_table(study: FiledStudy, workload: str, candidates: Sequence[str] = ()
         raise ArtifactError(
             asked=f"write the table of {study.folder} for {', '.join(unknown)}",
             happened=f"its records at {workload} are of {', '.join(row.candidate for row in every)}",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="correct the mark",
         )
     shown = [row for row in every if not candidates or row.candidate in candidates]
@@ -143,7 +143,7 @@ def claims_table(study: FiledStudy, reported: Reported) -> str:
         raise ConfigError(
             asked=f"hold the claims of {reported.source} against {study.folder}",
             happened="none of their candidates has a record there",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="name the folder of the study that the claims are of",
         )
     return markdown_table(("claim", "original", "here", "verdict"), lines, 1)
@@ -161,7 +161,7 @@ def speed_words(study: FiledStudy, candidate: str, workload: str) -> str:
         raise ArtifactError(
             asked=f"write how fast {candidate} is at {workload}, from {study.folder}",
             happened="it has no record there" if row is None else row.reason or "the figure is disturbed",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="name another candidate or workload in the mark",
         )
     own, _, spread = said.partition(" ")

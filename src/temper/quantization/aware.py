@@ -112,7 +112,7 @@ def _train(
             raise PipelineError(
                 asked=f"train with fake quantisation for {row.steps} steps",
                 happened=f"the loss became {losses[-1]} at step {len(losses)}",
-                spoiled=_SPOILED,
+                affected=_SPOILED,
                 fix="lower the row's learning_rate",
             )
         if len(losses) % row.steps_per_log == 0 or len(losses) == row.steps:
@@ -174,7 +174,7 @@ def parity_check(
                 asked="write an INT8 file whose logits equal those of the trained network within "
                 f"{row.max_logit_difference:g}",
                 happened=f"the largest difference on {len(expected)} validation rows is {difference:.3g}",
-                spoiled=_SPOILED,
+                affected=_SPOILED,
                 fix="raise the row's max_logit_difference if that much is acceptable: an activation next to the border of "
                 "two INT8 values may round either way",
             )
@@ -231,7 +231,7 @@ def train_quantized(
         raise PipelineError(
             asked="train with fake quantisation on cuda",
             happened=f"PyTorch {torch.__version__} sees no CUDA device",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="set the row's device to cpu, or run where a GPU is",
         )
     signature = read_signature(checkpoint / "signature.json")

@@ -76,7 +76,7 @@ def _refuse(graph: GraphProto) -> None:
             else f"the file has {halves} weights in FP16"
             if halves
             else f"{branches[0]!r} has a branch of the graph in it",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="start the row from an FP32 file without them",
         )
 

@@ -88,7 +88,7 @@ class _Inserter:
                 raise ArtifactError(
                     asked=f"quantise activations to {self._form.name}",
                     happened=f"the calibration cache has no range for {name}",
-                    spoiled="this ONNX file and what is made from it; nothing was written",
+                    affected="this ONNX file and what is made from it; nothing was written",
                     fix="calibrate this ONNX row by minmax, entropy or percentile: nncf and smooth_quant keep their own tensors",
                 )
             largest = max(map(abs, ranges[name])) or self._form.limit  # a dead tensor: any scale will do
@@ -157,7 +157,7 @@ def insert_qdq(
         raise ArtifactError(
             asked=f"quantise to {form.name}",
             happened="the model has no MatMul, Gemm or Conv that may be quantised",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="shorten keep_in_float, or drop the row from params.yaml",
         )
     copies = [NodeProto.FromString(node.SerializeToString()) for node in ordered]

@@ -88,7 +88,7 @@ def _refuse_asymmetric(model: ModelProto, values: Mapping[str, TensorProto]) -> 
         raise ArtifactError(
             asked="quantise activations symmetrically",
             happened=f"{len(shifted)} activations have another zero point than 0 ({', '.join(shifted[:3])})",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="set calibration_methods.nncf.preset to performance, or symmetric_activations to false",
         )
 

@@ -88,7 +88,7 @@ def chosen(known: Iterable[Layer], names: Iterable[str], place: str) -> list[Lay
         raise ArtifactError(
             asked=f"keep {', '.join(lacking)} in float ({place})",
             happened=f"the model has no such layer; it has {listed[:600]}{' …' if len(listed) > 600 else ''}",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="name layers of that list",
         )
     wanted = {layer for found in matched.values() for layer in found}
@@ -226,7 +226,7 @@ def _other_origin(name: str, what: str) -> ArtifactError:
     return ArtifactError(
         asked="give layers of a quantised ONNX file back to float",
         happened=f"it has no {what} {name!r}, which the float file has: it was not made from that file",
-        spoiled="this ONNX file and what is made from it; nothing was written",
+        affected="this ONNX file and what is made from it; nothing was written",
         fix="name the ONNX row that it was quantised from",
     )
 

@@ -77,7 +77,7 @@ def match(weights: Mapping[str, npt.NDArray[Any]], model: ModelProto, kept: Coll
         raise ArtifactError(
             asked="train the layers of an ONNX file with fake quantisation",
             happened=happened,
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="name these layers in the row's keep_in_float",
         )
     return found

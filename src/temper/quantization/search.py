@@ -200,7 +200,7 @@ def search_layers(
         raise DataError(
             asked=f"search on {asked.rows} validation rows",
             happened=f"the validation split has {len(split)}",
-            spoiled="this search; nothing was written",
+            affected="this search; nothing was written",
             fix="lower the row's rows, or raise data.validation_rows",
         )
     quantized, reference = load(quantized_path), load(reference_path)
@@ -223,7 +223,7 @@ def search_layers(
             asked=f"find layers to keep in float so that at most {asked.budget_points:g} % of {asked.rows} labels change",
             happened=f"no choice does; the nearest changes {nearest.distance.flips} labels with {len(nearest.kept)} of "
             f"{len(known)} layers in float ({', '.join(nearest.kept)[:300]})",
-            spoiled="this search; nothing was written",
+            affected="this search; nothing was written",
             fix=f"raise budget_points to {100 * nearest.distance.flips / asked.rows:.2f} or more, or calibrate otherwise",
         ) from None
     made = choice(trials)
@@ -256,7 +256,7 @@ def _check_number(known: int, all_layers: int, asked: SearchRow) -> None:
         raise ArtifactError(
             asked=f"search among the quantised layers of onnx/{asked.onnx}",
             happened=f"none of its {all_layers} products is quantised",
-            spoiled="this search; nothing was written",
+            affected="this search; nothing was written",
             fix="name a row of calibrated_precisions whose step quantises",
         )
     needed = PER_LAYER * known + 2 + AT_LEAST
@@ -264,6 +264,6 @@ def _check_number(known: int, all_layers: int, asked: SearchRow) -> None:
         raise ArtifactError(
             asked=f"search with at most {asked.max_evaluations} evaluations",
             happened=f"{known} layers take {PER_LAYER} each, and the search itself at least {AT_LEAST}: {needed} in all",
-            spoiled="this search; nothing was written",
+            affected="this search; nothing was written",
             fix=f"set max_evaluations to {needed} or more",
         )

@@ -22,7 +22,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def _error(path: str, happened: str, fix: str) -> DataError:
-    return DataError(asked=f"read {path}", happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+    return DataError(asked=f"read {path}", happened=happened, affected=NOTHING_WRITTEN, fix=fix)
 
 
 def data_bytes(path: str) -> bytes:

@@ -29,6 +29,6 @@ def tensors_in(file: str | Path) -> dict[str, tuple[int, ...]]:
         raise ArtifactError(
             asked=f"read the weights in {path}",
             happened=why,
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="restore the checkpoint's files; a truncated safetensors file cannot be read",
         ) from None

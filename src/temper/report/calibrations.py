@@ -82,7 +82,7 @@ def cells(study: FiledStudy) -> list[Cell]:
             raise ArtifactError(
                 asked=f"write the table of the calibrations of {study.folder}",
                 happened=f"{other.candidate} and {name} are the same method, rows, samples and recipe",
-                spoiled="the page; it was not changed",
+                affected="the page; it was not changed",
                 fix="name a study in which each is measured once, on one backend",
             )
     return list(found.values())

@@ -56,7 +56,7 @@ def _refused(folder: Path, asked: str, happened: str) -> ArtifactError:
     return ArtifactError(
         asked=asked,
         happened=happened,
-        spoiled="the page; it was not changed",
+        affected="the page; it was not changed",
         fix=f"git checkout -- {folder} puts back what was filed; or file the study anew (temper results)",
     )
 
@@ -121,7 +121,7 @@ def read_filed_study(folder: Path) -> FiledStudy:
         raise ArtifactError(
             asked=f"write the table of {folder}",
             happened=f"{file} does not exist",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="file the study's records there first (results/README.md)",
         )
     params = load_resolved(file)

@@ -49,7 +49,7 @@ def _ledger(folder: Path) -> tuple[str, Mapping[str, str]] | None:
         raise ArtifactError(
             asked=f"say what was filed in {folder}",
             happened=f"{file} does not say it ({type(error).__name__}: {error})",
-            spoiled="nothing was changed",
+            affected="nothing was changed",
             fix=f"git checkout -- {file}",
         ) from None
 
@@ -76,7 +76,7 @@ def _in_the_way(goal: Path, names: list[str]) -> ConfigError:
     return ConfigError(
         asked=f"file records in {goal}",
         happened=f"files that `temper results` did not write, or that were changed since, have the names of new ones: {shown}",
-        spoiled="nothing was written",
+        affected="nothing was written",
         fix="move them away, or --force, which replaces them",
     )
 
@@ -103,7 +103,7 @@ def write_filed(goal: Path, files: Mapping[str, bytes], *, force: bool = False) 
         raise ConfigError(
             asked=f"file records in {goal}",
             happened=f"{WITHDRAWN} withdraws figures of the records that are there; it would withdraw the new ones, too",
-            spoiled="nothing was written",
+            affected="nothing was written",
             fix=f"move {goal / WITHDRAWN} away if the new records take the place of what it withdraws, and run it again",
         )
     others = _others(goal)

@@ -68,7 +68,7 @@ def _place(asked: str, params: Mapping[str, Any], machine: str | None, candidate
     raise ConfigError(
         asked=asked,
         happened=f"no candidate is measured on the machine {meant}" if meant else "it has a choice for each machine",
-        spoiled="nothing",
+        affected="nothing",
         fix=f"name one with --machine: {', '.join(sorted(named))}"
         if named
         else "leave --machine out: params.yaml names no machine",
@@ -83,7 +83,7 @@ def _check_bytes(file: str, digest: str | None) -> None:
             happened="it is not there"
             if not Path(file).is_file()
             else "it is another file: altered or made anew since",
-            spoiled="this answer: what is said of the artifact might be another's",
+            affected="this answer: what is said of the artifact might be another's",
             fix="finish the study (make study STUDY=…), or temper sync, which puts back what was altered",
         )
 
@@ -166,7 +166,7 @@ class Finished:
             raise ArtifactError(
                 asked=f"take what the report says of {record.candidate}",
                 happened=f"its record gives other figures: {', '.join(wrong)}",
-                spoiled="this answer: the choice might be another's",
+                affected="this answer: the choice might be another's",
                 fix="temper run --again report, in the study's folder: makes the report anew from the records",
             )
 
@@ -178,7 +178,7 @@ class Finished:
             raise ConfigError(
                 asked=f"read how many rows a call of the workload {workload} has",
                 happened="params.yaml has no such workload any more: it was changed after the last report",
-                spoiled="nothing",
+                affected="nothing",
                 fix="finish the study (make study STUDY=…), or take the change back",
             ) from None
 
@@ -189,7 +189,7 @@ def _check_version(name: str, version: int | None) -> None:
         raise ArtifactError(
             asked=f"take the choice of {REPORT}/{name}.json",
             happened=f"its schema version is {version}, and this Temper's is {SCHEMA_VERSION}: other rules made the choice",
-            spoiled="nothing was written",
+            affected="nothing was written",
             fix=f"{run_command()}: makes the report anew; what is current is not measured again",
         )
 
@@ -218,7 +218,7 @@ def read_finished(
         raise DataError(
             asked=asked,
             happened=f"{folder}/decision.json does not exist: the study has not been run to its end",
-            spoiled="nothing",
+            affected="nothing",
             fix="run it first: make reproduce, or make study STUDY=…; --directory names another study's folder",
         )
     job = read_job_record(record_path("report", place))

@@ -25,6 +25,6 @@ def altered(file: str | Path, job: str | Path) -> ArtifactError:
     return ArtifactError(
         asked=f"report {file}",
         happened=f"{file} is not the record that was measured: altered since (its job's record is {job})",
-        spoiled="every table that would hold it; nothing was written",
+        affected="every table that would hold it; nothing was written",
         fix="temper sync: takes the measured record from DVC's cache, or lets it be measured anew",
     )

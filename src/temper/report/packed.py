@@ -91,7 +91,7 @@ class Packed:
         return ArtifactError(
             asked=f"read what was filed in {file}",
             happened=happened,
-            spoiled="what is shown of this study; nothing was changed",
+            affected="what is shown of this study; nothing was changed",
             fix=f"git checkout -- {self._folder} puts back what was filed; or file the study anew (temper results)",
         )
 

@@ -47,7 +47,7 @@ def read_reported(path: Path) -> Reported:
         raise ConfigError(
             asked=f"read the reported speed-ups of {path}",
             happened=f"{type(error).__name__}: {str(error)[:300]}",
-            spoiled="the page; it was not changed",
+            affected="the page; it was not changed",
             fix="give source and speed_ups, each with title, candidate, over, at_least and at_most",
         ) from None
 

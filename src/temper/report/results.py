@@ -102,7 +102,7 @@ def filed_content(left_out: Mapping[tuple[str, str], State], stale: Collection[P
                 raise ArtifactError(
                     asked=f"file {path}, as git would keep it",
                     happened=why or f"{path} is a link",
-                    spoiled="nothing was copied",
+                    affected="nothing was copied",
                     fix="put the file itself in the link's place, or take it away; temper sync makes an artifact anew",
                 )
             content[path.relative_to(folder).as_posix()] = path.read_bytes()
@@ -122,7 +122,7 @@ def _check_name(study: str) -> None:
         raise ConfigError(
             asked=f"file the records of studies/{here.name}",
             happened=f"its params.yaml says study: {study}, which is another folder's name",
-            spoiled="nothing was copied: they would have replaced that study's records",
+            affected="nothing was copied: they would have replaced that study's records",
             fix=f"set study: {here.name} and run it again: that makes the report anew and nothing else",
         )
 
@@ -137,7 +137,7 @@ def _check_machine(machine: str) -> None:
             return
         happened = f"results/{other} is there, which is the same name on a disk that takes capitals for small letters"
         fix = f"use that name, or another: --machine {other}"
-    raise ConfigError(asked=f"file the records under {machine!r}", happened=happened, spoiled="nothing", fix=fix)
+    raise ConfigError(asked=f"file the records under {machine!r}", happened=happened, affected="nothing", fix=fix)
 
 
 def _check_one_machine() -> None:
@@ -147,7 +147,7 @@ def _check_one_machine() -> None:
         raise ConfigError(
             asked="file the records of this study under the name of one machine",
             happened=f"its candidates are measured on several: {', '.join(named)}",
-            spoiled="nothing was copied",
+            affected="nothing was copied",
             fix="make a study of each machine, and file those; the reports of this one are below artifacts/report/",
         )
 
@@ -187,7 +187,7 @@ def file_results(machine: str, *, partial: bool = False, force: bool = False) ->
             asked=f"file the records of this study under {machine}",
             happened=f"{len(needed)} of {len(jobs)} artifacts are not of these settings "
             f"({f'{rule} {row}'.strip()}: {state.reason})",
-            spoiled="nothing was copied",
+            affected="nothing was copied",
             fix="temper sync: puts an altered artifact back, or has it made anew"
             if state.kind == "altered"
             else f"finish the study first ({run_command()})"

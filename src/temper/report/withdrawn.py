@@ -58,7 +58,7 @@ def _refused(file: Path, happened: str) -> ArtifactError:
     return ArtifactError(
         asked=f"leave out what {file} withdraws",
         happened=happened,
-        spoiled="what is shown of this study; nothing was changed",
+        affected="what is shown of this study; nothing was changed",
         fix="correct it: a list of entries, each with date, reason, candidates (all, or names), and workloads "
         "(all, or names) or accuracy: true (results/README.md)",
     )

@@ -57,6 +57,6 @@ def read_about(file: Path) -> About:
         raise ConfigError(
             asked=f"read {file}",
             happened=happened,
-            spoiled="the list of studies; no study is changed by it",
+            affected="the list of studies; no study is changed by it",
             fix=f"give it the keys of another study's {FILE}: title, needs: {{gpu, network, files}}, minutes{colon}",
         ) from None

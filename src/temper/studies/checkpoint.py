@@ -49,7 +49,9 @@ class Checkpoint:
 
 
 def _refused(folder: Path, happened: str, fix: str) -> ArtifactError:
-    return ArtifactError(asked=f"make a study of the checkpoint {folder}", happened=happened, spoiled=NOT_MADE, fix=fix)
+    return ArtifactError(
+        asked=f"make a study of the checkpoint {folder}", happened=happened, affected=NOT_MADE, fix=fix
+    )
 
 
 def inspect_checkpoint(folder: Path) -> Checkpoint:
@@ -135,7 +137,7 @@ def labels_differ(checkpoint: Checkpoint, names: Sequence[str]) -> ConfigError:
     return ConfigError(
         asked=f"make a study of {checkpoint.name} and this data",
         happened=f"the checkpoint has the labels {', '.join(map(repr, checkpoint.label_names or []))}, the data has {shown}",
-        spoiled=NOT_MADE,
+        affected=NOT_MADE,
         fix="give the data the checkpoint's names or the numbers of its outputs (0 for the first); or, where they mean the "
         "same, --label-names: the data's labels in the order of the checkpoint's; or --fine-tune yes, which trains a "
         "classifier for the data's labels",

@@ -60,7 +60,7 @@ def check_name(checkout: Path, name: str, *, replaces: bool = False) -> Contents
         raise ConfigError(
             asked=f"make the study {name[:200]}",
             happened=happened,
-            spoiled=NOT_MADE,
+            affected=NOT_MADE,
             fix="choose another name; or, where temper init made that one, --force puts the new one in its place",
         )
     return None
@@ -94,7 +94,7 @@ def staging(checkout: Path, name: str, before: Contents | None = None) -> Iterat
         raise StorageError(
             asked=f"make studies/{name}",
             happened=f"{type(error).__name__}: {error.strerror or error}",
-            spoiled=NOT_MADE,
+            affected=NOT_MADE,
             fix="give yourself room and write permission below studies/",
         ) from None
 
@@ -130,7 +130,7 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
             raise ArtifactError(
                 asked=f"copy the checkpoint {checkpoint.folder}",
                 happened=why,
-                spoiled=NOT_MADE,
+                affected=NOT_MADE,
                 fix="put the file itself in the link's place, if it is the checkpoint's",
             )
         shutil.copyfile(checkpoint.folder / name, target / name)
@@ -177,7 +177,7 @@ def copy_images(source: Path, target: Path) -> None:
             raise DataError(
                 asked=f"copy the images of {source}",
                 happened=why,
-                spoiled=NOT_MADE,
+                affected=NOT_MADE,
                 fix="put the files themselves in its place, or take it away",
             )
         below = target / Path(place).relative_to(source)
@@ -228,7 +228,7 @@ def write_params(folder: Path, wanted: Wanted, title: str) -> Section:
         read_study(content)
     except PipelineError as error:  # what was typed does not go together
         raise ConfigError(
-            asked=f"make the study {wanted.name}", happened=error.happened, spoiled=NOT_MADE, fix=error.fix
+            asked=f"make the study {wanted.name}", happened=error.happened, affected=NOT_MADE, fix=error.fix
         ) from None
     return resolve(content)
 

@@ -51,7 +51,7 @@ class DataFile:
 
 
 def _refused(path: Path, happened: str, fix: str) -> DataError:
-    return DataError(asked=f"make a study of {path}", happened=happened, spoiled=NOT_MADE, fix=fix)
+    return DataError(asked=f"make a study of {path}", happened=happened, affected=NOT_MADE, fix=fix)
 
 
 def _read(path: Path, format: str, quoting: bool | None, columns: list[str] | None) -> Columns:

@@ -33,7 +33,7 @@ def checkpoint_folder(text: str) -> Path:
             asked=f"make a study of the checkpoint {text}",
             happened=f"there is no folder {path.resolve()}, and the hub gave no model of that name: "
             f"{type(error).__name__}: {said[:300]}",
-            spoiled="nothing: no study was made",
+            affected="nothing: no study was made",
             fix="correct --model: the folder of a checkpoint, or a name on the hub where the network reaches it",
         ) from None
 

@@ -55,7 +55,7 @@ def _unreadable(file: Path, what: str, error: Exception) -> ArtifactError:
     return ArtifactError(
         asked=f"say what was measured, from {file}",
         happened=f"it is not {what} ({type(error).__name__}: {error})",
-        spoiled="the list of studies; no study is changed by it",
+        affected="the list of studies; no study is changed by it",
         fix="restore it (git checkout), or file the study's records anew (make results)",
     )
 
@@ -98,7 +98,7 @@ def _study_name(params: Path) -> str:
         raise ConfigError(
             asked=f"list the study of {params}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="the list of studies; no study is changed by it",
+            affected="the list of studies; no study is changed by it",
             fix=f"temper check {params}",
         ) from None
 

@@ -63,7 +63,7 @@ def contents(study: Path, asked: str) -> Contents:
         raise ConfigError(
             asked=asked,
             happened=f"temper init did not make {study}: it has no {NOTE}",
-            spoiled="nothing: nothing was removed",
+            affected="nothing: nothing was removed",
             fix=f"temper clean -C {study} removes what its runs made; the rest is yours to remove",
         )
     noted = read_document(study / NOTE)
@@ -124,7 +124,7 @@ def check_replaceable(study: Path) -> Contents:
         raise ConfigError(
             asked=asked,
             happened=f"studies/{study.name} holds what is not as Temper wrote it: {listed(found.others)}",
-            spoiled="nothing: no study was made, and nothing was removed",
+            affected="nothing: no study was made, and nothing was removed",
             fix="move that elsewhere, then the same command again; or choose another name",
         )
     return found

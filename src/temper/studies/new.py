@@ -61,7 +61,7 @@ def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
     unlike = checkpoint.head.unlike
     if checkpoint.head.task is not None and unlike is not None:
         if not questions.agree("fine-tune", f"{unlike}: train a new classifier on the data", "no"):
-            raise ConfigError(asked=asked, happened=unlike, spoiled=NOT_MADE, fix=fix_of("--fine-tune yes"))
+            raise ConfigError(asked=asked, happened=unlike, affected=NOT_MADE, fix=fix_of("--fine-tune yes"))
         return True
     agreed = questions.agree(
         "fine-tune", "the checkpoint has no classifier of its own: train one on the data", enter="yes"
@@ -70,7 +70,7 @@ def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
         raise ConfigError(
             asked=asked,
             happened="it has no classifier: its config.json names no architecture for classification",
-            spoiled=NOT_MADE,
+            affected=NOT_MADE,
             fix="name a fine-tuned checkpoint, or --fine-tune yes",
         )
     return True
@@ -89,7 +89,7 @@ def _check_kind(checkpoint: Checkpoint, path: Path) -> None:
             asked=f"make a study of {checkpoint.name} and {path.name}",
             happened=f"{path.name} is {'a folder' if path.is_dir() else 'no folder'}, and a {checkpoint.model_type} for "
             f"{checkpoint.task} takes {takes}",
-            spoiled=NOT_MADE,
+            affected=NOT_MADE,
             fix="give data of the model's kind: --data",
         )
 
@@ -163,7 +163,7 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
     path = questions.answer("data", "file of labelled texts, or folder of images by label", path_of)
     if not path.exists():
         raise DataError(
-            asked=f"make a study of {path}", happened="it is not there", spoiled=NOT_MADE, fix="correct --data"
+            asked=f"make a study of {path}", happened="it is not there", affected=NOT_MADE, fix="correct --data"
         )
     _check_kind(checkpoint, path)
     _check_flags(questions, given, checkpoint.task == "image-classification")

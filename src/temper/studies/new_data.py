@@ -131,7 +131,7 @@ def _refuse_scores(values: list[str]) -> None:
         raise DataError(
             asked=f"train a classifier for {len(values):,} labels",
             happened=f"they are numbers such as {', '.join(scores[:3])}: scores, of which each would be a class of its own",
-            spoiled=NOT_MADE,
+            affected=NOT_MADE,
             fix="give the rows one label of several, such as low, middle and high (scores are not measured yet)",
         )
 
@@ -149,7 +149,7 @@ def _columns(questions: Questions, given: Given, data: DataFile) -> tuple[list[s
                 raise DataError(
                     asked=f"make a study with --text-column {name}",
                     happened=f"{data.path.name} has, beside the label, {', '.join(map(repr, others)) or 'no column'}",
-                    spoiled=NOT_MADE,
+                    affected=NOT_MADE,
                     fix="correct --text-column; a file without a header needs --columns",
                 )
         return given.text, label
@@ -188,7 +188,7 @@ def texts_section(
             raise DataError(
                 asked=f"draw test rows from {path.name}",
                 happened=f"it has {data.rows} rows, and {LEAST_ROWS} have to stay to calibrate and validate on",
-                spoiled=NOT_MADE,
+                affected=NOT_MADE,
                 fix="give more rows, or a file of test rows: --test",
             )
         rows = questions.answer(
@@ -205,7 +205,7 @@ def texts_section(
             raise DataError(
                 asked=f"test on {other.name}",
                 happened=f"its format is {test_data.format}, that of {path.name} is {data.format}",
-                spoiled=NOT_MADE,
+                affected=NOT_MADE,
                 fix="write both in one format",
             )
         train, test = f"train.{data.format}", f"test.{data.format}"

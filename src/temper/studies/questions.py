@@ -61,7 +61,7 @@ class Questions:
                 raise ConfigError(
                     asked=f"make a study: {question}",
                     happened="it was not given, and nobody is there to be asked",
-                    spoiled="nothing: no study was made",
+                    affected="nothing: no study was made",
                     fix=f"give --{flag}",
                 ) from None
             try:
@@ -94,7 +94,7 @@ class Questions:
             raise ConfigError(
                 asked=f"make a study with --{flag} {text}",
                 happened=str(error),
-                spoiled="nothing: no study was made",
+                affected="nothing: no study was made",
                 fix=f"correct --{flag}",
             ) from None
 
@@ -104,7 +104,7 @@ def ignored(flag: str, why: str) -> ConfigError:
     return ConfigError(
         asked=f"make a study with --{flag}",
         happened=why,
-        spoiled="nothing: no study was made",
+        affected="nothing: no study was made",
         fix=f"leave out --{flag}",
     )
 

@@ -18,7 +18,7 @@ FILE = "params.yaml"
 def params_error(happened: str, fix: str) -> ConfigError:
     """A finding in params.yaml while planning."""
     return ConfigError(
-        asked="read params.yaml and plan the study", happened=happened, spoiled="nothing: no job was started", fix=fix
+        asked="read params.yaml and plan the study", happened=happened, affected="nothing: no job was started", fix=fix
     )
 
 

@@ -46,7 +46,7 @@ def check_rows(texts: Sequence[tuple[str, ...]], labels: Sequence[float], origin
         raise DataError(
             asked=f"take pairs of texts from {origin}",
             happened="data.text names one column",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="name the two columns whose texts are compared; what is timed are single texts all the same",
         )
 

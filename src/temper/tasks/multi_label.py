@@ -37,7 +37,7 @@ def why_not_names(names: Sequence[str]) -> str | None:
 
 def _refused(name: str, origin: str, happened: str, fix: str) -> DataError:
     asked = f"read labels from column {name!r} of {origin}"
-    return DataError(asked=asked, happened=happened, spoiled=NOTHING_WRITTEN, fix=fix)
+    return DataError(asked=asked, happened=happened, affected=NOTHING_WRITTEN, fix=fix)
 
 
 def read_labels(
@@ -54,7 +54,7 @@ def read_labels(
         raise DataError(
             asked=f"read labels of {origin}",
             happened=f"data.label_names has {len(names):,} labels, and {MOST_LABELS} is the most of multi_label",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="leave out the rarest, or make a study for each group of them",
         )
     if len(columns) > 1:
@@ -80,7 +80,7 @@ def _from_flags(columns: Mapping[str, Sequence[Any]], origin: str, names: Sequen
         raise DataError(
             asked=f"read labels of {origin} from a column for each",
             happened=f"data.label names the columns {', '.join(columns)}, and data.label_names is {', '.join(names)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="give the same names in the same order in both",
         )
     found = np.zeros(len(next(iter(columns.values()))), np.int64)
@@ -146,7 +146,7 @@ def check_labels(labels: Sequence[int], origin: str, names: Sequence[str]) -> No
         raise DataError(
             asked=f"use {origin}",
             happened=f"all of its {len(labels):,} rows have the same labels",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="give it rows with a label and rows without it",
         )
 

@@ -44,7 +44,7 @@ def read_labels(
         raise DataError(
             asked=f"read a score for each row of {origin}",
             happened=f"data.label names {len(columns)} columns: {', '.join(columns)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="name the one that holds the score",
         )
     ((name, column),) = columns.items()
@@ -55,7 +55,7 @@ def read_labels(
         raise DataError(
             asked=f"read scores from column {name!r} of {origin}",
             happened=f"{list_rows(bad)} hold {', '.join(seen[:6])}{', …' if len(seen) > 6 else ''} instead of a number",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="write numbers with a full stop before the decimals, or remove these rows",
         )
     return [value for value in found if value is not None], "numbers"
@@ -76,7 +76,7 @@ def check_labels(labels: Sequence[float], origin: str, names: Sequence[str]) -> 
         raise DataError(
             asked=f"use {origin}",
             happened=f"all of its {len(labels):,} rows have the score {labels[0]:g}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="give it rows of different scores",
         )
 

@@ -37,7 +37,7 @@ def read_labels(
         raise DataError(
             asked=f"read one label for each row of {origin}",
             happened=f"data.label names {len(columns)} columns: {', '.join(columns)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="name one; or set data.labels to multi_label, where each column says yes or no to one label",
         )
     ((name, column),) = columns.items()
@@ -46,7 +46,7 @@ def read_labels(
         raise DataError(
             asked=f"read labels from column {name!r} of {origin}",
             happened=f"the label is missing in {list_rows(missing)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="label these rows or remove them; a split without labels cannot be used",
         )
     values = [str(value) for value in column]
@@ -69,7 +69,7 @@ def read_labels(
         asked=f"read labels from column {name!r} of {origin}",
         happened=f"it holds the labels {', '.join(map(repr, seen[:12]))}{', …' if len(seen) > 12 else ''}: {rule}"
         + (f"; unknown in {list_rows(unknown)}" if unknown else ""),
-        spoiled=NOTHING_WRITTEN,
+        affected=NOTHING_WRITTEN,
         fix="correct the label set in params.yaml (data.label_names), or the labels; -1 usually marks a hidden label",
     )
 
@@ -82,7 +82,7 @@ def check_labels(labels: Sequence[int], origin: str, names: Sequence[str]) -> No
             asked=f"use {origin}",
             happened=f"all of its {len(labels):,} rows have the label {names[present[0]]!r}; the label set is "
             f"{', '.join(names)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="give it examples of at least two labels (a file sorted by label and cut short looks like this)",
         )
 

@@ -46,7 +46,7 @@ def read_labels(
         raise DataError(
             asked=f"read tags for the words of {origin}",
             happened=f"data.label names {len(columns)} columns: {', '.join(columns)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="name the one that holds each row's tags",
         )
     ((name, column),) = columns.items()
@@ -62,7 +62,7 @@ def read_labels(
             if not unknown
             else f"it holds {', '.join(map(repr, unknown[:8]))}{', …' if len(unknown) > 8 else ''}, which are none of "
             f"{', '.join(names)}: {list_rows(bad)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="correct data.label_names in params.yaml, or the tags; a row has one for each word, with blanks between",
         )
     return [[places[tag] for tag in tags] for tags in lists], "tags"
@@ -95,7 +95,7 @@ def check_rows(texts: Sequence[tuple[str, ...]], labels: Sequence[Sequence[int]]
         raise DataError(
             asked=f"take the words and tags of {origin}",
             happened=f"{shown}: {list_rows(bad)}" if bad else "data.text names two columns",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="give each word one tag: words are a list, or a text with blanks between them, in one column",
         )
 
@@ -107,7 +107,7 @@ def check_labels(labels: Sequence[Sequence[int]], origin: str, names: Sequence[s
         raise DataError(
             asked=f"use {origin}",
             happened=f"all words of its {len(labels):,} rows have the tag {names[min(present)]!r}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="give it rows of at least two tags",
         )
 

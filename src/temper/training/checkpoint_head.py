@@ -194,7 +194,7 @@ def check_model(model: ModelOptions, train: Mapping[str, Any], labels: str | Non
         raise ArtifactError(
             asked=f"load the checkpoint {model.checkpoint}",
             happened=f"it is {other.what}",
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix=other.cure,
         )
     if train["method"] != "none":
@@ -208,6 +208,6 @@ def check_model(model: ModelOptions, train: Mapping[str, Any], labels: str | Non
         raise ArtifactError(
             asked=f"take the checkpoint {model.checkpoint} as it is",
             happened=why,
-            spoiled="nothing: no job was started",
+            affected="nothing: no job was started",
             fix=fix_of("set train.method to fine_tune"),
         )

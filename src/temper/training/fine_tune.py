@@ -117,7 +117,7 @@ def train(
         raise PipelineError(
             asked="fine-tune on cuda",
             happened=f"PyTorch {torch.__version__} sees no CUDA device",
-            spoiled="this job; no model was trained",
+            affected="this job; no model was trained",
             fix="set train.device to cpu, or run where a GPU is",
         )
     torch.manual_seed(seed)
@@ -196,7 +196,7 @@ def train(
             raise PipelineError(
                 asked=f"fine-tune for {options.epochs} epochs",
                 happened=f"the loss became {losses[-1]} at step {len(losses)} of epoch {epoch + 1}",
-                spoiled="this job; no checkpoint was written",
+                affected="this job; no checkpoint was written",
                 fix="lower train.learning_rate",
             )
         step += 1

@@ -36,7 +36,7 @@ def _other_order(names: Sequence[str], signature: Signature, asked: str) -> Arti
     return ArtifactError(
         asked=asked,
         happened=f"the checkpoint numbers its labels {_listed(names)}, the data {_listed(signature.label_names)}",
-        spoiled=_SPOILED,
+        affected=_SPOILED,
         fix="put data.label_names in the checkpoint's order",
     )
 
@@ -54,7 +54,7 @@ def check_labels(model: Any, signature: Signature, asked: str) -> None:
             asked=asked,
             happened=f"the checkpoint has {len(names)} labels ({', '.join(names[:6])}), the data has {len(wanted)} "
             f"({', '.join(wanted[:6])})",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="use data with the checkpoint's labels, or set train.method to fine_tune",
         )
     if compared(names) == compared(wanted) or names_nothing(names) or len(names) == 1:
@@ -64,7 +64,7 @@ def check_labels(model: Any, signature: Signature, asked: str) -> None:
     raise ArtifactError(
         asked=asked,
         happened=f"the checkpoint's labels are {_listed(names)}, the data's {_listed(wanted)}: an answer would get another name",
-        spoiled=_SPOILED,
+        affected=_SPOILED,
         fix="use data with the checkpoint's labels; where they mean the same under other names, write the data's names into "
         "id2label and label2id of the checkpoint's config.json (of a copy, where it is a hub's); or set train.method to "
         "fine_tune, which makes a new classifier",

@@ -34,7 +34,7 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
         raise ArtifactError(
             asked=asked,
             happened=f"the folder {folder} does not exist",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="copy the checkpoint there (make raw STUDY=… does it for the studies of this repository), "
             "or name a model of the hub in model.checkpoint",
         )
@@ -43,21 +43,21 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
         raise ArtifactError(
             asked=asked,
             happened=f"{config} does not exist",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="give a folder that transformers saved",
         )
     try:
         content = read_config(config)
     except (OSError, ValueError) as error:
         raise ArtifactError(
-            asked=asked, happened=f"{config} cannot be read: {error}", spoiled=_SPOILED, fix="restore the file"
+            asked=asked, happened=f"{config} cannot be read: {error}", affected=_SPOILED, fix="restore the file"
         ) from None
     code = remote_code(content)
     if code is not None:
         raise ArtifactError(
             asked=asked,
             happened=f"{config} asks for remote code ({code})",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="use an architecture that transformers itself has; Temper never runs code that comes with weights",
         )
     if not any(folder.glob("*.safetensors")):
@@ -66,12 +66,12 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
             asked=asked,
             happened=f"no *.safetensors in {folder}"
             + (f", only {', '.join(pickles)}: pickles run code" if pickles else ""),
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="save it again with model.save_pretrained(folder, safe_serialization=True) where you trust it",
         )
     why = why_not_ordinary(folder)
     if why is not None:
-        raise ArtifactError(asked=asked, happened=why, spoiled=_SPOILED, fix="put the file itself there, or remove it")
+        raise ArtifactError(asked=asked, happened=why, affected=_SPOILED, fix="put the file itself there, or remove it")
     for file in sorted(folder.glob("*.safetensors")):
         tensors_in(file)
 
@@ -103,7 +103,7 @@ def _unreadable(checkpoint: str, asked: str, error: Exception) -> ArtifactError:
     return ArtifactError(
         asked=asked,
         happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-        spoiled=_SPOILED,
+        affected=_SPOILED,
         fix="restore the checkpoint's files; a truncated safetensors file cannot be read"
         if _is_local(checkpoint)
         else "check the name and the network, or save the model to a folder and name that in model.checkpoint",
@@ -177,12 +177,12 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
     from transformers import CONFIG_MAPPING
 
     asked = asked_of(options)
-    spoiled = "this job; no model was trained"
+    affected = "this job; no model was trained"
     if options.model_type not in CONFIG_MAPPING:
         raise ConfigError(
             asked=asked,
             happened=f"transformers knows no model_type {options.model_type!r}",
-            spoiled=spoiled,
+            affected=affected,
             fix="use transformers' own name, such as distilbert, bert, gpt2, resnet, vit",
         )
     arguments = {**options.config, **_label_arguments(signature)}
@@ -195,7 +195,7 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
             raise ConfigError(
                 asked=asked,
                 happened=f"model.config.vocab_size is {stated!r}, and the tokenizer has {tokens:,} tokens",
-                spoiled=spoiled,
+                affected=affected,
                 fix="raise it, remove it (then it is the tokenizer's), or lower model.preprocessor.vocabulary_size",
             )
         arguments["pad_token_id"] = signature.inputs[0].pad_value
@@ -207,7 +207,7 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
         raise ConfigError(
             asked=asked,
             happened=f"{type(error).__name__}: {str(error).strip()[:300]}",
-            spoiled=spoiled,
+            affected=affected,
             fix="correct model.config in params.yaml; its keys are the arguments of the configuration class",
         ) from None
     unknown = sorted(key for key in options.config if key not in CONFIG_MAPPING[options.model_type]().to_dict())
@@ -215,7 +215,7 @@ def _from_architecture(options: ArchitectureModel, signature: Signature, tokeniz
         raise ConfigError(
             asked=asked,
             happened=f"model.config has keys that the {options.model_type} configuration lacks: {', '.join(unknown)}",
-            spoiled=spoiled,
+            affected=affected,
             fix="correct them in params.yaml; transformers would have ignored them in silence",
         )
     return model
@@ -241,14 +241,14 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
         head = head_of(config)
     except ValueError as error:
         fix = "write id2label of its config.json as {output: name}, outputs from 0 on, and label2id the other way round"
-        raise ArtifactError(asked=asked, happened=str(error), spoiled=_SPOILED, fix=fix) from None
+        raise ArtifactError(asked=asked, happened=str(error), affected=_SPOILED, fix=fix) from None
     revision = {"revision": options.revision} if options.revision is not None else {}
     load = partial(_load, options.task, signature.labels, options.checkpoint, asked, **revision)
     if not fresh_head:
         why = head.unlike_task(signature.labels)
         if why is not None:
             raise ArtifactError(
-                asked=asked, happened=why, spoiled=_SPOILED, fix=fix_of("set train.method to fine_tune")
+                asked=asked, happened=why, affected=_SPOILED, fix=fix_of("set train.method to fine_tune")
             )
         if getattr(task_of(signature.labels), "HEADLESS", False):
             return pooled(load_whole(load, asked, new_head=False, any_head=True), options.checkpoint)

@@ -47,7 +47,7 @@ def hide_padding(network: Any, signature: Signature, tokenizer_folder: Path, lon
         raise ArtifactError(
             asked=asked,
             happened=f"its tokenizer pads with token {ids.pad_value}, and its embedding has {rows} tokens, from 0 on",
-            spoiled=_SPOILED,
+            affected=_SPOILED,
             fix="set pad_token in its tokenizer_config.json to a token of the vocabulary, such as the end-of-sequence "
             "token, or save the model again after resize_token_embeddings",
         )
@@ -99,7 +99,7 @@ def _check_padding(difference: float, scale: float, padding: int, signature: Sig
         asked=asked,
         happened=f"its tokenizer pads on the {side}, and {padding} tokens of padding move a logit by {difference:.3g}: labels "
         "would depend on the other rows of a batch",
-        spoiled=_SPOILED,
+        affected=_SPOILED,
         fix=fix,
     )
 
@@ -184,7 +184,7 @@ def _too_long(takes: int, longest: int, why: str, asked: str) -> ArtifactError:
             f"it cannot answer a row of {longest} tokens; asked with shorter ones, it answers up to {takes} ({why})"
         )
         fix = f"set data.max_tokens in params.yaml to {takes} or less (longer texts are cut there)"
-    return ArtifactError(asked=asked, happened=happened, spoiled=_SPOILED, fix=fix)
+    return ArtifactError(asked=asked, happened=happened, affected=_SPOILED, fix=fix)
 
 
 def _logits(network: Any, signature: Signature, row: Mapping[str, list[int]], length: int) -> Any:

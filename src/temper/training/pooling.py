@@ -40,7 +40,7 @@ def _refused(checkpoint: str, happened: str, fix: str) -> ArtifactError:
     return ArtifactError(
         asked=f"pool the tokens of {checkpoint} as sentence-transformers does",
         happened=happened,
-        spoiled="the checkpoint, and everything made from it; nothing was written",
+        affected="the checkpoint, and everything made from it; nothing was written",
         fix=fix,
     )
 

@@ -61,7 +61,7 @@ def train_on_several(
                     or {
                         "asked": f"fine-tune on {options.devices} devices",
                         "happened": f"a process of torchrun ended with code {done.returncode} and without a model",
-                        "spoiled": "this job; no model was trained",
+                        "affected": "this job; no model was trained",
                         "fix": "its own words stand in the job's log; where memory is short, a smaller train.batch_size",
                     }
                 )
@@ -111,7 +111,7 @@ def _one(folder: Path) -> None:
                 raise PipelineError(
                     asked=f"fine-tune on {ranks.count} GPUs",
                     happened=f"PyTorch {torch.__version__} sees {torch.cuda.device_count()} on this machine",
-                    spoiled="this job; no model was trained",
+                    affected="this job; no model was trained",
                     fix="lower train.devices, or run where as many GPUs are",
                 )
             torch.cuda.set_device(ranks.rank)
@@ -131,7 +131,7 @@ def _one(folder: Path) -> None:
         distributed.barrier()
         distributed.destroy_process_group()
     except PipelineError as error:
-        parts = {"asked": error.asked, "happened": error.happened, "spoiled": error.spoiled, "fix": error.fix}
+        parts = {"asked": error.asked, "happened": error.happened, "affected": error.affected, "fix": error.fix}
         write_text(folder / _REFUSED, json.dumps(parts))
         sys.exit(1)
 

@@ -124,4 +124,4 @@ def _lacking(network: Any, missing: set[str], unexpected: Iterable[str], asked: 
         else "give the whole checkpoint, saved by save_pretrained of the model itself (what wraps it has it as .module, "
         "._orig_mod or .model); what is missing would be random numbers"
     )
-    return ArtifactError(asked=asked, happened=happened, spoiled=_SPOILED, fix=fix)
+    return ArtifactError(asked=asked, happened=happened, affected=_SPOILED, fix=fix)

@@ -47,7 +47,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         raise ArtifactError(
             asked=f"apply {NAME}",
             happened="no Attention node of this file asks a boolean mask (below opset 23 exporters write attention in parts)",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="drop the row from params.yaml, or start it from an export of opset 23",
         )
     graph.initializer.append(numpy_helper.from_array(np.asarray(0, np.float32), f"{NAME}_seen"))

@@ -83,14 +83,14 @@ def convert_precision(
         raise ArtifactError(
             asked=f"apply {step} to {source / 'model.onnx'}",
             happened=f"{type(error).__name__}: {str(error).strip()[:400]}",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="try another opset in `exports:`, or drop the row from params.yaml",
         ) from error
     if unchanged:
         raise ArtifactError(
             asked=f"apply {step} to {source / 'model.onnx'}",
             happened="it changes nothing in this file",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="start the row from what it changes (a precision: from FP32), or drop it; it would be timed against itself",
         )
     write_onnx_artifact(

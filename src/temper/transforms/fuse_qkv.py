@@ -67,7 +67,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         raise ArtifactError(
             asked=f"apply {NAME}: query, key and value as one product",
             happened="no two products of one input with a bias each are split into heads",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT and MiniLM, "
             "before a quantized precision's step (GPT-2 has one product already)",
         )

@@ -39,7 +39,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         raise ArtifactError(
             asked="apply gelu_tanh",
             happened="no Gelu of this file is computed by the error function (below opset 20 exporters write it in parts)",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="drop the row from params.yaml, or start it from an export of opset 20 or newer",
         )
     for node in exact:

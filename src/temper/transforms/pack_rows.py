@@ -34,7 +34,7 @@ def _refused(happened: str) -> ArtifactError:
     return ArtifactError(
         asked=f"apply {NAME}: several sentences in one row of tokens",
         happened=happened,
-        spoiled="this ONNX file and what is made from it; nothing was written",
+        affected="this ONNX file and what is made from it; nothing was written",
         fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT, RoBERTa and MPNet, "
         "in FP32, before a precision's own step",
     )

@@ -28,7 +28,7 @@ def _refused(happened: str) -> ArtifactError:
     return ArtifactError(
         asked="apply read_token: compute only the token that the classifier reads",
         happened=happened,
-        spoiled="this ONNX file and what is made from it; nothing was written",
+        affected="this ONNX file and what is made from it; nothing was written",
         fix="drop the row from params.yaml, or where a recipe brought it say `openvino-int8-fast: null` in candidates: it is for "
         "models whose classifier reads the token of one fixed place, as BERT's does",
     )

@@ -27,7 +27,7 @@ def _refused(happened: str, fix: str) -> ArtifactError:
     return ArtifactError(
         asked="apply sanitize",
         happened=happened,
-        spoiled="this ONNX file and what is made from it; nothing was written",
+        affected="this ONNX file and what is made from it; nothing was written",
         fix=fix,
     )
 

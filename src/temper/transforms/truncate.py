@@ -36,7 +36,7 @@ def _refused(happened: str, fix: str) -> ArtifactError:
     return ArtifactError(
         asked=f"apply {NAME}: cut every row to its first tokens",
         happened=happened,
-        spoiled="this ONNX file and what is made from it; nothing was written",
+        affected="this ONNX file and what is made from it; nothing was written",
         fix=fix,
     )
 

@@ -44,7 +44,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         raise ArtifactError(
             asked="apply unguarded_softmax",
             happened="no Softmax of this file has a guard against NaN",
-            spoiled="this ONNX file and what is made from it; nothing was written",
+            affected="this ONNX file and what is made from it; nothing was written",
             fix="drop the row from params.yaml, or where a recipe brought it say `openvino-int8-fast: null` in candidates; or "
             "start it from an export below opset 23",
         )

@@ -54,7 +54,7 @@ def test_a_file_without_quantised_products_is_refused_with_its_counts():
     assert caught.value.happened == (
         "of 2 products in the ONNX file 0 are quantised (2 FP32; 0 have only their weight quantised)"
     )
-    assert "INT8" in caught.value.spoiled
+    assert "INT8" in caught.value.affected
     assert "take int8 out of the row's name in params.yaml" in caught.value.fix
 
 
@@ -89,7 +89,7 @@ def test_an_engine_in_8_bits_in_name_only_is_refused():
         check_engine("main", census=INT8, layers_by_precision={"FP32": 5})
     assert caught.value.asked == "build the engine main from an ONNX file with 2 INT8 products of 2"
     assert caught.value.happened == "it is INT8 in name only: its layers are 5 FP32"
-    assert caught.value.spoiled == "this engine and what is measured on it"
+    assert caught.value.affected == "this engine and what is measured on it"
     assert "params.yaml" in caught.value.fix
 
 

@@ -99,7 +99,7 @@ def test_an_artifact_has_model_signature_preprocessor_and_manifest(write):
 def test_a_check_that_fails_keeps_the_file_from_being_written(write, tmp_path):
     def refuse(path):
         assert path.is_file()
-        raise ArtifactError(asked="a", happened="b", spoiled="c", fix="d")
+        raise ArtifactError(asked="a", happened="b", affected="c", fix="d")
 
     with pytest.raises(ArtifactError):
         write(check=refuse)

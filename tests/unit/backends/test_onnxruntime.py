@@ -23,7 +23,7 @@ def test_an_inactive_provider_is_an_error_and_never_a_cpu_latency(tiny_study):
     assert caught.value.asked == f"run {tiny_study.fp32 / 'model.onnx'} on CUDAExecutionProvider"
     assert "CPUExecutionProvider" in caught.value.happened
     assert ort.__version__ in caught.value.happened
-    assert caught.value.spoiled == "this record only: its latency would be another device's"
+    assert caught.value.affected == "this record only: its latency would be another device's"
     assert "docs/install.md" in caught.value.fix
     assert "params.yaml" in caught.value.fix
 
@@ -55,7 +55,7 @@ def test_a_model_it_cannot_run_is_a_backend_error(tiny_study, copy_of):
     with pytest.raises(BackendError) as caught, open_runner(str(folder), OPTIONS, "installed"):
         pass
     assert "NoSuchOperator" in caught.value.happened
-    assert caught.value.spoiled == "this record only"
+    assert caught.value.affected == "this record only"
     assert "opset" in caught.value.fix
 
 

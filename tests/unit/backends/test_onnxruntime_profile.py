@@ -70,7 +70,7 @@ def test_a_node_on_the_cpu_is_an_error_where_another_provider_was_asked_for():
         check(profile(*ON_CUDA, *ON_CPU))
     assert caught.value.asked == "run it on CUDA"
     assert caught.value.happened == "1 of 2 nodes ran on CPUExecutionProvider: Shape 'length'"
-    assert caught.value.spoiled == "this record only: its latency would be another device's"
+    assert caught.value.affected == "this record only: its latency would be another device's"
     assert "allow_cpu_fallback: true" in caught.value.fix
 
 

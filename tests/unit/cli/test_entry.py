@@ -88,7 +88,7 @@ def test_raw_stays_in_its_folders_and_copies_nothing_of_a_list_that_leads_out(st
     assert raw(study) == 1
     error = capsys.readouterr().err
     assert words in error
-    assert "spoiled:  nothing was copied" in error
+    assert "affected: nothing was copied" in error
     assert sorted(study.parent.rglob("*")) == before
 
 
@@ -104,7 +104,7 @@ def test_raw_of_a_study_without_a_list_is_an_error_in_four_parts(study, capsys):
     assert raw(study) == 1
     error = capsys.readouterr().err
     assert error.startswith("DataError:")
-    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "affected", "fix"]
 
 
 def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_not(tmp_path, capfd):
@@ -170,7 +170,7 @@ def test_what_is_not_understood_is_an_error_in_four_parts_with_its_usage(argumen
     error = capsys.readouterr().err
     assert error.startswith("UsageError:")
     assert happened in error
-    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "affected", "fix"]
     assert "usage: temper" in error
 
 
@@ -227,7 +227,7 @@ def test_names_that_no_disk_takes_are_errors_in_four_parts(tmp_path, capsys, arg
     assert main([argument.replace("FOLDER", str(tmp_path)) for argument in arguments]) == 1
     error = capsys.readouterr().err
     assert words in error
-    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "affected", "fix"]
 
 
 def test_the_version_is_that_of_the_package(capsys):

@@ -55,7 +55,7 @@ def test_where_nobody_answers_the_missing_flag_is_named(type_in, checkout):
 def test_a_refusal_has_four_parts_and_leaves_nothing(type_in, checkout, checkpoint, data):
     said = type_in("mine", "--model", checkpoint, "--data", data, "--label-column", "none", code=1)
     error = said.err[said.err.index("ConfigError") :]
-    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "spoiled", "fix"]
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "affected", "fix"]
     assert left(checkout) == []
 
 

@@ -84,7 +84,7 @@ class Study:
 
     def put(self, monkeypatch):
         monkeypatch.setattr(module, "commit", lambda: self.asked.append("commit") or 0)
-        monkeypatch.setattr(module, "ask_dvc", lambda *words, spoiled, fix: self.asked.append(" ".join(words)))
+        monkeypatch.setattr(module, "ask_dvc", lambda *words, affected, fix: self.asked.append(" ".join(words)))
         monkeypatch.setattr(module, "_run_queue", self.run)
         monkeypatch.setattr(module, "planned_jobs", lambda: [None] * 16)
         monkeypatch.setattr(module, "read_experiments", lambda names: [self.found[name] for name in names])

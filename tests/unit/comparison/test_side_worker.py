@@ -55,7 +55,7 @@ def test_a_timed_call_comes_after_one_that_is_not(answers):
 
 def test_errors_are_told_in_the_words_they_have():
     assert side_worker._reason(Unavailable("no GPU")) == "no GPU"
-    assert side_worker._reason(ArtifactError(asked="a", happened="torn", spoiled="c", fix="d")) == "torn"
+    assert side_worker._reason(ArtifactError(asked="a", happened="torn", affected="c", fix="d")) == "torn"
     assert side_worker._reason(ValueError("odd")) == "ValueError: odd"
 
 

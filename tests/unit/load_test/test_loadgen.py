@@ -51,7 +51,7 @@ class FakeRunner(Runner):
         if self._calls > self._options["from_call"]:
             match self._options["does"]:
                 case "refuses":
-                    raise BackendError(asked="answer", happened="it broke", spoiled="this answer", fix="mend it")
+                    raise BackendError(asked="answer", happened="it broke", affected="this answer", fix="mend it")
                 case "raises":
                     raise RuntimeError("CUDA error 700")
                 case "hangs":
@@ -61,7 +61,7 @@ class FakeRunner(Runner):
                 case "is killed":
                     os.kill(os.getpid(), signal.SIGKILL)
                 case "needs memory":
-                    raise BackendError(asked="answer", happened="out of memory", spoiled="this answer", fix="less of it")
+                    raise BackendError(asked="answer", happened="out of memory", affected="this answer", fix="less of it")
         time.sleep(self._options["delay_ms"] / 1e3)
         return np.zeros((len(inputs["input_ids"]), 2), dtype=np.float32)
 
@@ -227,7 +227,7 @@ def test_the_runners_own_error_comes_out_with_its_four_parts(run, scenario):
     with pytest.raises(BackendError) as caught:
         run(fake={"does": "refuses", "from_call": FIRST_CALLS}, **changes)
     error = caught.value
-    assert (error.asked, error.happened, error.spoiled, error.fix) == ("answer", "it broke", "this answer", "mend it")
+    assert (error.asked, error.happened, error.affected, error.fix) == ("answer", "it broke", "this answer", "mend it")
 
 
 def test_an_unforeseen_error_of_the_runner_is_named(run, capfd):
@@ -268,7 +268,7 @@ def test_a_crash_names_its_signal_and_its_last_output(run, does, name):
         run(fake={"does": does, "from_call": FIRST_CALLS})
     assert f"the process that runs LoadGen ended with signal {name}; it last said: " in caught.value.happened
     assert "calibrated" in caught.value.happened
-    assert caught.value.spoiled == "this load test only; nothing was written"
+    assert caught.value.affected == "this load test only; nothing was written"
     assert "measure the candidate without load" in caught.value.fix
 
 

@@ -52,9 +52,9 @@ def test_the_log_ends_with_the_time_the_rules_own_work_took(run):
 
 
 def test_a_pipeline_error_shows_its_four_parts_on_both_and_no_traceback(run):
-    code, shown, log = run("raise DataError(asked='read rows', happened='none', spoiled='all', fix='bring some')")
+    code, shown, log = run("raise DataError(asked='read rows', happened='none', affected='all', fix='bring some')")
     expected = (
-        "DataError in rule measure:\n  asked:    read rows\n  happened: none\n  spoiled:  all\n  fix:      bring some\n"
+        "DataError in rule measure:\n  asked:    read rows\n  happened: none\n  affected: all\n  fix:      bring some\n"
     )
     assert (code, shown, log) == (1, expected, expected)
 

@@ -29,13 +29,13 @@ def task(request):
     if does == "lack":
         raise Unavailable("no such device")
     if does == "fail":
-        raise BackendError(asked="a", happened="b", spoiled="c", fix="d")
+        raise BackendError(asked="a", happened="b", affected="c", fix="d")
     if does == "memory":
         raise MemoryError("12 GiB")
     if does == "cuda":
         raise RuntimeError("CUDA error: out of memory")
     if does == "backend-memory":
-        raise BackendError(asked="a", happened="cudaErrorMemoryAllocation: out of memory", spoiled="c", fix="d")
+        raise BackendError(asked="a", happened="cudaErrorMemoryAllocation: out of memory", affected="c", fix="d")
     if does == "unforeseen":
         raise KeyError("what is that")
     if does == "crash at its end":
@@ -111,7 +111,7 @@ def test_our_errors_keep_their_kind_and_their_four_parts(run):
     with pytest.raises(BackendError) as caught:
         run("fail")
     error = caught.value
-    assert (error.asked, error.happened, error.spoiled, error.fix) == ("a", "b", "c", "d")
+    assert (error.asked, error.happened, error.affected, error.fix) == ("a", "b", "c", "d")
 
 
 def test_what_is_lacking_is_told_as_that(run):

@@ -150,7 +150,7 @@ def test_a_clock_that_fails_leaves_the_latency(in_process, run):
 
     class Stopped(Spoiled):
         def device_time_ms(self, inputs):
-            raise BackendError(asked="a", happened="no event", spoiled="c", fix="d")
+            raise BackendError(asked="a", happened="no event", affected="c", fix="d")
 
     in_process(lambda side, runner: Stopped(runner, lambda rows: False))
     workload = read_record(run()).workloads["b1"]

@@ -52,7 +52,7 @@ def test_a_side_is_the_runner_of_its_row(tiny_study):
 
 
 def error(happened):
-    return BackendError(asked="run", happened=happened, spoiled="this", fix="none")
+    return BackendError(asked="run", happened=happened, affected="this", fix="none")
 
 
 def test_a_workload_without_room_is_noted_and_the_others_go_on(capsys):

@@ -39,7 +39,7 @@ if os.getuid() == 0:  # root may write everywhere
 try:
     check_writable("artifacts")
 except StorageError as error:
-    print(error.happened, "|", error.spoiled, "|", error.fix)
+    print(error.happened, "|", error.affected, "|", error.fix)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     tmp_path.chmod(0o755)

@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_touches_nothing(dvc_study, 
     (dvc_study / file).write_text(text)
     with repository("look") as repo, pytest.raises(ExperimentError) as caught:
         outputs(repo, "pull")
-    assert caught.value.spoiled == "nothing: no file was touched"
+    assert caught.value.affected == "nothing: no file was touched"
     assert "git diff" in caught.value.fix
 
 

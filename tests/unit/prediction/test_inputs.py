@@ -143,7 +143,7 @@ def test_what_is_wrong_with_a_file_is_told_as_a_prediction(tmp_path):
     for name in ("rows.tsv", "none.tsv"):
         with pytest.raises(DataError) as caught:
             read(name, base=tmp_path)
-        assert caught.value.spoiled == "nothing was predicted"
+        assert caught.value.affected == "nothing was predicted"
         assert "params.yaml" not in caught.value.fix
         assert "data.quoting" not in caught.value.fix
 

@@ -126,7 +126,7 @@ def test_a_table_that_would_be_empty_is_an_error(mark, happened):
     with pytest.raises((ArtifactError, ConfigError)) as caught:
         filled(f"<!-- {mark} -->\nold\n<!-- end of table -->\n", ROOT)
     assert caught.value.happened.endswith(happened)
-    assert caught.value.spoiled in ("the page; it was not changed", "what would be said of it; nothing was written")
+    assert caught.value.affected in ("the page; it was not changed", "what would be said of it; nothing was written")
 
 
 def test_pages_may_be_named_from_any_folder_of_the_checkout(tmp_path, capsys, monkeypatch):

@@ -259,7 +259,7 @@ def text(tiny_study, tmp_path_factory):
 def refusal(arguments, kind=ArtifactError, **changes):
     with pytest.raises(kind) as caught:
         train_quantized(**{**arguments, "row": {**arguments["row"], **changes}})
-    assert caught.value.spoiled == "this ONNX file and what is made from it; nothing was written"
+    assert caught.value.affected == "this ONNX file and what is made from it; nothing was written"
     assert not Path(arguments["folder"]).exists()
     return caught.value
 

@@ -19,7 +19,7 @@ def test_a_terminal_obeys_nothing_of_a_text(text, shown):
 
 
 def test_an_error_keeps_its_lines_and_nothing_else_that_a_terminal_obeys():
-    said = str(DataError(asked="read \x1b]0;x\x07", happened="line one\nline two", spoiled="nothing", fix="\x9b2J"))
+    said = str(DataError(asked="read \x1b]0;x\x07", happened="line one\nline two", affected="nothing", fix="\x9b2J"))
     assert "line one\nline two" in said
     assert not {"\x1b", "\x07", "\x9b"} & set(said)
 

@@ -330,7 +330,7 @@ def test_a_wrong_row_is_named_as_the_users_file_has_it(new, checkout, checkpoint
     error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert error.asked == f"use {data}"
     assert error.happened == "the text is empty in 1 row (counted from 1, without a header: 6)"
-    assert error.spoiled == "nothing: no study was made"
+    assert error.affected == "nothing: no study was made"
     assert "check --quoting" in error.fix
 
 
@@ -343,7 +343,7 @@ def test_wrong_rows_of_a_test_file_and_wrong_weights_are_named_by_the_users_path
     (checkpoint / "model.safetensors").unlink()
     error = refused(checkout, new, name="mine", model=checkpoint, data=data)
     assert error.happened == f"no *.safetensors in {checkpoint}"
-    assert error.spoiled == "nothing: no study was made"
+    assert error.affected == "nothing: no study was made"
 
 
 def test_a_flag_for_images_is_refused_where_the_data_is_texts(new, checkout, checkpoint, data):

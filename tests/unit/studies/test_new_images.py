@@ -92,7 +92,7 @@ def test_a_broken_image_is_named_as_the_user_has_it(new, checkout, resnet, tmp_p
     error = refused(checkout, new, name="mine", model=resnet, data=photos)
     assert error.asked == f"read the images below {photos}"
     assert f"{photos}/POSITIVE/broken.png" in error.happened
-    assert error.spoiled == "nothing: no study was made"
+    assert error.affected == "nothing: no study was made"
 
 
 @pytest.mark.parametrize("kind", ["a linked image", "a linked folder", "a folder of its parent", "a pipe"])

@@ -132,7 +132,7 @@ def test_a_head_that_is_no_softmax_over_one_label_is_refused(new, checkout, tmp_
     for fine_tune in (None, "no"):
         error = refused(checkout, new, **flags, fine_tune=fine_tune)
         assert said in error.happened
-        assert error.spoiled == "nothing: no study was made"
+        assert error.affected == "nothing: no study was made"
         assert "--fine-tune yes" in error.fix
     made = new(**flags, fine_tune="yes")
     assert "classifier: a new one of 3 labels is trained" in made.lines

@@ -5,7 +5,7 @@ import pytest
 from temper.study.schema import BucketedEngineRow, StaticEngineRow
 from temper.study.study import ENGINE_SECTIONS, read_study
 from tests.unit.study.sections.test_buckets import ROW as BUCKETS
-from tests.unit.study.test_study import PARAMS, refusal, spoiled
+from tests.unit.study.test_study import PARAMS, altered, refusal
 
 COMMON = {key: PARAMS["engines"]["fp16"][key] for key in ("library", "version", "onnx")}
 BUCKETED = {**COMMON, "buckets": "main"}
@@ -33,13 +33,13 @@ def bucketed(*changes, workloads=("b1-s32", "b8-s32"), **row):
 
 
 def test_a_row_with_static_shapes_is_one_of_them():
-    row = read_study(spoiled(*static())).engines["short"]
+    row = read_study(altered(*static())).engines["short"]
     assert isinstance(row, StaticEngineRow)
     assert row.static_shapes == ((8, 32), (1, 64))
 
 
 def test_a_row_with_buckets_is_an_engine_like_any_other():
-    study = read_study(spoiled(*bucketed(workloads=["b1-s32", "b8-s32", "real"])))
+    study = read_study(altered(*bucketed(workloads=["b1-s32", "b8-s32", "real"])))
     assert isinstance(study.engine_rows["short"], BucketedEngineRow)
     assert study.jobs["choose_buckets"] == ("main",)
     assert study.jobs["build_engine"] == ("fp32", "fp16", "int8", "short")
@@ -97,7 +97,7 @@ def test_a_row_that_cannot_be_is_refused(changes, happened):
 
 
 def test_a_static_shape_takes_what_is_smaller_on_every_axis():
-    read_study(spoiled(*static(("workloads/b1-s32", {"batch_size": 1, "sequence_length": 64}))))
+    read_study(altered(*static(("workloads/b1-s32", {"batch_size": 1, "sequence_length": 64}))))
 
 
 def test_an_engine_that_is_not_there_names_both_sections():
@@ -118,7 +118,7 @@ def packed(*changes, shapes, workloads=("b1-s32", "b8-s32")):
 
 
 def test_an_engine_on_packed_rows_takes_any_batch_up_to_its_most_sentences():
-    read_study(spoiled(*packed(shapes=[[8, 1], [8, 4]])))
+    read_study(altered(*packed(shapes=[[8, 1], [8, 4]])))
     error = refusal(*packed(shapes=[[4, 8]]))
     assert "candidates.short runs workload 'b8-s32' [8, 32], outside the shapes of engines.short" in error.happened
 

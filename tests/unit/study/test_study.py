@@ -24,7 +24,7 @@ COMMON_OF_ENGINE = {"library": "tensorrt_rtx", "version": "1.6.1.120", "onnx": "
 SHAPES = {"min_shape": [1, 8], "opt_shape": [8, 32], "max_shape": [32, 64]}
 
 
-def spoiled(*changes: tuple[str, Any]) -> dict[str, Any]:
+def altered(*changes: tuple[str, Any]) -> dict[str, Any]:
     """The embedded study with other values at these slash-separated paths."""
     params = copy.deepcopy(PARAMS)
     for path, value in changes:
@@ -41,9 +41,9 @@ def spoiled(*changes: tuple[str, Any]) -> dict[str, Any]:
 
 def refusal(*changes: tuple[str, Any]) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
-        read_study(spoiled(*changes))
+        read_study(altered(*changes))
     assert caught.value.asked == "read params.yaml and plan the study"
-    assert caught.value.spoiled == "nothing: no job was started"
+    assert caught.value.affected == "nothing: no job was started"
     return caught.value
 
 
@@ -188,7 +188,7 @@ def test_a_row_may_be_called_like_a_kind_of_model():
 
 
 def test_a_number_as_the_name_of_a_row_is_refused():
-    params = spoiled()
+    params = altered()
     params["workloads"][12] = {"batch_size": 1, "sequence_length": 8}
     with pytest.raises(ConfigError, match=r"workloads\.12"):
         read_study(params)
@@ -234,7 +234,7 @@ def test_an_unknown_calibration_method_with_options_lists_the_known_ones():
 
 @pytest.mark.parametrize("rows", ["drawn", "random_ids", "shuffled_tokens", "digits_as_text", {"label": "negative"}])
 def test_a_calibration_says_which_rows_it_reads(rows):
-    assert read_study(spoiled(("calibrations/main/rows", rows))).model_dump()["calibrations"]["main"]["rows"] == rows
+    assert read_study(altered(("calibrations/main/rows", rows))).model_dump()["calibrations"]["main"]["rows"] == rows
 
 
 def test_rows_of_a_label_name_it():
@@ -256,7 +256,7 @@ def test_a_truncation_that_cuts_no_row_is_refused():
     error = refusal(("precisions/first", row))
     assert error.happened == "precisions.first.max_tokens is 64, not below data.max_tokens (64): no row would be cut"
     assert "below 64" in error.fix
-    assert "first" in read_study(spoiled(("precisions/first", {**row, "max_tokens": 63}))).precisions
+    assert "first" in read_study(altered(("precisions/first", {**row, "max_tokens": 63}))).precisions
 
 
 def test_a_calibration_method_without_options_says_where_they_go():
@@ -450,19 +450,19 @@ def test_rows_that_contradict_each_other_are_refused(changes, message, fix):
 
 
 def test_as_many_samples_and_rows_as_there_are_is_enough():
-    study = read_study(spoiled(("calibrations/main/samples", 256), ("data/train_rows", 656)))
+    study = read_study(altered(("calibrations/main/samples", 256), ("data/train_rows", 656)))
     assert study.calibrations["main"].samples == 256
 
 
 def test_a_workload_at_the_edge_of_an_engine_fits():
     study = read_study(
-        spoiled(*((f"engines/{row}/{key}", [8, 32]) for row in ("fp32", "fp16", "int8") for key in ("max_shape",)))
+        altered(*((f"engines/{row}/{key}", [8, 32]) for row in ("fp32", "fp16", "int8") for key in ("max_shape",)))
     )
     assert study.engines["fp32"].max_shape == (8, 32)
 
 
 def test_a_workload_that_is_padded_to_a_static_shape_fits():
-    study = read_study(spoiled(("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [[1, 64], [32, 64]]})))
+    study = read_study(altered(("engines/fp32", {**COMMON_OF_ENGINE, "static_shapes": [[1, 64], [32, 64]]})))
     assert study.engines["fp32"].static_shapes == ((1, 64), (32, 64))
     assert study.engines["fp16"].opt_shape == (8, 32)
 
@@ -487,7 +487,7 @@ def test_a_row_of_quantization_aware_is_an_onnx_row_like_any_other():
     loads = {**PARAMS["candidates"]["ort-int8"], "loads": "onnx/trained"}
     engine = {**PARAMS["engines"]["int8"], "onnx": "trained"}
     study = read_study(
-        spoiled(("quantization_aware/trained", TRAINED), ("candidates/trained", loads), ("engines/trained", engine))
+        altered(("quantization_aware/trained", TRAINED), ("candidates/trained", loads), ("engines/trained", engine))
     )
     assert study.onnx_rows[-1] == "trained"
     assert study.jobs["train_quantized"] == ("trained",)
@@ -586,10 +586,10 @@ def test_a_study_of_scores_with_queries_is_one():
         ("data", of_files("score", "grade", group="query", calibration_rows=128)),
         ("analysis/metric", "ndcg_at_10"),
     ]
-    assert read_study(spoiled(*changes)).data["group"] == "query"
+    assert read_study(altered(*changes)).data["group"] == "query"
 
 
 def test_a_metric_that_is_not_given_is_not_among_the_settings_of_a_job():
     assert set(read_study(PARAMS).analysis.model_dump(mode="json")) == {"latency_margin", "accuracy_budget_points"}
-    judged = read_study(spoiled(("analysis/metric", "macro_f1"))).analysis
+    judged = read_study(altered(("analysis/metric", "macro_f1"))).analysis
     assert judged.model_dump(mode="json")["metric"] == "macro_f1"

@@ -76,7 +76,7 @@ def test_a_plan_refuses_such_a_checkpoint_and_leaves_the_others_to_the_jobs(tmp_
     section = {"task": "text-classification", "source": "checkpoint", "checkpoint": str(tmp_path), "revision": None}
     with pytest.raises(ArtifactError) as caught:
         check_model(model_options(section), {"method": "none"})
-    assert caught.value.spoiled == "nothing: no job was started"
+    assert caught.value.affected == "nothing: no job was started"
     assert "set train.method to fine_tune" in caught.value.fix
     check_model(model_options(section), {"method": "fine_tune"})
     for content in ("{", "[]", '{"id2label": {"bad": 0}}'):

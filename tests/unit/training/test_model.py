@@ -13,7 +13,7 @@ from tests.tiny_study import ARCHITECTURE, MAX_TOKENS, MODEL
 
 @pytest.fixture
 def checkpoint(tiny_study, copy_of) -> Path:
-    """A copy of a fine-tuned checkpoint, to be spoiled."""
+    """A copy of a fine-tuned checkpoint, to be affected."""
     return copy_of(tiny_study.checkpoint)
 
 

@@ -66,7 +66,7 @@ def read_cache(folder: str | Path) -> CalibrationCache:
         raise ArtifactError(
             asked=f"read the calibration cache in {folder}",
             happened=f"{type(error).__name__}: {error}",
-            spoiled="every precision that is made of it; nothing was written",
+            affected="every precision that is made of it; nothing was written",
             fix="temper sync: puts it back from DVC's cache, or moves it out of the way for the next run to make anew",
         ) from None
     return CalibrationCache(method, ranges, read_model(folder / QUANTIZED_FILE) if holds else None)

@@ -72,7 +72,7 @@ def calibrate(
         raise ArtifactError(
             asked=f"calibrate {source} by {row['method']}",
             happened=f"the range of {wrong[0]} is not finite",
-            spoiled="this calibration cache; nothing was written",
+            affected="this calibration cache; nothing was written",
             fix="check the checkpoint: its activations overflow",
         )
     with staged_folder(folder) as scratch:

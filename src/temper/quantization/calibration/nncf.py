@@ -72,7 +72,7 @@ def quantize(model: ModelProto, batches: Sequence[Tensors], options: Options, *,
             asked="calibrate with NNCF",
             happened=f"the model has {weight_bytes(model) / 1024**3:.1f} GiB of weights, and NNCF passes models on in one "
             "protobuf message, which holds 2 GiB",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="set method of this row of calibrations to percentile, entropy, minmax or moving_average, which read the file",
         )
     import nncf

@@ -74,7 +74,7 @@ def _nothing_to_calibrate() -> ArtifactError:
     return ArtifactError(
         asked="find activation ranges",
         happened="no tensor to calibrate was found",
-        spoiled=NOTHING_WRITTEN,
+        affected=NOTHING_WRITTEN,
         fix="this model has no MatMul, Gemm or Conv",
     )
 
@@ -90,7 +90,7 @@ def tensors_around_products(model: ModelProto) -> list[str]:
         raise ArtifactError(
             asked="find activation ranges",
             happened=f"the model is quantised already: it holds {', '.join(found)}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="calibrate a row in floating point: set the calibration's onnx to a row of exports",
         )
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -163,7 +163,7 @@ def _refuse_not_finite(model: ModelProto, names: Sequence[str], call: Tensors, w
                 asked="find activation ranges",
                 happened=f"{name} is not finite: {wrong:,} of its {values[name].size:,} values in {which} are NaN or "
                 "infinite; no tensor before it in the graph holds such a value",
-                spoiled=NOTHING_WRITTEN,
+                affected=NOTHING_WRITTEN,
                 fix="check the checkpoint: its activations overflow",
             )
 

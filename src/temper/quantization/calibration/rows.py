@@ -22,7 +22,7 @@ PIXELS_PER_CALL = 2**18  # of all channels
 
 
 def _refused(asked: str, happened: str, fix: str) -> DataError:
-    return DataError(asked=asked, happened=happened, spoiled="this calibration cache; nothing was written", fix=fix)
+    return DataError(asked=asked, happened=happened, affected="this calibration cache; nothing was written", fix=fix)
 
 
 def _with_tokens(split: Split, change: Callable[[Tokens, np.random.Generator], Tokens], seed: int) -> Split:

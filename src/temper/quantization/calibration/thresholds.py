@@ -34,7 +34,7 @@ def collected(histograms: Histograms, thresholds: Floats, *, needed: int, method
         raise DataError(
             asked=f"find activation ranges by {method}",
             happened=f"it needs {needed:,} values of a tensor, and the largest has {totals.max():,}",
-            spoiled=NOTHING_WRITTEN,
+            affected=NOTHING_WRITTEN,
             fix="raise the calibration's samples, or take minmax",
         )
     thresholds = np.where(few, found.absmax, thresholds)

@@ -94,7 +94,7 @@ def _check_inputs(records: Sequence[Record]) -> None:
                 raise ArtifactError(
                     asked=f"compare {record.candidate} with {other} on the workload {name}",
                     happened="they were timed on different inputs, by the digests in their records",
-                    spoiled="the report; nothing was written",
+                    affected="the report; nothing was written",
                     fix="temper sync, and measure what it names anew: the records do not come from one state of the study",
                 )
 
@@ -115,7 +115,7 @@ def _check_machine(records: Sequence[Record]) -> None:
             raise ArtifactError(
                 asked=f"compare {record.candidate} with {measured[0].candidate}",
                 happened=f"they were measured on two kinds of machine: {what}",
-                spoiled="the report; nothing was written, and nothing of two machines stands in one ratio",
+                affected="the report; nothing was written, and nothing of two machines stands in one ratio",
                 fix="measure all of them on one: temper run there; or name both machines in params.yaml (machines:)",
             )
 

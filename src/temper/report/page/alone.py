@@ -90,7 +90,7 @@ def trade_off_alone(study: FiledStudy, workload: str, *, dark: bool) -> str:
         raise ArtifactError(
             asked=f"draw the trade-off of {study.folder} for {workload}",
             happened=f"none of its candidates has a speed and an accuracy there; its workloads: {', '.join(material.workloads)}",
-            spoiled="the picture; it was not changed",
+            affected="the picture; it was not changed",
             fix="name another workload in the mark: <!-- trade-off plot of FOLDER for WORKLOAD -->",
         )
     said = f"Speed against accuracy of {len(found)} candidates of {study.folder.name} on {workload}"

@@ -54,7 +54,7 @@ def engines_in(folder: Path) -> dict[str, Json]:
             raise ArtifactError(
                 asked=f"show how the engine {path.parent.name} was built",
                 happened=f"{path} is no manifest ({error})",
-                spoiled="the page; nothing was written",
+                affected="the page; nothing was written",
                 fix="temper sync: puts it back from DVC's cache, or removes it for the next run to make anew",
             ) from None
     return found

@@ -144,6 +144,6 @@ class Answers:
                 raise ArtifactError(
                     asked=f"apply {step}",
                     happened=f"logits differ by {off:.3g} on made-up inputs, where {most:.1g} is allowed",
-                    spoiled="this ONNX file and what is made from it; nothing was written",
+                    affected="this ONNX file and what is made from it; nothing was written",
                     fix="drop the row from params.yaml: this model's answers depend on what the step changes",
                 )

@@ -43,7 +43,7 @@ def run(model: ModelProto, inputs: Mapping[str, Any]) -> Any:
 
 
 def refused(happened: str) -> ArtifactError:
-    return ArtifactError(asked="cut it", happened=happened, spoiled="nothing", fix="none")
+    return ArtifactError(asked="cut it", happened=happened, affected="nothing", fix="none")
 
 
 def node_named(model: ModelProto, name: str) -> NodeProto:
