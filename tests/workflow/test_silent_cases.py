@@ -122,12 +122,9 @@ def digest_nothing(made: Repository) -> None:
 
 
 def edit_a_module(made: Repository) -> bool:
-    replace(
-        made,
-        "src/temper/statistics/classification.py",
-        "def accuracy(",
-        "def accuracy(*_):\n    return 0.125\n\n\ndef _accuracy(",
-    )
+    # a module of the rule's own: of what other jobs import, they would be made anew
+    figure = 'accuracy=task.figure(np.asarray(answer["predictions"]), labels)'
+    replace(made, "src/temper/measurement/measure.py", figure, "accuracy=0.125")
     made.run("snakemake", "--cores", "2", FP32)
     answered = json.loads((made / FP32).read_text())["accuracy"]
     return answered["by_batch_size"]["8"]["accuracy"] == 0.125
