@@ -167,7 +167,7 @@ def remote_code(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        long(cut_weights, "SafetensorError"),
+        (cut_weights, "SafetensorError"),
         long(only_a_pickle, "only pytorch_model.bin: pickles run code"),
         (remote_code, "asks for remote code (theirs.Model)"),
     ],
@@ -183,7 +183,6 @@ def test_a_checkpoint_that_cannot_be_trusted_is_refused(
     assert fresh.scratch() == []
 
 
-@pytest.mark.long  # the message is test_checkpoint_head.py's
 def test_a_checkpoint_with_other_labels_is_not_taken_as_it_is(fresh, local_checkpoint):
     three = [(text, number % 3) for number, (text, _) in enumerate(ROWS)]
     shutil.move(local_checkpoint, fresh / "model")

@@ -322,23 +322,7 @@ def with_what_follows(finished_repository):
     return followed
 
 
-# one of each kind with every change; test_exactness.py plans the others with Snakemake
-WITH_EVERY_CHANGE = {
-    *(
-        "another GPU",
-        "another openvino",
-        "another TensorRT-RTX",
-        "an edited module",
-        "a calibration setting",
-        "nothing",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [name if name in WITH_EVERY_CHANGE else pytest.param(name, marks=pytest.mark.long) for name in TRIGGERS],
-)
+@pytest.mark.parametrize("name", TRIGGERS)
 def test_each_trigger_makes_the_same_jobs_stale_in_both_tools(repository, with_what_follows, name):
     change, stale = TRIGGERS[name]
     environment = change(repository)

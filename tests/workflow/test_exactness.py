@@ -326,7 +326,6 @@ def test_a_new_candidate_costs_its_measurement_and_what_judges_it_and_a_removed_
     assert study.planned() == []
 
 
-@pytest.mark.long  # the killed run is held against the same bytes
 def test_equal_settings_give_equal_bytes_in_another_folder_and_with_other_cores(finished, fresh):
     fresh.snakemake(*(path for path in finished.files() if not path.startswith(VARYING)), cores=1)
     assert fresh.digests() == finished.digests()

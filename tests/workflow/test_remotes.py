@@ -100,7 +100,7 @@ def long(damage: str) -> Any:
     return pytest.param(damage, marks=pytest.mark.long)
 
 
-@pytest.mark.parametrize("damage", [long("truncated"), "altered", long("gone")])
+@pytest.mark.parametrize("damage", [long("truncated"), "altered", "gone"])
 def test_a_damaged_object_is_noticed_and_put_right_by_one_command(repository, damage, tmp_path):
     remote = tmp_path / "remote"
     add_remote(repository, str(remote))
@@ -146,7 +146,6 @@ def test_a_damaged_object_on_s3_is_put_right(repository, s3, tmp_path):
     shutil.rmtree(other.folder)
 
 
-@pytest.mark.long  # a killed run loses nothing in test_exactness.py
 def test_a_push_that_is_killed_loses_nothing(repository, tmp_path):
     remote = tmp_path / "remote"
     add_remote(repository, str(remote))
