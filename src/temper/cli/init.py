@@ -44,7 +44,20 @@ def init(
     text_column: Annotated[
         list[str] | None, Option(metavar="NAME...", help="Column of the text; two for pairs.")
     ] = None,
-    label_column: Annotated[str | None, Option(metavar="NAME", help="Column of the label.")] = None,
+    label_column: Annotated[
+        str | None,
+        Option(
+            metavar="NAME", help="Column of the label; several with commas between where each is 1 or 0 for one label."
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        Option(
+            metavar="KIND",
+            help="What a row's label is: single_label, multi_label, score, token_classification or embedding.",
+            show_default="by the checkpoint's head and the table's form",
+        ),
+    ] = None,
     columns: Annotated[
         list[str] | None,
         Option(metavar="NAME...", help="Names of the columns of a TSV or CSV file without a header."),
@@ -101,6 +114,7 @@ def init(
         "data": data,
         "test": test,
         "label_column": label_column,
+        "labels": labels,
         "test_rows": test_rows,
         "test_share": test_share,
         "max_tokens": max_tokens,

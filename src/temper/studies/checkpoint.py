@@ -10,6 +10,7 @@ from temper.study.sections.model import Task
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_head import Head, compared, head_of
 from temper.training.checkpoint_kind import foreign
+from temper.training.pooling import MODULES, pooling_files
 
 NOT_MADE = "nothing: no study was made"
 _PREPROCESSING: dict[str, Task] = {
@@ -27,7 +28,8 @@ class Checkpoint:
 
     head: what its head answers; of its names those count that are of a classifier.
     attends: whether the network has attention, as the transformers have and convolutional networks have not.
-    files: names of the files that a study needs.
+    files: names of the files that a study needs, with where each is.
+    pools: whether sentence-transformers' modules.json says how its tokens become an embedding.
     """
 
     folder: Path
@@ -35,12 +37,22 @@ class Checkpoint:
     task: Task
     head: Head
     attends: bool
-    files: list[str]
+    files: dict[str, Path]
+    pools: bool = False
 
     @property
     def name(self) -> str:
         """What a person calls it."""
         return name_of(self.folder)
+
+    @property
+    def kind(self) -> str | None:
+        """The task whose answers its head gives (temper/tasks/); None where it classifies nothing, or as none of them does."""
+        return None if self.head.task is None else self.head.labels
+
+    def names_for(self, labels: str) -> list[str] | None:
+        """In the order of its outputs; None where it has no head of a task."""
+        return list(self.head.names) if self.kind == labels else None
 
     @property
     def label_names(self) -> list[str] | None:
@@ -74,6 +86,7 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
         model_type = str(config["model_type"])
         architectures = [str(name) for name in config.get("architectures") or []]
         head = head_of(config)
+        files = _files(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(
             folder,
@@ -93,15 +106,22 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
         task=head.task or guessed[0],
         head=head,
         attends=any("attention_head" in key or key == "n_head" or key == "n_heads" for key in config),
-        files=sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix in _SUFFIXES),
+        files=dict(sorted(files.items())),
+        pools=MODULES in files,
     )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """What a study needs: the folder's own files, and what sentence-transformers says of pooling, which may lie above."""
+    found = {path.name: path for path in folder.iterdir() if path.is_file() and path.suffix in _SUFFIXES}
+    return {**pooling_files(folder), **found}
 
 
 def match_labels(checkpoint: Checkpoint, values: Sequence[str], given: list[str] | None) -> list[str] | None:
     """Label names for a study, in the order of the model's outputs.
 
     Args:
-        checkpoint: with a classifier.
+        checkpoint: with a head of the study's task.
         values: distinct labels of the data, as it writes them.
         given: names that were given for the data, in the order of the outputs.
 
@@ -112,8 +132,7 @@ def match_labels(checkpoint: Checkpoint, values: Sequence[str], given: list[str]
     Raises:
         ConfigError: the labels of checkpoint and data differ.
     """
-    own = checkpoint.label_names
-    assert own is not None
+    own = list(checkpoint.head.names)
     outputs = compared(own)
     if given is not None:
         known = all(value in given for value in values) or are_outputs(values, len(given))
@@ -136,7 +155,7 @@ def labels_differ(checkpoint: Checkpoint, names: Sequence[str]) -> ConfigError:
     shown = ", ".join(map(repr, names[:12])) + (", …" if len(names) > 12 else "")
     return ConfigError(
         asked=f"make a study of {checkpoint.name} and this data",
-        happened=f"the checkpoint has the labels {', '.join(map(repr, checkpoint.label_names or []))}, the data has {shown}",
+        happened=f"the checkpoint has the labels {', '.join(map(repr, checkpoint.head.names))}, the data has {shown}",
         affected=NOT_MADE,
         fix="give the data the checkpoint's names or the numbers of its outputs (0 for the first); or, where they mean the "
         "same, --label-names: the data's labels in the order of the checkpoint's; or --fine-tune yes, which trains a "

@@ -124,8 +124,9 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """
     target = folder / CHECKPOINT
     target.mkdir(parents=True)
-    for name in checkpoint.files:
-        why = why_not_inside(checkpoint.folder / name, _shelf(checkpoint.folder))
+    for name, source in checkpoint.files.items():
+        # of sentence-transformers' old folders the weights lie below what says how they are pooled
+        why = why_not_inside(source, _shelf(source.parents[len(Path(name).parts) - 1]))
         if why is not None:
             raise ArtifactError(
                 asked=f"copy the checkpoint {checkpoint.folder}",
@@ -133,25 +134,28 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
                 affected=NOT_MADE,
                 fix="put the file itself in the link's place, if it is the checkpoint's",
             )
-        shutil.copyfile(checkpoint.folder / name, target / name)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target / name)
 
 
-def settle_head(folder: Path, checkpoint: Checkpoint, names: list[str], own_head: bool) -> list[str]:
+def settle_head(folder: Path, checkpoint: Checkpoint, labels: str, names: list[str], own_head: bool) -> list[str]:
     """Write the data's names of the outputs into the study's copy of config.json, where the checkpoint has other names for them.
 
     Args:
         folder: of the study.
         checkpoint: which was copied there.
+        labels: the study's task.
         names: label names of the study, in the order of the outputs.
         own_head: whether its classifier stays.
 
     Returns:
         What is to be said of it.
     """
-    own = checkpoint.label_names
+    own = checkpoint.names_for(labels)
     if not own_head:
-        return [f"classifier: a new one of {len(names)} labels is trained"]
-    if own is None or compared(own) == compared(names) or checkpoint.head.names_nothing:
+        what = f"one of {len(names)} labels" if task_of(labels).COUNTED else "output"
+        return [f"classifier: a new {what} is trained"]
+    if own is None or len(own) == 1 or compared(own) == compared(names) or checkpoint.head.names_nothing:
         return []
     file = folder / CHECKPOINT / "config.json"
     content = read_config(file)

@@ -17,8 +17,11 @@ FORMATS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".
 DELIMITED = ("tsv", "csv")
 NOT_MADE = "nothing: no study was made"
 MOST_LABELS = 50  # distinct values of a column that is suggested as labels
+MOST_SCORES = 10  # numbers with decimals that may still be classes, such as half stars from 0.5 to 5
 _LABEL_NAMES = ("label", "labels", "class", "category", "target")
-_TEXT_NAMES = ("text", "sentence", "review", "content", "message")
+_OTHER_LABEL_NAMES = ("score", "similarity", "grade", "relevance", "rating", "tags", "ner_tags", "pos_tags")
+_TEXT_NAMES = ("text", "sentence", "review", "content", "message", "tokens", "words")
+_BOOLEANS = {"True", "False"}
 _WORDS_OF_A_ROW = 6  # a column's name has fewer
 
 
@@ -109,19 +112,63 @@ def read_data_file(path: Path, *, columns: list[str] | None, quoting: bool | Non
     return found
 
 
-def suggested_label(data: DataFile) -> str | None:
-    """The column that holds labels by its name, else the only one with few distinct values; None in doubt."""
+def _one_value(value: Any) -> bool:
+    return not isinstance(value, list | tuple | np.ndarray | Mapping)
+
+
+def suggested_label(data: DataFile, *, usual: bool, scores: bool) -> str | None:
+    """The column that holds labels by its name, else the only one with few distinct values; None in doubt.
+
+    Args:
+        data: the table.
+        usual: whether the model gives one label of several: then only such a column is suggested.
+        scores: whether it gives a number: then how many values a column has says nothing.
+    """
     named = [name for name in data.names if name.lower() in _LABEL_NAMES]
-    few = [name for name in data.names if 2 <= len(data.distinct(name)) <= min(MOST_LABELS, max(2, data.rows // 4))]
-    found = named or few
+    single = [name for name in data.names if all(map(_one_value, data.table.values[name][:1000]))]
+    few = [name for name in single if 2 <= len(data.distinct(name)) <= min(MOST_LABELS, max(2, data.rows // 4))]
+    others = [] if usual else [name for name in data.names if name.lower() in _OTHER_LABEL_NAMES]
+    numbers = [] if usual else [name for name in single if are_scores(data.distinct(name))]
+    orders = (named, others, numbers, few) if scores else (named, few, others, numbers)
+    found: list[str] = next((each for each in orders if each), [])
     return found[0] if len(found) == 1 else None
 
 
-def suggested_text(data: DataFile, label: str) -> str | None:
-    """The only other column of texts, else the one that has a usual name; None in doubt."""
-    columns = {name: data.table.values[name] for name in data.names if name != label}
-    texts = [name for name, values in columns.items() if all(isinstance(value, str) for value in values)]
-    texts = [name for name in texts if not all(value.isdecimal() for value in columns[name])]  # row numbers are none
+def are_scores(values: Sequence[str]) -> bool:
+    """Whether distinct values are numbers with decimals, and too many to be classes."""
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        return False
+    return len(values) > MOST_SCORES and any(number % 1 for number in numbers)
+
+
+def yes_no_columns(data: DataFile) -> list[str]:
+    """The columns that hold nothing but 1 and 0, both of them."""
+    return [
+        name
+        for name in data.names
+        if all(map(_one_value, data.table.values[name][:1000])) and set(data.distinct(name)) in ({"0", "1"}, _BOOLEANS)
+    ]
+
+
+def text_columns(data: DataFile, label: Sequence[str]) -> list[str]:
+    """The columns beside the label that hold texts, or lists of words."""
+    columns = {name: data.table.values[name] for name in data.names if name not in label}
+    texts = [name for name, values in columns.items() if all(map(_is_text, values))]
+    return [name for name in texts if not all(str(value).isdecimal() for value in columns[name])]  # row numbers
+
+
+def _is_text(value: Any) -> bool:
+    words = value if isinstance(value, list | tuple | np.ndarray) else None
+    return isinstance(value, str) or (words is not None and all(isinstance(word, str) for word in words))
+
+
+def suggested_text(data: DataFile, label: Sequence[str], *, pairs: bool) -> str | None:
+    """The only other column of texts, else the one that has a usual name, or the two of pairs; None in doubt."""
+    texts = text_columns(data, label)
+    if pairs and len(texts) == 2:
+        return ",".join(texts)
     named = [name for name in texts if name.lower() in _TEXT_NAMES]
     found = texts if len(texts) == 1 else named
     return found[0] if len(found) == 1 else None

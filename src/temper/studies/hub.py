@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from temper.errors import ArtifactError
+from temper.training.pooling import MODULES
 
 _PATTERNS = (
     "*.json",
@@ -26,7 +27,10 @@ def checkpoint_folder(text: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(text, allow_patterns=list(_PATTERNS), ignore_patterns=["*/*"]))
+        folder = Path(snapshot_download(text, allow_patterns=list(_PATTERNS), ignore_patterns=["*/*"]))
+        if (folder / MODULES).is_file():  # of sentence-transformers, whose pooling has its settings in a folder
+            snapshot_download(text, allow_patterns=["*Pooling/config.json"])
+        return folder
     except Exception as error:  # the hub client's errors share no base class
         said = next(iter(str(error).strip().splitlines()), "")
         raise ArtifactError(

@@ -10,12 +10,14 @@ from typing import Any
 
 from temper.artifacts.signature import Signature
 from temper.data.encoding import Preprocessor
+from temper.data.prepare import one_by_one
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Splits
 from temper.studies.checkpoint import Checkpoint
 from temper.studies.create import CHECKPOINT, UNBOUNDED, standing_in
 from temper.studies.fixed_token import why_not
 from temper.study.sections.model import CheckpointModel
+from temper.tasks.task import USUAL, task_of
 from temper.training.model import asked_of, unprobed_model
 from temper.training.padding import hide_padding, most_answered
 
@@ -69,13 +71,16 @@ def _most_asked(longest: int) -> int:
 
 
 @contextlib.contextmanager
-def loaded_model(folder: Path, checkpoint: Checkpoint, splits: Splits, *, trained: bool) -> Iterator[Loaded]:
+def loaded_model(
+    folder: Path, checkpoint: Checkpoint, splits: Splits, *, labels: str, trained: bool
+) -> Iterator[Loaded]:
     """Load the checkpoint as a run would: one without weights, or with other labels, is refused here.
 
     Args:
         folder: of the study, which has a copy of it.
         checkpoint: what its config.json says.
         splits: the rows; their labels are the study's.
+        labels: the study's task.
         trained: whether fine-tuning may begin a classifier.
 
     Raises:
@@ -92,6 +97,9 @@ def loaded_model(folder: Path, checkpoint: Checkpoint, splits: Splits, *, traine
                 preprocessor = build_preprocessor(options, splits.train)
             preprocessor.save(scratch)
             signature = preprocessor.signature(splits.label_names)
+            if labels != USUAL:
+                update = {"labels": labels, "answers_at": task_of(labels).ANSWERS_AT}
+                signature = signature.model_copy(update=update)
             network = unprobed_model(options, signature, Path(scratch), fresh_head=trained)
         yield Loaded(options, network, preprocessor, signature, Path(scratch), said.getvalue().splitlines())
 
@@ -103,6 +111,8 @@ def measure_texts(model: Loaded, splits: Splits) -> Lengths:
         DataError: a text holds a token that the network has no embedding for.
     """
     parts = [part for part in (splits.train, splits.validation, splits.test) if part]
+    if getattr(task_of(model.signature.labels), "PAIRS", False):
+        parts = [one_by_one(part) for part in parts]
     encoded = [model.preprocessor.encode(part, UNBOUNDED) for part in parts]
     lengths = sorted(length for part in encoded for length in part.token_lengths)
     stated = model.preprocessor.max_tokens(UNBOUNDED) or UNBOUNDED

@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.onnx_file import PROTOBUF_LIMIT_BYTES
+from temper.data.source import Examples
 from temper.engines.tensorrt_rtx import LIBRARY
 from temper.environment.devices import nvidia_gpus
 from temper.environment.library import INSTALLED, installed_version
 from temper.environment.machine import machine
 from temper.errors import ConfigError, DataError, restated
+from temper.statistics.metrics import TITLES
 from temper.statistics.paired_labels import against_budget
 from temper.studies import create, model
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, inspect_checkpoint
+from temper.studies.data_file import read_data_file
 from temper.studies.hub import checkpoint_folder
+from temper.studies.kinds import rows_of
 from temper.studies.made import in_words
 from temper.studies.new_data import Given, images_section, own_words, path_of, texts_section
 from temper.studies.questions import Questions, ignored, number
 from temper.studies.sections import ONE_TOKEN, Section, Wanted
+from temper.tasks.task import USUAL, task_of
 from temper.training.checkpoint_head import fix_of
 
 
@@ -53,12 +58,17 @@ def _max_tokens(questions: Questions, lengths: model.Lengths) -> int:
     )
 
 
-def _fine_tune(questions: Questions, checkpoint: Checkpoint) -> bool:
-    """Whether the checkpoint is trained; one without a classifier of one label for each row has to be."""
-    if checkpoint.label_names is not None:
+def _fine_tune(questions: Questions, checkpoint: Checkpoint, labels: str) -> bool:
+    """Whether the checkpoint is trained; one whose head does not answer as the study's task has to be."""
+    task = task_of(labels)
+    if not getattr(task, "TRAINS", True):
+        if questions.given("fine-tune") not in (None, "no"):
+            raise ignored("fine-tune", f"nothing trains {task.TITLE} here: the checkpoint is taken as it is")
+        return False
+    if checkpoint.names_for(labels) is not None:
         return questions.agree("fine-tune", "train the checkpoint on the data (else as it is)", "no")
     asked = f"make a study of {checkpoint.name} as it is"
-    unlike = checkpoint.head.unlike
+    unlike = checkpoint.head.unlike_task(labels)
     if checkpoint.head.task is not None and unlike is not None:
         if not questions.agree("fine-tune", f"{unlike}: train a new classifier on the data", "no"):
             raise ConfigError(asked=asked, happened=unlike, affected=NOT_MADE, fix=fix_of("--fine-tune yes"))
@@ -100,7 +110,7 @@ def _check_flags(questions: Questions, given: Given, images: bool) -> None:
         questions.refuse(["test-share"], "it is for images; texts have --test, or --test-rows")
         return
     why = "it is for texts, and the data is a folder of images (--test-share says how many are for the test)"
-    questions.refuse(["test", "test-rows", "label-column", "max-tokens"], why)
+    questions.refuse(["test", "test-rows", "label-column", "max-tokens", "labels"], why)
     lists = {"text-column": given.text, "columns": given.columns, "quoting": given.quoting}
     for flag, value in lists.items():
         if value is not None:
@@ -116,7 +126,7 @@ def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path], folder: Pat
         or config != (checkpoint.folder / "config.json").read_bytes()
     ):
         return None
-    sources = {f"{create.CHECKPOINT}/{name}": checkpoint.folder / name for name in checkpoint.files} | dict(copied)
+    sources = {f"{create.CHECKPOINT}/{name}": source for name, source in checkpoint.files.items()} | dict(copied)
     top = os.path.commonpath([path.parent for path in sources.values()])
     return {target: path.relative_to(top).as_posix() for target, path in sources.items()}
 
@@ -166,23 +176,28 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
             asked=f"make a study of {path}", happened="it is not there", affected=NOT_MADE, fix="correct --data"
         )
     _check_kind(checkpoint, path)
-    _check_flags(questions, given, checkpoint.task == "image-classification")
-    fine_tune = _fine_tune(questions, checkpoint)
+    images = checkpoint.task == "image-classification"
+    _check_flags(questions, given, images)
+    words = own_words(checkpoint, path)
+    with restated(NOT_MADE, words):
+        data = None if images else read_data_file(path, columns=given.columns, quoting=given.quoting)
+        rows = None if data is None else rows_of(questions, given.text, checkpoint, data)
+    labels = USUAL if rows is None else rows.labels
+    fine_tune = _fine_tune(questions, checkpoint, labels)
     if not fine_tune:
         questions.refuse(["new-head"], "the checkpoint is taken as it is; --fine-tune yes trains it")
-    words = own_words(checkpoint, path)
     replaced = "" if before is None else in_words(checkout / "studies" / name, before)
     with restated(NOT_MADE, words), create.staging(checkout, name, before) as folder:
         create.copy_checkpoint(checkpoint, folder)
         copied: dict[str, Path] = {}
         length = None
-        if checkpoint.task == "image-classification":
+        if data is None or rows is None:
             section, lines = images_section(questions, given, checkpoint, path, fine_tune, folder)
         else:
-            section, lines, copied = texts_section(questions, given, checkpoint, path, fine_tune, folder, words)
+            section, lines, copied = texts_section(questions, given, checkpoint, data, rows, fine_tune, folder, words)
         splits = create.loaded(folder, section, checkpoint.task)
-        with model.loaded_model(folder, checkpoint, splits, trained=fine_tune) as loaded:
-            if checkpoint.task == "text-classification":
+        with model.loaded_model(folder, checkpoint, splits, labels=labels, trained=fine_tune) as loaded:
+            if not images:
                 lengths = model.measure_texts(loaded, splits)
                 section["max_tokens"] = _max_tokens(questions, lengths)
                 length = model.rounded(lengths.most, section["max_tokens"])
@@ -214,7 +229,11 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
         if unread is not None and ONE_TOKEN in content["candidates"]:
             content = create.write_params(folder, replace(wanted, fixed_token=False), title)
             lines.append(f"note:       {ONE_TOKEN} is left out: {unread}")
-        lines = [_about_checkpoint(checkpoint, section, fine_tune), *lines, *_too_few(len(splits.test), content)]
+        lines = [
+            _about_checkpoint(checkpoint, section, fine_tune),
+            *lines,
+            *_too_few(_answers(splits.test, labels), labels, content),
+        ]
         raw = _raw_listing(checkpoint, copied, folder)
         about = {"title": title, "needs": {"gpu": gpu, "network": False, "files": True}, "minutes": None}
         create.write_beside(folder, checkout, about, _readme(wanted, lines, raw is not None), raw)
@@ -227,15 +246,22 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
     return Made(name, lines)
 
 
-def _too_few(test_rows: int, content: Section) -> list[str]:
-    """Said where the test rows cannot show that an accuracy is within the budget, whatever the labels are."""
+def _answers(test: Examples, labels: str) -> int:
+    """How many answers test rows have: of each word, or of each row."""
+    return len(test) if task_of(labels).ANSWERS_AT is None else sum(map(len, test.labels))
+
+
+def _too_few(answers: int, labels: str, content: Section) -> list[str]:
+    """Said where the test rows cannot show that a figure is within the budget, whatever the answers are."""
     budget = content["analysis"]["accuracy_budget_points"]
-    at_best = against_budget(0, 0, test_rows, budget_points=budget)
+    unit = "rows" if task_of(labels).ANSWERS_AT is None else "words"
+    figure = "an accuracy" if labels == USUAL else TITLES[task_of(labels).METRICS[0]]
+    at_best = against_budget(0, 0, answers, budget_points=budget)
     if at_best.verdict == "within":
         return []
     return [
-        f"note:       {test_rows:,} test rows cannot show that an accuracy is within {budget:g} points, so nothing would be "
-        f"chosen: {at_best.rows_that_would_decide:,} can, where no label changes"
+        f"note:       {answers:,} test {unit} cannot show that {figure} is within {budget:g} points, so nothing would be "
+        f"chosen: {at_best.rows_that_would_decide:,} can, where no answer changes"
     ]
 
 

@@ -1,6 +1,5 @@
 """The `data:` section of a new study: files of texts or a folder of images, copied below it, and what was found in them."""
 
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +9,14 @@ from temper.data.source import splits_from_columns
 from temper.errors import DataError
 from temper.studies import create
 from temper.studies.checkpoint import NOT_MADE, Checkpoint, are_outputs, labels_differ, match_labels
-from temper.studies.data_file import (
-    DataFile,
-    draw_test,
-    image_labels,
-    read_data_file,
-    suggested_label,
-    suggested_text,
-)
-from temper.studies.questions import Questions, number, one_of
+from temper.studies.data_file import DataFile, are_scores, draw_test, image_labels, read_data_file
+from temper.studies.kinds import Rows, label_values
+from temper.studies.questions import Questions, number
 from temper.studies.sections import SEED, Section
+from temper.tasks.task import USUAL, task_of
 from temper.training.checkpoint_head import compared
 
 MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
-MOST_SCORES = 10  # numbers with decimals that may still be classes, such as half stars from 0.5 to 5
 
 
 def path_of(text: str) -> Path:
@@ -72,19 +65,29 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _labels(questions: Questions, given: Given, checkpoint: Checkpoint, values: list[str], fine_tune: bool) -> Labels:
+def _labels(
+    questions: Questions, given: Given, checkpoint: Checkpoint, labels: str, values: list[str], fine_tune: bool
+) -> Labels:
     """The study's labels: the checkpoint's order where they are its own, else what somebody says.
+
+    Args:
+        questions: flags, and how to ask.
+        given: flags that are lists.
+        checkpoint: the model.
+        labels: the study's task.
+        values: distinct labels of the data, as it writes them.
+        fine_tune: whether the checkpoint is trained.
 
     Raises:
         ConfigError: they differ from the checkpoint's, or nobody says which is which.
         DataError: they are scores.
     """
-    if fine_tune and _new_head(questions, given, checkpoint, values):
+    if fine_tune and _new_head(questions, given, checkpoint, labels, values):
         _refuse_scores(values)
         return Labels(given.label_names or values, own_head=False)
     found = match_labels(checkpoint, values, given.label_names)
     if found is None:
-        own = checkpoint.label_names or []
+        own = checkpoint.head.names
         said = "does not name" if checkpoint.head.names_nothing else f"names {', '.join(own)}:"
         typed = questions.answer(
             "label-names",
@@ -97,13 +100,13 @@ def _labels(questions: Questions, given: Given, checkpoint: Checkpoint, values: 
     return Labels(found, own_head=True)
 
 
-def _new_head(questions: Questions, given: Given, checkpoint: Checkpoint, values: list[str]) -> bool:
+def _new_head(questions: Questions, given: Given, checkpoint: Checkpoint, labels: str, values: list[str]) -> bool:
     """Whether fine-tuning begins a classifier: the checkpoint has none of so many labels, or theirs are not the data's.
 
     Raises:
         ConfigError: its labels are as many and others, and nobody says whether they mean the same.
     """
-    own, wanted = checkpoint.label_names, given.label_names or values
+    own, wanted = checkpoint.names_for(labels), given.label_names or values
     if own is None or (given.label_names is not None and len(wanted) != len(own)):
         return True
     numbers = all(value.isdecimal() for value in values)
@@ -126,44 +129,32 @@ def _refuse_scores(values: list[str]) -> None:
     Raises:
         DataError: they are.
     """
-    scores = [value for value in values if re.fullmatch(r"[-+]?\d*\.\d+", value) and float(value) % 1]
-    if len(values) > MOST_SCORES and scores:
+    if are_scores(values):
+        scores = [value for value in values if float(value) % 1]
         raise DataError(
             asked=f"train a classifier for {len(values):,} labels",
             happened=f"they are numbers such as {', '.join(scores[:3])}: scores, of which each would be a class of its own",
             affected=NOT_MADE,
-            fix="give the rows one label of several, such as low, middle and high (scores are not measured yet)",
+            fix="--labels score, which trains one output for the number; or give the rows one label of several, such as low, "
+            "middle and high",
         )
 
 
-def _columns(questions: Questions, given: Given, data: DataFile) -> tuple[list[str], str]:
-    """Columns of the text and of the label."""
-    shown = ", ".join(data.names)
-    label = questions.answer(
-        "label-column", f"column of the label, of {shown}", one_of(data.names), suggested_label(data)
-    )
-    others = [name for name in data.names if name != label]
-    if given.text is not None:
-        for name in given.text:
-            if name not in others:
-                raise DataError(
-                    asked=f"make a study with --text-column {name}",
-                    happened=f"{data.path.name} has, beside the label, {', '.join(map(repr, others)) or 'no column'}",
-                    affected=NOT_MADE,
-                    fix="correct --text-column; a file without a header needs --columns",
-                )
-        return given.text, label
-    text = questions.answer(
-        "text-column", f"column of the text, of {', '.join(others)}", one_of(others), suggested_text(data, label)
-    )
-    return [text], label
+def _names_of(
+    questions: Questions, given: Given, checkpoint: Checkpoint, rows: Rows, values: list[str], fine_tune: bool
+) -> Labels:
+    """Names of the outputs: of labels as `_labels` has them, of a number what its column is called."""
+    if task_of(rows.labels).COUNTED:
+        return _labels(questions, given, checkpoint, rows.labels, values, fine_tune)
+    return Labels(given.label_names or rows.label, own_head=not fine_tune or checkpoint.kind == rows.labels)
 
 
 def texts_section(
     questions: Questions,
     given: Given,
     checkpoint: Checkpoint,
-    path: Path,
+    data: DataFile,
+    rows: Rows,
     fine_tune: bool,
     folder: Path,
     words: dict[str, str],
@@ -172,9 +163,9 @@ def texts_section(
 
     `words` learns which of the user's files those of the study come from.
     """
-    data = read_data_file(path, columns=given.columns, quoting=given.quoting)
-    text, label = _columns(questions, given, data)
-    values = data.distinct(label)
+    path, label = data.path, rows.label if len(rows.label) > 1 else rows.label[0]
+    own = checkpoint.names_for(rows.labels) or []
+    values = label_values(data, rows, own)
     other = questions.answer(
         "test",
         "file of test rows (empty: draw them from the data)",
@@ -191,14 +182,14 @@ def texts_section(
                 affected=NOT_MADE,
                 fix="give more rows, or a file of test rows: --test",
             )
-        rows = questions.answer(
+        drawn = questions.answer(
             "test-rows",
             f"test rows to draw from its {data.rows:,}",
             number(1, most),
             str(max(1, min(data.rows // 5, MOST_TEST_ROWS, most))),
         )
-        train, test = draw_test(data, rows, SEED, folder / create.RAW)
-        train_rows, said = data.rows - rows, f"{rows:,} rows drawn from {path.name} (seed {SEED})"
+        train, test = draw_test(data, drawn, SEED, folder / create.RAW)
+        train_rows, said = data.rows - drawn, f"{drawn:,} rows drawn from {path.name} (seed {SEED})"
     else:
         test_data = read_data_file(other, columns=given.columns, quoting=data.quoting)
         if test_data.format != data.format:
@@ -213,24 +204,30 @@ def texts_section(
             shutil.copyfile(source, folder / create.RAW / target)
             copied[f"{create.RAW}/{target}"] = source
             words[f"{create.RAW}/{target}"] = str(source)
-        values = sorted({*values, *(test_data.distinct(label) if label in test_data.names else [])})
+        if len(rows.label) == 1 and label in test_data.names:
+            values = sorted({*values, *label_values(test_data, rows, own)})
         train_rows, said = data.rows, f"{test_data.rows:,} rows of {other.name}"
-    labels = _labels(questions, given, checkpoint, values, fine_tune)
+    labels = _names_of(questions, given, checkpoint, rows, values, fine_tune)
     names = labels.names
+    if len(rows.label) > 1:
+        label = names  # a column for each, in the order of the outputs
+    task = None if rows.labels == USUAL else rows.labels
     if other is None:  # before a row that is wrong has another number in the file that it was drawn into
         whole = dict.fromkeys(("train", "test"), data.table)
-        rows_of = splits_from_columns(whole, text=text, label=label, label_names=names, notes={})
-        check_examples(rows_of.train, checkpoint.task)
+        read = splits_from_columns(whole, text=rows.text, label=label, label_names=names, notes={}, labels=task)
+        check_examples(read.train, checkpoint.task)
         words |= {f"{create.RAW}/{part}": f"the {Path(part).stem} rows of {path}" for part in (train, test)}
     quoting = "" if data.quoting is None else f", quotes {'around fields' if data.quoting else 'are text'}"
+    shown = f" ({', '.join(values[:6])}{', …' if len(values) > 6 else ''})" if values else ""
     section = {
         "source": "files",
+        **({} if task is None else {"labels": task}),
         "format": data.format,
         "quoting": data.quoting,
         "train": {"path": f"{create.RAW}/{train}", "columns": given.columns},
         "validation": None,
         "test": {"path": f"{create.RAW}/{test}", "columns": given.columns},
-        "text": text,
+        "text": rows.text,
         "label": label,
         "label_names": names,
         **create.drawn_rows(train_rows),
@@ -238,9 +235,10 @@ def texts_section(
     }
     lines = [
         f"data:       {path.name}: {data.format}{quoting}, {data.rows:,} rows, columns {', '.join(data.names)}",
-        f"columns:    text {', '.join(text)}; label {label} ({', '.join(values[:6])}{', …' if len(values) > 6 else ''})",
+        f"columns:    text {', '.join(rows.text)}; label {', '.join(rows.label)}{shown}",
+        *([] if task is None else [f"answers:    {task_of(task).TITLE} ({task}), {rows.why}; --labels changes it"]),
         f"test:       {said}",
-        *create.settle_head(folder, checkpoint, names, labels.own_head),
+        *create.settle_head(folder, checkpoint, rows.labels, names, labels.own_head),
     ]
     return section, lines, copied
 
@@ -250,7 +248,7 @@ def images_section(
 ) -> tuple[Section, list[str]]:
     """The `data:` section for a folder of images by label, and what was found."""
     values = image_labels(path)
-    labels = _labels(questions, given, checkpoint, values, fine_tune)
+    labels = _labels(questions, given, checkpoint, USUAL, values, fine_tune)
     names = labels.names
 
     def share(text: str) -> float:
@@ -277,7 +275,7 @@ def images_section(
     lines = [
         f"data:       {path.name}: {len(splits.train) + len(splits.test):,} images of {len(values)} labels",
         f"test:       {len(splits.test):,} images, {test_share:g} of each label (seed {SEED})",
-        *create.settle_head(folder, checkpoint, names, labels.own_head),
+        *create.settle_head(folder, checkpoint, USUAL, names, labels.own_head),
         *(f"note:       {warning}" for warning in splits.warnings),
     ]
     return section, lines

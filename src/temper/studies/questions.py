@@ -77,6 +77,11 @@ class Questions:
         """
         return self.answer(flag, f"{question} (yes/no)", yes_or_no, suggestion, enter=enter or "no")
 
+    def given(self, flag: str) -> str | None:
+        """What was given for a flag, as it was typed; None where it was not."""
+        found = self._given.get(flag.replace("-", "_"))
+        return None if found is None else str(found)
+
     def refuse(self, flags: Iterable[str], why: str) -> None:
         """Refuse flags that would count for nothing.
 
@@ -116,6 +121,22 @@ def one_of(values: list[str]) -> Callable[[str], str]:
         if text not in values:
             raise ValueError(f"there is no {text!r}; there are {', '.join(map(repr, values))}")
         return text
+
+    return read
+
+
+def some_of(values: list[str], most: int) -> Callable[[str], list[str]]:
+    """Reads one of these values, or up to `most` of them with commas between."""
+
+    def read(text: str) -> list[str]:
+        if text in values:
+            return [text]
+        found = [one_of(values)(part.strip()) for part in text.split(",")] if most > 1 and "," in text else []
+        if not found:
+            one_of(values)(text)
+        if len(found) > most or len(set(found)) < len(found):
+            raise ValueError(f"{text!r} is not up to {most} different ones of {', '.join(map(repr, values))}")
+        return found
 
     return read
 

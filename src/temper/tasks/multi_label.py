@@ -60,7 +60,7 @@ def read_labels(
     if len(columns) > 1:
         return _from_flags(columns, origin, names), "columns"
     ((name, column),) = columns.items()
-    lists = _lists(name, column, origin, names)
+    lists = lists_of(name, column, origin, names)
     known = {label: 1 << place for place, label in enumerate(names)}
     unknown = [row for row, labels in enumerate(lists) if any(label not in known for label in labels)]
     if unknown:
@@ -98,8 +98,12 @@ def _from_flags(columns: Mapping[str, Sequence[Any]], origin: str, names: Sequen
     return [int(number) for number in found]
 
 
-def _lists(name: str, column: Sequence[Any], origin: str, names: Sequence[str]) -> list[list[str]]:
-    """The labels of each row of one column."""
+def lists_of(name: str, column: Sequence[Any], origin: str, names: Sequence[str]) -> list[list[str]]:
+    """The labels of each row of one column.
+
+    Raises:
+        DataError: a row has no value.
+    """
     found: list[list[str]] = []
     separator = next((each for each in BETWEEN if not any(each in label for label in names)), None)
     texts = [value for value in column if isinstance(value, str)]

@@ -52,7 +52,7 @@ def read_labels(
     ((name, column),) = columns.items()
     places = {each: place for place, each in enumerate(names)}
     places |= {str(place): place for place in range(len(names)) if str(place) not in places}
-    lists = [_listed(value) for value in column]
+    lists = [tags_of(value) for value in column]
     bad = [row for row, tags in enumerate(lists) if not tags or any(tag not in places for tag in tags)]
     if bad:
         unknown = sorted({tag for row in bad for tag in lists[row] if tag not in places})
@@ -68,7 +68,8 @@ def read_labels(
     return [[places[tag] for tag in tags] for tags in lists], "tags"
 
 
-def _listed(value: Any) -> list[str]:
+def tags_of(value: Any) -> list[str]:
+    """The tags of a row's words; empty where a value is none."""
     if isinstance(value, str):
         if value.strip().startswith("["):
             try:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from temper.errors import ArtifactError
 from temper.reading.json_file import read_json
 from temper.training.checkpoint_config import MOST_BYTES
 
+MODULES = "modules.json"
 KEY = "temper_pooling"  # of config.json: what was found when the checkpoint was first loaded
 _MODES = {
     "pooling_mode_mean_tokens": "mean",
@@ -18,22 +20,50 @@ _MODES = {
     "pooling_mode_max_tokens": "max",
     "pooling_mode_lasttoken": "last",
 }
+_FOLDER = r"[\w-][\w.-]*"  # a name, and no way to elsewhere
 _KNOWN = ("Transformer", "Pooling", "Normalize")
 _SMALLEST = 1e-9  # sentence-transformers' own
 
 
-def _file(checkpoint: str, name: str) -> Any:
-    """Content of a JSON file of sentence-transformers beside a checkpoint, or above its weights' folder; None without it."""
+def _path(checkpoint: str, name: str) -> Path | None:
+    """A file of sentence-transformers beside a checkpoint, or above its weights' folder; None without it."""
     if os.path.isdir(checkpoint):
-        found = next(
-            (each / name for each in (Path(checkpoint), Path(checkpoint).parent) if (each / name).is_file()), None
-        )
-    else:
-        from transformers.utils.hub import cached_file
+        places = (Path(checkpoint), Path(checkpoint).parent)
+        return next((each / name for each in places if (each / name).is_file()), None)
+    from transformers.utils.hub import cached_file
 
-        path = cached_file(checkpoint, name, _raise_exceptions_for_missing_entries=False)
-        found = None if path is None else Path(path)
+    path = cached_file(checkpoint, name, _raise_exceptions_for_missing_entries=False)
+    return None if path is None else Path(path)
+
+
+def _file(checkpoint: str, name: str) -> Any:
+    """Content of such a file, which is JSON."""
+    found = _path(checkpoint, name)
     return None if found is None else read_json(found, MOST_BYTES)
+
+
+def _settings(modules: list[Any]) -> str:
+    """Where modules say that the settings of their pooling are."""
+    paths = (
+        str(each.get("path"))
+        for each in modules
+        if isinstance(each, Mapping) and str(each.get("type", "")).endswith("Pooling")
+    )
+    named = next(paths, "")
+    return f"{named if re.fullmatch(_FOLDER, named) else '1_Pooling'}/config.json"
+
+
+def pooling_files(folder: Path) -> dict[str, Path]:
+    """modules.json and the settings of the pooling, by their names in a folder of sentence-transformers; empty without them.
+
+    Raises:
+        ValueError: modules.json is no JSON.
+    """
+    modules = _file(str(folder), MODULES)
+    if not isinstance(modules, list) or not modules:
+        return {}
+    places = {name: _path(str(folder), name) for name in (MODULES, _settings(modules))}
+    return {name: path for name, path in places.items() if path is not None}
 
 
 def _refused(checkpoint: str, happened: str, fix: str) -> ArtifactError:
@@ -51,7 +81,7 @@ def pooling_of(checkpoint: str) -> dict[str, Any]:
     Raises:
         ArtifactError: its modules are others than a body, one pooling and a normalisation.
     """
-    modules = _file(checkpoint, "modules.json")
+    modules = _file(checkpoint, MODULES)
     if not isinstance(modules, list):
         return {"mode": "mean", "normalize": False}
     kinds = [str(each.get("type", "")).rpartition(".")[2] for each in modules if isinstance(each, Mapping)]
@@ -62,10 +92,7 @@ def pooling_of(checkpoint: str) -> dict[str, Any]:
             f"its modules.json has {', '.join(kinds)}",
             f"choose one whose modules are {', '.join(_KNOWN)}: {', '.join(other)} is not computed here",
         )
-    path = next(
-        (str(each.get("path")) for each in modules if str(each.get("type", "")).endswith("Pooling")), "1_Pooling"
-    )
-    content = _file(checkpoint, f"{path}/config.json")
+    content = _file(checkpoint, _settings(modules))
     said = content if isinstance(content, Mapping) else {}
     asked: list[str] = [mode for key, mode in _MODES.items() if said.get(key)]
     if isinstance(said.get("pooling_mode"), str):  # of newer releases

@@ -29,7 +29,7 @@ def type_in(checkout, monkeypatch, capsys):
 
 
 def test_everything_may_be_asked(type_in, checkout, checkpoint, data):
-    answers = ["mine", checkpoint, data, "no", "label", "mark", "", "", "15", "32", "no"]  # 'label' is no column
+    answers = ["mine", checkpoint, data, "label", "mark", "", "", "no", "", "15", "32", "no"]  # 'label' is no column
     said = type_in("--ask", typed=answers)
     content = load_resolved(checkout / "studies/mine/params.yaml")
     assert (content["data"]["label"], content["data"]["max_tokens"]) == ("mark", 32)

@@ -51,10 +51,10 @@ def values(content):
 
 def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data, tmp_path):
     few = new(name="few", model=checkpoint, data=data)
-    assert [line for line in few.lines if "765 can, where no label changes" in line]
+    assert [line for line in few.lines if "765 can, where no answer changes" in line]
     (tmp_path / "dev.tsv").write_text("review\tmark\n" + "good\tpositive\nbad\tnegative\n" * 400)
     enough = new(name="enough", model=checkpoint, data=data, test=tmp_path / "dev.tsv")
-    assert not [line for line in enough.lines if "where no label changes" in line]
+    assert not [line for line in enough.lines if "where no answer changes" in line]
 
 
 def test_test_rows_are_drawn_from_the_one_file_and_none_is_lost(new, checkout, checkpoint, data):

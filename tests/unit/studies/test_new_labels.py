@@ -121,7 +121,6 @@ def test_fewer_labels_than_a_head_without_names_has_get_a_head_of_their_own(new,
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"problem_type": "multi_label_classification"}, "a yes or no of its own"),
         ({"problem_type": "regression"}, "a score and not a label"),
         ({"function_to_apply": "sigmoid"}, "a sigmoid is to be applied"),
     ],
@@ -141,13 +140,13 @@ def test_a_head_that_is_no_softmax_over_one_label_is_refused(new, checkout, tmp_
 def test_scores_are_not_made_into_classes(new, checkout, tmp_path, rows):
     folder = save_classifier(tmp_path / "reranker", ("LABEL_0",), num_labels=1)
     scores = rows(*(f"{number / 50:.2f}" for number in range(50)))
-    flags = {"name": "mine", "model": folder, "data": scores, "label_column": "label"}
-    assert "one output, as regression and rerankers have it" in refused(checkout, new, **flags).happened
-    error = refused(checkout, new, **flags, fine_tune="yes")
+    flags = {"name": "mine", "model": folder, "data": scores, "label_column": "label", "fine_tune": "yes"}
+    error = refused(checkout, new, **flags, labels="single_label")
     assert (
         error.happened == "they are numbers such as 0.02, 0.04, 0.06: scores, of which each would be a class of its own"
     )
-    new(**{**flags, "data": rows("0.5", "1.0", "1.5")}, fine_tune="yes")
+    assert "--labels score" in error.fix
+    new(**{**flags, "data": rows("0.5", "1.0", "1.5")}, labels="single_label")
     assert params(checkout)["data"]["label_names"] == ["0.5", "1.0", "1.5"]
 
 
