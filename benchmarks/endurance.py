@@ -19,7 +19,8 @@ from typing import Any
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
-from serving import Caller, free_port, requests_of, served_command, server
+from serving_callers import Caller, requests_of
+from serving_servers import free_port, served_command, server
 
 CALLERS = 32
 READINGS = 10

@@ -11,6 +11,7 @@ SIDES = {
     "served": "`package_runtime serve`",
     "one_row_a_call": "the same, one row a call",
     "one_request_at_a_time": "one request at a time: the model called in a handler",
+    "mlserver": "MLServer, calls of as many rows",
     "litserve": "LitServe, batches of the same rows",
 }
 HEADER = (

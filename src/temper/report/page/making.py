@@ -219,8 +219,11 @@ def job_graph(material: Material) -> Markup:
 
 
 def _is_implied(one: str, other: str, edges: set[tuple[str, str]]) -> bool:
-    """Whether there is a longer way from one kind of job to the other: the direct line says nothing more."""
-    seen, queue = set(), [end for start, end in edges if start == one and end != other]
+    """Whether there is a longer way from one kind of job to the other: the direct line says nothing more.
+
+    A way that comes back to the first is none: a search reads a file that the rule which reads its answer has made.
+    """
+    seen, queue = {one}, [end for start, end in edges if start == one and end != other]
     while queue:
         at = queue.pop()
         if at == other:
