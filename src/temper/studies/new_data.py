@@ -17,6 +17,8 @@ from temper.tasks.task import USUAL, task_of
 from temper.training.checkpoint_head import compared
 
 MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
+# where nothing is trained, the rest of the rows only calibrates and validates
+LEAST_CALIBRATED, CALIBRATED_SHARE = 64, 0.1
 
 
 def path_of(text: str) -> Path:
@@ -186,7 +188,7 @@ def texts_section(
             "test-rows",
             f"test rows to draw from its {data.rows:,}",
             number(1, most),
-            str(max(1, min(data.rows // 5, MOST_TEST_ROWS, most))),
+            str(min(_test_rows(data.rows, trained=fine_tune), most)),
         )
         train, test = draw_test(data, drawn, SEED, folder / create.RAW)
         train_rows, said = data.rows - drawn, f"{drawn:,} rows drawn from {path.name} (seed {SEED})"
@@ -243,6 +245,12 @@ def texts_section(
     return section, lines, copied
 
 
+def _test_rows(rows: int, *, trained: bool) -> int:
+    """How many of so many rows to test on: a fifth where the others are trained on, else all but what calibrates."""
+    kept = min(max(int(rows * CALIBRATED_SHARE), LEAST_CALIBRATED), rows // 2)
+    return max(1, min(rows // 5 if trained else rows - kept, MOST_TEST_ROWS))
+
+
 def images_section(
     questions: Questions, given: Given, checkpoint: Checkpoint, path: Path, fine_tune: bool, folder: Path
 ) -> tuple[Section, list[str]]:
@@ -257,7 +265,9 @@ def images_section(
             raise ValueError(f"{text} is no share between 0 and 1")
         return value
 
-    test_share = questions.answer("test-share", "share of each label's images to test on", share, "0.2")
+    count = max(5, sum(1 for name in values for _ in (path / name).iterdir()))
+    suggested = f"{max(0.01, round(_test_rows(count, trained=fine_tune) / count, 2)):g}"
+    test_share = questions.answer("test-share", "share of each label's images to test on", share, suggested)
     create.copy_images(path, folder / create.RAW / "train")
     section: Section = {
         "source": "image_folder",

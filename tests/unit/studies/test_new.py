@@ -57,6 +57,16 @@ def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data
     assert not [line for line in enough.lines if "where no answer changes" in line]
 
 
+def test_where_nothing_is_trained_most_rows_are_test_rows(new, checkpoint, data, tmp_path):
+    """872 rows, as SST-2's dev split has them: a fifth (174) could decide nothing, 785 can."""
+    data.write_text("review\tmark\n" + "".join(f"good {n}\tpositive\nbad {n}\tnegative\n" for n in range(436)))
+    as_it_is = new(name="mine", model=checkpoint, data=data)
+    assert [line for line in as_it_is.lines if line.startswith("test:") and " 785 rows drawn" in line]
+    assert not [line for line in as_it_is.lines if "where no answer changes" in line]
+    trained = new(name="trained", model=checkpoint, data=data, fine_tune="yes")
+    assert [line for line in trained.lines if line.startswith("test:") and " 174 rows drawn" in line]
+
+
 def test_test_rows_are_drawn_from_the_one_file_and_none_is_lost(new, checkout, checkpoint, data):
     new(name="mine", model=checkpoint, data=data, test_rows=20)
     raw = checkout / "studies/mine/data/raw"
@@ -127,7 +137,7 @@ def test_a_file_without_a_header_has_its_columns_named(new, checkout, checkpoint
     new(name="mine", model=checkpoint, data=data, lists=Given(["text"], ["text", "label"], None, None))
     content = params(checkout)["data"]
     assert content["train"]["columns"] == ["text", "label"]
-    assert len((checkout / "studies/mine/data/raw/test.tsv").read_text().splitlines()) == 12
+    assert len((checkout / "studies/mine/data/raw/test.tsv").read_text().splitlines()) == 30
 
 
 def test_labels_may_be_numbers_of_the_outputs(new, checkout, checkpoint, data):

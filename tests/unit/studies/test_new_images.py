@@ -54,7 +54,7 @@ def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
     assert content["calibration_methods"]["nncf"]["model_type"] == "other"
     assert content["calibrated_precisions"]["int8"]["quantize_bias"] is True  # ONNX Runtime's INT8 convolutions want it
     assert list(content["engines"]) == ["fp16", "bf16"]  # TensorRT-RTX has no INT8 convolution
-    assert "4 images, 0.2 of each label" in made.lines[2]
+    assert "10 images, 0.5 of each label" in made.lines[2]
     assert read_about(checkout / "studies/mine/about.yaml").needs.gpu
 
 
