@@ -7,6 +7,7 @@ import functools
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,13 @@ def test_ten_thousand_corrupted_files(tmp_path, record_property, part):
     assert faults == []
 
 
-@pytest.mark.parametrize("file", FOUND, ids=lambda file: f"{file.parent.name}/{file.name}")
+def of_long(file: Path) -> Any:
+    """What transformers reads takes seconds to import."""
+    marks = [pytest.mark.long] if file.parent.name.startswith("checkpoint_with") else []
+    return pytest.param(file, marks=marks, id=f"{file.parent.name}/{file.name}")
+
+
+@pytest.mark.parametrize("file", [of_long(file) for file in FOUND])
 def test_what_was_once_a_fault_stays_none(file, tmp_path):
-    reader = known(heavy=False)[file.parent.name.replace("_", " ")]
+    reader = known(heavy=file.parent.name.startswith("checkpoint_with"))[file.parent.name.replace("_", " ")]
     assert judge(reader, file.read_bytes(), tmp_path / "case").kind != "wrong"

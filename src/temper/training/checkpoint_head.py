@@ -130,14 +130,22 @@ def _unlike(config: Mapping[str, Any], names: Sequence[str], architectures: Sequ
     return None
 
 
-def _other_task(config: Mapping[str, Any], names: Sequence[str]) -> str | None:
+def _other_task(config: Mapping[str, Any], names: Sequence[str], architectures: Sequence[str]) -> str | None:
     """The task of a head that gives something else than one label of several."""
-    problem, architectures = config.get("problem_type"), config.get("architectures") or []
-    if any(_OF_WORDS in str(name) for name in architectures):
+    problem = config.get("problem_type")
+    if any(_OF_WORDS in name for name in architectures):
         return "token_classification"
     if problem == SEVERAL_LABELS:
         return "multi_label"
     return "score" if len(names) == 1 else None
+
+
+def _architectures(config: Mapping[str, Any]) -> list[str]:
+    """Names of the classes that it was saved from; none where nothing is said."""
+    found = config.get("architectures") or []
+    if not isinstance(found, list):
+        raise ValueError(f"its architectures is {type(found).__name__}, not a list of names")
+    return [str(name) for name in found]
 
 
 def head_of(config: Mapping[str, Any]) -> Head:
@@ -147,9 +155,9 @@ def head_of(config: Mapping[str, Any]) -> Head:
         config: its content.
 
     Raises:
-        ValueError: its id2label names no outputs.
+        ValueError: its id2label names no outputs, or its architectures is no list.
     """
-    architectures = [str(name) for name in config.get("architectures") or []]
+    architectures = _architectures(config)
     found = [task for ending, task in _CLASSIFIERS.items() if any(ending in name for name in architectures)]
     names = _names(config)
     unlike = _unlike(config, names, architectures) if found or not architectures else None
@@ -157,7 +165,9 @@ def head_of(config: Mapping[str, Any]) -> Head:
         architectures and not found and "For" in architectures[0]
     ):  # its head may bear the names of a classifier's tensors
         unlike = f"it is a {architectures[0]}, which answers something else than a label of the whole row"
-    labels = USUAL if unlike is None else _other_task(config, names) if found or not architectures else None
+    labels = (
+        USUAL if unlike is None else _other_task(config, names, architectures) if found or not architectures else None
+    )
     return Head(found[0] if found else None, names, unlike, bool(architectures), labels)
 
 

@@ -240,7 +240,10 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
     try:
         head = head_of(config)
     except ValueError as error:
-        fix = "write id2label of its config.json as {output: name}, outputs from 0 on, and label2id the other way round"
+        fix = (
+            "write id2label of its config.json as {output: name}, outputs from 0 on, label2id the other way round, and "
+            "architectures as a list"
+        )
         raise ArtifactError(asked=asked, happened=str(error), affected=_SPOILED, fix=fix) from None
     revision = {"revision": options.revision} if options.revision is not None else {}
     load = partial(_load, options.task, signature.labels, options.checkpoint, asked, **revision)

@@ -65,6 +65,12 @@ def test_names_that_name_no_output_are_refused(found, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("found", [0.1, "BertForSequenceClassification", {"0": "BertForSequenceClassification"}, True])
+def test_architectures_that_are_no_list_are_said_in_words(found):
+    with pytest.raises(ValueError, match=r"its architectures is .+, not a list of names"):
+        head_of({**BERT, "architectures": found})
+
+
 def test_names_are_in_the_order_of_the_outputs_and_placeholders_say_nothing():
     assert head_of({**BERT, "id2label": {"10": "k", **{str(n): f"n{n}" for n in range(10)}}}).names[10] == "k"
     assert head_of({**BERT, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}}).names_nothing
