@@ -43,11 +43,11 @@ onstart:
 
 
 onsuccess:
-    run_lock.release()
+    run_lock.let_go()
 
 
 onerror:
-    run_lock.release()
+    run_lock.let_go()
 
 
 include: "workflow/rules/machine.smk"

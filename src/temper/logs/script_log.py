@@ -82,6 +82,25 @@ def storage_error(error: Exception, asked: str) -> StorageError | None:
     )
 
 
+def _into(log: str, rule: str) -> None:
+    """Let what this process prints go to its log.
+
+    Raises:
+        SystemExit: 1 where there is no room for one, which is said.
+    """
+    try:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w", encoding="utf-8") as stream:
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
+    except OSError as error:
+        known = storage_error(error, f"run rule {rule}")
+        if known is None:
+            raise
+        print(f"{type(known).__name__} in rule {rule}:{known}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
 @contextmanager
 def log_to(log: str, rule: str) -> Iterator[None]:
     """Send this process's output (also that of compiled libraries) to `log`, and end it with an exit code on errors.
@@ -93,13 +112,10 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         SystemExit: 1 after an error (its message is on the terminal and in the log), 130 after Ctrl-C.
     """
     global _terminal_fd
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     _terminal_fd = os.dup(2)
-    with open(log, "w", encoding="utf-8") as stream:
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
+    _into(log, rule)
 
     def say(message: str) -> None:
         sys.stderr.flush()

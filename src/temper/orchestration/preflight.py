@@ -11,8 +11,9 @@ from temper.orchestration.by_hand import check_unedited
 from temper.orchestration.job_record import record_path
 from temper.orchestration.links import check_no_links
 from temper.orchestration.origin import UNCHECKED, check_origin, check_times
-from temper.orchestration.run_lock import check_free, clear_after_a_kill
+from temper.orchestration.run_lock import begin, check_free, clear_after_a_kill
 
+ROOM, FILES = 2 * 2**20, 100  # bytes and files; of some file systems the number of files is not known (0)
 _DRY_RUN = {"-n", "--dry-run", "--dryrun"}
 
 
@@ -40,7 +41,7 @@ def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | Non
 
     Raises:
         ConfigError: no job could ever start.
-        StorageError: its folders cannot be written, or one of them is a link to somewhere else.
+        StorageError: its folders cannot be written, their disk is full, or one of them is a link to somewhere else.
         BusyError: another run works in this folder, or a job of a killed one; a dry run may look all the same.
         ArtifactError: artifacts are from the future, or are not what their jobs wrote: edited by hand, or another study's.
         ForeignArtifacts: artifacts were put here by something other than Snakemake.
@@ -50,10 +51,12 @@ def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | Non
     check_writable("data", "artifacts", "logs")
     runs = not _DRY_RUN & set(sys.argv)
     if runs:
+        check_room()
         check_free("run this study")
         print(
             "".join(f"{line}\n" for line in clear_after_a_kill("run this study")), end="", file=sys.stderr, flush=True
         )
+        begin()
     check_times(jobs)
     check_origin(jobs)
     if UNCHECKED not in os.environ:
@@ -96,3 +99,31 @@ def check_writable(*folders: str) -> None:
                 affected="nothing: no job was started",
                 fix="give yourself write permission there, or run with --directory in a folder that is writable",
             )
+
+
+def check_room() -> None:
+    """Check that the disk of the working directory has room for the notes of a run, which Snakemake writes before any job.
+
+    What a job needs nobody knows before it has written it; a full disk then is said by the job.
+
+    Raises:
+        StorageError: it has not.
+    """
+    disk = os.statvfs(".")
+    free = disk.f_bavail * disk.f_frsize
+    if free < ROOM:
+        happened = (
+            f"No space left on device: {free // 1024:,} KiB are free, and a run's own notes need {ROOM // 1024:,}"
+        )
+    elif disk.f_files and disk.f_favail < FILES:
+        happened = (
+            f"No space left on device: it takes {disk.f_favail} more files, and a run's own notes are up to {FILES}"
+        )
+    else:
+        return
+    raise StorageError(
+        asked="run this study",
+        happened=happened,
+        affected="nothing: no job was started",
+        fix="free some space (docs/troubleshooting.md lists what may go), then run the same command again",
+    )

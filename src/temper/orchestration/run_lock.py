@@ -1,5 +1,6 @@
 """Who works in this folder: a run says so while it lasts, so that a second one can name the first."""
 
+import atexit
 import json
 import os
 import select
@@ -18,6 +19,9 @@ from temper.measurement.patience import RUN
 
 CHANGES_NO_RESULT = "it says who works in a folder"
 HOLDER = Path(".snakemake/temper/running.json")
+STARTING = Path(
+    ".snakemake/temper/starting"
+)  # a file for each run that plans, and may lock the folder before it is its holder
 LOCKS = Path(".snakemake/locks")  # Snakemake's own
 
 
@@ -28,6 +32,22 @@ def _started(pid: int) -> str | None:
         return None if fields[0] in "ZX" else fields[19]  # a zombie has ended; only its parent has not asked yet
     except (OSError, IndexError):
         return None
+
+
+def _lives(note: Mapping[str, Any]) -> bool:
+    """Whether the process of a note of this machine is still the one that wrote it."""
+    pid = int(note["pid"])
+    if note["started"] is not None and _started(pid) == note["started"]:
+        return True
+    if Path(f"/proc/{pid}").exists() or note["started"] is None:
+        return False
+    try:  # where each user sees his own processes only (hidepid)
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 BESIDE = "TEMPER_BESIDE"  # folders of studies that are run together with one, in a path's form
@@ -41,16 +61,36 @@ def hold(adoptable: Iterable[str] = (), *, share: bool = False) -> None:
         share: whether jobs may take what studies that are run together with this one (BESIDE) have made of the same.
     """
     content = {
+        **_own(),
+        "adoptable": list(adoptable),
+        "beside": [folder for folder in os.environ.get(BESIDE, "").split(os.pathsep) if folder and share],
+    }
+    write_text(HOLDER, canonical_json(content))
+    _begun().unlink(missing_ok=True)
+    os.environ[RUN] = _words(content)  # its jobs inherit it
+
+
+def _own() -> dict[str, Any]:
+    return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "started": _started(os.getpid()),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": " ".join(["snakemake", *sys.argv[1:]]),
-        "adoptable": list(adoptable),
-        "beside": [folder for folder in os.environ.get(BESIDE, "").split(os.pathsep) if folder and share],
     }
-    write_text(HOLDER, canonical_json(content))
-    os.environ[RUN] = _words(content)  # its jobs inherit it
+
+
+def _begun() -> Path:
+    return STARTING.absolute() / str(os.getpid())
+
+
+def begin() -> None:
+    """Note that this process is about to work here: Snakemake locks the folder before `hold` can be called.
+
+    A kill between the two would leave a lock of which nobody knows whose it is.
+    """
+    write_text(_begun(), canonical_json(_own()))
+    atexit.register(_begun().unlink, missing_ok=True)
 
 
 def _words(note: Mapping[str, Any]) -> str:
@@ -70,36 +110,66 @@ def _job_of(run: str) -> int | None:
     return None
 
 
+def _starting() -> dict[Path, dict[str, Any]]:
+    """Notes of runs that have begun and hold nothing yet, but this one's."""
+    found = {}
+    for path in STARTING.glob("[0-9]*"):
+        note = _read(path)
+        if note is not None and path.name != str(os.getpid()):
+            found[path] = note
+    return found
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return note if {"host", "started", "since", "command"} <= note.keys() and int(note["pid"]) > 0 else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _dead(note: Mapping[str, Any]) -> bool:
+    """Whether it is certain that the process of a note has ended."""
+    return note["host"] == socket.gethostname() and note["started"] is not None and not _lives(note)
+
+
 def clear_after_a_kill(asked: str) -> list[str]:
     """Remove what a killed run left that would keep the next one out: Snakemake's lock, and half-written files.
 
-    Only where that is certain: the note's process was of this machine and has ended, none of its jobs works any more, and nobody
-    has locked the folder since.
+    Only where that is certain: the processes of all notes were of this machine and have ended, none of their jobs works any more,
+    and nobody has locked the folder who left no note.
 
     Returns:
         What was done, in words.
 
     Raises:
-        BusyError: a job of the killed run still works.
+        BusyError: a job of the killed run still works, or another run has just begun.
     """
+    held, starting = _read(HOLDER), _starting()
+    notes = [note for note in (held, *starting.values()) if note is not None]
     try:
-        note, noted_ns = json.loads(HOLDER.read_text(encoding="utf-8")), HOLDER.stat().st_mtime_ns
-        dead = note["host"] == socket.gethostname() and note["started"] is not None
-        dead = dead and _started(int(note["pid"])) != note["started"]
-        words = _words(note)
         locks = list(LOCKS.glob("*.lock"))
-        if not dead or not locks or any(lock.stat().st_mtime_ns > noted_ns for lock in locks):
-            return []
-    except (OSError, ValueError, KeyError, TypeError):
+        unknown = not starting and any(lock.stat().st_mtime_ns > HOLDER.stat().st_mtime_ns for lock in locks)
+    except OSError:
         return []
-    pid = _job_of(words)
-    if pid is not None:
+    if locks and starting:
+        for note in starting.values():
+            if note["host"] == socket.gethostname() and _lives(note):
+                raise _busy(asked, note)
+    if not notes or unknown or not all(map(_dead, notes)):
+        return []
+    pid = _job_of(_words(held)) if held is not None and locks else None
+    if held is not None and pid is not None:
         raise BusyError(
             asked=asked,
-            happened=f"the run of {note['since']} was killed, and process {pid}, a job of it, still works in this folder",
+            happened=f"the run of {held['since']} was killed, and process {pid}, a job of it, still works in this folder",
             affected="nothing: no job was started",
             fix=f"wait until it has ended, or kill {pid}; then the same command again",
         )
+    for path in starting:
+        path.unlink(missing_ok=True)
+    if not locks:
+        return []
     for lock in locks:
         lock.unlink(missing_ok=True)
     release()
@@ -107,7 +177,8 @@ def clear_after_a_kill(asked: str) -> list[str]:
     for path in left:
         scratch.remove(path)
     also = f", and {len(left)} half-written files" if left else ""
-    return [f"the run of {note['since']} was killed: its lock was removed{also}"]
+    since = max(str(note["since"]) for note in notes)
+    return [f"the run of {since} was killed: its lock was removed{also}"]
 
 
 def end_with_the_run() -> None:
@@ -152,21 +223,37 @@ def release() -> None:
     HOLDER.unlink(missing_ok=True)
 
 
+def let_go() -> None:
+    """Work here no more; until this process ends it is one that has begun, for Snakemake takes its lock away only then."""
+    begin()
+    release()
+
+
+def forget_all() -> None:
+    """Remove the notes of all runs, also of those that only began."""
+    release()
+    for path in _starting():
+        path.unlink(missing_ok=True)
+
+
 def holder() -> dict[str, Any] | None:
     """The run that works here, or None. A note whose process has ended (a kill, a power cut) does not count.
 
     Whether a process of another machine still lives cannot be asked from here: its note counts.
     """
-    try:
-        note: dict[str, Any] = json.loads(HOLDER.read_text(encoding="utf-8"))
-        pid = int(note["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+    note = _read(HOLDER)
+    if note is None or int(note["pid"]) == os.getpid():
         return None
-    if pid == os.getpid():
-        return None
-    if note["host"] != socket.gethostname():
-        return note
-    return note if note["started"] is not None and _started(pid) == note["started"] else None
+    return note if note["host"] != socket.gethostname() or _lives(note) else None
+
+
+def _busy(asked: str, note: Mapping[str, Any]) -> BusyError:
+    return BusyError(
+        asked=asked,
+        happened=f"process {note['pid']} on {note['host']} works in this folder since {note['since']}: {note['command']}",
+        affected="nothing: no job was started",
+        fix="wait until it has ended, or stop it (Ctrl-C in its terminal); if that machine is gone: temper sync --force",
+    )
 
 
 def check_free(asked: str) -> None:
@@ -177,9 +264,4 @@ def check_free(asked: str) -> None:
     """
     note = holder()
     if note is not None:
-        raise BusyError(
-            asked=asked,
-            happened=f"process {note['pid']} on {note['host']} works in this folder since {note['since']}: {note['command']}",
-            affected="nothing: no job was started",
-            fix="wait until it has ended, or stop it (Ctrl-C in its terminal); if that machine is gone: temper sync --force",
-        )
+        raise _busy(asked, note)

@@ -168,7 +168,7 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
         run_lock.check_free(_ASKED)
     check_no_links(_ASKED)
     said = _unlock()
-    run_lock.release()
+    run_lock.forget_all()
     torn = remove_torn_lock()
     said += [f"removed {torn}: DVC was killed while it wrote it"] if torn is not None else []
     jobs = planned_jobs()

@@ -68,6 +68,18 @@ def test_a_full_disk_is_a_storage_error_that_says_how_to_go_on(run):
     assert "fix:      free some space" in shown
 
 
+def test_a_log_that_cannot_be_opened_is_said_too(tmp_path):
+    program = PROGRAM.replace("with log_to", "import temper.logs.script_log as it; it.open = full\nwith log_to").format(
+        code="pass"
+    )
+    full = "def full(*_, **__): raise OSError(28, 'No space left on device', 'logs/deep/rule.log')\n"
+    done = subprocess.run([sys.executable, "-c", full + program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "StorageError in rule measure:" in done.stderr
+    assert "happened: No space left on device: logs/deep/rule.log" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unwritable_place_is_a_storage_error_that_names_it(run):
     code, shown, _ = run("raise OSError(errno.EACCES, os.strerror(errno.EACCES), 'artifacts/onnx')")
     assert code == 1

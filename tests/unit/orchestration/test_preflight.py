@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from temper.errors import ConfigError, StorageError
-from temper.orchestration.preflight import check_slots, check_writable
+from temper.orchestration.preflight import check_room, check_slots, check_writable
 
 
 def test_folders_that_are_writable_or_can_be_made_pass(tmp_path, monkeypatch):
@@ -53,3 +54,26 @@ def test_room_for_one_job_is_enough_and_less_is_refused():
         with pytest.raises(ConfigError) as caught:
             check_slots({"--cores": 2, "--jobs": number})
         assert caught.value.asked == f"run a study with --jobs {number}"
+
+
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [
+        ({"f_bavail": 10}, "No space left on device: 40 KiB are free, and a run's own notes need 2,048"),
+        ({"f_favail": 3}, "No space left on device: it takes 3 more files"),
+        ({"f_bavail": 0}, "0 KiB are free"),
+    ],
+)
+def test_a_disk_without_room_for_a_runs_own_notes_is_said_before_any_job(monkeypatch, free, words):
+    class Disk:
+        f_bavail, f_frsize, f_files, f_favail = 10_000, 4096, 1000, 500
+
+    disk = Disk()
+    monkeypatch.setattr(os, "statvfs", lambda path: disk)
+    check_room()
+    vars(disk).update(free)
+    with pytest.raises(StorageError, match=words):
+        check_room()
+    disk.f_files = disk.f_favail = 0  # of a file system that makes files as it goes (btrfs)
+    disk.f_bavail = 10_000
+    check_room()

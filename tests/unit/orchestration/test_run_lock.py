@@ -117,6 +117,74 @@ def test_in_doubt_the_lock_stays(killed, doubt):
     assert lock.exists()
 
 
+BEGUN = """
+import os, signal, sys
+from temper.orchestration import run_lock
+run_lock.begin()
+if "held" in sys.argv:
+    run_lock.hold()
+    run_lock.let_go()
+os.makedirs(".snakemake/locks", exist_ok=True)
+open(".snakemake/locks/0.output.lock", "w").close()
+if "lives" in sys.argv:
+    print("begun", flush=True)
+    input()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("moment", ["before it held the folder", "held"])
+def test_a_run_killed_between_snakemakes_lock_and_its_own_note_keeps_nobody_out(folder, moment):
+    subprocess.run([sys.executable, "-c", BEGUN, moment], check=False)
+    assert list(run_lock.LOCKS.iterdir()) != []
+    assert not run_lock.HOLDER.exists()
+    (said,) = run_lock.clear_after_a_kill("run")
+    assert "was killed: its lock was removed" in said
+    assert list(run_lock.LOCKS.iterdir()) == list(run_lock.STARTING.iterdir()) == []
+
+
+def test_a_run_that_has_just_begun_is_named_and_its_lock_stays(folder):
+    with subprocess.Popen(
+        [sys.executable, "-c", BEGUN, "lives"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(BusyError, match=f"process {other.pid} on .* works in this folder since"):
+            run_lock.clear_after_a_kill("run")
+        other.kill()
+    assert list(run_lock.LOCKS.iterdir()) != []
+    assert len(run_lock.clear_after_a_kill("run")) == 1
+
+
+def test_one_that_began_on_another_machine_keeps_its_lock_until_all_is_forgotten(folder):
+    subprocess.run([sys.executable, "-c", BEGUN], check=False)
+    (note,) = run_lock.STARTING.iterdir()
+    note.write_text(json.dumps({**json.loads(note.read_text()), "host": "elsewhere"}))
+    assert run_lock.clear_after_a_kill("run") == []
+    assert list(run_lock.LOCKS.iterdir()) != []
+    run_lock.forget_all()
+    assert list(run_lock.STARTING.iterdir()) == []
+
+
+def test_a_run_that_ends_leaves_no_note(folder):
+    program = "from temper.orchestration import run_lock; run_lock.begin(); run_lock.hold(); run_lock.let_go()"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert list(run_lock.STARTING.iterdir()) == []
+    assert not run_lock.HOLDER.exists()
+
+
+def test_another_users_process_that_cannot_be_looked_at_works(folder, monkeypatch):
+    """Where /proc shows each user his own processes (hidepid), only a signal tells that another's lives."""
+
+    def signalled(pid, number):
+        raise PermissionError
+
+    held_by(pid=2**22 + 1, started="1")
+    assert run_lock.holder() is None
+    monkeypatch.setattr(os, "kill", signalled)
+    assert run_lock.holder() is not None
+
+
 def test_a_job_of_a_killed_run_that_still_works_is_named(killed, monkeypatch):
     environment = {**os.environ, run_lock.RUN: run_lock._words(json.loads(run_lock.HOLDER.read_text()))}
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment) as job:
