@@ -15,7 +15,7 @@ REQUIREMENTS := requirements/$(ENVIRONMENT).txt $(addprefix requirements/locked/
 # where it is set (in many containers), every process compiles torch and transformers anew: 10 s each
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library lock report docs browser test long-test lint typecheck-tensorrt \
+.PHONY: help setup reproduce studies study remeasure plan raw repro sync pull push compare experiments calibration-study upgrade-check results library lock sbom advisories report docs browser test long-test lint typecheck-tensorrt \
 	benchmark matrix gpu-test clean
 
 help:  ## what there is
@@ -39,6 +39,17 @@ $(TEST_READY): $(READY) requirements/locked/test.txt
 
 lock:  ## write requirements/locked/ anew, after an edit of requirements/: needs the package index
 	@sh requirements/lock.sh $(BIN)
+
+sbom: $(TEST_READY)  ## write requirements/locked/sbom.json (CycloneDX) and docs/licences.md anew, after make lock
+	@$(BIN)/python requirements/sbom.py
+
+$(VENV)/audit/ready: requirements/audit.txt
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check -r requirements/audit.txt
+	@touch $@
+
+advisories: $(VENV)/audit/ready  ## ask PyPI's index for advisories on what is locked; needs a network, and says where it could not ask
+	@$(VENV)/audit/bin/python requirements/audit.py $(VENV)/audit/bin/pip-audit
 
 setup: $(READY)  ## the environment in .venv
 
