@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from temper.data.examples import Examples
 from temper.data.preprocessing import train_tokenizer
-from temper.data.source import Examples
 from temper.study.sections.model import TokenizerOptions
 
 ROWS = [(f"a charming film {number}", "positive") for number in range(30)] + [

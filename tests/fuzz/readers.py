@@ -430,8 +430,8 @@ def _whole_checkpoints() -> list[Reader]:
     whole = _made(lambda folder: save_checkpoint(folder / "m"), *(f"m/{name}" for name in names))
 
     def load(file: Path) -> Any:
+        from temper.data.examples import Examples
         from temper.data.preprocessing import build_preprocessor
-        from temper.data.source import Examples
         from temper.study.sections.model import CheckpointModel
         from temper.training.model import initial_model
 

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from temper.cli import main
+from temper.data.examples import Examples
 from temper.data.preprocessing import train_tokenizer
-from temper.data.source import Examples
 from temper.study.sections.model import TokenizerOptions
 from tests.workflow.conftest import StudyFolder
 

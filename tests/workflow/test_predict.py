@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from temper.artifacts.manifest import artifact_digest
 from temper.cli import main
 from temper.data.digits import Options, load
 from temper.environment.devices import nvidia_gpus
-from temper.report.render import artifact_digest
 from tests.workflow.conftest import ROOT, StudyFolder, happened, jobs_in
 
 

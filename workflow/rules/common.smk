@@ -12,9 +12,8 @@ from snakemake.exceptions import WorkflowError
 from temper.environment import own_process, plugins
 from temper.environment.library import resolve_version
 from temper.environment.machine import wait_without_spinning
-from temper.environment.source_digest import source_digest
 from temper.errors import PipelineError
-from temper.orchestration import coming, kept_versions, machines, made_files, preflight, run_lock
+from temper.orchestration import coming, kept_versions, machines, made_files, preflight, rule_code, run_lock
 from temper.orchestration.job_record import record_path
 from temper.orchestration.rule_files import (
     CALIBRATION_FILES, RuleFiles, any_of, beside_splits, gpus_for, plain, version_of, without_machine
@@ -25,7 +24,6 @@ from temper.study import params_file, raw_files
 from temper.study.onnx_rows import precision_options
 from temper.study.sections.searches import SEARCH_FILES
 from temper.study.study import read_study
-from temper.tasks.task import USUAL
 from temper.training import checkpoint_head
 
 wait_without_spinning()
@@ -101,5 +99,4 @@ def cores_for(rule):
 
 def digest_of(script, *choices):
     """Digest of a rule's script, all it imports, and the modules that params.yaml chose by name."""
-    task = ("tasks", STUDY.data.get("labels") or USUAL)
-    return source_digest(SCRIPTS / script, *(plugins.module_name(folder, name) for folder, name in (task, *choices)))
+    return rule_code.digest_of(SCRIPTS / script, choices, STUDY.data.get("labels"))

@@ -177,9 +177,9 @@ class OpenStudy:
         Raises:
             PipelineError: as `temper.prediction.answered.answered`; DataError where an input is empty.
         """
+        from temper.data.examples import Examples
         from temper.data.images import ImageFiles
         from temper.data.prepare import check_examples
-        from temper.data.source import Examples
         from temper.prediction.answered import answered
 
         self._refuse_filed("predict")

@@ -53,3 +53,9 @@ def select_columns(table: Columns, names: Sequence[str]) -> list[Sequence[Any]]:
             fix="put rows into it, or point params.yaml at the file that has them",
         )
     return chosen
+
+
+def codes(values: Sequence[Any]) -> list[int]:
+    """A number for each value, from 0 on, by when it came first."""
+    known: dict[Any, int] = {}
+    return [known.setdefault(value, len(known)) for value in values]

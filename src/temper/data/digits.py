@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import PositiveInt
 
 from temper.data.columns import NOTHING_WRITTEN
-from temper.data.source import Examples, SourceOptions, Splits
+from temper.data.examples import Examples
+from temper.data.source import SourceOptions, Splits
 from temper.errors import DataError
 
 BRIGHTEST = 16  # load_digits counts set pixels in 4 x 4 blocks of the original scan

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from temper.artifacts.manifest import read_manifest, write_manifest
 from temper.artifacts.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
-from temper.data.source import Examples
+from temper.data.columns import codes
+from temper.data.examples import Examples
 from temper.errors import ArtifactError
-from temper.statistics.ranking import codes
 from temper.tasks.task import task_of
 
 ATTENTION_MASK = "attention_mask"  # transformers' name

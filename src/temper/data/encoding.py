@@ -11,7 +11,7 @@ import numpy.typing as npt
 from temper.artifacts.manifest import canonical_json, copy_files
 from temper.artifacts.signature import PREPROCESSOR_FILES, Signature
 from temper.data.columns import NOTHING_WRITTEN, words_in
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.errors import ArtifactError
 from temper.reading.bounded import Unreadable
 from temper.reading.json_file import read_object

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 
 from temper.artifacts.manifest import sha256
 from temper.data.columns import NOTHING_WRITTEN
+from temper.data.examples import Examples
 from temper.data.images import DEEP, ENDINGS, ImageFiles, read_pixels
-from temper.data.source import Examples, SourceOptions, Splits
+from temper.data.source import SourceOptions, Splits
 from temper.errors import DataError
 
 LIBRARIES: tuple[str, ...] = ("pillow",)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from temper.artifacts.signature import BATCH_AXIS, Signature, TensorSpec
 from temper.data.columns import NOTHING_WRITTEN
 from temper.data.encoding import Encoded, save_files
-from temper.data.source import Examples, Images
+from temper.data.examples import Examples, Images
 from temper.errors import DataError
 
 IMAGES_PER_CALL = 16  # bounds the memory, also for photographs; changes no result

@@ -13,8 +13,9 @@ from temper.artifacts.manifest import staged_folder, write_manifest, write_text
 from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.data.encoded import NO_ANSWER, PREPROCESSOR_FOLDER, write_split, write_split_manifest
 from temper.data.encoding import Encoded, Preprocessor
+from temper.data.examples import Examples
 from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples, SourceOptions, Splits
+from temper.data.source import SourceOptions, Splits
 from temper.errors import DataError
 from temper.study.sections.model import model_options
 from temper.tasks.task import USUAL, Task, task_of

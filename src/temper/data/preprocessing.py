@@ -10,8 +10,8 @@ import numpy as np
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, TensorSpec
 from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.data.encoding import Encoded, Preprocessor, first_tokens, save_files
+from temper.data.examples import Examples
 from temper.data.image_preprocessing import ImagePreprocessor, first_image, fit_channels
-from temper.data.source import Examples
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.reading.bounded import no_panic, why_not_ordinary
 from temper.study.sections.model import (

@@ -3,17 +3,16 @@
 Importing such a file must stay light (no datasets, scikit-learn, torch): planning reads `Options`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from temper.data.columns import NOTHING_WRITTEN, Columns, list_rows, select_columns
+from temper.data.columns import NOTHING_WRITTEN, Columns, codes, list_rows, select_columns
+from temper.data.examples import Examples
 from temper.errors import DataError
-from temper.statistics.ranking import codes
 from temper.tasks.task import check_rows, task_of
 
 
@@ -41,51 +40,6 @@ class SourceOptions(BaseModel):
         if (own_split is None) == (self.validation_rows is None):
             both = "both are given" if own_split is not None else "neither is given"
             raise ValueError(f"give either a validation split or validation_rows, and null for the other: {both}")
-
-
-class Images(Protocol):
-    """Rows of images: an array, or what reads each from its file when it is asked for (temper/data/images.py)."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """uint8, [height, width, 3]: red, green, blue."""
-        ...
-
-    def __getitem__(self, rows: slice | npt.NDArray[np.int64], /) -> "Images":
-        """The given rows, in the given order."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Labelled rows; exactly one of `texts` and `images` is there.
-
-    origin: where they came from, for messages, such as the path of their file.
-    labels: one number per row, as the task of the data has it: of single_label the place among the label names.
-    groups: number of what each row belongs to, from 0 on by when it came first; None: each row stands for itself.
-    texts: one or two texts per row.
-    images: uint8, [rows, height, width, 3]; or files, each image with a height and width of its own.
-    """
-
-    origin: str
-    labels: list[Any]
-    texts: list[tuple[str, ...]] | None = None
-    images: Images | None = None
-    groups: list[int] | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, rows: Sequence[int]) -> "Examples":
-        """The given rows, in the given order."""
-        return Examples(
-            origin=self.origin,
-            labels=[self.labels[row] for row in rows],
-            texts=None if self.texts is None else [self.texts[row] for row in rows],
-            images=None if self.images is None else self.images[np.asarray(rows, dtype=np.int64)],
-            groups=None if self.groups is None else [self.groups[row] for row in rows],
-        )
 
 
 @dataclass(frozen=True, eq=False)

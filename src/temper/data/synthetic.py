@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from temper.data.source import Examples, SourceOptions, Splits
+from temper.data.examples import Examples
+from temper.data.source import SourceOptions, Splits
 
 LABEL_NAMES = ("negative", "positive")
 

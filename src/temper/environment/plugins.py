@@ -1,5 +1,5 @@
 """Modules chosen by name in params.yaml: a data source, training method, calibration method, step of a conversion, engine
-library, backend or kind of label.
+library, backend, kind of label, or how its answers are judged.
 
 The name is the file's name; there is no registry to edit. A file is a choice when it defines its kind's function.
 """
@@ -19,6 +19,7 @@ FUNCTION = {
     "engines": "build",
     "backends": "open_runner",
     "tasks": "answers",
+    "evaluation": "worth",
 }
 # of a kind whose files do not lie in the folder of its name: those where they lie, the usual place of a new one first.
 # `through` has no names to list: its section's schema has them

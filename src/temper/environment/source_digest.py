@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -91,10 +91,22 @@ def _read(file: Path, mtime_ns: int) -> _Module:
     known, key = known_code(Path(__file__)), hashlib.sha256(content).hexdigest()
     if (before := known.get(key)) is not None:
         imports, digest, marked = before
-        return _Module(frozenset(imports), digest, marked)
+        return _Module(_absolute(imports, file), digest, marked)
     found = _parse(content, str(file))
     known.add(key, [sorted(found.imports), found.digest, found.marked])
-    return found
+    return _Module(_absolute(found.imports, file), found.digest, found.marked)
+
+
+def _absolute(imports: Iterable[str], file: Path) -> frozenset[str]:
+    """Imports with their whole names: one that begins with dots is found from the file's folder, as Python finds it."""
+    found = set()
+    for name in imports:
+        rest = name.lstrip(".")
+        if rest != name:
+            folder = file.parents[len(name) - len(rest) - 1]
+            name = ".".join([*folder.relative_to(SOURCE_ROOT).parts, *filter(None, [rest])])
+        found.add(name)
+    return frozenset(found)
 
 
 def _parse(content: bytes, name: str) -> _Module:
@@ -103,11 +115,12 @@ def _parse(content: bytes, name: str) -> _Module:
     for node in _statements(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            module, dot = "." * node.level + (node.module or ""), "." if node.module else ""
+            names = [module, *(f"{module}{dot}{alias.name}" for alias in node.names)]
         else:
             continue
-        found.update(name for name in names if name.split(".")[0] == PACKAGE)
+        found.update(name for name in names if name.startswith(".") or name.split(".")[0] == PACKAGE)
     parts: list[str] = []
     _write_meaning(tree, parts)
     digest = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

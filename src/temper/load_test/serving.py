@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 from temper.study.sections.load_tests import LoadTestRow
 
 TEXT = "text-classification"

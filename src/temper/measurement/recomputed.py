@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from temper.evaluation.evaluation import evaluation_of
 from temper.measurement.latency import nearest_rank
 from temper.measurement.record import Accuracy, LatencyRatio, NotMeasured, Predictions, Record, Workload
 from temper.statistics.ratio import Ratio, ratio_interval, statistic_of
@@ -117,7 +118,9 @@ def _of_answers(answers: Predictions, accuracy: Accuracy) -> Iterator[str]:
     if beyond.size:
         yield f"predictions[{beyond[0]}] is {found[beyond[0]]}, which is none of the {names} labels that it names"
         return
-    other = np.flatnonzero(~task.follow(found, np.asarray(logits, dtype=np.float64), accuracy.thresholds))
+    other = np.flatnonzero(
+        ~evaluation_of(accuracy.task).follow(found, np.asarray(logits, dtype=np.float64), accuracy.thresholds)
+    )
     if other.size:
         given = "the largest of its logits" if accuracy.task is None else "what its logits give"
         yield f"predictions[{other[0]}] is {found[other[0]]}, which is not {given}"

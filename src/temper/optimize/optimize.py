@@ -30,9 +30,10 @@ from temper.optimize.studies import (
 from temper.optimize.taken import BASELINE
 from temper.optimize.told import Trial
 from temper.statistics.tail import calls_needed
+from temper.study.names import LONGEST_NAME
 from temper.study.params_file import load_params
 from temper.study.resolve import spelt_out
-from temper.study.schema import LONGEST_NAME, Study
+from temper.study.schema import Study
 from temper.study.study import read_study
 from temper.tasks.task import task_of
 

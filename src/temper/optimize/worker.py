@@ -22,6 +22,7 @@ from temper.artifacts.signature import Signature, read_signature
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
 from temper.errors import PipelineError, Unavailable
+from temper.evaluation.evaluation import evaluation_of
 from temper.logs.script_log import TERMINAL, terminal_number
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
@@ -34,7 +35,7 @@ from temper.optimize.record import append
 from temper.optimize.saturated import opened
 from temper.statistics.paired_labels import flips_of
 from temper.statistics.ratio import Latencies, Ratio, Statistic, statistic_of
-from temper.tasks.task import answered, task_of
+from temper.tasks.task import answered
 
 SPLIT = "validation"
 _LONGEST_CHUNK_S = 20.0  # of blocks between two looks, for what takes seconds a call
@@ -61,12 +62,12 @@ def _answers(request: Request) -> dict[str, Any]:
     if broken:
         raise Unavailable(f"it answers {broken:,} of {len(found.logits):,} validation rows with NaN or infinity")
     decided = signature_of(request["side"]["artifact"], signature)
-    task, given = task_of(decided.labels), answered(found.logits, decided)
+    evaluation, given = evaluation_of(decided.labels), answered(found.logits, decided)
     if request["reference"] is None:
         return {"labels": given.tolist()}
     reference = np.asarray(request["reference"], dtype=given.dtype)
-    right, was_right = (task.right(each, split.labels) for each in (given, reference))
-    counted = flips_of(right, was_right, task.differ(given, reference))
+    right, was_right = (evaluation.right(each, split.labels) for each in (given, reference))
+    counted = flips_of(right, was_right, evaluation.differ(given, reference))
     return {
         "rows": counted.rows,
         "gained": counted.wrong_to_right,

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import MANIFESTS, read_manifest, write_manifest
+from temper.artifacts.manifest import MANIFESTS, artifact_digest, read_manifest, write_manifest
 from temper.artifacts.signature import Signature
-from temper.package.contents import calls_of, copy_model, libraries_of, runner_of
+from temper.package.parts import calls_of, copy_model, libraries_of, runner_of
 from temper.package.runtime.manifest import KIND
 from temper.package.runtime.manifest import NAME as MANIFEST
-from temper.package.supported import runtime_at
-from temper.prediction.answer import Preprocessing
-from temper.report.render import artifact_digest
+from temper.package.runtime_at import runtime_at
+from temper.prediction.preprocessing import Preprocessing
 
 NAME = "load-test"  # of the model, for a server
 

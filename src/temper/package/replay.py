@@ -14,7 +14,7 @@ import numpy.typing as npt
 from temper.data.encoded import Split
 from temper.errors import ParityError
 from temper.measurement.record import Accuracy
-from temper.package.select import NOTHING_WRITTEN
+from temper.package.runtime_at import NOTHING_WRITTEN
 
 WORKER = Path(__file__).with_name("replay_worker.py")
 LOGIT_TOLERANCE = 1e-3  # absolute and relative: what an export may differ by; records hold six digits

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from temper.errors import LibraryError
-from temper.package.select import NOTHING_WRITTEN
+from temper.package.runtime_at import NOTHING_WRITTEN
 
 # by distribution, what it requires for a thing that no package does: fetching tokenizers from the hub brings 30 MB
 NOT_IMPORTED = {"tokenizers": ("huggingface-hub",)}

@@ -5,11 +5,10 @@ from typing import Any
 
 from temper.errors import ConfigError, restated
 from temper.measurement.record import Accuracy
+from temper.package.runtime_at import NOTHING_WRITTEN
 from temper.prediction.choice import Choice, choose
 from temper.report.finished import Finished
 from temper.tasks.task import task_of
-
-NOTHING_WRITTEN = "nothing was written"
 
 
 @dataclass(frozen=True)

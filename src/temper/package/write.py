@@ -15,7 +15,8 @@ from temper.package.card import card
 from temper.package.contents import Source, copy_contents, facts_of
 from temper.package.replay import replay
 from temper.package.runtime.manifest import KIND, NAME
-from temper.package.select import NOTHING_WRITTEN, select
+from temper.package.runtime_at import NOTHING_WRITTEN
+from temper.package.select import select
 from temper.package.supported import runtime_of
 from temper.prediction.answer import check_artifact, preprocessing
 from temper.report.finished import read_finished
@@ -96,7 +97,7 @@ def check_pixels(source: Source) -> None:
 
     own, other = ImageEncoder(source.how.folder), source.how.preprocessor()
     generator = np.random.default_rng(0)
-    from temper.data.source import Examples
+    from temper.data.examples import Examples
 
     for height, width in ((8, 8), (32, 32), (224, 224), (300, 200), (199, 301)):
         pixels = generator.integers(0, 256, (1, height, width, 3), dtype=np.uint8)

@@ -15,18 +15,17 @@ from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.columns import list_rows
 from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
-from temper.data.encoding import Encoded, Preprocessor
+from temper.data.encoding import Encoded
+from temper.data.examples import Examples
 from temper.data.prepare import one_by_one
-from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.measurement.accuracy import predict
 from temper.measurement.isolated import memory_reason
 from temper.measurement.task import signature_of
 from temper.prediction.choice import Choice
+from temper.prediction.preprocessing import Preprocessing
 from temper.prediction.rows import by_row
 from temper.prediction.tokens import light_tokenizer
-from temper.study.sections.model import CheckpointModel
 from temper.tasks.task import task_of
 
 DATA_FOLDER = "data/prepared"
@@ -51,27 +50,6 @@ class Prepared:
     signature: Signature
     preprocessor: Encodes
     max_tokens: int | None
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """The study's preprocessing, not yet loaded.
-
-    signature: of the padded rows.
-    folder: with the task's PREPROCESSOR_FILES.
-    max_tokens: longest row in tokens, None for images.
-    """
-
-    signature: Signature
-    folder: Path
-    max_tokens: int | None
-
-    def preprocessor(self) -> Preprocessor:
-        """Load it, as the study's data was prepared: with transformers."""
-        model = CheckpointModel(
-            task=self.signature.task, source="checkpoint", checkpoint=str(self.folder), revision=None
-        )
-        return build_preprocessor(model, Examples(origin=str(self.folder), labels=[]))
 
 
 @dataclass(frozen=True, eq=False)

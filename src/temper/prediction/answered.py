@@ -1,6 +1,6 @@
 """From rows to answers by the artifact that a study's decision chose, or that somebody named."""
 
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.errors import BackendError, Unavailable
 from temper.prediction.answer import Answers, answer, check_artifact, prepared
 from temper.prediction.choice import Choice, choose, instead

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from temper.data.columns import list_rows
+from temper.data.examples import Examples
 from temper.data.images import ENDINGS, ImageFiles
 from temper.data.prepare import check_examples
-from temper.data.source import Examples, texts_of
+from temper.data.source import texts_of
 from temper.errors import ConfigError, DataError, restated
 from temper.reading.rows_file import data_bytes, read_columns
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import write_text
+from temper.artifacts.manifest import artifact_digest, write_text
 from temper.errors import ConfigError
 from temper.prediction.answer import Answers
 from temper.prediction.choice import Choice
 from temper.reading.letters import for_a_spreadsheet, for_a_terminal
 from temper.report.formats import ABSENT
-from temper.report.render import artifact_digest
 
 DIGITS = 4  # of confidences; JSON has them all
 SHOWN_LETTERS = 100  # of a text in a table

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.artifacts.signature import Signature
-from temper.data.source import Examples
+from temper.data.examples import Examples
+from temper.evaluation.evaluation import evaluation_of
 from temper.tasks.task import answered, task_of
 
 
@@ -41,7 +42,8 @@ def by_row(
         places: by row, the first token of each word, -1 of one without an answer; None where rows are answered.
     """
     task, given, names = task_of(signature.labels), answered(logits, signature), signature.label_names
-    chances, sure = task.probabilities(logits), task.confidences(logits, given)
+    evaluation = evaluation_of(signature.labels)
+    chances, sure = task.probabilities(logits), evaluation.confidences(logits, given)
     if getattr(task, "PAIRS", False):
         given, chances, sure = given[::2], chances[::2], sure[::2]
     if places is None:
@@ -52,12 +54,12 @@ def by_row(
         words = np.flatnonzero(own >= 0)
         part = slice(start, start := start + len(words))
         assert examples.texts is not None
-        found.labels.append(told(task, examples.texts[row][0], given[part], words.tolist(), names))
+        found.labels.append(told(evaluation, examples.texts[row][0], given[part], words.tolist(), names))
         found.confidences[row] = sure[part].min(initial=1.0)
         found.probabilities[row] = chances[part].max(axis=0, initial=0.0)
     return found
 
 
-def told(task: Any, text: str, answers: npt.NDArray[Any], words: Sequence[int], names: Sequence[str]) -> str:
-    """The answers to a row's words in words, as the task has it."""
-    return str(task.told(text, answers, words, names))
+def told(evaluation: Any, text: str, answers: npt.NDArray[Any], words: Sequence[int], names: Sequence[str]) -> str:
+    """The answers to a row's words in words, as the evaluation of their task has it."""
+    return str(evaluation.told(text, answers, words, names))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER
 from temper.data.encoding import Encoded
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.package.runtime.errors import PackageError
 from temper.package.runtime.text import TextEncoder
 

@@ -1,7 +1,6 @@
 """The report's files, from records: nothing is measured here."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -117,12 +116,6 @@ def metrics(comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[
         for key, values in found.items():
             values[workload] = own.get(key)
     return found
-
-
-def artifact_digest(files_sha256: Mapping[str, str]) -> str:
-    """Twelve hexadecimal digits that are equal for equal weights and graphs."""
-    own = sorted(digest for name, digest in files_sha256.items() if name.startswith("model."))
-    return hashlib.sha256("\n".join(own).encode()).hexdigest()[:12]
 
 
 def write_summary(

@@ -17,10 +17,10 @@ from temper.report.files import LEFT_OUT
 from temper.report.filing import write_filed
 from temper.report.finished import places
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, pack
+from temper.study.names import LONGEST_NAME, NAME_PATTERN
 from temper.study.params_file import edited, parse_params
 from temper.study.params_text import as_yaml
 from temper.study.resolve import DEFAULTS, is_complete, load_resolved, resolve
-from temper.study.schema import LONGEST_NAME, NAME_PATTERN
 
 MEASURED = {"measure": ("candidates", "measurements"), "load_test": ("load_tests", "load_tests")}  # section and folder
 REST_ON_ALL = ("remeasure", "report")  # jobs that need every measurement: without one they are not filed

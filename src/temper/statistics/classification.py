@@ -5,16 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from temper.statistics.paired_labels import Labels, recall_by_class
 
 LEVEL = 0.05  # above it, the exact test does not show that the model beats the majority label
-
-
-def accuracy(predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> float:
-    """Share of samples whose predicted label is the true one, 0–1."""
-    return float((predicted == labels).mean())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from temper.statistics import ranking
+from temper.tasks import ranks
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,7 +120,7 @@ def _scores(answers: Judged) -> tuple[Floats, Floats]:
 
 def spearman(weights: Floats, answers: Judged) -> Floats:
     """Spearman's rank correlation with the true scores, −1 to 1."""
-    return ranking.spearman(*_scores(answers), weights)
+    return ranks.spearman(*_scores(answers), weights)
 
 
 def ndcg_at_10(weights: Floats, answers: Judged) -> Floats:

@@ -21,9 +21,9 @@ from temper.studies.about import FILE as ABOUT
 from temper.studies.checkpoint import NOT_MADE, Checkpoint
 from temper.studies.made import Contents, check_replaceable, note_files, remove
 from temper.studies.sections import SEED, Section, Wanted, sections, text_of
+from temper.study.names import LONGEST_NAME, NAME_PATTERN
 from temper.study.params_file import load_params
 from temper.study.resolve import resolve
-from temper.study.schema import LONGEST_NAME, NAME_PATTERN
 from temper.study.study import read_study
 from temper.tasks.task import task_of
 from temper.training.checkpoint_config import read_config

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from temper.artifacts.manifest import write_text
 from temper.environment import plugins
 from temper.study import schema
+from temper.study.names import NAME_PATTERN
 from temper.study.resolve import DEFAULTS, RECIPES, defaults_version
 from temper.study.sections.buckets import BucketsRow
 from temper.study.sections.load_tests import LoadTestRow
@@ -91,7 +92,7 @@ def _one(keys: Json, section: str = "") -> Json:
 def _rows(keys: Json, section: str = "") -> Json:
     """Rows by name; null leaves one out, and `like` names another."""
     row = _one({"like": {"type": "string", "description": _meanings("")["like"]}, **keys}, section)
-    names = {schema.NAME_PATTERN: {"anyOf": [row, {"type": "null"}]}}
+    names = {NAME_PATTERN: {"anyOf": [row, {"type": "null"}]}}
     return {"type": "object", "additionalProperties": False, "patternProperties": names}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from temper.artifacts.signature import BATCH_AXIS, DYNAMIC_AXES, PACKED_AXES
 from temper.engines.profile import Profiles, Shape
 from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, has_real_lengths
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 from temper.study.schema import BucketedEngineRow, DynamicEngineRow, EngineRow, StaticEngineRow, Study
 
 

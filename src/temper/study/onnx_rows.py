@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.environment import plugins
-from temper.study.params_file import params_error
 from temper.study.params_rows import check_options, chosen, need
+from temper.study.refusal import params_error
 from temper.study.schema import PACKING_STEP, Study
 from temper.study.sections.quantization_aware import check_calibration
 

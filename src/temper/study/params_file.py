@@ -11,15 +11,9 @@ import yaml
 from temper.errors import ConfigError
 from temper.reading.bounded import Unreadable
 from temper.reading.yaml_file import Loader, parse_yaml, read_yaml
+from temper.study.refusal import params_error
 
 FILE = "params.yaml"
-
-
-def params_error(happened: str, fix: str) -> ConfigError:
-    """A finding in params.yaml while planning."""
-    return ConfigError(
-        asked="read params.yaml and plan the study", happened=happened, affected="nothing: no job was started", fix=fix
-    )
 
 
 def parse_params(text: str, called: str = "it") -> Any:

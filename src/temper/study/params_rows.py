@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from temper.environment import plugins
 from temper.errors import ConfigError
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 from temper.study.schema import DYNAMIC_ENGINE, ENGINE_FORMS
 
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.environment import plugins
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 from temper.study.sections.model import CheckpointModel, ModelOptions
 
 

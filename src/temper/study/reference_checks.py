@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from temper.environment import plugins
-from temper.study.params_file import params_error
 from temper.study.params_rows import need
+from temper.study.refusal import params_error
 from temper.study.schema import CandidateRow, Study
 
 

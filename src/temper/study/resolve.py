@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from temper.study.merging import mapping, merged, ordered
-from temper.study.params_file import load_params, params_error, parse_params
+from temper.study.params_file import load_params, parse_params
+from temper.study.refusal import params_error
 from temper.study.resolve_rows import (
     ROWS,
     Rows,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.study.merging import mapping, merged
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 
 Section = dict[str, Any]
 ROWS = ("exports", "calibration_methods", "calibrations", "conversions", "engines", "backends")

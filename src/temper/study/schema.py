@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from temper.environment.library import VERSION_PATTERN
+from temper.study.names import Loads, Name
 from temper.study.sections.buckets import BucketsRow
 from temper.study.sections.machines import MachineRow
 from temper.study.sections.measurement import Analysis, Measurement, distinct
@@ -22,12 +23,8 @@ from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
 
 PACKING_STEP = "pack_rows"  # temper/transforms/pack_rows.py
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # row names become file names; DVC reads a dot as one key inside another
-LONGEST_NAME = 100  # letters: a file of this name has more before and behind it, and a disk takes 255
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Shape = tuple[PositiveInt, ...]
-Loads = Annotated[str, Field(pattern=r"^(checkpoint|(onnx|engines)/[A-Za-z0-9][A-Za-z0-9_-]*)$")]
 
 
 class _Closed(BaseModel):

@@ -14,14 +14,16 @@ from temper.artifacts.signature import BATCH_AXIS, DYNAMIC_AXES, SEQUENCE_AXIS
 from temper.environment import plugins
 from temper.environment.library import resolve_version
 from temper.errors import ConfigError
+from temper.evaluation.evaluation import evaluation_of
 from temper.load_test.serving import check_served
 from temper.measurement.timed_inputs import REAL_LENGTHS, has_real_lengths
 from temper.statistics.metrics import GROUPED
 from temper.study.engine_checks import check_fit, check_shapes
 from temper.study.onnx_rows import ONNX_SECTIONS, check_onnx
-from temper.study.params_file import load_params, params_error
+from temper.study.params_file import load_params
 from temper.study.params_rows import check_options, chosen, explain, need, strictly
 from temper.study.reference_checks import check_machines, check_references
+from temper.study.refusal import params_error
 from temper.study.resolve import in_words_of_studies, is_complete, resolve
 from temper.study.schema import BaselineRow, BucketedEngineRow, CandidateRow, LabelRows, Study
 from temper.study.sections.buckets import check_buckets
@@ -78,7 +80,7 @@ def _check_labels(study: Study, labels: str | None) -> None:
             f"data.labels is {labels}, for which nothing trains here",
             "take the checkpoint as it is: train: {method: none}, and no rows of quantization_aware",
         )
-    metric, known = study.analysis.metric, task.METRICS
+    metric, known = study.analysis.metric, evaluation_of(labels).METRICS
     if metric is not None and metric not in known:
         raise params_error(
             f"analysis.metric is {metric}, which is none of {labels or USUAL}: {', '.join(known)}",

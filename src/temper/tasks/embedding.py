@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from temper.data.columns import NOTHING_WRITTEN
 from temper.errors import DataError
-from temper.statistics.ranking import Worth, worth_of
 from temper.tasks import score
 from temper.tasks.heads import OF_BODIES
 
@@ -23,16 +22,12 @@ ANSWERS_AT = None
 PAIRS = True  # a row of data is two of the model
 HEADLESS = True  # any checkpoint's body answers
 TRAINS = False  # rows of a pair would have to share a batch
-METRICS = ("spearman",)
 LABEL_TYPE = "float64"
 COUNTED = False
-ROUNDED = 2e-5  # of the cosine of outputs that a record keeps with six digits
 Scores = npt.NDArray[np.float64]
 
 read_labels, check_labels, rows_with = score.read_labels, score.check_labels, score.rows_with
-thresholds, possible, right, differ = score.thresholds, score.possible, score.right, score.differ
-figure, by_label, confidences, named = score.figure, score.by_label, score.confidences, score.named
-judged = score.judged
+thresholds, possible, figure, named = score.thresholds, score.possible, score.figure, score.named
 
 
 def why_not_names(names: Sequence[str]) -> str | None:
@@ -51,48 +46,32 @@ def check_rows(texts: Sequence[tuple[str, ...]], labels: Sequence[float], origin
         )
 
 
-def _cosines(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Scores:
+def cosines(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Scores:
     """Of each row, float64 [rows]; 0 of a vector without a length."""
     exact, others = one.astype(np.float64), other.astype(np.float64)
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(others, axis=1)
     return np.asarray(np.divide((exact * others).sum(axis=1), lengths, out=np.zeros(len(lengths)), where=lengths > 0))
 
 
-def _near(logits: npt.NDArray[Any]) -> Scores:
+def near(logits: npt.NDArray[Any]) -> Scores:
     """The cosine of each row's output and its partner's, with six digits; a row that is left over is its own partner."""
     partners = np.minimum(np.arange(len(logits)) ^ 1, len(logits) - 1)
-    return np.asarray(np.round(_cosines(logits, logits[partners]), 6), dtype=np.float64)
+    return np.asarray(np.round(cosines(logits, logits[partners]), 6), dtype=np.float64)
 
 
 def answers(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> Scores:
     """How near a row and its partner are."""
-    return _near(logits)
-
-
-def follow(answers: Scores, logits: Scores, thresholds: Sequence[float] | None) -> npt.NDArray[np.bool_]:
-    """Which are their outputs' cosine, but for rounding."""
-    return np.asarray(np.abs(answers - _near(logits)) <= ROUNDED)
+    return near(logits)
 
 
 def probabilities(logits: npt.NDArray[Any]) -> Scores:
     """The cosine of each row with its partner: there is no probability of one."""
-    return _near(logits)[:, None]
+    return near(logits)[:, None]
 
 
 def loss(logits: Any, labels: Any) -> Any:
     """Squared error of the cosines of neighbours; nothing trains with it yet, see TRAINS."""
     import torch
 
-    near = torch.nn.functional.cosine_similarity(logits, logits.roll(1, 0))
-    return torch.nn.functional.mse_loss(near, labels.to(logits.dtype))
-
-
-def drift(logits: npt.NDArray[Any], others: npt.NDArray[Any]) -> dict[str, float]:
-    """How far outputs turned from another model's: one minus the cosine, which is 0 where they point the same way."""
-    turned = 1 - _cosines(logits, others)
-    return {"cosine drift, mean": float(turned.mean()), "cosine drift, largest": float(turned.max())}
-
-
-def worth(answers: Scores, labels: Scores, names: Sequence[str], groups: npt.NDArray[np.int64] | None = None) -> Worth:
-    """Agreement of ranks over pairs."""
-    return worth_of(answers[::2], labels[::2])
+    cosine = torch.nn.functional.cosine_similarity(logits, logits.roll(1, 0))
+    return torch.nn.functional.mse_loss(cosine, labels.to(logits.dtype))

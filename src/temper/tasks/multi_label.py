@@ -14,17 +14,15 @@ from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.errors import DataError
 from temper.reading.bounded import Unreadable
 from temper.reading.json_file import parse_json
-from temper.statistics.multi_label import MOST_LABELS, Worth, best_threshold, bits, numbers, worth_of
 from temper.tasks.heads import OF_ROWS
+from temper.tasks.label_sets import MOST_LABELS, best_threshold, bits, numbers
 
 TITLE = "any number of labels"
 PROBLEM_TYPE = "multi_label_classification"
 NETWORKS = OF_ROWS
 ANSWERS_AT = None
-METRICS = ("macro_f1", "micro_f1", "accuracy", "lowest_recall", "auroc")
 LABEL_TYPE = "int64"
 COUNTED = True
-ROUNDED = 1e-6  # of a probability whose logit has six digits
 NONE = "–"  # a row without a label
 BETWEEN = (";", "|", ",")  # labels of one field; the first that no name holds and that makes names of all of them
 _TRUE, _FALSE = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
@@ -177,7 +175,7 @@ def thresholds(logits: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> tuple
 
 def answers(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt.NDArray[np.int64]:
     """Every label whose probability is its threshold or more; 0.5 where none was chosen."""
-    return numbers(probabilities(logits) >= _least(logits, thresholds))
+    return numbers(probabilities(logits) >= least(logits, thresholds))
 
 
 def possible(numbers: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -186,44 +184,13 @@ def possible(numbers: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[np.
     return np.asarray((numbers >= 0) & (numbers < 1 << min(len(names), MOST_LABELS)) & whole)
 
 
-def right(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Those of which every label is right."""
-    return np.asarray(answers == labels)
-
-
-def differ(answers: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Any other label."""
-    return np.asarray(answers != others)
-
-
 def figure(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> float:
     """Share of rows of which every label is right, 0–1."""
     return float((answers == labels).mean())
 
 
-def by_label(
-    answers: npt.NDArray[np.int64], logits: npt.NDArray[Any], labels: npt.NDArray[np.int64], names: Sequence[str]
-) -> dict[str, Any]:
-    """Recall of each."""
-    given, wanted = bits(answers, len(names)), bits(labels, len(names))
-    return {
-        "recall_by_class": {
-            name: float(given[wanted[:, place], place].mean()) if wanted[:, place].any() else None
-            for place, name in enumerate(names)
-        }
-    }
-
-
-def follow(
-    answers: npt.NDArray[np.int64], logits: npt.NDArray[np.float64], thresholds: Sequence[float] | None
-) -> npt.NDArray[np.bool_]:
-    """Which give what their logits give; a probability that rounding may have put across its threshold counts as either."""
-    chances, least = probabilities(logits), _least(logits, thresholds)
-    given = bits(answers, logits.shape[1])
-    return np.asarray(((given == (chances >= least)) | (np.abs(chances - least) <= ROUNDED)).all(axis=1))
-
-
-def _least(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt.NDArray[np.float64]:
+def least(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt.NDArray[np.float64]:
+    """The probability of each label from which it is given, float64 [labels]."""
     return np.full(logits.shape[1], 0.5) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
 
 
@@ -233,19 +200,6 @@ def probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(0.5 * (1 + np.tanh(exact / 2)), dtype=np.float64)
 
 
-def confidences(logits: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """That of the label of which it is least sure: of a given label its probability, of another what is left to 1."""
-    chances, given = probabilities(logits), bits(answers, logits.shape[1])
-    return np.asarray(np.where(given, chances, 1 - chances).min(axis=1), dtype=np.float64)
-
-
 def named(answer: int, names: Sequence[str]) -> str:
     """The labels with a comma between them."""
     return ", ".join(name for place, name in enumerate(names) if answer >> place & 1) or NONE
-
-
-def worth(
-    answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str], groups: Any = None
-) -> Worth:
-    """F1 of each label and their mean, against what giving every label would have."""
-    return worth_of(answers, labels, names)

@@ -1,7 +1,6 @@
 """A number for each row, of one output: regression, and cross-encoders that rank texts by how well they go together.
 
-A score is neither right nor wrong, and scores of two models never agree to the last digit. So answers are judged by ranks
-(Spearman, and NDCG@10 where rows belong to queries), and a flip is a score that moved by more than `MOVED`.
+A score is neither right nor wrong, and scores of two models never agree to the last digit: temper/evaluation/score.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,18 +11,15 @@ import numpy.typing as npt
 
 from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.errors import DataError
-from temper.statistics.ranking import Worth, spearman_of, worth_of
 from temper.tasks.heads import OF_ROWS
+from temper.tasks.ranks import spearman_of
 
 TITLE = "a score"
 PROBLEM_TYPE = "regression"
 NETWORKS = OF_ROWS
 ANSWERS_AT = None
-METRICS = ("spearman", "ndcg_at_10")
 LABEL_TYPE = "float64"
 COUNTED = False
-MOVED = 0.1  # standard deviations of the other model's scores
-ROUNDED = 2e-6  # of a score that a record keeps with six digits
 Scores = npt.NDArray[np.float64]
 
 
@@ -108,29 +104,9 @@ def possible(numbers: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[np.
     return np.asarray(np.isfinite(numbers), dtype=bool)
 
 
-def right(answers: Scores, labels: Scores) -> npt.NDArray[np.bool_]:
-    """None: a score is nearer or farther."""
-    return np.zeros(len(answers), dtype=bool)
-
-
-def differ(answers: Scores, others: Scores) -> npt.NDArray[np.bool_]:
-    """Those that are more than `MOVED` standard deviations from the other model's."""
-    return np.asarray(np.abs(answers - others) > max(MOVED * float(np.std(others)), ROUNDED))
-
-
 def figure(answers: Scores, labels: Scores) -> float:
     """Spearman's rank correlation, −1 to 1; 0 where one side is all one number."""
     return spearman_of(answers, labels)
-
-
-def by_label(answers: Scores, logits: npt.NDArray[Any], labels: Scores, names: Sequence[str]) -> dict[str, Any]:
-    """Nothing: there are no labels."""
-    return {}
-
-
-def follow(answers: Scores, logits: Scores, thresholds: Sequence[float] | None) -> npt.NDArray[np.bool_]:
-    """Which are their output, but for rounding."""
-    return np.asarray(np.abs(answers - logits[:, 0]) <= ROUNDED)
 
 
 def probabilities(logits: npt.NDArray[Any]) -> Scores:
@@ -138,23 +114,6 @@ def probabilities(logits: npt.NDArray[Any]) -> Scores:
     return np.asarray(logits, dtype=np.float64)
 
 
-def confidences(logits: npt.NDArray[Any], answers: Scores) -> Scores:
-    """NaN: the model says nothing of how sure it is."""
-    return np.full(len(answers), np.nan)
-
-
 def named(answer: float, names: Sequence[str]) -> str:
     """The number with four digits."""
     return f"{answer:.4f}"
-
-
-def judged(
-    answers: Scores, labels: Scores, names: Sequence[str], groups: npt.NDArray[np.int64] | None
-) -> dict[str, Any]:
-    """The scores themselves."""
-    return {"answers": answers, "truth": labels}
-
-
-def worth(answers: Scores, labels: Scores, names: Sequence[str], groups: Any = None) -> Worth:
-    """Agreement of ranks, and the distance from the true scores."""
-    return worth_of(answers, labels)

@@ -8,14 +8,12 @@ import numpy.typing as npt
 
 from temper.data.columns import NOTHING_WRITTEN, list_rows
 from temper.errors import DataError
-from temper.statistics import classification, paired_labels
 from temper.tasks.heads import OF_ROWS
 
 TITLE = "one label of several"
 PROBLEM_TYPE = "single_label_classification"
 NETWORKS = OF_ROWS
 ANSWERS_AT = None
-METRICS = ("accuracy", "macro_f1", "matthews", "lowest_recall", "auroc")
 LABEL_TYPE = "int64"
 COUNTED = True
 
@@ -115,36 +113,9 @@ def possible(numbers: npt.NDArray[Any], names: Sequence[str]) -> npt.NDArray[np.
     return np.asarray((numbers >= 0) & (numbers < len(names)) & whole)
 
 
-def right(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Those that are the label."""
-    return np.asarray(answers == labels)
-
-
-def differ(answers: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Another label."""
-    return np.asarray(answers != others)
-
-
 def figure(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> float:
     """Accuracy, 0–1."""
-    return classification.accuracy(answers, labels)
-
-
-def by_label(
-    answers: npt.NDArray[np.int64], logits: npt.NDArray[Any], labels: npt.NDArray[np.int64], names: Sequence[str]
-) -> dict[str, Any]:
-    """Recall of each, and how honest the confidences are."""
-    return {
-        "expected_calibration_error": paired_labels.expected_calibration_error(logits, labels),
-        "recall_by_class": paired_labels.recall_by_class(answers, labels, names),
-    }
-
-
-def follow(
-    answers: npt.NDArray[np.int64], logits: npt.NDArray[np.float64], thresholds: Sequence[float] | None
-) -> npt.NDArray[np.bool_]:
-    """Whose logit none is above. Which of equals came first is not asked: rounding makes some equal."""
-    return np.asarray(logits[np.arange(len(answers)), answers] >= logits.max(axis=1))
+    return float((answers == labels).mean())
 
 
 def probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -154,18 +125,6 @@ def probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def confidences(logits: npt.NDArray[Any], answers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The answer's share of the softmax."""
-    return paired_labels.confidences(logits)
-
-
 def named(answer: int, names: Sequence[str]) -> str:
     """The label."""
     return names[answer]
-
-
-def worth(
-    answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: Sequence[str], groups: Any = None
-) -> classification.Worth:
-    """Against the majority label, label by label, and as a whole."""
-    return classification.worth(answers, labels, names)

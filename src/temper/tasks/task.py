@@ -1,7 +1,8 @@
 """What a file of this folder says of its kind of label, and which of them is a study's.
 
 Labels and answers are one number a row, so that splits, records and comparisons hold any of them the same way. What the number
-means, the task says: `single_label` the place of a label, `multi_label` a bit for each label, `score` the number itself.
+means, the task says: `single_label` the place of a label, `multi_label` a bit for each label, `score` the number itself. How
+answers are judged stands in temper/evaluation/, so that another judgement makes no data, checkpoint or artifact anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,6 @@ class Task(Protocol):
         PROBLEM_TYPE: transformers' name of it, in config.json; None where the class of the network says it.
         NETWORKS: transformers' classes that answer so, by the `task` of a signature (temper/tasks/heads.py).
         ANSWERS_AT: 'tokens' where each word of a row has an answer; None: each row has.
-        METRICS: by which a budget may be set (temper/statistics/metrics.py), the usual first.
         LABEL_TYPE: NumPy's name of the type of labels and answers.
         COUNTED: whether an answer is right or wrong; else it is nearer to the truth or farther from it.
     """
@@ -35,7 +35,6 @@ class Task(Protocol):
     PROBLEM_TYPE: str | None
     NETWORKS: Mapping[str, str]
     ANSWERS_AT: Literal["tokens"] | None
-    METRICS: tuple[str, ...]
     LABEL_TYPE: str
     COUNTED: bool
 
@@ -87,67 +86,17 @@ class Task(Protocol):
         """Which numbers are labels or answers among these, bool [rows]."""
         ...
 
-    def right(self, answers: Numbers, labels: Numbers) -> npt.NDArray[np.bool_]:
-        """Which answers are right, bool [rows]; none where they are not counted."""
-        ...
-
-    def differ(self, answers: Numbers, others: Numbers) -> npt.NDArray[np.bool_]:
-        """Which of two models' answers to the same rows are flips, bool [rows]."""
-        ...
-
     def figure(self, answers: Numbers, labels: Numbers) -> float:
         """How good answers are, in one figure: what a record holds as accuracy and training stops by; more is better."""
-        ...
-
-    def by_label(self, answers: Numbers, logits: Logits, labels: Numbers, names: Sequence[str]) -> dict[str, Any]:
-        """Figures of single labels for the comparison, by name; empty where there are none."""
-        ...
-
-    def follow(self, answers: Numbers, logits: Logits, thresholds: Sequence[float] | None) -> npt.NDArray[np.bool_]:
-        """Which answers are those of logits as a record keeps them, float64 [rows, outputs] of six digits: bool [rows]."""
         ...
 
     def probabilities(self, logits: Logits) -> npt.NDArray[np.float64]:
         """Of each output, float64 [rows, outputs]."""
         ...
 
-    def confidences(self, logits: Logits, answers: Numbers) -> npt.NDArray[np.float64]:
-        """Probability that an answer is right by the model's own word, float64 [rows]; NaN where it has none."""
-        ...
-
     def named(self, answer: Any, names: Sequence[str]) -> str:
         """A label or an answer in words."""
         ...
-
-    def worth(self, answers: Numbers, labels: Numbers, names: Sequence[str], groups: Numbers | None = None) -> Any:
-        """What answers are worth: has `sentence`, `warnings` and `as_json`, as temper/statistics/classification.py's has.
-
-        Args:
-            groups: what each answer belongs to: a row's query, a word's row.
-        """
-        ...
-
-
-def metric_fields(
-    task: Task, answers: Numbers, labels: Numbers, names: Sequence[str], groups: Numbers | None
-) -> dict[str, Any]:
-    """What a task's metrics take beside right answers, by its `judged`: fields of temper/statistics/metrics.py's Judged."""
-    own = getattr(task, "judged", None)
-    return {} if own is None else dict(own(answers, labels, names, groups))
-
-
-def beside(
-    task: Task, answers: Numbers, others: Numbers, names: Sequence[str], groups: Numbers | None
-) -> dict[str, float]:
-    """What a task counts beside flips of two models' answers, by its `beside`: figures by their titles."""
-    own = getattr(task, "beside", None)
-    return {} if own is None else dict(own(answers, others, names, groups))
-
-
-def drift(task: Task, logits: Logits, others: Logits) -> dict[str, float]:
-    """How far two models' outputs are from each other, by a task's `drift`: figures by their titles."""
-    own = getattr(task, "drift", None)
-    return {} if own is None else dict(own(logits, others))
 
 
 def check_rows(task: Task, texts: Sequence[tuple[str, ...]], labels: Sequence[Any], origin: str) -> None:

@@ -1,7 +1,7 @@
 """A tag for each word of a row, such as B-PER, I-PER and O: names in texts, parts of speech.
 
 The answer to a word is that of its first token. Answers and labels are one number a word; which row a word belongs to, its group
-says. So flips are words, and what is judged are whole entities (temper/statistics/entities.py), with rows drawn as a whole.
+says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,6 @@ from temper.data.columns import NOTHING_WRITTEN, list_rows, words_in
 from temper.errors import DataError
 from temper.reading.bounded import Unreadable
 from temper.reading.json_file import parse_json
-from temper.statistics import entities
 from temper.tasks import single_label
 from temper.tasks.heads import OF_WORDS
 
@@ -22,16 +21,13 @@ TITLE = "a tag for each word"
 PROBLEM_TYPE = None  # its own class of networks says it
 NETWORKS = OF_WORDS
 ANSWERS_AT = "tokens"
-METRICS = ("entity_f1", "accuracy", "macro_f1")
 LABEL_TYPE = "int64"
 COUNTED = True
 UNTAGGED = -100  # PyTorch's losses leave it out
-NONE = "–"  # a row without an entity
 
 why_not_names, rows_with, thresholds = single_label.why_not_names, single_label.rows_with, single_label.thresholds
-possible, right, differ = single_label.possible, single_label.right, single_label.differ
-figure, follow, probabilities = single_label.figure, single_label.follow, single_label.probabilities
-confidences, named, by_label = single_label.confidences, single_label.named, single_label.by_label
+possible, figure, probabilities = single_label.possible, single_label.figure, single_label.probabilities
+named = single_label.named
 
 
 def read_labels(
@@ -123,53 +119,3 @@ def loss(logits: Any, labels: Any) -> Any:
 def answers(logits: npt.NDArray[Any], thresholds: Sequence[float] | None) -> npt.NDArray[np.int64]:
     """Of each word the tag with the largest logit."""
     return single_label.answers(logits, thresholds)
-
-
-def judged(
-    answers: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.int64],
-    names: Sequence[str],
-    groups: npt.NDArray[np.int64] | None,
-) -> dict[str, Any]:
-    """Where entities begin."""
-    assert groups is not None
-    return {"entities": entities.flags(answers, labels, groups, names)}
-
-
-def beside(
-    answers: npt.NDArray[np.int64],
-    others: npt.NDArray[np.int64],
-    names: Sequence[str],
-    groups: npt.NDArray[np.int64] | None,
-) -> dict[str, float]:
-    """Entities that one of two models finds and the other does not, or with another kind or end."""
-    assert groups is not None
-    found = (set(entities.begun(each, groups, names)) for each in (answers, others))
-    return {"entity flips": float(len(set.symmetric_difference(*found)))}
-
-
-def worth(
-    answers: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.int64],
-    names: Sequence[str],
-    groups: npt.NDArray[np.int64] | None = None,
-) -> entities.Worth:
-    """F1 of whole entities."""
-    return entities.worth_of(answers, labels, names, np.zeros_like(labels) if groups is None else groups)
-
-
-def told(text: str, answers: npt.NDArray[np.int64], words: Sequence[int], names: Sequence[str]) -> str:
-    """A row's answer in words: its entities with their kinds.
-
-    Args:
-        text: of the row.
-        answers: to the words that were answered, in their order.
-        words: which words of the text those are.
-        names: of the tags.
-    """
-    spans = words_in(text)
-    found = entities.entities([names[tag] for tag in answers])
-    return (
-        "; ".join(f"{kind}: {text[spans[words[first]][0] : spans[words[last]][1]]}" for first, last, kind in found)
-        or NONE
-    )

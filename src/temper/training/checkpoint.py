@@ -10,10 +10,10 @@ from temper.artifacts.signature import PREPROCESSOR_FILES, read_signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split
 from temper.environment import plugins
 from temper.environment.machine import machine, versions
-from temper.statistics.classification import Worth
 from temper.study.sections.model import model_options
 from temper.training.unfinished import FOLDER, Unfinished
-from temper.training.validation import say, settled, worth_on_validation
+from temper.training.validation import on_validation, settled
+from temper.training.worth import say_worth
 
 SPLITS = ("train", "validation")  # what a method may read
 
@@ -29,8 +29,8 @@ def make_checkpoint(
         seed: the study's.
         data_folder: prepared data.
         folder: where the checkpoint goes: config.json, model.safetensors, preprocessor files, signature.json,
-            training_history.json (what the model is worth on validation rows included, which is said on the terminal too)
-            and the manifest checkpoint.json. Nothing in it depends on the time or the place.
+            training_history.json (how right the model is on validation rows included; what that is worth is said on the
+            terminal) and the manifest checkpoint.json. Nothing in it depends on the time or the place.
         source: digest of the code, without which a training that was stopped would go on with other code.
 
     Raises:
@@ -58,14 +58,12 @@ def make_checkpoint(
         seed=seed,
     )
     decided = settled(network, data, signature)
-    # the method looked at no validation rows, or answered them without what decides now
-    if history.get("validation") is None or signature.labels is not None:
-        found = worth_on_validation(network, data, decided)
-        history = {**history, "validation": None if found is None else found.as_json()}
-        if found is not None:
-            say(found)
-    else:
-        say(Worth.from_json(history["validation"]))
+    # known where the method answered validation rows, and with all that decides now
+    known = history.get("validation") if signature.labels is None else None
+    found = on_validation(network, data, decided, known)
+    history = {**history, "validation": None if found is None else found.as_json(decided)}
+    if found is not None:
+        say_worth(found, decided)
     network.config._name_or_path = ""  # where it came from is a path of this machine
     with staged_folder(folder) as scratch:
         network.save_pretrained(scratch, max_shard_size="1000GB")

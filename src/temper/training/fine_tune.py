@@ -15,9 +15,8 @@ from temper.artifacts.signature import Signature
 from temper.data.encoded import PREPROCESSOR_FOLDER, check_split, collate, labels_of, read_split, row_lengths
 from temper.errors import PipelineError
 from temper.logs.progress import progress
-from temper.statistics.paired_labels import Labels
 from temper.study.sections.model import ModelOptions
-from temper.tasks.task import task_of
+from temper.tasks.task import Numbers, task_of
 from temper.training.model import initial_model
 from temper.training.ranks import ALONE, Ranks
 from temper.training.several_devices import train_on_several
@@ -101,7 +100,7 @@ def train(
 
     Returns:
         The model in evaluation mode (after early stopping: of the best epoch), and the history by epoch with what that model
-        is worth on the validation rows.
+        answers on the validation rows.
 
     Raises:
         ArtifactError: the checkpoint or the prepared data is not what it should be.
@@ -138,7 +137,7 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_share(step, steps, warmup_steps))
     task = task_of(signature.labels)
     history: list[dict[str, Any]] = []
-    best: tuple[float, dict[str, Any], Labels] | None = None
+    best: tuple[float, dict[str, Any], Numbers] | None = None
     called.train()
     if ranks.count > 1:
         torch.manual_seed(seed + ranks.rank)  # what is dropped out differs by process
@@ -230,5 +229,5 @@ def train(
         **several,
         "epochs": history,
         "stopped_early": len(history) < options.epochs,
-        "validation": task.worth(answered, validation.labels, signature.label_names, validation.groups).as_json(),
+        "validation": answered.tolist(),
     }

@@ -1,28 +1,26 @@
-"""What a network answers on validation rows, and what that says of the model before anything is measured."""
+"""What a network answers on validation rows."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from temper.artifacts.signature import Signature
-from temper.data.encoded import Split, answers_in, check_split, collate, read_split
-from temper.logs.script_log import say_lasting
-from temper.statistics.paired_labels import Labels
+from temper.data.encoded import Rows, Split, answers_in, check_split, collate, read_split
 from temper.tasks.task import Logits, Numbers, answered, task_of
 
 ROWS = 256  # of a checkpoint that is taken as it is, evenly spaced: enough to tell a model that learned nothing
 _BATCH_SIZE = 32
 
 
-def answers_of(
-    model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str
-) -> Numbers:
+def answers_of(model: Any, split: Split, rows: Rows, signature: Signature, *, batch_size: int, device: str) -> Numbers:
     """Answers to some rows, [answers], in their order; the model is in evaluation mode afterwards."""
     return answered(logits_of(model, split, rows, signature, batch_size=batch_size, device=device), signature)
 
 
-def logits_of(model: Any, split: Split, rows: Labels, signature: Signature, *, batch_size: int, device: str) -> Logits:
+def logits_of(model: Any, split: Split, rows: Rows, signature: Signature, *, batch_size: int, device: str) -> Logits:
     """Logits of some rows, float32 [answers, outputs], in their order; the model is in evaluation mode afterwards."""
     import torch
 
@@ -37,8 +35,36 @@ def logits_of(model: Any, split: Split, rows: Labels, signature: Signature, *, b
     return np.concatenate(found)
 
 
-def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> Any:
-    """What a network on the CPU is worth on at most ROWS validation rows; None where the data has none.
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A network's answers to validation rows.
+
+    answers, labels: of the type that the task has, [answers].
+    groups: as a Split has them.
+    """
+
+    answers: Numbers
+    labels: Numbers
+    groups: Numbers | None
+
+    def as_json(self, signature: Signature) -> dict[str, Any]:
+        """How many there are, and how good they are in one figure: `rows`, `accuracy`."""
+        return {
+            "rows": len(self.labels),
+            "accuracy": task_of(signature.labels).figure(self.answers, self.labels),
+        }
+
+
+def on_validation(
+    model: Any, data_folder: Path, signature: Signature, known: Sequence[Any] | None = None
+) -> Answered | None:
+    """A network's answers on the CPU to at most ROWS validation rows; None where the data has none.
+
+    Args:
+        model: the network.
+        data_folder: prepared data.
+        signature: of the checkpoint.
+        known: its answers to all validation rows, where it was asked already.
 
     Raises:
         ArtifactError: the validation rows are not what was prepared.
@@ -47,11 +73,13 @@ def worth_on_validation(model: Any, data_folder: Path, signature: Signature) -> 
     split = read_split(data_folder / "validation.parquet", signature)
     if not len(split):
         return None
+    if known is not None:
+        return Answered(np.asarray(known, dtype=split.labels.dtype), split.labels, split.groups)
     of = split.groups if split.groups is not None and split.places is None else np.arange(len(split))
     whole = np.unique(np.linspace(0, of.max(), min(ROWS, int(of.max()) + 1)).astype(np.int64))
     part = split.take(np.flatnonzero(np.isin(of, whole)))  # what belongs together stays together
     found = answers_of(model, part, np.arange(len(part)), signature, batch_size=_BATCH_SIZE, device="cpu")
-    return task_of(signature.labels).worth(found, part.labels, signature.label_names, part.groups)
+    return Answered(found, part.labels, part.groups)
 
 
 def settled(model: Any, data_folder: Path, signature: Signature) -> Signature:
@@ -68,11 +96,3 @@ def settled(model: Any, data_folder: Path, signature: Signature) -> Signature:
     logits = logits_of(model, split, np.arange(len(split)), signature, batch_size=_BATCH_SIZE, device="cpu")
     outputs = logits.shape[1] if logits.shape[1] != len(signature.label_names) else None
     return signature.model_copy(update={"thresholds": task.thresholds(logits, split.labels), "outputs": outputs})
-
-
-def say(found: Any) -> None:
-    """Say what the model is worth, with what speaks against it, in the log and on the terminal of whoever waits for it."""
-    lines = [f"checkpoint: {found.sentence('validation')}"]
-    lines += [f"checkpoint: warning: {warning}" for warning in found.warnings("validation")]
-    for line in lines:
-        say_lasting(line)

@@ -14,7 +14,7 @@ from temper.data.encoded import (
     write_split,
     write_split_manifest,
 )
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.errors import ArtifactError
 
 AXES = ("batch_size", "sequence_length")

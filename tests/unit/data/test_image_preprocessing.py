@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from temper.artifacts.signature import Signature
+from temper.data.examples import Examples
 from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples
 from temper.errors import ArtifactError, DataError
 from temper.study.sections.model import model_options
 

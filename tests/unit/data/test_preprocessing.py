@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from temper.artifacts.signature import PREPROCESSOR_FILES
+from temper.data.examples import Examples
 from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples
 from temper.errors import ArtifactError, ConfigError, DataError
 from temper.study.sections.model import model_options
 
@@ -37,7 +37,7 @@ def test_a_trained_tokenizer_has_equal_bytes_in_every_process(text_model, tmp_pa
     code = """
 import json, sys
 from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.study.sections.model import model_options
 model, sentences, folder = json.loads(sys.argv[1])
 examples = Examples("x", [0] * len(sentences), [(text,) for text in sentences])

@@ -17,7 +17,7 @@ from temper.data.encoded import (
     write_split,
 )
 from temper.data.encoding import first_tokens
-from temper.data.source import Examples
+from temper.data.examples import Examples
 
 AXES = ("batch_size", "sequence_length")
 

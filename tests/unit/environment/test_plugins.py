@@ -31,6 +31,7 @@ LISTED = {
     "engines": ["tensorrt", "tensorrt_rtx"],
     "backends": ["null", "onnxruntime", "openvino", "pytorch", "tensorrt", "tensorrt_rtx"],
     "tasks": ["embedding", "multi_label", "score", "single_label", "token_classification"],
+    "evaluation": ["embedding", "multi_label", "score", "single_label", "token_classification"],
 }
 HEAVY = {
     "torch",
@@ -72,11 +73,12 @@ def test_every_choice_has_what_planning_reads(kind, name):
         "steps": ["NEEDS_CALIBRATION", "LIBRARIES"],
         "engines": ["LIBRARY"],
         "backends": ["LIBRARY", "ACCEPTS", "PREDICTS"],
-        "tasks": ["TITLE", "PROBLEM_TYPE", "METRICS", "LABEL_TYPE"],
+        "tasks": ["TITLE", "PROBLEM_TYPE", "LABEL_TYPE"],
+        "evaluation": ["METRICS"],
     }
     for constant in asked.get(kind, []):
         assert hasattr(module, constant), constant
-    if kind not in ("engines", "tasks"):
+    if kind not in ("engines", "tasks", "evaluation"):
         assert module.Options.model_config["extra"] == "forbid"
         defaults = [key for key, field in module.Options.model_fields.items() if not field.is_required()]
         # absent of one label of several, and of one device: what such a study says is what it said before there were others

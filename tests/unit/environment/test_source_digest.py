@@ -64,6 +64,23 @@ def test_an_import_is_found_wherever_a_statement_may_stand(root, text):
     assert root / "temper/unused.py" in source_files("temper.entry")
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("temper/entry.py", "from . import unused\n"),
+        ("temper/entry.py", "from .unused import name\n"),
+        ("temper/package/lazy.py", "def f():\n    from ..unused import name\n"),
+        ("temper/package/deep/end.py", "from ... import unused\n"),
+        ("temper/package/deep/__init__.py", "from ...unused import name\n"),
+    ],
+)
+def test_an_import_with_dots_is_found_as_python_finds_it(root, file, text):
+    (root / file).write_text((root / file).read_text() + text)
+    touch(root / file)
+    assert root / "temper/unused.py" in source_files("temper.entry")
+    assert root / "temper/package/unused.py" not in source_files("temper.entry")
+
+
 @pytest.mark.parametrize("name", USED)
 def test_an_edit_in_an_imported_file_changes_the_digest(root, name):
     before = source_digest("temper.entry")
@@ -210,6 +227,9 @@ def test_the_modules_that_change_no_result_are_these():
         "logs/progress",
         "artifacts/scratch",
         "logs/script_log",
+        "package/runtime/__init__",
+        "training/worth",
+        "study/refusal",
         "orchestration/coming",
         "orchestration/run_lock",
         "orchestration/job_record",

@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from temper.cli import main
 from temper.environment.library import LIBRARIES_FOLDER
 from temper.measurement.record_file import read_record
-from temper.package.formats.triton import Word, as_pbtxt, batching
+from temper.package.triton_repository import Word, as_pbtxt, batching
 from temper.report.finished import record_file
 
 TRITON_CLIENT = "tritonclient==2.73.0"

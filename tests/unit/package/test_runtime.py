@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from temper.data.examples import Examples
 from temper.data.image_preprocessing import ImagePreprocessor
 from temper.data.preprocessing import TextPreprocessor, train_tokenizer
-from temper.data.source import Examples
 from temper.package.runtime.errors import InputError, PackageError
 from temper.package.runtime.images import ImageEncoder
 from temper.package.runtime.text import TextEncoder

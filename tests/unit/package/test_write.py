@@ -14,7 +14,7 @@ import yaml
 from temper.artifacts.manifest import canonical_json, seal
 from temper.cli import main
 from temper.measurement.record_file import read_record
-from temper.package.contents import RUNTIME
+from temper.package.parts import RUNTIME
 from temper.package.replay_worker import FOREIGN
 from temper.report.finished import record_file
 from temper.transforms.convert import convert_precision

@@ -9,8 +9,8 @@ import pytest
 
 from temper.artifacts.manifest import sha256, write_manifest
 from temper.backends.runner import Runner
+from temper.data.examples import Examples
 from temper.data.preprocessing import TextPreprocessor, train_tokenizer
-from temper.data.source import Examples
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.prediction import answer as module
 from temper.prediction.answer import Prepared, answer, check_artifact, prepared

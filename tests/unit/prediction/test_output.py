@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from temper.artifacts.manifest import artifact_digest
 from temper.errors import ConfigError
 from temper.prediction.answer import Answers
 from temper.prediction.choice import Choice
@@ -19,7 +20,6 @@ from temper.prediction.output import (
     print_table,
     write_labels,
 )
-from temper.report.render import artifact_digest
 from tests.unit.prediction.conftest import candidate
 
 FILES = {"model.onnx": "a" * 64, "tokenizer.json": "b" * 64}

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from temper.statistics.classification import LEVEL, accuracy, worth
+from temper.statistics.classification import LEVEL, worth
 
 NAMES = ["a", "b", "c"]
 
@@ -68,7 +68,3 @@ def test_a_model_that_guesses_is_called_better_in_at_most_5_per_cent_of_1000_run
     labels = np.arange(200) % 2
     shown = sum(not of(draws.integers(0, 2, 200), labels, ["a", "b"]).no_better_than_majority for _ in range(1000))
     assert shown / 1000 <= LEVEL
-
-
-def test_accuracy_is_the_share_of_right_rows():
-    assert accuracy(np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1])) == 0.75

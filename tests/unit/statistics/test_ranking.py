@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn.metrics import ndcg_score
 
 from temper.statistics.metrics import Judged, value
 from temper.statistics.paired_bootstrap import paired_difference
 from temper.statistics.paired_labels import flips_of
-from temper.statistics.ranking import codes, ndcg, spearman, spearman_of, weighted_ranks, worth_of
+from temper.statistics.ranking import ndcg, worth_of
 
 GENERATOR = np.random.default_rng(3)
 TRUTH = GENERATOR.integers(0, 5, 80).astype(float)
@@ -14,21 +13,7 @@ SCORES = TRUTH + GENERATOR.normal(size=80)
 TIED = np.round(SCORES)
 
 
-@pytest.mark.parametrize("scores", [SCORES, TIED, -TIED])
-def test_spearman_is_scipy_s(scores):
-    assert spearman_of(scores, TRUTH) == pytest.approx(stats.spearmanr(scores, TRUTH).statistic)
-
-
-def test_a_weight_counts_as_so_many_rows():
-    weights = GENERATOR.integers(0, 4, (3, 80)).astype(float)
-    for own, found in zip(weights, spearman(TIED, TRUTH, weights), strict=True):
-        rows = np.repeat(np.arange(80), own.astype(int))
-        assert found == pytest.approx(stats.spearmanr(TIED[rows], TRUTH[rows]).statistic)
-    assert weighted_ranks(np.array([5.0, 1.0, 5.0]), np.ones((1, 3))).tolist() == [[2.5, 1.0, 2.5]]
-
-
-def test_scores_that_do_not_vary_agree_with_nothing():
-    assert spearman_of(np.ones(80), TRUTH) == 0.0
+def test_scores_that_do_not_vary_are_said_not_to():
     assert worth_of(np.ones(80), TRUTH).warnings("test") == ["the model gives all 80 test rows the same score"]
 
 
@@ -75,7 +60,3 @@ def test_a_model_that_ranks_by_chance_is_said_to():
     assert worth_of(SCORES, TRUTH).warnings("test") == []
     assert worth_of(SCORES, TRUTH).sentence("test").startswith("Spearman 0.")
     assert worth_of(TRUTH, TRUTH).mean_absolute_error == 0
-
-
-def test_groups_are_numbered_as_they_come():
-    assert codes(["b", "a", "b", 3]) == [0, 1, 0, 2]

@@ -13,13 +13,6 @@ def test_the_answer_of_both_rows_of_a_pair_is_their_cosine():
     assert embedding.answers(OUTPUTS, None).tolist() == [0, 0, 1, 1, 0, 0]
     assert embedding.answers(OUTPUTS[:3], None).tolist() == [0, 0, 1]  # left over, its own partner
     assert embedding.probabilities(OUTPUTS).shape == (6, 1)
-    assert embedding.follow(embedding.answers(OUTPUTS, None), np.round(OUTPUTS, 6), None).all()
-
-
-def test_drift_is_how_far_outputs_turn_and_not_how_long_they_are():
-    turned = np.array([[0.0, 5.0], [0.0, 9.0]])
-    found = embedding.drift(turned, np.array([[1.0, 0.0], [0.0, 1.0]]))
-    assert found == {"cosine drift, mean": 0.5, "cosine drift, largest": 1.0}
 
 
 def test_a_pair_of_the_data_is_two_rows_of_the_model():
@@ -27,7 +20,6 @@ def test_a_pair_of_the_data_is_two_rows_of_the_model():
     assert part.texts == [("a",), ("b",), ("c",), ("d",)]
     assert part.labels == [0.5, 0.5, 1.0, 1.0]
     assert part.groups == [0, 0, 1, 1]
-    assert embedding.worth(np.array([1.0, 1, 2, 2]), np.array([0.0, 0, 5, 5]), ("similarity",)).rows == 2
 
 
 def test_one_text_a_row_is_no_pair():

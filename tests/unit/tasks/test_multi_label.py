@@ -55,15 +55,6 @@ def test_what_is_no_label_is_named(columns, names, words):
     assert words in caught.value.happened
 
 
-def test_an_answer_at_its_threshold_follows_from_rounded_logits_either_way():
-    logits = np.array([[0.1234567, 4.0]])
-    least = (float(multi_label.probabilities(logits)[0, 0]), 0.5)
-    kept = np.round(logits, 6)
-    assert multi_label.follow(np.array([0b11]), kept, least).all()
-    assert multi_label.follow(np.array([0b10]), kept, least).all()
-    assert not multi_label.follow(np.array([0b01]), kept, least).any()
-
-
 @pytest.mark.parametrize(("labels", "refused"), [([3, 3, 3], True), ([0, 0], True), ([1, 3], False)])
 def test_rows_that_all_have_the_same_labels_teach_nothing(labels, refused):
     if not refused:
@@ -83,12 +74,3 @@ def test_loss_is_that_of_torch_on_the_flags():
     wanted = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
     expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
     assert multi_label.loss(logits, torch.tensor([0b101, 0b010])) == expected
-
-
-def test_a_confidence_is_that_of_the_label_it_is_least_sure_of():
-    logits = np.array([[4.0, -4.0], [4.0, 0.1]])
-    answers = multi_label.answers(logits, None)
-    assert answers.tolist() == [0b01, 0b11]
-    sure = multi_label.confidences(logits, answers)
-    assert sure[0] == pytest.approx(1 / (1 + np.exp(-4.0)))
-    assert sure[1] == pytest.approx(1 / (1 + np.exp(-0.1)))

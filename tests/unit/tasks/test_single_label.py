@@ -38,3 +38,7 @@ def test_probabilities_add_up_to_one():
 def test_one_label_teaches_nothing():
     with pytest.raises(DataError, match="have the label 'yes'"):
         single_label.check_labels([1, 1], "rows", ("no", "yes"))
+
+
+def test_accuracy_is_the_share_of_right_rows():
+    assert single_label.figure(np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1])) == 0.75

@@ -44,19 +44,6 @@ def test_a_row_has_as_many_tags_as_words():
     assert "row 2 has 1 words and 2 tags" in caught.value.happened
 
 
-def test_an_answer_in_words_names_its_entities():
-    text = "Anna Lee met  Bo ."
-    assert task.told(text, np.array([1, 2, 0, 1, 0]), [0, 1, 2, 3, 4], NAMES) == "PER: Anna Lee; PER: Bo"
-    assert task.told(text, np.array([0, 0]), [0, 1], NAMES) == "–"
-    assert task.told(text, np.array([1, 2]), [2, 3], NAMES) == "PER: met  Bo"
-
-
-def test_entities_that_one_of_two_models_finds_are_counted():
-    one, other, groups = np.array([1, 2, 0]), np.array([1, 0, 0]), np.array([0, 0, 0])
-    assert task.beside(one, other, NAMES, groups) == {"entity flips": 2.0}
-    assert task.beside(one, one, NAMES, groups) == {"entity flips": 0.0}
-
-
 def test_words_of_one_tag_teach_nothing():
     with pytest.raises(DataError):
         task.check_labels([[0, 0], [0]], "rows", NAMES)

@@ -7,9 +7,9 @@ import torch
 
 from temper.artifacts.signature import Signature
 from temper.data.encoded import collate, read_split
+from temper.data.examples import Examples
 from temper.data.prepare import prepare_data
 from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.study.sections.model import model_options
 from temper.training.checkpoint import make_checkpoint

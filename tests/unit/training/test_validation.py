@@ -1,4 +1,4 @@
-"""What a checkpoint is worth on validation rows, said before anything is measured."""
+"""What a checkpoint answers on validation rows, and what is said of it before anything is measured."""
 
 import json
 
@@ -10,7 +10,7 @@ from temper.data.encoded import read_split
 from temper.training import validation
 from temper.training.checkpoint import make_checkpoint
 from temper.training.model import load_checkpoint
-from temper.training.validation import answers_of, worth_on_validation
+from temper.training.validation import answers_of, on_validation
 from tests.tiny_study import SEED
 
 
@@ -42,7 +42,7 @@ def test_a_checkpoint_that_answers_one_label_is_said_to(tiny_study, copy_of, tmp
         network.classifier.bias.copy_(torch.tensor([0.0, 1.0]))
     network.save_pretrained(folder)
     found = taken_as_it_is(tiny_study, folder, tmp_path / "taken")
-    assert (found["only_label"], found["no_better_than_majority"], found["matthews"]) == ("positive", True, None)
+    assert list(found) == ["rows", "accuracy"]  # what that is worth is said, and in no file
     said = capfd.readouterr().err
     assert "checkpoint: warning: the model answers 'positive' to all 24 validation rows" in said
     assert "checkpoint: warning: the model is not shown to be better than always answering" in said
@@ -63,5 +63,5 @@ def test_answers_are_in_the_order_of_the_rows_whatever_the_batch(tiny_study, bat
 def test_of_many_rows_some_are_looked_at_from_the_first_to_the_last(tiny_study, monkeypatch):
     monkeypatch.setattr(validation, "ROWS", 5)
     network = load_checkpoint(tiny_study.checkpoint, "text-classification")
-    found = worth_on_validation(network, tiny_study.data, tiny_study.signature)
-    assert found.rows == 5
+    found = on_validation(network, tiny_study.data, tiny_study.signature)
+    assert len(found.answers) == len(found.labels) == 5

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from temper.data.examples import Examples
 from temper.data.preprocessing import build_preprocessor
-from temper.data.source import Examples
 from temper.errors import ArtifactError
 from temper.study.sections.model import model_options
 from temper.training.model import initial_model

@@ -13,6 +13,7 @@ was measured on, at the versions of requirements.txt. `load` is `package_runtime
 from typing import Any
 
 __all__ = ["load"]
+CHANGES_NO_RESULT = "it opens a package for who asks in Python"
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from temper.environment.machine import timed_environment
 from temper.environment.own_process import python_command
 from temper.load_test.socket_system import Endpoint
 from temper.package import bare
-from temper.package.contents import MODULE
+from temper.package.parts import MODULE
 from temper.package.runtime import serve as _server  # noqa: F401  its code decides the rates: it counts as this job's
 from temper.package.runtime.listening import DRAIN_S
 from temper.package.runtime.options import KEY

@@ -15,16 +15,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temper.data.encoded import Split
 from temper.environment.machine import timed_environment
 from temper.errors import Unavailable
 from temper.load_test.socket_system import Endpoint
 from temper.package import bare
-from temper.package.formats.triton import write_texts_model
 from temper.package.served import Served
 from temper.package.server_process import LOOK_S, READY_S, not_ready, running
+from temper.package.triton_repository import write_texts_model
+
+if TYPE_CHECKING:  # what answers in Triton's process: its code decides the rates, and counts as this job's
+    from temper.package import triton_model as _model  # noqa: F401
+    from temper.package.runtime import model as _package  # noqa: F401
 
 TRITON = "TEMPER_TRITON"  # of the environment
 END_S = 40.0

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from temper.evaluation.evaluation import evaluation_of
 from temper.measurement.record import Accuracy, Record
-from temper.tasks.task import task_of
 
 HEADER = ("ONNX file", "runtimes", "rows", "labels that differ", "largest logit difference", "mean")
 
@@ -45,7 +45,7 @@ def agreements(records: Sequence[Record], engines: Mapping[str, Mapping[str, Any
             if one.labels != other.labels:
                 continue
             distance = np.abs(np.asarray(one.answers.logits) - np.asarray(other.answers.logits))
-            differing = task_of(one.task).differ(
+            differing = evaluation_of(one.task).differ(
                 np.asarray(one.answers.predictions), np.asarray(other.answers.predictions)
             )
             found.append(

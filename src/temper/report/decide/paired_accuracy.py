@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from temper.evaluation.evaluation import beside, drift, evaluation_of, metric_fields
 from temper.measurement.record import Accuracy, NotMeasured, Record
 from temper.statistics.metrics import Judged, value
 from temper.statistics.paired_bootstrap import budget_verdict, paired_difference, rows_that_would_decide
@@ -19,7 +20,7 @@ from temper.statistics.paired_labels import (
     paired_difference_interval,
     rows_to_decide,
 )
-from temper.tasks.task import beside, drift, metric_fields, task_of
+from temper.tasks.task import task_of
 
 Json = dict[str, Any]
 EXACT = "accuracy"  # the metric whose interval is that of counts, and not drawn
@@ -32,8 +33,8 @@ def missing(reason: str) -> Json:
 
 def _sure(answers: Accuracy) -> npt.NDArray[np.float64]:
     """Confidence of each answer, by its model's own word."""
-    task, found = task_of(answers.task), answers.answers
-    return task.confidences(np.asarray(found.logits), np.asarray(found.predictions))
+    found = answers.answers
+    return evaluation_of(answers.task).confidences(np.asarray(found.logits), np.asarray(found.predictions))
 
 
 def _groups(answers: Accuracy) -> npt.NDArray[np.int64] | None:
@@ -42,34 +43,36 @@ def _groups(answers: Accuracy) -> npt.NDArray[np.int64] | None:
 
 def _judged(answers: Accuracy) -> Judged:
     """Answers as metrics take them."""
-    task, found, count = task_of(answers.task), answers.answers, len(answers.label_names)
+    task, evaluation = task_of(answers.task), evaluation_of(answers.task)
+    found, count = answers.answers, len(answers.label_names)
     predicted, labels = np.asarray(found.predictions), np.asarray(answers.labels)
 
     def flags(numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         return np.stack([task.rows_with(numbers, place) for place in range(count)], axis=1)
 
     return Judged(
-        task.right(predicted, labels),
+        evaluation.right(predicted, labels),
         flags(predicted),
         flags(labels),
         task.probabilities(np.asarray(found.logits)),
-        **metric_fields(task, predicted, labels, answers.label_names, _groups(answers)),
+        **metric_fields(evaluation, predicted, labels, answers.label_names, _groups(answers)),
         groups=_groups(answers),
     )
 
 
 def counted_flips(own: Accuracy, other: Accuracy) -> Flips:
     """Flips of answers against another model's to the same rows."""
-    task, labels = task_of(own.task), np.asarray(own.labels)
+    evaluation, labels = evaluation_of(own.task), np.asarray(own.labels)
     mine, theirs = np.asarray(own.answers.predictions), np.asarray(other.answers.predictions)
-    return flips_of(task.right(mine, labels), task.right(theirs, labels), task.differ(mine, theirs))
+    return flips_of(evaluation.right(mine, labels), evaluation.right(theirs, labels), evaluation.differ(mine, theirs))
 
 
 def _beside(own: Accuracy, other: Accuracy) -> Json:
     """What the task counts beside flips; {} of one that counts nothing."""
     answers, others = np.asarray(own.answers.predictions), np.asarray(other.answers.predictions)
-    found = beside(task_of(own.task), answers, others, own.label_names, _groups(own))
-    found |= drift(task_of(own.task), np.asarray(own.answers.logits), np.asarray(other.answers.logits))
+    evaluation = evaluation_of(own.task)
+    found = beside(evaluation, answers, others, own.label_names, _groups(own))
+    found |= drift(evaluation, np.asarray(own.answers.logits), np.asarray(other.answers.logits))
     return {"beside": found} if found else {}
 
 
@@ -78,6 +81,7 @@ def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
     task, names, labels = task_of(own.task), own.label_names, own.labels
     named, answers, others = task.named, own.answers.predictions, other.answers.predictions
     mine, theirs = _sure(own), _sure(other)
+    differ = evaluation_of(own.task).differ(np.asarray(answers), np.asarray(others))
     return [
         {
             "row": row if task.ANSWERS_AT is None or own.groups is None else own.groups[row],  # a word's row
@@ -87,7 +91,7 @@ def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
             "candidate": named(answers[row], names),
             "candidate_confidence": _or_none(mine[row]),
         }
-        for row in np.flatnonzero(task.differ(np.asarray(answers), np.asarray(others))).tolist()
+        for row in np.flatnonzero(differ).tolist()
     ]
 
 
@@ -98,7 +102,7 @@ def _or_none(confidence: float) -> float | None:
 
 def metric_of(answers: Accuracy, metric: str) -> float | None:
     """A metric of answers, computed anew; None where their task has none of that name."""
-    return value(metric, _judged(answers)) if metric in task_of(answers.task).METRICS else None
+    return value(metric, _judged(answers)) if metric in evaluation_of(answers.task).METRICS else None
 
 
 def is_the_baseline(record: Record, baseline: Record) -> bool:
@@ -132,15 +136,15 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     if not isinstance(own, Accuracy):
         return NotMeasured(reason=own.reason).model_dump(mode="json", include={"status", "reason"})
     logits, labels = np.asarray(own.answers.logits), np.asarray(own.labels)
-    predicted, task = np.asarray(own.answers.predictions), task_of(own.task)
+    predicted, evaluation = np.asarray(own.answers.predictions), evaluation_of(own.task)
     found: Json = {
         "status": "measured",
         "accuracy": own.answers.accuracy,
         "rows": own.rows,
         "batch_size": own.answers.batch_size,
-        **task.by_label(predicted, logits, labels, own.label_names),
+        **evaluation.by_label(predicted, logits, labels, own.label_names),
         "labels_differing_by_batch_size": {
-            size: int(task.differ(np.asarray(answer.predictions), predicted).sum())
+            size: int(evaluation.differ(np.asarray(answer.predictions), predicted).sum())
             for size, answer in own.by_batch_size.items()
             if size != own.stated
         },
@@ -159,7 +163,7 @@ def compare_accuracy(record: Record, baseline: Record | None, budget_points: flo
     points = 100 * counted.difference
     reference = np.asarray(other.answers.logits)
     distance = np.abs(logits - reference)
-    judged = metric or task.METRICS[0]
+    judged = metric or evaluation.METRICS[0]
     if judged != EXACT:
         theirs = _judged(other)
         found |= {"metric": judged, "metric_value": value(judged, _judged(own))}
@@ -211,8 +215,7 @@ def model_worth(baseline: Record | None) -> Json:
     answers = None if baseline is None else baseline.accuracy
     if not isinstance(answers, Accuracy):
         return {}
-    task = task_of(answers.task)
-    found = task.worth(
+    found = evaluation_of(answers.task).worth(
         np.asarray(answers.answers.predictions), np.asarray(answers.labels), answers.label_names, _groups(answers)
     )
     return {**found.as_json(), "split": "test", "sentence": found.sentence("test"), "warnings": found.warnings("test")}

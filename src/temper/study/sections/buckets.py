@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveInt
 
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 
 
 def _never_test(split: Any) -> Any:

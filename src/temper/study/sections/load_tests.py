@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS
-from temper.study.params_file import params_error
-from temper.study.schema import Loads, Name
+from temper.study.names import Loads, Name
+from temper.study.refusal import params_error
 
 CONFIDENCE = 0.99  # of LoadGen's early stopping
 SINGLE_STREAM_QUERIES = 64  # the fewest from which early stopping estimates the 90th percentile

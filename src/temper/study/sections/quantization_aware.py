@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
-from temper.study.params_file import params_error
+from temper.study.refusal import params_error
 
 
 class QuantizationAwareRow(BaseModel):

@@ -10,7 +10,7 @@ import pytest
 
 from temper.artifacts.signature import Signature, TensorSpec
 from temper.data.encoded import write_split, write_split_manifest
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.errors import ArtifactError
 from temper.measurement.record import write_record
 from temper.report.decide.decision import decide

@@ -1,0 +1,1 @@
+"""How answers are judged: a file for each kind of label (docs/decisions/0090)."""
