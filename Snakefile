@@ -21,24 +21,25 @@ include: "workflow/rules/common.smk"
 # Every artifact is a target of its own: a lost intermediate is made again, also where the report still exists.
 rule all:
     input:
-        PREPARED_FILES,
-        CHECKPOINT_FILES,
-        expand("artifacts/onnx/{row}/{file}", row=STUDY.onnx_rows, file=ONNX_FILES),
+        FILES.prepared,
+        FILES.checkpoint,
+        expand("artifacts/onnx/{row}/{file}", row=STUDY.onnx_rows, file=FILES.onnx),
         expand("artifacts/calibration/{row}/{file}", row=STUDY.calibrations, file=CALIBRATION_FILES),
         expand("artifacts/searches/{row}/{file}", row=STUDY.searches, file=SEARCH_FILES),
         expand("artifacts/buckets/{row}.json", row=STUDY.buckets),
-        expand("artifacts/engines/{row}/{file}", row=STUDY.engine_rows, file=ENGINE_FILES),
+        expand("artifacts/engines/{row}/{file}", row=STUDY.engine_rows, file=FILES.engine),
         expand("artifacts/measurements/{candidate}.json", candidate=STUDY.candidates),
         expand(REMEASUREMENTS, place=PLACES),
         expand("artifacts/load_tests/{load_test}.json", load_test=STUDY.load_tests),
         [expand(f"{REPORT_FOLDER}/{name}", place=PLACES) for name in REPORT_NAMES],
-        JOB_RECORDS,
+        FILES.job_records,
     message:
         "all artifacts of the study"
 
 
 onstart:
-    run_lock.hold([] if is_forced() else made_files.whole(STUDY.jobs), share=not is_forced())
+    anew = planning.is_forced(workflow.dag_settings)
+    run_lock.hold([] if anew else made_files.whole(STUDY.jobs), share=not anew)
     coming.announce(workflow.dag)
 
 

@@ -117,7 +117,9 @@ def run_snakemake_after_dvc_restored(made: Repository) -> bool:
 def digest_nothing(made: Repository) -> None:
     """The rule that measures, without a digest of the modules that it imports."""
     blind = '    if script.name == "measure.py":\n        return ""\n'
-    replace(made, "src/temper/orchestration/rule_code.py", "    return source_digest(", f"{blind}    return source_digest(")
+    replace(
+        made, "src/temper/orchestration/rule_code.py", "    return source_digest(", f"{blind}    return source_digest("
+    )
     made.run("snakemake", "--cores", "2", FP32)  # that changed its settings: measure with them
 
 

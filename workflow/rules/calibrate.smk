@@ -1,6 +1,6 @@
 rule calibrate:
     input:
-        lambda wildcards: artifact_files(f"onnx/{STUDY.calibrations[wildcards.calibration].onnx}"),
+        lambda wildcards: FILES.artifact_files(f"onnx/{STUDY.calibrations[wildcards.calibration].onnx}"),
         beside_splits("calibration"),
         calibration_set="data/prepared/calibration.parquet",
     output:
@@ -17,7 +17,7 @@ rule calibrate:
         data_folder=subpath(input.calibration_set, parent=True),
         folder="artifacts/calibration/{calibration}",
         seed=STUDY.seed,
-        versions=lambda wildcards: versions_for(
+        versions=lambda wildcards: FILES.versions_for(
             "calibrate",
             wildcards.calibration,
             *plugins.load("calibration", STUDY.calibrations[wildcards.calibration].method).LIBRARIES,

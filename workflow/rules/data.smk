@@ -5,10 +5,10 @@ DATA_LIBRARIES = (*LIBRARIES, *plugins.load("data", STUDY.data["source"]).LIBRAR
 
 rule prepare_data:
     input:
-        DATA_FILES,
-        SOURCE_CHECKPOINT,
+        FILES.data_files,
+        FILES.source_checkpoint,
     output:
-        PREPARED_FILES,
+        FILES.prepared,
         job=record_path("prepare_data", ""),
     log:
         "logs/prepare_data.log",
@@ -17,7 +17,7 @@ rule prepare_data:
         model=plain(STUDY.model),
         seed=STUDY.seed,
         folder=subpath(output[0], parent=True),
-        versions=versions_for("prepare_data", "", *DATA_LIBRARIES),
+        versions=FILES.versions_for("prepare_data", "", *DATA_LIBRARIES),
         source=digest_of("prepare_data.py", ("data", STUDY.data["source"])),
     message:
         "prepare_data"

@@ -3,11 +3,11 @@ from temper.export.to_onnx import LIBRARIES as EXPORT_LIBRARIES
 
 rule export_onnx:
     input:
-        CHECKPOINT_FILES,
+        FILES.checkpoint,
         beside_splits("validation"),
         validation="data/prepared/validation.parquet",
     output:
-        expand("artifacts/onnx/{{export}}/{file}", file=ONNX_FILES),
+        expand("artifacts/onnx/{{export}}/{file}", file=FILES.onnx),
         job=record_path("export_onnx", "{export}"),
     log:
         "logs/export_onnx/{export}.log",
@@ -19,7 +19,7 @@ rule export_onnx:
         checkpoint_folder=subpath(input[0], parent=True),
         data_folder=subpath(input.validation, parent=True),
         folder="artifacts/onnx/{export}",
-        versions=lambda wildcards: versions_for("export_onnx", wildcards.export, *EXPORT_LIBRARIES),
+        versions=lambda wildcards: FILES.versions_for("export_onnx", wildcards.export, *EXPORT_LIBRARIES),
         source=digest_of("export_onnx.py"),
     message:
         "export_onnx {wildcards.export}"

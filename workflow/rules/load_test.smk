@@ -5,8 +5,8 @@ from temper.load_test.serving import serving_of
 
 rule load_test:
     input:
-        lambda wildcards: machine_files("load_test", wildcards.load_test),
-        lambda wildcards: artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
+        lambda wildcards: FILES.machine_files("load_test", wildcards.load_test),
+        lambda wildcards: FILES.artifact_files(STUDY.load_tests[wildcards.load_test]["loads"]),
         beside_splits("test"),
         test_set="data/prepared/test.parquet",
     output:
@@ -18,21 +18,21 @@ rule load_test:
         load_test=any_of(STUDY.load_tests),
     threads: cores_for("load_test")  # the whole machine: no other job runs meanwhile
     resources:
-        **asked_for("load_test"),
+        **FILES.asked_for("load_test"),
     params:
         row=lambda wildcards: without_machine(STUDY.load_tests[wildcards.load_test]),
-        backend=lambda wildcards: plain(load_test_backend(wildcards)),
+        backend=lambda wildcards: plain(FILES.load_test_backend(wildcards)),
         library_version=lambda wildcards: version_of(
             "backends",
-            load_test_backend(wildcards).runner,
-            load_test_backend(wildcards).version,
-            machine_for("load_test", wildcards.load_test),
+            FILES.load_test_backend(wildcards).runner,
+            FILES.load_test_backend(wildcards).version,
+            FILES.machine_for("load_test", wildcards.load_test),
         ),
         loadgen_version=lambda wildcards: machines.version_on(
-            machine_for("load_test", wildcards.load_test), LOADGEN, INSTALLED
+            FILES.machine_for("load_test", wildcards.load_test), LOADGEN, INSTALLED
         ),
-        gpus=lambda wildcards: gpus_for(load_test_backend(wildcards), machine_for("load_test", wildcards.load_test)),
-        machine=lambda wildcards: machines.kind_of(machine_for("load_test", wildcards.load_test)),
+        gpus=lambda wildcards: gpus_for(FILES.load_test_backend(wildcards), FILES.machine_for("load_test", wildcards.load_test)),
+        machine=lambda wildcards: machines.kind_of(FILES.machine_for("load_test", wildcards.load_test)),
         workload=lambda wildcards: STUDY.workloads[STUDY.load_tests[wildcards.load_test]["workload"]],
         distinct_batches=STUDY.measurement.distinct_batches,
         serving=lambda wildcards: serving_of(STUDY, STUDY.load_tests[wildcards.load_test]),
@@ -40,7 +40,7 @@ rule load_test:
         seed=STUDY.seed,
         artifact=lambda wildcards: f"artifacts/{STUDY.load_tests[wildcards.load_test]['loads']}",
         data_folder=subpath(input.test_set, parent=True),
-        source=lambda wildcards: digest_of("load_test.py", *load_test_modules(wildcards)),
+        source=lambda wildcards: digest_of("load_test.py", *FILES.load_test_modules(wildcards)),
     message:
         "load_test {wildcards.load_test}"
     script:

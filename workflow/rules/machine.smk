@@ -8,7 +8,7 @@ rule read_machine:
         machine=any_of(STUDY.machines),
     threads: cores_for("read_machine")  # as many as what is timed there has
     resources:
-        **asked_for("read_machine"),
+        **FILES.asked_for("read_machine"),
     message:
         "read_machine {wildcards.machine}"
     script:

@@ -3,8 +3,8 @@ from temper.quantization.aware import LIBRARIES as TRAIN_QUANTIZED_LIBRARIES
 
 rule train_quantized:
     input:
-        CHECKPOINT_FILES,
-        lambda wildcards: artifact_files(f"onnx/{STUDY.quantization_aware[wildcards.quantized].onnx}"),
+        FILES.checkpoint,
+        lambda wildcards: FILES.artifact_files(f"onnx/{STUDY.quantization_aware[wildcards.quantized].onnx}"),
         lambda wildcards: expand(
             "artifacts/calibration/{row}/{file}",
             row=STUDY.quantization_aware[wildcards.quantized].calibration,
@@ -14,7 +14,7 @@ rule train_quantized:
         train_set="data/prepared/train.parquet",
         validation_set="data/prepared/validation.parquet",
     output:
-        expand("artifacts/onnx/{{quantized}}/{file}", file=ONNX_FILES),
+        expand("artifacts/onnx/{{quantized}}/{file}", file=FILES.onnx),
         job=record_path("train_quantized", "{quantized}"),
     log:
         "logs/train_quantized/{quantized}.log",
@@ -33,7 +33,7 @@ rule train_quantized:
         data_folder=subpath(input.train_set, parent=True),
         folder="artifacts/onnx/{quantized}",
         seed=STUDY.seed,
-        versions=lambda wildcards: versions_for("train_quantized", wildcards.quantized, *TRAIN_QUANTIZED_LIBRARIES),
+        versions=lambda wildcards: FILES.versions_for("train_quantized", wildcards.quantized, *TRAIN_QUANTIZED_LIBRARIES),
         source=digest_of("train_quantized.py"),
     message:
         "train_quantized {wildcards.quantized}"

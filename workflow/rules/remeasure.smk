@@ -1,6 +1,6 @@
 rule remeasure:
     input:
-        lambda wildcards: machine_files("remeasure", row_of(wildcards)),
+        lambda wildcards: FILES.machine_files("remeasure", row_of(wildcards)),
         beside_splits("test"),
         records=lambda wildcards: [f"artifacts/measurements/{name}.json" for name in STUDY.places[row_of(wildcards)]],
         jobs=lambda wildcards: [record_path("measure", name) for name in STUDY.places[row_of(wildcards)]],
@@ -14,12 +14,12 @@ rule remeasure:
         place=any_of(PLACES),
     threads: cores_for("remeasure")  # the whole machine: no other job runs while a latency is taken
     resources:
-        **asked_for("remeasure"),
+        **FILES.asked_for("remeasure"),
     params:
         baseline=lambda wildcards: STUDY.baseline_on(row_of(wildcards)),
         baseline_backend=plain(BASELINE_BACKEND),
         baseline_version=lambda wildcards: version_of(
-            "backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version, machine_for("remeasure", row_of(wildcards))
+            "backends", BASELINE_BACKEND.runner, BASELINE_BACKEND.version, FILES.machine_for("remeasure", row_of(wildcards))
         ),
         workloads=lambda wildcards: {
             workload: STUDY.workloads[workload]

@@ -1,3 +1,14 @@
+from temper.report.files import CAPTIONS
+from temper.report.page.templates import templates_digest
+
+REPORT_FILES = [  # a line that begins with the word report is a directive to Snakemake
+    f"{REPORT_FOLDER}/{name}" if name not in CAPTIONS else report(
+        f"{REPORT_FOLDER}/{name}", caption=f"../report/{CAPTIONS[name][0]}", category=CAPTIONS[name][1]
+    )
+    for name in REPORT_NAMES
+]
+
+
 rule report:
     input:
         records=lambda wildcards: [f"artifacts/measurements/{name}.json" for name in STUDY.places[row_of(wildcards)]],

@@ -1,7 +1,7 @@
 rule search_layers:
     input:
-        lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].onnx}"),
-        lambda wildcards: artifact_files(f"onnx/{STUDY.searches[wildcards.search].reference}"),
+        lambda wildcards: FILES.artifact_files(f"onnx/{STUDY.searches[wildcards.search].onnx}"),
+        lambda wildcards: FILES.artifact_files(f"onnx/{STUDY.searches[wildcards.search].reference}"),
         beside_splits("validation"),
         validation_set="data/prepared/validation.parquet",
     output:
@@ -18,7 +18,7 @@ rule search_layers:
         reference_folder=lambda wildcards: f"artifacts/onnx/{STUDY.searches[wildcards.search].reference}",
         data_folder=subpath(input.validation_set, parent=True),
         folder="artifacts/searches/{search}",
-        versions=lambda wildcards: versions_for("search_layers", wildcards.search, "onnx", "onnxruntime"),
+        versions=lambda wildcards: FILES.versions_for("search_layers", wildcards.search, "onnx", "onnxruntime"),
         source=digest_of("search_layers.py"),
     message:
         "search_layers {wildcards.search}"

@@ -5,10 +5,10 @@ rule fine_tune:
     input:
         expand("data/prepared/{split}.parquet", split=TRAINING_SPLITS),
         beside_splits(*TRAINING_SPLITS),
-        expand("data/prepared/{file}", file=PREPARED_PREPROCESSOR),
-        SOURCE_CHECKPOINT,
+        expand("data/prepared/{file}", file=FILES.prepared_preprocessor),
+        FILES.source_checkpoint,
     output:
-        CHECKPOINT_FILES,
+        FILES.checkpoint,
         job=record_path("fine_tune", ""),
     log:
         "logs/fine_tune.log",
@@ -18,11 +18,11 @@ rule fine_tune:
         seed=STUDY.seed,
         data_folder=subpath(input[0], parent=True),
         folder=subpath(output[0], parent=True),
-        versions=versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
+        versions=FILES.versions_for("fine_tune", "", *plugins.load("training", STUDY.train["method"]).LIBRARIES),
         source=digest_of("fine_tune.py", ("training", STUDY.train["method"])),
     threads: WHOLE_MACHINE
     resources:
-        **asked_for("fine_tune"),
+        **FILES.asked_for("fine_tune"),
     message:
         "fine_tune"
     script:

@@ -1,7 +1,7 @@
 """Rules' files and look-ups: which row of a study reads and writes what. The .smk files name them and know no more."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -36,6 +36,11 @@ def plain(row: Any) -> Any:
     return row.model_dump(mode="json") if hasattr(row, "model_dump") else row
 
 
+def row_of(wildcards: Any) -> str:
+    """The row that a job is for; '' of a rule with one job."""
+    return next(iter(map(str, wildcards)), "")
+
+
 def version_of(kind: str, name: str, asked: str, machine: str = machines.HERE) -> str:
     """The library version a row will run with on a machine; a change of it reruns the row."""
     return machines.version_on(machine, plugins.load(kind, name).LIBRARY, asked)
@@ -57,10 +62,14 @@ class RuleFiles:
 
     study: checked.
     kept: what `kept_versions.read_kept_versions` read.
+    data_files: data from outside, which preparing it reads.
+    source_checkpoint: the files of a checkpoint from outside: its tokenizer or image processor, too.
     """
 
     study: Study
     kept: Mapping[str, Any]
+    data_files: Sequence[str] = ()
+    source_checkpoint: Sequence[str] = ()
 
     @cached_property
     def preprocessor(self) -> tuple[str, ...]:
@@ -195,6 +204,14 @@ class RuleFiles:
         """Names of what any job of a rule is asked for; none in a study on one machine without GPUs."""
         rows = self.study.machines if rule == "read_machine" else self.study.jobs[rule]
         return sorted({key for row in rows for key, value in self.placed(rule, row).items() if value is not None})
+
+    def asked_for(self, rule: str) -> dict[str, Callable[[Any], Any]]:
+        """Resources that hang on the row of a job, which no result depends on; what a scheduler is asked for."""
+
+        def asked(key: str) -> Callable[[Any], Any]:
+            return lambda wildcards: self.placed(rule, row_of(wildcards)).get(key)
+
+        return {key: asked(key) for key in self.resources(rule)}
 
     def cores_for(self, rule: str, row: str, otherwise: int) -> int:
         """Processors of a job that times something: those of its machine's row, where that says so."""

@@ -109,6 +109,11 @@ def test_a_job_that_is_timed_goes_to_its_machine_and_the_others_anywhere(placed_
     assert placed_files.cores_for("measure", "int8", 7) == 2
     assert placed_files.cores_for("measure", "int8-large", 7) == 7
     assert placed_files.resources("measure") == ["slurm_extra", "slurm_partition"]
+    asked = placed_files.asked_for("measure")
+    assert {key: ask(["int8"]) for key, ask in asked.items()} == {
+        "slurm_extra": "--exclusive",
+        "slurm_partition": "cpu",
+    }
 
 
 def test_a_study_on_the_machine_that_plans_asks_a_scheduler_for_nothing(study, files):
