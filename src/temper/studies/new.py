@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.onnx_file import PROTOBUF_LIMIT_BYTES
-from temper.data.source import Examples
+from temper.data.examples import Examples
 from temper.engines.tensorrt_rtx import LIBRARY
 from temper.environment.devices import nvidia_gpus
 from temper.environment.library import INSTALLED, installed_version
 from temper.environment.machine import machine
 from temper.errors import ConfigError, DataError, restated
+from temper.evaluation.evaluation import evaluation_of
 from temper.statistics.metrics import TITLES
 from temper.statistics.paired_labels import against_budget
 from temper.studies import create, model
@@ -255,7 +256,7 @@ def _too_few(answers: int, labels: str, content: Section) -> list[str]:
     """Said where the test rows cannot show that a figure is within the budget, whatever the answers are."""
     budget = content["analysis"]["accuracy_budget_points"]
     unit = "rows" if task_of(labels).ANSWERS_AT is None else "words"
-    figure = "an accuracy" if labels == USUAL else TITLES[task_of(labels).METRICS[0]]
+    figure = "an accuracy" if labels == USUAL else TITLES[evaluation_of(labels).METRICS[0]]
     at_best = against_budget(0, 0, answers, budget_points=budget)
     if at_best.verdict == "within":
         return []

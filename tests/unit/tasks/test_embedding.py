@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from temper.data.examples import Examples
 from temper.data.prepare import one_by_one
-from temper.data.source import Examples
 from temper.errors import DataError
 from temper.tasks import embedding
 
