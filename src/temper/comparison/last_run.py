@@ -12,12 +12,12 @@ from temper.comparison.experiments import Experiment, read_experiment, read_expe
 from temper.comparison.revisions import LOCK, Revision, Store, git, revisions
 from temper.errors import ExperimentError, PipelineError
 from temper.measurement.record import Record
-from temper.measurement.record_file import read_record
+from temper.measurement.remeasurements import settled_record
 from temper.reading.bounded import decoded
 from temper.reading.json_file import parse_json
 from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
-from temper.report.finished import REPORT, Finished
+from temper.report.finished import REPORT, Finished, again_file
 from temper.report.page.material import Changes
 from temper.study.resolve import load_resolved, spelt_out
 
@@ -48,7 +48,8 @@ def _of_folder(folder: Path) -> State:
         )
     compared = read_document(report / "comparison.json")
     decision = read_document(report / "decision.json")
-    records = {name: read_record(folder / MEASUREMENTS / f"{name}.json") for name in compared["candidates"]}
+    again = folder / again_file("")
+    records = {name: settled_record(folder / MEASUREMENTS / f"{name}.json", again) for name in compared["candidates"]}
     return Experiment(folder.name, load_resolved(folder / "params.yaml"), records, compared, None), decision
 
 

@@ -68,12 +68,9 @@ def _level(workload: object) -> str:
 def _line(finished: Finished, study: str, machine: str, workload: str) -> Line:
     decided, compared = finished.decision["workloads"][workload], finished.comparison
     name = decided["chosen"]
-    again = finished.remeasurements()
 
     def level(candidate: str) -> str:
-        cells = again.cells.get(candidate, {}) if again is not None else {}
-        record = finished.record(candidate)
-        return _level(cells[workload].workload if workload in cells else record.workloads.get(workload))
+        return _level(finished.record(candidate).workloads.get(workload))
 
     base = level(compared["baseline"])
     if name is None:

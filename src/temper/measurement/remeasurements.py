@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from temper.errors import ArtifactError
 from temper.measurement.recomputed import disagreement_of
 from temper.measurement.record import NotMeasured, Record, Workload
+from temper.measurement.record_file import read_record
 from temper.reading.json_file import read_json
 
 SCHEMA_VERSION = 1
@@ -56,6 +57,20 @@ def settled(records: Sequence[Record], remeasurements: Remeasurements | None) ->
         )
         for record in records
     ]
+
+
+def settled_record(file: Path, again: Path) -> Record:
+    """A candidate's record with the cells of it that were taken once more.
+
+    Args:
+        file: its record.
+        again: artifacts/remeasurements.json of the same study; where it is not there, nothing was taken once more.
+
+    Raises:
+        ArtifactError: either is not as it was written.
+    """
+    (record,) = settled([read_record(file)], read_remeasurements(again) if again.is_file() else None)
+    return record
 
 
 def check_figures(remeasurements: Remeasurements) -> None:

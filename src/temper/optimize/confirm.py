@@ -9,11 +9,11 @@ from typing import Any
 from temper.artifacts.manifest import read_document
 from temper.environment.own_process import environment, python_command
 from temper.errors import ExperimentError
-from temper.measurement.record import Workload
-from temper.measurement.record_file import read_record
+from temper.measurement.record import Record, Workload
+from temper.measurement.remeasurements import settled_record
 from temper.optimize.build import end_with_parent
 from temper.optimize.studies import leaf_values, take_over
-from temper.report.finished import REPORT
+from temper.report.finished import REPORT, again_file
 
 FASTEST, EXACT = "fastest", "exact"  # candidates of the winner's study
 
@@ -57,6 +57,10 @@ def confirm(goal: Path, sources: Sequence[Path], cores: str) -> None:
         )
 
 
+def _record(goal: Path, candidate: str) -> Record:
+    return settled_record(goal / f"artifacts/measurements/{candidate}.json", goal / again_file(""))
+
+
 def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     """What came of it.
 
@@ -69,8 +73,8 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     chosen: str | None = decision["chosen"]
     sentences = [f"On the test rows, with fresh calls: {decision['sentence']}"]
     ready, measured = chosen in (FASTEST, EXACT), None
-    if p99_ms is not None and ready:
-        found = read_record(goal / f"artifacts/measurements/{chosen}.json").workloads[workload]
+    if p99_ms is not None and chosen is not None and ready:
+        found = _record(goal, chosen).workloads[workload]
         measured = found.latency_percentiles_ms.get("99") if isinstance(found, Workload) else None
         ready = measured is not None and measured <= p99_ms
         said = "was not measured" if measured is None else f"is {measured:.3g} ms"
@@ -90,7 +94,7 @@ def confirmed_throughput(goal: Path, workload: str, baseline: str) -> Confirmed:
     most: dict[str, tuple[float, str]] = {}
     for name in (FASTEST, EXACT, baseline):
         file = goal / f"artifacts/measurements/{name}.json"
-        found = read_record(file).workloads[workload] if file.is_file() else None
+        found = _record(goal, name).workloads[workload] if file.is_file() else None
         if isinstance(found, Workload) and found.throughput_samples_per_s:
             callers = max(found.throughput_samples_per_s, key=lambda key: found.throughput_samples_per_s[key])
             most[name] = (found.throughput_samples_per_s[callers], callers)

@@ -128,13 +128,13 @@ class Finished:
         return list(self.summary["candidates"])
 
     def record(self, candidate: str) -> Record:
-        """A candidate's record.
+        """A candidate's record, its cells that were taken once more in the place of the first ones.
 
         Raises:
             ArtifactError: it is not the one that the report was made from, or the report says other figures of it.
         """
         _check_bytes(record_file(candidate), self.job.inputs.get(record_file(candidate)))
-        record = read_record(record_file(candidate))
+        (record,) = settled([read_record(record_file(candidate))], self.remeasurements())
         self._check_figures(record)
         return record
 
@@ -149,12 +149,11 @@ class Finished:
         Raises:
             ArtifactError: they are not.
         """
-        (taken,) = settled([record], self.remeasurements())
         said = self.comparison["candidates"][record.candidate]
         margin = float(self.comparison["analysis"]["latency_margin"])
         wrong = [
             name
-            for name, workload in taken.workloads.items()
+            for name, workload in record.workloads.items()
             if isinstance(workload, Workload)
             and isinstance(workload.ratio, LatencyRatio)
             and not _follows(said["workloads"].get(name, {}), workload.ratio, margin)

@@ -2,13 +2,14 @@ import pytest
 
 from temper.artifacts.manifest import canonical_json
 from temper.errors import ArtifactError
-from temper.measurement.record import NotMeasured
+from temper.measurement.record import NotMeasured, write_record
 from temper.measurement.remeasurements import (
     Remeasured,
     Remeasurements,
     baseline_level_ms,
     read_remeasurements,
     settled,
+    settled_record,
 )
 from tests.records import record, workload
 
@@ -25,6 +26,17 @@ def test_a_cell_that_was_taken_again_stands_in_the_place_of_the_first():
     assert found[0].workloads[name] == again
     assert found[1] == other
     assert first.workloads[name] != again  # the record itself is as it was measured
+
+
+def test_a_record_is_read_with_the_cells_that_were_taken_again(tmp_path):
+    first = record("a")
+    name = next(iter(first.workloads))
+    content = remeasurements(a={name: Remeasured(why="busy", workload=NotMeasured(reason="busy", cause="busy"))})
+    write_record(tmp_path / "a.json", first)
+    assert settled_record(tmp_path / "a.json", tmp_path / "again.json") == first
+    (tmp_path / "again.json").write_text(canonical_json(content.model_dump(mode="json")))
+    found = settled_record(tmp_path / "a.json", tmp_path / "again.json")
+    assert found.workloads[name] == NotMeasured(reason="busy", cause="busy")
 
 
 def test_without_remeasurements_the_records_are_as_they_were():

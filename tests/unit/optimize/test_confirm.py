@@ -34,7 +34,7 @@ def test_what_the_report_chooses_is_what_counts(goal):
 def test_a_bound_is_held_against_what_was_measured(goal, monkeypatch, p99, ready, said):
     workload = SimpleNamespace(latency_percentiles_ms={} if p99 is None else {"99": p99})
     monkeypatch.setattr(confirming, "Workload", SimpleNamespace)
-    monkeypatch.setattr(confirming, "read_record", lambda path: SimpleNamespace(workloads={"b1": workload}))
+    monkeypatch.setattr(confirming, "settled_record", lambda path, again: SimpleNamespace(workloads={"b1": workload}))
     found = confirmed(goal("fastest"), "b1", 10.0)
     assert (found.p99_ms, found.ready) == (p99, ready)
     assert said in found.sentences[1]
@@ -59,7 +59,9 @@ def test_of_throughput_the_saturated_calls_count_and_the_accuracy_that_the_repor
         (tmp_path / f"artifacts/measurements/{name}.json").write_text("{}", encoding="utf-8")
     monkeypatch.setattr(confirming, "Workload", SimpleNamespace)
     workload = {name: SimpleNamespace(throughput_samples_per_s=each) for name, each in rates.items()}
-    monkeypatch.setattr(confirming, "read_record", lambda path: SimpleNamespace(workloads={"b1": workload[path.stem]}))
+    monkeypatch.setattr(
+        confirming, "settled_record", lambda path, again: SimpleNamespace(workloads={"b1": workload[path.stem]})
+    )
     found = compared()
     assert (found.chosen, found.ready) == ("fastest", True)
     assert "fastest 180 with callers: 2" in found.sentences[0]

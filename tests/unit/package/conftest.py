@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
+from temper.artifacts.manifest import canonical_json
 from temper.backends.opening import open_artifact
 from temper.cli import main
 from temper.data.encoded import read_split
 from temper.measurement.accuracy import predict
 from temper.measurement.record import Accuracy, Predictions, Record, write_record
+from temper.measurement.remeasurements import Remeasurements
 from temper.orchestration.job_record import JobRecord, digests, write_job_record
 from temper.prediction.answer import MANIFESTS, read_manifest
-from temper.report.finished import record_file
+from temper.report.finished import again_file, record_file
 from temper.report.render import write_summary
 from tests.records import ANALYSIS, following, record
 from tests.tiny_study import TinyStudy
@@ -87,24 +89,30 @@ def measured(study: TinyStudy, name: str, backend: str, loads: str, *, ratio: fl
     )
 
 
-def write_report(records: list[Record], params: dict[str, Any], **analysis: float) -> None:
-    """The report of these records in the working directory."""
+def write_report(
+    records: list[Record], params: dict[str, Any], again: Remeasurements | None = None, **analysis: float
+) -> None:
+    """The report of these records, and of cells that were taken once more, in the working directory."""
     Path("artifacts/measurements").mkdir(parents=True, exist_ok=True)
     files = [record_file(made.candidate) for made in records]
     for file, made in zip(files, records, strict=True):
         write_record(file, made)
+    taken = None
+    if again is not None:
+        taken = again_file("")
+        Path(taken).write_text(canonical_json(again.model_dump(mode="json")))
     write_summary(
         study="tiny",
         baseline="base",
         analysis={**ANALYSIS, "accuracy_budget_points": 50.0, **analysis},
         engines={},
         records=files,
-        remeasurements=None,
+        remeasurements=taken,
         jobs=[],
         folder="artifacts/report",
     )
     written = sorted(str(path) for path in Path("artifacts/report").iterdir())
-    write_job_record(JobRecord("report", "", {}, digests(files), digests(written)))
+    write_job_record(JobRecord("report", "", {}, digests([*files, *filter(None, [taken])]), digests(written)))
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 

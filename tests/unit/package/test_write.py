@@ -13,7 +13,9 @@ import yaml
 
 from temper.artifacts.manifest import canonical_json, seal
 from temper.cli import main
+from temper.measurement.record import NotMeasured
 from temper.measurement.record_file import read_record
+from temper.measurement.remeasurements import Remeasured, Remeasurements
 from temper.package.parts import RUNTIME
 from temper.package.replay_worker import FOREIGN
 from temper.report.finished import record_file
@@ -160,6 +162,20 @@ def with_record(tiny_study, finished_study):
         write_report([change(each) if each.candidate == name else each for each in records], PARAMS, **analysis)
 
     return write
+
+
+def test_what_was_taken_once_more_stands_in_the_place_of_the_first(package, with_record):
+    """Of a cell that was taken again the manifest has the second time, and of one that was then disturbed none."""
+    again = {
+        "b1": Remeasured(why="moved", workload=following([0.8], sizes=(1, 8))),
+        "b8": Remeasured(why="moved", workload=NotMeasured(reason="the machine was busy", cause="busy")),
+    }
+    cells = Remeasurements(schema_version=1, latency_margin=0.05, cells={"quick": again}, source_digest="abc")
+    with_record("quick", lambda record: record, again=cells)
+    folder, _ = package("--candidate", "quick", "--anyway")
+    said = json.loads((folder / "manifest.json").read_text())["measured"]["workloads"]
+    assert said["b1"]["latency_p50_ms"] == 0.8
+    assert (said["b8"]["status"], said["b8"]["reason"]) == ("not measured", "the machine was busy")
 
 
 def answers_of(record, predictions=None, logits=None):

@@ -8,7 +8,6 @@ from temper.errors import ArtifactError
 from temper.lengths.buckets.record import read_buckets
 from temper.load_test.record import LoadTestRecord, read_load_test
 from temper.measurement.record import Record
-from temper.measurement.remeasurements import settled
 from temper.orchestration.job_record import FOLDER, read_job_record
 from temper.quantization.record import read_search
 from temper.reading.json_file import read_object
@@ -109,7 +108,7 @@ def study_material(changes: Callable[[Finished, list[Record]], Changes | None], 
         ArtifactError: its report or a record was altered since, or other rules than this version's made it.
     """
     finished = read_finished("show the report of this study as a page", machine)
-    records = settled([finished.record(name) for name in finished.candidates], finished.remeasurements())
+    records = [finished.record(name) for name in finished.candidates]
     wanted = flipped_rows(finished.comparison)
     has_rows = Path("data/prepared/test.parquet").is_file()
     return Material(
