@@ -13,7 +13,7 @@ EXAMPLES = ("temper check studies/mine/params.yaml", "temper check -C studies/mi
 
 def check(
     files: Annotated[
-        list[str] | None, Argument(metavar="FILE", help="Params files (default: that of the study's folder).")
+        list[str] | None, Argument(metavar="FILE", help="Params files, or studies' folders (default: the study's).")
     ] = None,
     directory: Directory = ".",
     resolved: Annotated[
@@ -30,7 +30,8 @@ def check(
     from temper.study.resolve import spelt_out
     from temper.study.study import read_study
 
-    for file in files or [str(Path(directory) / "params.yaml")]:
+    for named in files or [directory]:
+        file = str(Path(named) / "params.yaml") if Path(named).is_dir() else named
         if not Path(file).is_file():
             raise ConfigError(
                 asked=f"check {file}", happened=f"{file} is not there", affected="nothing", fix="correct its path"

@@ -1,7 +1,9 @@
 """What all commands share: options that take several values, the study's folder, and errors of the command line in four parts."""
 
 import re
+import shlex
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Context, Option
@@ -68,8 +70,24 @@ def misunderstood(error: Any, arguments: Sequence[str]) -> UsageError:
     path = context.command_path if context is not None else "temper"
     usage = context.command.get_usage(context).partition(": ")[2] if context is not None else "temper COMMAND"
     return UsageError(
-        asked=" ".join(["temper", *arguments]),
+        asked=shlex.join(["temper", *arguments]),
         happened=" ".join(error.format_message().split()),
         affected="nothing: nothing was run",
-        fix=f"usage: {' '.join(usage.split())}; {path} --help says what each is",
+        fix=_meant(error, context, arguments) or f"usage: {' '.join(usage.split())}; {path} --help says what each is",
     )
+
+
+def _meant(error: Any, context: Context | None, arguments: Sequence[str]) -> str | None:
+    """The command line that was probably meant; None where there is none to guess.
+
+    An option that is missing, and a study's folder without -C, which `temper run` takes and other commands do not.
+    """
+    missing = getattr(error, "param", None)
+    typed = shlex.join(["temper", *arguments])
+    if isinstance(missing, TyperOption) and error.format_message().startswith("Missing"):
+        return f"{typed} {missing.opts[0]} {missing.metavar or missing.name.upper()}"
+    takes = {flag for each in context.command.params for flag in each.opts} if context is not None else set()
+    last = arguments[-1] if arguments else ""
+    if "-C" in takes and "unexpected extra" in error.format_message() and (Path(last) / "params.yaml").is_file():
+        return shlex.join(["temper", *arguments[:-1], "-C", last])
+    return None

@@ -23,7 +23,7 @@ def _ask(question: str) -> str:
 
 def init(
     name: Annotated[
-        str | None, Argument(help="Name of the study: its folder below studies/.", show_default=False)
+        str | None, Argument(metavar="NAME", help="Name of the study: its folder below studies/.", show_default=False)
     ] = None,
     model: Annotated[
         str | None,

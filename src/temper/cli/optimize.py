@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from typer import Option
 
 from temper.cli.command import Cores, Directory
+from temper.cli.study_folder import check_study_folder
 from temper.errors import ConfigError
 
 EXAMPLES = (
@@ -50,13 +51,7 @@ def optimize(
                 affected="nothing: no search was begun",
                 fix=f"give {name} a number above 0",
             )
-    if not (Path(directory) / "params.yaml").is_file():
-        raise ConfigError(
-            asked=f"find the fastest for the study in {directory}",
-            happened=f"{Path(directory) / 'params.yaml'} does not exist",
-            affected="nothing",
-            fix="name the folder of a study; temper init makes one from a checkpoint and data",
-        )
+    check_study_folder(directory, f"find the fastest for the study in {directory}")
     from temper.optimize.optimize import Wish
     from temper.optimize.optimize import optimize as search
 

@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from temper.cli.command import Directory, Machine
 from temper.cli.package import Candidate
-from temper.errors import ConfigError
+from temper.cli.study_folder import check_study_folder
 
 if TYPE_CHECKING:
     from temper.prediction.inputs import RowsFile
@@ -126,13 +126,7 @@ def predict(
     if json and output is not None:
         raise typer.BadParameter("--json and --output are not both possible: --json answers on standard output")
     base, study = Path.cwd(), Path(directory)
-    if not (study / "params.yaml").is_file():
-        raise ConfigError(
-            asked=f"predict with the study in {study}",
-            happened=f"{study / 'params.yaml'} does not exist",
-            affected="nothing",
-            fix="name the folder of a study: --directory studies/<name>",
-        )
+    check_study_folder(study, f"predict with the study in {study}")
     target = None if output is None else base / output
     if target is not None:
         check_output(target, [base / name for name in inputs], force=force)

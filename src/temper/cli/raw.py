@@ -77,7 +77,9 @@ def _check_places(study: Path, outside: Path, wanted: dict[str, list[str]]) -> N
         for source in sources:
             why = why_not_inside(outside / source, outside)
             if why is not None:
-                raise _refused(study, outside, why, "give the folder that holds them: make raw STUDY=… FROM=folder")
+                raise _refused(
+                    study, outside, why, f"give the folder that holds them: temper raw -C {study} --from FOLDER"
+                )
         place = (study / target).parent
         if not place.resolve().is_relative_to((study / RAW).resolve()):
             why = f"{place} leads out of {study / RAW}, to {place.resolve()}"

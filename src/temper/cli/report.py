@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from temper.cli.command import Directory, Machine
-from temper.errors import ConfigError
+from temper.cli.study_folder import check_filed_folder, stand_in
 
 EXAMPLES = ("temper report -C studies/mine", "temper report --filed results/cpu-2c/sst2-minilm --no-browser")
 FOLDER = "artifacts/pages"
@@ -38,19 +38,11 @@ def report(
     started_in, other = Path.cwd(), None if against is None else _folder_or_name(against)
     if filed is not None:
         folder = Path(filed)
-        if not folder.is_dir():
-            raise ConfigError(
-                asked=f"show the filed study {filed} as a page",
-                happened=f"there is no folder {folder}",
-                affected="nothing was written",
-                fix="name a folder of filed records: --filed results/<machine>/<study>",
-            )
+        check_filed_folder(folder, f"show the filed study {filed} as a page")
         changes = None if other is None else filed_changes(folder, other)
         page, name = report_page(filed_material(folder, changes)), "-".join(folder.resolve().parts[-2:])
         searches, before = searches_in(folder / "searches"), f"{name}-"
     else:
-        from temper.cli.study_folder import stand_in
-
         stand_in(directory)
         page, name = (
             report_page(study_material(lambda finished, records: changes_against(finished, records, other), machine)),

@@ -9,6 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from temper.cli.command import Cores, Directory
+from temper.cli.study_folder import check_study_folder
 from temper.errors import ConfigError
 
 EXAMPLES = (
@@ -23,7 +24,7 @@ MEASURING = ("measure", "load_test")  # what an entry's name means where it name
 def run_study(
     studies: Annotated[
         list[str] | None,
-        Argument(metavar="STUDY...", help="Folders of studies, or a pattern: all in one run.", show_default=False),
+        Argument(metavar="STUDY", help="Folders of studies, or a pattern: all in one run.", show_default=False),
     ] = None,
     directory: Directory = ".",
     cores: Cores = "1",
@@ -46,9 +47,32 @@ def run_study(
     Several studies are run one after the other on this machine; with a profile, those that share no work are side by side. What
     one has made is taken by the others where code, settings and inputs are the same.
     """
+    _check_options(cores, profile)
     if studies:
         return _run_several(studies, cores, again, profile)
     return _run_one(directory, cores, again, profile)
+
+
+def _check_options(cores: str, profile: str | None) -> None:
+    """Refuse what Snakemake would refuse in its own words, or in none.
+
+    Raises:
+        ConfigError: the cores are no number, or the profile is no folder of one.
+    """
+    if cores != "all" and not (cores.isdecimal() and int(cores) > 0):
+        raise ConfigError(
+            asked=f"run with --cores {cores}",
+            happened=f"{cores!r} is neither a number above 0 nor 'all'",
+            affected="nothing: no job was started",
+            fix="--cores all, or a number such as --cores 2",
+        )
+    if profile is not None and not any(Path(profile).glob("config*.yaml")):
+        raise ConfigError(
+            asked=f"run with --profile {profile}",
+            happened=f"there is no {Path(profile) / 'config.yaml'}",
+            affected="nothing: no job was started",
+            fix="name the folder that holds it: --profile profiles/slurm, or a copy of it",
+        )
 
 
 def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, profile: str | None) -> int:
@@ -87,13 +111,7 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
     from temper.report.terminal import print_summaries
 
     folder = Path(directory).resolve()
-    if not (folder / "params.yaml").is_file():
-        raise ConfigError(
-            asked=f"run the study in {directory}",
-            happened=f"{Path(directory) / 'params.yaml'} does not exist",
-            affected="nothing",
-            fix="name the folder of a study: temper studies lists those of this checkout",
-        )
+    check_study_folder(directory, f"run the study in {directory}")
     told = ["--forcerun", *_forced(folder, again)] if again else []
     said = io.StringIO()
     try:

@@ -1,10 +1,10 @@
 """`temper studies`: the studies of this checkout, a line each; or finished ones beside one another."""
 
+import shutil
+import sys
 from typing import Annotated
 
 from typer import Argument, Option
-
-from temper.cli.command import Directory
 
 EXAMPLES = ("temper studies", "temper studies 'studies/*' --page studies.html")
 
@@ -13,7 +13,7 @@ def studies(
     named: Annotated[
         list[str] | None,
         Argument(
-            metavar="STUDY...",
+            metavar="STUDY",
             help="Folders of finished studies, or a pattern: what each chose, on which machine.",
             show_default=False,
         ),
@@ -21,7 +21,9 @@ def studies(
     page: Annotated[
         str | None, Option(metavar="FILE", help="Write the named studies as one HTML page, too: models by machines.")
     ] = None,
-    directory: Directory = ".",
+    directory: Annotated[
+        str, Option("--directory", "-C", metavar="DIR", help="Of whose checkout.", show_default="this one")
+    ] = ".",
 ) -> int:
     """Print what each study shows, what it needs, and what was last measured where; of named ones what they chose."""
     if named:
@@ -29,7 +31,8 @@ def studies(
     from temper.orchestration.jobs import checkout_of
     from temper.studies.listing import listed, table
 
-    for line in table(listed(checkout_of(directory))):
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in table(listed(checkout_of(directory)), width):
         print(line)
     return 0
 

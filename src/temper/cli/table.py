@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Option
 
 from temper.cli.command import Directory
+from temper.cli.study_folder import check_filed_folder
 from temper.errors import DataError
 
 EXAMPLES = ("temper table -C studies/mine", "temper table --filed results/cpu-2c/sst2-minilm")
@@ -26,6 +27,7 @@ def table(
     if filed is not None:
         from temper.report.filed import summary_of
 
+        check_filed_folder(Path(filed), f"print the table of {filed}")
         print(summary_of(Path(filed)), end="")
         return 0
     from temper.report.terminal import print_summaries, reports_in
@@ -35,7 +37,7 @@ def table(
             asked=f"print the table of {directory}",
             happened=f"{Path(directory)}/artifacts/report/summary.json does not exist",
             affected="nothing",
-            fix=f"run the study first: temper run -C {directory} (the embedded one: make reproduce)",
+            fix=f"run the study first: {'temper run' if directory == '.' else f'temper run -C {directory}'}",
         )
     print_summaries(Path(directory))
     return 0

@@ -31,6 +31,7 @@ HEADER = (
     "choice ms",
     "accuracy %",
 )
+NO_REPORT = "no report"
 _WORDS = 5
 NOTES = (
     "Times as fast as the baseline of the same study on the same machine, timed in turns with it. Figures of two machines, or of "
@@ -107,7 +108,7 @@ def lines_of(folder: Path) -> list[Line]:
                     _line(finished, folder.name, machine, each) for each in in_order(finished.decision["workloads"])
                 ]
         except PipelineError as error:
-            found.append(Line(folder.name, ABSENT, ABSENT, "no report", why=error.happened))
+            found.append(Line(folder.name, ABSENT, ABSENT, NO_REPORT, why=error.happened))
     return found
 
 
@@ -131,17 +132,21 @@ def matrix(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
 def print_studies(folders: Sequence[Path]) -> None:
     """Print a table of several studies: what each chose where."""
     lines = studies_lines(folders)
-    cells = [list(HEADER), *(line.cells() for line in lines)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
+    reports = [line for line in lines if line.choice != NO_REPORT]
+    cells = [list(HEADER), *(line.cells() for line in reports)] if reports else []
+    widths = [max((len(row[column]) for row in cells), default=0) for column in range(len(HEADER))]
     for row in cells:
         placed = (
             cell.ljust(width) if at < _WORDS else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join(placed).rstrip())
+    reasons: dict[str, list[str]] = {}
     for line in lines:
         if line.why:
-            print(f"{line.study}: {line.why}")
+            reasons.setdefault(line.why, []).append(line.study)
+    for why, studies in reasons.items():
+        print(f"{', '.join(studies)}: {why}")
 
 
 def studies_page(lines: Sequence[Line]) -> str:

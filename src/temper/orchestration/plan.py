@@ -5,8 +5,10 @@ hold. Which setting changed is read from the job records, which hold the setting
 """
 
 import re
+import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,6 +139,13 @@ def in_words(planned: PlannedJob, job: Job | None) -> PlannedJob:
     return replace(planned, reasons=(*named, *others))
 
 
+def wrapped(job: str, width: int) -> list[str]:
+    """A job's lines on a terminal of so many columns: its name stands out, its reasons below it."""
+    wrapper = textwrap.TextWrapper(width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    wrapper.break_long_words = False
+    return wrapper.wrap(job)
+
+
 def plan() -> int:
     """Print what `snakemake` would run in this folder; its own message and exit code where it refuses."""
     command = snakemake_command(".", "--dry-run", "--cores", "1", "--quiet", "host")
@@ -151,8 +160,9 @@ def plan() -> int:
     every = {(job.rule, job.row): job for job in planned_jobs()} if any(map(_has_record, planned)) else {}
     planned = [in_words(job, every.get((job.rule, job.row))) for job in planned]
     print(f"{len(planned)} jobs would run:")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for job in planned:
-        print(for_a_terminal(f"  {job}"))
+        print("\n".join(wrapped(for_a_terminal(str(job)), width)))
     may = sum(job.only_follows and bool(whole({job.rule: [job.row]})) for job in planned)
     if may:
         print(f"{may} of them only follow: where what one reads turns out the same, it adopts what it made last time.")

@@ -18,6 +18,7 @@ from temper.errors import ConfigError
 from temper.orchestration.job_record import plain_settings
 from temper.orchestration.jobs import Job, planned_jobs
 from temper.orchestration.run_lock import BESIDE
+from temper.orchestration.study_folder import check_study_folder
 
 CHANGES_NO_RESULT = "it says in which order studies are run"
 LOG = "logs/run.txt"  # of a study that is run beside others: what its run printed
@@ -48,13 +49,13 @@ def folders_of(named: Sequence[str]) -> list[Path]:
         pattern = any(letter in name for letter in "*?[")
         places = [Path(each) for each in sorted(glob.glob(name))] if pattern else [Path(name)]
         studies = [place.resolve() for place in places if (place / "params.yaml").is_file()]
-        if not studies:
+        if not pattern:
+            check_study_folder(name, f"find the studies {' '.join(named)}", "nothing was begun", option="")
+        elif not studies:
             raise ConfigError(
                 asked=f"find the studies {' '.join(named)}",
-                happened=f"{name} finds no folder with a params.yaml"
-                if pattern
-                else f"{Path(name) / 'params.yaml'} does not exist",
-                affected="nothing: no job was started, of none of them",
+                happened=f"{name} finds no folder with a params.yaml",
+                affected="nothing was begun",
                 fix="name folders of studies: temper studies lists those of this checkout",
             )
         found |= dict.fromkeys(studies)

@@ -218,7 +218,7 @@ def read_finished(
             asked=asked,
             happened=f"{folder}/decision.json does not exist: the study has not been run to its end",
             affected="nothing",
-            fix="run it first: make reproduce, or make study STUDY=…; --directory names another study's folder",
+            fix=f"run it first: {run_command()}; -C names another study's folder",
         )
     job = read_job_record(record_path("report", place))
     content = {}

@@ -90,7 +90,9 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(
             folder,
-            f"its config.json cannot be read ({type(error).__name__}: {error})",
+            "there is no config.json in it"
+            if isinstance(error, FileNotFoundError)
+            else f"its config.json cannot be read ({type(error).__name__}: {error})",
             "name the folder that transformers' save_pretrained wrote",
         ) from None
     guessed = [task for name, task in _PREPROCESSING.items() if (folder / name).is_file()]

@@ -47,13 +47,16 @@ def check_name(checkout: Path, name: str, *, replaces: bool = False) -> Contents
     taken = {"embedded": "params.yaml"} | {
         path.parent.name: f"studies/{path.parent.name}" for path in checkout.glob("studies/*/params.yaml")
     }
-    happened = None
+    happened, fix = None, "choose another name"
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
         happened = f"it is no name for a folder: {LONGEST_NAME} letters, digits, _ and - at most, the first a letter or a digit"
     elif replaces and name != "embedded" and (checkout / "studies" / name).is_dir():
         return check_replaceable(checkout / "studies" / name)
     elif name in taken or (checkout / "studies" / name).exists():
         happened = f"{taken.get(name, f'studies/{name}')} is there already"
+        fix += (
+            "" if name == "embedded" else "; or, where temper init made that one, --force puts the new one in its place"
+        )
     elif other := next((each for each in taken if each.lower() == name.lower()), None):
         happened = f"{taken[other]} is there, which is the same name on a disk that takes capitals for small letters"
     if happened is not None:
@@ -61,7 +64,7 @@ def check_name(checkout: Path, name: str, *, replaces: bool = False) -> Contents
             asked=f"make the study {name[:200]}",
             happened=happened,
             affected=NOT_MADE,
-            fix="choose another name; or, where temper init made that one, --force puts the new one in its place",
+            fix=fix,
         )
     return None
 

@@ -85,7 +85,7 @@ def read_data_file(path: Path, *, columns: list[str] | None, quoting: bool | Non
         raise _refused(path, "there is no such file", "correct its path")
     format = FORMATS.get(path.suffix.lower())
     if format is None:
-        raise _refused(path, f"its ending is {path.suffix or 'missing'}", f"give it one of {', '.join(FORMATS)}")
+        raise _refused(path, f"its ending is {path.suffix or 'missing'}", f"save it as one of {', '.join(FORMATS)}")
     if format not in DELIMITED:
         table, quoting = _read(path, format, None, None), None
     elif quoting is not None:

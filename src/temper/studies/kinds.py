@@ -59,6 +59,13 @@ def rows_of(questions: Questions, text: list[str] | None, checkpoint: Checkpoint
         ConfigError: what a label is cannot be told, and nobody says it.
         DataError: a column that was named is not there.
     """
+    if len(data.names) == 1:
+        raise DataError(
+            asked=f"make a study of {data.path.name}",
+            happened=f"its only column is {data.names[0]!r}",
+            affected=NOT_MADE,
+            fix="give a file with a column of texts and one of labels: --data",
+        )
     label = _label(questions, checkpoint, data)
     others = [name for name in data.names if name not in label]
     wanted = questions.given("labels") or checkpoint.kind

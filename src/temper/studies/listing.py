@@ -1,5 +1,6 @@
 """The studies of a checkout, and what was last measured of each: computed from the records in results/."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +126,19 @@ def listed(checkout: Path) -> list[Listed]:
     return found
 
 
-def table(studies: Iterable[Listed]) -> list[str]:
-    """Aligned lines, a study each, whatever the terminal's width: the last column is the longest."""
+def table(studies: Iterable[Listed], width: int | None = None) -> list[str]:
+    """Aligned lines, a study each; where a terminal of `width` columns has no room for that, three short lines each."""
     lines: list[Sequence[str]] = [HEADER, *(study.cells() for study in studies)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
+    if width is not None and sum(widths) + 2 * len(widths) > width:
+        return [line for cells in lines[1:] for line in _below(cells, width)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _below(cells: Sequence[str], width: int) -> list[str]:
+    """A study's name, and below it what it shows, what it needs and what was measured."""
+    study, needs, minutes, measured, shows = cells
+    took = f"{minutes} minutes" if minutes.startswith("about") else minutes
+    said = (shows, f"needs {needs}; {took}", measured if measured == NOT_MEASURED else f"measured on {measured}")
+    wrapper = textwrap.TextWrapper(width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return [study, *(line for text in said for line in wrapper.wrap(text))]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,11 +106,25 @@ def in_words(study: Path, found: Contents) -> str:
 
 def remove(study: Path, found: Contents) -> None:
     """Remove what Temper made, and folders that are empty then."""
+    _unstage(study, found.made)
     for file in found.made:
         (study / file).unlink()
     for place, _, _ in os.walk(study, topdown=False):
         if not any(Path(place).iterdir()):
             Path(place).rmdir()
+
+
+def _unstage(study: Path, files: list[str]) -> None:
+    """Take out of git's index what no commit has: `temper init` staged it, and DVC's experiments bring back what is staged."""
+
+    def git(*arguments: str, given: str = "") -> str:
+        done = subprocess.run(["git", *arguments], cwd=study, input=given, capture_output=True, text=True, check=False)
+        return done.stdout if done.returncode == 0 else ""
+
+    added = git("diff", "--cached", "--name-only", "--diff-filter=A", "--relative", "-z").split("\0")
+    going = sorted(set(added) & set(files))
+    if going:
+        git("update-index", "--force-remove", "-z", "--stdin", given="".join(f"{file}\0" for file in going))
 
 
 def check_replaceable(study: Path) -> Contents:

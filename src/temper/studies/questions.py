@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from temper.errors import ConfigError
 
 Value = TypeVar("Value")
+_WITHOUT_DASHES = {"name": "it first: temper init NAME"}
 
 
 class Questions:
@@ -62,7 +63,7 @@ class Questions:
                     asked=f"make a study: {question}",
                     happened="it was not given, and nobody is there to be asked",
                     affected="nothing: no study was made",
-                    fix=f"give --{flag}",
+                    fix=f"give {_WITHOUT_DASHES.get(flag, f'--{flag}')}",
                 ) from None
             try:
                 return read(typed or default or "")

@@ -155,7 +155,6 @@ def test_check_refuses_a_file_that_breaks_the_schema(tmp_path, capsys, text, mes
         ([], "Missing command"),
         (["unheard"], "No such command 'unheard'"),
         (["predct", "a film"], "Did you mean 'predict'?"),
-        (["raw"], "Missing option '--from'"),
         (["predict"], "Missing argument"),
         (["plan", "--unheard"], "No such option: --unheard"),
         (["plan", "more"], "unexpected extra argument"),
@@ -172,6 +171,42 @@ def test_what_is_not_understood_is_an_error_in_four_parts_with_its_usage(argumen
     assert happened in error
     assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["asked", "happened", "affected", "fix"]
     assert "usage: temper" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        (["raw", "-C", "a study"], "temper raw -C 'a study' --from DIR"),
+        (["package"], "temper package --to FOLDER"),
+        (["table", "studies/sst2-minilm"], "temper table -C studies/sst2-minilm"),
+        (["plan", "studies/sst2-minilm"], "temper plan -C studies/sst2-minilm"),
+    ],
+)
+def test_the_fix_is_the_command_that_was_meant(arguments, fix, capsys, monkeypatch):
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"  fix:      {fix}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        (["plan", "-C", "studies/sst2-minil"], "-C studies/sst2-minilm, if that is the one; temper studies lists all"),
+        (["studies", "studies/sst2-minil"], "studies/sst2-minilm, if that is the one; temper studies lists all"),
+        (["table", "--filed", "results/cpu-2c/sst2-minil"], "--filed results/cpu-2c/sst2-minilm"),
+        (["report", "--filed", "results/cpu-2c-epyc"], "--filed results/cpu-2c-epyc/"),
+    ],
+)
+def test_a_folder_that_is_near_to_what_was_typed_is_named(arguments, fix, capsys, monkeypatch):
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"  fix:      {fix}")
+
+
+def test_check_takes_a_studys_folder(capsys, monkeypatch):
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+    assert main(["check", "studies/sst2-minilm"]) == 0
+    assert capsys.readouterr().out.startswith("studies/sst2-minilm/params.yaml: sst2-minilm, ")
 
 
 def test_figures_draws_what_a_page_marks_beside_the_page(tmp_path, capsys):

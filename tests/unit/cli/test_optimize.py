@@ -9,7 +9,7 @@ from temper.cli.entry import main
         (["--minutes", "0"], "give --minutes a number above 0"),
         (["--budget-points", "-1"], "give --budget-points a number above 0"),
         (["--p99-ms", "nan"], "give --p99-ms a number above 0"),
-        ([], "name the folder of a study"),
+        ([], "name a study's folder, -C studies/NAME"),
     ],
 )
 def test_what_nothing_could_be_held_against_is_refused_before_anything_is_made(arguments, said, tmp_path, capsys):

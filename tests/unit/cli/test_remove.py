@@ -1,5 +1,7 @@
 """A study that `temper init` made goes again; what a person put there stays."""
 
+import subprocess
+
 import pytest
 
 from temper.cli import main
@@ -38,6 +40,17 @@ def test_all_of_it_goes_where_all_of_it_was_made(study, named, capsys):
     assert not study.exists()
     assert study.parent.is_dir()
     assert "removed of mine: 3 files that Temper made" in capsys.readouterr().out
+
+
+def test_git_keeps_nothing_of_what_it_was_only_told_of(study, tmp_path):
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    git("init", "--quiet")
+    (study / "notes.md").write_text("mine")
+    git("add", "studies/mine/params.yaml", "studies/mine/notes.md")
+    assert main(["remove", "mine", "--yes"]) == 0
+    assert git("status", "--short", "studies") == "A  studies/mine/notes.md\n"
 
 
 def test_what_a_person_put_there_or_changed_stays_and_is_named(study, capsys):

@@ -22,10 +22,20 @@ def test_a_folder_without_params_is_an_error_and_nothing_is_made_there(tmp_path,
     assert not (tmp_path / "typo").exists()
 
 
-def test_cores_that_snakemake_cannot_read_are_refused_in_its_own_words(tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("option", "fix"),
+    [
+        (["--cores", "many"], "--cores all"),
+        (["--cores", "0"], "--cores all"),
+        (["--profile", "none"], "--profile profiles/slurm"),
+    ],
+)
+def test_options_that_snakemake_cannot_read_are_refused_before_it_begins(tmp_path, capsys, option, fix):
     (tmp_path / "params.yaml").write_text("study: none\n")
-    assert main(["run", "--directory", str(tmp_path), "--cores", "many"]) == 1
-    assert "must be integer or 'all'" in caplog.text
+    assert main(["run", "--directory", str(tmp_path), *option]) == 1
+    said = capsys.readouterr().err
+    assert f"asked:    run with {' '.join(option)}" in said
+    assert f"fix:      {fix}" in said or f"the folder that holds it: {fix}" in said
 
 
 @pytest.mark.parametrize(

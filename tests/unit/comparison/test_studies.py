@@ -39,3 +39,13 @@ def test_a_study_without_a_report_says_why(tmp_path):
     (line,) = lines_of(tmp_path)
     assert (line.choice, line.machine) == ("no report", "–")
     assert "has not been run" in line.why
+
+
+def test_studies_without_a_report_share_a_line(tmp_path, capsys):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "params.yaml").write_text("study: none\n")
+    print_studies([tmp_path / "one", tmp_path / "two"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("one, two: ")
+    assert "has not been run" in line

@@ -4,7 +4,7 @@ import pytest
 
 from temper.orchestration.job_record import JobRecord, write_job_record
 from temper.orchestration.jobs import Job
-from temper.orchestration.plan import SETTINGS_CHANGED, PlannedJob, changed_settings, in_words, parse_dry_run
+from temper.orchestration.plan import SETTINGS_CHANGED, PlannedJob, changed_settings, in_words, parse_dry_run, wrapped
 
 UNION = "Params have changed since last execution: Union of exclusive params before and now across all output: "
 DRY_RUN = f"""Building DAG of jobs...
@@ -145,3 +145,18 @@ def test_a_job_without_a_record_keeps_snakemakes_reasons(tmp_path, monkeypatch):
     job = Job("report", "", {"analysis": {"latency_margin": 0.06}}, (), (), ())
     planned = PlannedJob("report", "", ("follows artifacts",))
     assert in_words(planned, job) == planned
+
+
+def test_a_line_fits_the_terminal_and_its_reasons_stand_below_its_name():
+    job = str(
+        PlannedJob(
+            "measure",
+            "openvino-fp32",
+            ("not there: artifacts/measurements/openvino-fp32.json", "follows data/prepared"),
+        )
+    )
+    first, *others = wrapped(job, 60)
+    assert first.startswith("  measure openvino-fp32: not there:")
+    assert others
+    assert all(line.startswith("      ") and len(line) <= 60 for line in others)
+    assert " ".join(" ".join([first, *others]).split()) == job

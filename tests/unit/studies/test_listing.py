@@ -48,6 +48,17 @@ def test_each_study_has_a_line_with_what_it_needs_and_what_was_measured_where(ch
     assert table(listed(checkout))[0].split("  ")[0].strip() == HEADER[0]
 
 
+def test_a_narrow_terminal_has_short_lines_and_nothing_is_left_out(checkout):
+    lines = table(listed(checkout), 50)
+    assert max(map(len, lines)) <= 50
+    shown = " ".join(" ".join(lines).split())
+    for study in listed(checkout):
+        folder, needs, minutes, measured, shows = study.cells()
+        assert f"{folder} {shows} needs {needs}; {minutes} minutes " in shown
+        assert measured in shown
+    assert table(listed(checkout), 500) == table(listed(checkout))
+
+
 def test_the_newest_machine_comes_first(checkout):
     for machine, day in (("cpu", "2026-02-02"), ("gpu", "2026-03-03")):
         file_on(checkout / "results" / machine / "one", day)

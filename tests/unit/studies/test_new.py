@@ -200,7 +200,25 @@ def test_a_name_that_is_taken_or_none_is_refused(new, checkout, checkpoint, data
     with pytest.raises(PipelineError) as caught:
         new(name=name, model=checkpoint, data=data)
     assert "there already" in caught.value.happened or "no name for a folder" in caught.value.happened
+    assert ("--force" in caught.value.fix) == (name == "taken")  # it helps nothing else
     assert left(checkout) == ["taken"]
+
+
+def test_files_that_cannot_be_a_study_are_told_what_they_lack(new, checkout, checkpoint, data, tmp_path):
+    (tmp_path / "one.csv").write_text("review\na film\nanother\n")
+    (tmp_path / "book.xlsx").write_bytes(b"PK")
+    (tmp_path / "empty").mkdir()
+    flags = {"name": "mine", "model": checkpoint, "data": tmp_path / "one.csv"}
+    one = refused(checkout, new, **flags)
+    assert (one.happened, one.fix) == (
+        "its only column is 'review'",
+        "give a file with a column of texts and one of labels: --data",
+    )
+    assert refused(checkout, new, **flags | {"data": tmp_path / "book.xlsx"}).fix.startswith("save it as one of .tsv")
+    assert (
+        refused(checkout, new, **flags | {"model": tmp_path / "empty", "data": data}).happened
+        == "there is no config.json in it"
+    )
 
 
 def without_padding(checkpoint, **settings):

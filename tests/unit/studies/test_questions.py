@@ -56,6 +56,12 @@ def test_where_nobody_answers_a_suggestion_counts_and_its_absence_is_an_error(ca
     assert capsys.readouterr().err == "\n"  # the error starts on a line of its own
 
 
+def test_the_name_is_given_without_a_flag():
+    with pytest.raises(ConfigError) as caught:
+        questions().answer("name", "name of the study", str)
+    assert caught.value.fix == "give it first: temper init NAME"
+
+
 def test_every_suggestion_may_be_taken_without_asking():
     made = questions("b", silent=True)
     assert made.answer("x", "which", one_of(["a", "b"]), "a") == "a"
