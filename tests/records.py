@@ -106,7 +106,7 @@ def record(
         answered = Accuracy(
             rows=len(predictions),
             labels=list(labels[: len(predictions)]),
-            label_names=["negative", "positive", "neutral"][: max(2, max(labels) + 1)],
+            label_names=["negative", "positive", "neutral"][: max(2, int(max(labels)) + 1)],
             stated="2",
             by_batch_size={
                 size: Predictions(
@@ -115,7 +115,8 @@ def record(
                     accuracy=sum(a == b for a, b in zip(answers, labels, strict=False)) / len(answers),
                     predictions=list(answers),
                     logits=[
-                        [float(column == answer) for column in range(max(2, max(labels) + 1))] for answer in answers
+                        [float(column == answer) for column in range(max(2, int(max(labels)) + 1))]
+                        for answer in answers
                     ],
                 )
                 for size, answers in {"2": predictions, **(other_batches or {})}.items()

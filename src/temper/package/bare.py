@@ -71,6 +71,7 @@ def write_bare(folder: Path, material: Material) -> None:
         "candidate": f"{material.loads} on {material.backend['name']}",
         "task": signature.task,
         "labels": list(signature.label_names),
+        **({} if signature.labels is None else {"answers": signature.labels}),
         "artifact": {"loads": material.loads, "digest": artifact_digest(files), "files_sha256": files},
         "runner": runner_of(runtime, material.artifact),
         "libraries": libraries_of(runtime, "tokenizers"),

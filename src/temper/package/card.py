@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from temper.report.formats import milliseconds
+from temper.statistics.metrics import TITLES
 
 Facts = Mapping[str, Any]
 ONNX = ("onnxruntime", "openvino")  # runners of ONNX files
@@ -24,10 +25,11 @@ def _header(facts: Facts) -> str:
         "tags": [*(["onnx"] if facts["runner"]["name"] in ONNX else []), facts["runner"]["name"], "temper"],
     }
     if accuracy["status"] == "measured":
+        judged = accuracy.get("metric", "accuracy")
         metric = {
-            "type": "accuracy",
-            "value": accuracy["accuracy"],
-            "name": f"accuracy of {accuracy['rows']} test rows",
+            "type": judged,
+            "value": accuracy.get("metric_value", accuracy["accuracy"]),
+            "name": f"{TITLES[judged]} of {accuracy['rows']} test rows",
         }
         result = {
             "task": {"type": facts["task"]},
@@ -78,15 +80,34 @@ def _latencies(facts: Facts) -> list[str]:
     ]
 
 
+def _differing(facts: Facts) -> str:
+    """What is counted of two models' answers."""
+    if facts.get("answers") == "score":
+        return "scores moved by more than a tenth of their standard deviation"
+    return "labels differ" if facts.get("answers") is None else "rows have another label"
+
+
+def _does(facts: Facts, kind: str, labels: str) -> str:
+    """What the model does, in a sentence."""
+    if facts.get("answers") == "score":
+        return f"Gives {kind} a score, {labels}."
+    if facts.get("answers") == "multi_label":
+        return f"Gives {kind} any of the labels {labels}: those whose sigmoid reaches the thresholds of model/signature.json."
+    return f"Classifies {kind} as {labels}."
+
+
 def _accuracy(facts: Facts) -> list[str]:
     own = facts["measured"]["accuracy"]
     paired = own.get("against_baseline", {})
     if own["status"] != "measured" or paired.get("status") != "measured" or paired["is_baseline"]:
         return []
     points = [_signed(paired[f"difference_{key}points"]) for key in ("", "low_", "high_")]
+    judged = own.get("metric", "accuracy")
+    title = "" if judged == "accuracy" else f"{TITLES[judged]} "
+    value = own.get("metric_value", own["accuracy"])
     return [
-        f"{100 * own['accuracy']:.2f} % of {own['rows']:,} test rows: {points[0]} points [{points[1]}, {points[2]}] (95 %, "
-        f"paired) from {facts['measured']['baseline']}; {paired['labels_differing']:,} labels differ.",
+        f"{title}{100 * value:.2f} % of {own['rows']:,} test rows: {points[0]} points [{points[1]}, {points[2]}] (95 %, "
+        f"paired) from {facts['measured']['baseline']}; {paired['labels_differing']:,} {_differing(facts)}.",
         "",
     ]
 
@@ -135,7 +156,7 @@ def card(facts: Facts, *, form: str) -> str:
         "---",
         f"# {study['name']}: {facts['candidate']}",
         "",
-        f"Classifies {kind} as {labels}.{cut} It runs on {runner['name']} ({libraries}) and nothing of Temper"
+        f"{_does(facts, kind, labels)}{cut} It runs on {runner['name']} ({libraries}) and nothing of Temper"
         + ("" if runner["name"] == "pytorch" else ", PyTorch or transformers")
         + " is needed.",
         "",

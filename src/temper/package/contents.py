@@ -126,6 +126,7 @@ def facts_of(source: Source) -> dict[str, Any]:
         "workload": choice.workload,
         "task": source.how.signature.task,
         "labels": list(source.how.signature.label_names),
+        **({} if source.signature.labels is None else {"answers": source.signature.labels}),
         "artifact": {
             "loads": record.artifact.loads,
             "digest": artifact_digest(dict(source.files)),

@@ -15,6 +15,7 @@ from temper.data.encoded import Split
 from temper.errors import ParityError
 from temper.measurement.record import Accuracy
 from temper.package.runtime_at import NOTHING_WRITTEN
+from temper.tasks.task import task_of
 
 WORKER = Path(__file__).with_name("replay_worker.py")
 LOGIT_TOLERANCE = 1e-3  # absolute and relative: what an export may differ by; records hold six digits
@@ -83,7 +84,10 @@ def replay(folder: Path, split: Split, accuracy: Accuracy, *, texts_per_row: int
     if texts is not None:
         _check_tokens(split, found)
     logits, recorded = found["logits"], np.asarray(wanted.logits)
-    other = np.flatnonzero(logits.argmax(axis=1) != np.asarray(wanted.predictions))
+    task = task_of(accuracy.task)
+    given = [task.named(each, accuracy.label_names) for each in wanted.predictions]
+    # of what is no label the logits themselves are held against the record's
+    other = np.flatnonzero(found["labels"] != np.asarray(given)) if task.COUNTED else np.zeros(0, np.int64)
     away = np.abs(logits - recorded)
     largest = float(away.max())
     remade = "the study was measured on another machine, or with another version: finish it here, and package it then"

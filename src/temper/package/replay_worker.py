@@ -14,7 +14,8 @@ def main(folder: str, request: str, answers: str) -> None:
     Args:
         folder: of the package.
         request: a folder with request.json (batch_size; texts or null) and, for images, rows.npz with an array `values`.
-        answers: the .npz file that is written: logits [rows, labels] float32, and `lengths` int64 [rows].
+        answers: the .npz file that is written: logits [rows, labels] float32, the answers as
+            texts in `labels` [rows], and `lengths` int64 [rows].
 
     Raises:
         RuntimeError: the package imported what it may not need.
@@ -33,7 +34,8 @@ def main(folder: str, request: str, answers: str) -> None:
             values, lengths = {name: pixels for name in model.padding.values}, [1] * len(pixels)
         logits = model.logits(values, asked["batch_size"])
         brought = OWN.get(model.manifest["runner"]["name"], ())
-    arrays = {"logits": logits, "lengths": np.asarray(lengths, np.int64)}
+        answers_given = [answer.label for answer in model.answers(logits)]
+    arrays = {"logits": logits, "labels": np.asarray(answers_given), "lengths": np.asarray(lengths, np.int64)}
     if asked["texts"] is not None:
         arrays |= {f"row_{name}": np.concatenate(list(rows)) for name, rows in values.items()}
     np.savez(answers, allow_pickle=False, **arrays)

@@ -5,6 +5,7 @@ from typing import Any
 
 from temper.errors import ConfigError, restated
 from temper.measurement.record import Accuracy
+from temper.package.runtime.answers import KINDS
 from temper.package.runtime_at import NOTHING_WRITTEN
 from temper.prediction.choice import Choice, choose
 from temper.report.finished import Finished
@@ -97,10 +98,10 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
         choice = choose(finished, candidate=candidate, workload=meant, rows=1)
     answers = choice.record.accuracy
     task = answers.task if isinstance(answers, Accuracy) else None
-    if task is not None:
+    if task not in KINDS:
         raise ConfigError(
             asked=f"package {choice.candidate} for {meant}",
-            happened=f"its answers are {task_of(task).TITLE}, and the runtime of a package gives one label",
+            happened=f"its answers are {task_of(task).TITLE}, which the runtime of a package does not give",
             affected=NOTHING_WRITTEN,
             fix="temper predict answers with it where Temper is installed",
         )

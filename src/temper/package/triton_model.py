@@ -1,4 +1,4 @@
-"""Triton's Python backend around the package that stands beside this file: texts or images in, labels and confidences out."""
+"""Triton's Python backend around the package that stands beside this file: texts or images in, answers out."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,10 @@ import triton_python_backend_utils as pb_utils  # Triton's own
 
 sys.path.insert(0, str(Path(__file__).resolve().with_name("package")))
 from package_runtime import load
+from package_runtime.answers import outputs_of
 from package_runtime.errors import InputError
+
+DTYPES = {"FP32": np.float32, "BOOL": np.bool_}
 
 
 class TritonPythonModel:
@@ -62,14 +65,15 @@ class TritonPythonModel:
         return rows
 
     def _tensors(self, answers: list[Any]) -> list[Any]:
-        labels = np.array([[answer.label.encode()] for answer in answers], dtype=object)
-        found = np.array([[answer.confidence] for answer in answers], dtype=np.float32)
-        every = np.array([list(answer.confidences.values()) for answer in answers], dtype=np.float32)
-        return [
-            pb_utils.Tensor("LABEL", labels),
-            pb_utils.Tensor("CONFIDENCE", found),
-            pb_utils.Tensor("CONFIDENCES", every),
-        ]
+        signature, tensors = self._model.signature, []
+        for output in outputs_of(signature.labels, signature.label_names):
+            rows = [output.read(answer) for answer in answers]
+            if output.datatype == "BYTES":
+                values = np.array([[text.encode() for text in row] for row in rows], dtype=object)
+            else:
+                values = np.array(rows, dtype=DTYPES[output.datatype])
+            tensors.append(pb_utils.Tensor(output.name, values))
+        return tensors
 
     def finalize(self) -> None:
         """Free the model."""

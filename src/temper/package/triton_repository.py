@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from temper.package.runtime.answers import outputs_of
+
 MODEL = Path(__file__).with_name("triton_model.py")
 VERSION = "1"
 WARM_FOLDER, WARM_ROW = "warmup", "row"  # Triton's folder for the data of model_warmup, and a file of ours in it
+_OUTPUT_TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "BOOL": "TYPE_BOOL"}
 
 
 class Word(str):
@@ -80,9 +83,13 @@ def _texts_config(name: str, facts: Mapping[str, Any], is_text: bool, columns: i
         **own,
         "input": output(tensor, "TYPE_STRING", [columns]),
         "output": [
-            output("LABEL", "TYPE_STRING", [1]),
-            output("CONFIDENCE", "TYPE_FP32", [1]),
-            output("CONFIDENCES", "TYPE_FP32", [len(facts["labels"])], label_filename="labels.txt"),
+            output(
+                each.name,
+                _OUTPUT_TYPES[each.datatype],
+                [each.width],
+                **({"label_filename": "labels.txt"} if each.name == "CONFIDENCES" else {}),
+            )
+            for each in outputs_of(facts.get("answers"), facts["labels"])
         ],
         "instance_group": {"kind": Word(_kind(facts)), "count": 1},  # as it was measured: one call at a time
         "model_warmup": [

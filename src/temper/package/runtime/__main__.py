@@ -1,4 +1,4 @@
-"""`python -m package_runtime TEXT …`: labels and confidences on the command line; `serve` answers over HTTP."""
+"""`python -m package_runtime TEXT …`: answers on the command line; `serve` answers over HTTP."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, PackageError
-from .model import FOLDER, load
+from .model import FOLDER, Score, load
 
 
 def _inputs(given: Sequence[str]) -> list[str]:
@@ -51,7 +51,8 @@ def _answer(arguments: argparse.Namespace) -> int:
                 continue
             shown = row if isinstance(row, str) else " | ".join(row) if isinstance(row, list) else ""
             cut = "\t(cut)" if answer.cut else ""
-            print(f"{answer.label}\t{answer.confidence:.4f}\t{shown}{cut}")
+            sure = "" if isinstance(answer, Score) else f"\t{answer.confidence:.4f}"
+            print(f"{answer.label}{sure}\t{shown}{cut}")
     return 0
 
 
@@ -72,12 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return serve_command(argv[1:])
         parser = argparse.ArgumentParser(
             prog="python -m package_runtime",
-            description="labels with confidences of texts or images; `serve` instead of them answers over HTTP",
+            description="answers to texts or images; `serve` instead of them answers over HTTP",
         )
         parser.add_argument(
             "inputs", nargs="+", help="texts, or paths of images; - reads a text a line from standard input"
         )
-        parser.add_argument("--json", action="store_true", help="a JSON object a line, with every label's confidence")
+        parser.add_argument("--json", action="store_true", help="a JSON object a line, with all that an answer has")
         parser.add_argument(
             "--batch-size", type=_positive, help="rows of a call (default: as the accuracy was measured)"
         )

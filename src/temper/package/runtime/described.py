@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .answers import KINDS, answers_of
 from .batches import Padding
 from .errors import InputError, PackageError
 from .images import ImageEncoder
@@ -17,23 +18,6 @@ from .signature import TEXT, Signature, read_signature
 from .text import TextEncoder
 
 Values = Mapping[str, Sequence[npt.NDArray[Any]]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Of one text or image.
-
-    Attributes:
-        label: the one with the largest logit, the first of equals.
-        confidence: of the label, 0–1: softmax of the logits in double precision.
-        confidences: of every label.
-        cut: whether the text was longer than the model takes.
-    """
-
-    label: str
-    confidence: float
-    confidences: dict[str, float]
-    cut: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +59,13 @@ class Package:
         self.folder = folder
         self.manifest = read_manifest(folder, without=() if verify_model else ("model/model.",))
         self.signature: Signature = read_signature(folder / "model/signature.json")
+        if self.signature.labels not in KINDS:
+            raise PackageError(
+                asked=f"load the package in {folder}",
+                happened=f"its answers are of the kind {self.signature.labels}, which is not answered here",
+                affected="every answer of it; nothing was loaded",
+                fix="temper predict answers with it where Temper is installed",
+            )
         facts = self.manifest["calls"]
         self.batch_size: int = facts["batch_size"]
         self.is_text = self.signature.task == TEXT
@@ -137,32 +128,13 @@ class Package:
         shapes = {spec.name: [int(size) for size in spec.axes[1:]] for spec in self.signature.inputs}
         return {name: [np.zeros(shapes[name], dtype)] * rows for name, dtype in self.padding.dtypes.items()}
 
-    def answers(self, logits: npt.NDArray[np.float32], cut: frozenset[int] = frozenset()) -> list[Answer]:
-        """Labels and confidences of logits [rows, labels].
+    def answers(self, logits: npt.NDArray[np.float32], cut: frozenset[int] = frozenset()) -> Any:
+        """Answers of logits [rows, labels], as of `answers_of`.
 
         Raises:
             PackageError: a logit is not a number.
         """
-        if not np.isfinite(logits).all():
-            raise PackageError(
-                asked=f"answer {len(logits)} rows",
-                happened="a logit is not a number",
-                affected="these answers",
-                fix="package another candidate: files in half precision overflow where values are too large for them",
-            )
-        exact = np.asarray(logits, dtype=np.float64)
-        shifted = np.exp(exact - exact.max(axis=1, keepdims=True))
-        found = shifted / shifted.sum(axis=1, keepdims=True)
-        names = self.signature.label_names
-        return [
-            Answer(
-                names[int(own.argmax())],
-                float(own.max()),
-                dict(zip(names, map(float, own), strict=True)),
-                number in cut,
-            )
-            for number, own in enumerate(found)
-        ]
+        return answers_of(logits, self.signature, cut)
 
 
 def _refused(number: int, happened: str, fix: str) -> InputError:

@@ -8,8 +8,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from .answers import Answer, Labels, Score
 from .batches import calls, collate
-from .described import Answer, Encoded, Package, Values
+from .described import Encoded, Package, Values
 from .packing import Tensors, pack
 from .signature import Signature
 
@@ -103,12 +104,15 @@ class Model(Package):
             with self._lock:
                 warm()
 
-    def answer(self, rows: Sequence[Any], batch_size: int | None = None) -> list[Answer]:
-        """Labels of texts (or pairs, or the bytes of image files), in their order.
+    def answer(self, rows: Sequence[Any], batch_size: int | None = None) -> Any:
+        """Answers to texts (or pairs, or the bytes of image files), in their order.
 
         Args:
             rows: as of `encode`; [] gives [].
             batch_size: rows of a call; None: as when the accuracy was measured.
+
+        Returns:
+            A list of Answer; of Labels where a text has any number of them; of Score.
 
         Raises:
             InputError: as of `encode`.
@@ -118,7 +122,7 @@ class Model(Package):
         encoded = self.encode(rows)
         return self.answers(self.logits(encoded.values, batch_size), encoded.cut)
 
-    def __call__(self, row: Any) -> Answer:
+    def __call__(self, row: Any) -> Any:
         """The answer to one text, pair or image."""
         return self.answer([row])[0]
 
@@ -155,4 +159,4 @@ def load(folder: str | Path = FOLDER) -> Model:
     return Model(Path(folder))
 
 
-__all__ = ["FOLDER", "Answer", "Encoded", "Model", "Package", "load"]
+__all__ = ["FOLDER", "Answer", "Encoded", "Labels", "Model", "Package", "Score", "load"]

@@ -4,17 +4,21 @@ import html
 import json
 from typing import Any
 
+import numpy as np
+
 from .model import Package
 
 
-def _answer(labels: tuple[str, ...]) -> dict[str, Any]:
-    return {"label": labels[0], "confidence": 0.9, "confidences": dict.fromkeys(labels, 0.5), "cut": False}
+def _answer(package: Package) -> Any:
+    """An answer that the model might give."""
+    logits = np.zeros((1, 1 if package.signature.labels == "score" else len(package.signature.label_names)), np.float32)
+    return package.answers(logits)[0]
 
 
 def openapi(package: Package, most_rows: int) -> dict[str, Any]:
     """The description of this server's routes, with examples that it would answer."""
     labels = package.signature.label_names
-    name = package.name
+    name, example = package.name, _answer(package)
     if package.is_text:
         row: Any = "a charming film" if package.texts_per_row == 1 else ["a question", "a sentence"]
         flat = [row] if package.texts_per_row == 1 else row
@@ -38,13 +42,13 @@ def openapi(package: Package, most_rows: int) -> dict[str, Any]:
         return found
 
     rows = f"at most {most_rows:,} rows in a request"
-    answered = {"model": name, "answers": [_answer(labels)]}
-    outputs = [{"name": "LABEL", "datatype": "BYTES", "shape": [1, 1], "data": [labels[0]]}]
+    answered = {"model": name, "answers": [vars(example)]}
+    outputs = [{"name": "LABEL", "datatype": "BYTES", "shape": [1, 1], "data": [example.label]}]
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{name}: {', '.join(labels)}", "version": package.manifest["candidate"]},
         "paths": {
-            "/predict": {"post": described(f"labels with confidences; {rows}", predict, answered)},
+            "/predict": {"post": described(f"answers; {rows}", predict, answered)},
             f"/v2/models/{name}/infer": {
                 "post": described(
                     f"Open Inference Protocol v2; {rows}", infer, {"model_name": name, "outputs": outputs}

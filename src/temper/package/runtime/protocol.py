@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from .answers import Answers, outputs_of
 from .errors import InputError
-from .model import Answer, Package
+from .model import Package
 
 TEXT, IMAGE = "TEXT", "IMAGE"
 VERSION = "1"
 EXTENSIONS = ["binary_tensor_data"]
+_DTYPES = {"FP32": "<f4", "BOOL": "?"}  # of a tensor in bytes
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ def metadata(package: Package) -> dict[str, Any]:
         "platform": f"package_{package.manifest['runner']['name']}",
         "inputs": [{"name": TEXT if package.is_text else IMAGE, "datatype": "BYTES", "shape": shape}],
         "outputs": [
-            {"name": "LABEL", "datatype": "BYTES", "shape": [-1, 1]},
-            {"name": "CONFIDENCE", "datatype": "FP32", "shape": [-1, 1]},
-            {"name": "CONFIDENCES", "datatype": "FP32", "shape": [-1, len(package.signature.label_names)]},
+            {"name": output.name, "datatype": output.datatype, "shape": [-1, output.width]}
+            for output in outputs_of(package.signature.labels, package.signature.label_names)
         ],
     }
 
@@ -222,24 +223,16 @@ def _wanted(package: Package, outputs: Any, binary: bool) -> dict[str, bool]:
     return wanted
 
 
-def infer_response(package: Package, asked: Inference, answers: Sequence[Answer]) -> tuple[bytes, int | None]:
+def infer_response(package: Package, asked: Inference, answers: Answers) -> tuple[bytes, int | None]:
     """The body of the answer, and how much of it is JSON where bytes follow; None where it is all."""
-    names, count = package.signature.label_names, len(answers)
-    values: dict[str, tuple[str, list[int], Any]] = {
-        "LABEL": ("BYTES", [count, 1], [answer.label for answer in answers]),
-        "CONFIDENCE": ("FP32", [count, 1], [answer.confidence for answer in answers]),
-        "CONFIDENCES": (
-            "FP32",
-            [count, len(names)],
-            [answer.confidences[name] for answer in answers for name in names],
-        ),
-    }
+    known = {output.name: output for output in outputs_of(package.signature.labels, package.signature.label_names)}
     outputs, tail = [], b""
     for name, as_bytes in asked.wanted.items():
-        datatype, shape, data = values[name]
-        output: dict[str, Any] = {"name": name, "datatype": datatype, "shape": shape}
+        kind = known[name]
+        data = [value for answer in answers for value in kind.read(answer)]
+        output: dict[str, Any] = {"name": name, "datatype": kind.datatype, "shape": [len(answers), kind.width]}
         if as_bytes:
-            own = _packed(data) if datatype == "BYTES" else np.asarray(data, "<f4").tobytes()
+            own = _packed(data) if kind.datatype == "BYTES" else np.asarray(data, _DTYPES[kind.datatype]).tobytes()
             output["parameters"] = {"binary_data_size": len(own)}
             tail += own
         else:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from starlette.requests import Request
 
 from .batching import Batcher, TooMany, Values
-from .described import Answer, Package
+from .described import Package
 from .engine import Engine, Lost
 from .metrics import Metrics, Requests
 
@@ -167,8 +167,8 @@ class Service:
             raise Refused(408, f"the body did not arrive within {self.limits.timeout_s:g} s: send it whole") from None
         return b"".join(parts)
 
-    async def answers(self, rows: list[Any]) -> list[Answer]:
-        """Answers to rows.
+    async def answers(self, rows: list[Any]) -> Any:
+        """Answers to rows, as of `Package.answers`.
 
         Raises:
             InputError: one is no text or image.

@@ -28,6 +28,8 @@ class Signature:
         inputs: what the model file takes: of a packed model the packed rows.
         label_names: in the order of the logits.
         padding_side: 'left' or 'right'.
+        labels: the kind of its answers (answers.py); None: one label of several.
+        thresholds: of each label's sigmoid, where answers are decided by them.
         row_tokens: tokens of a row of a model on packed rows; None of any other.
     """
 
@@ -36,6 +38,8 @@ class Signature:
     label_names: tuple[str, ...]
     padding_side: str
     row_tokens: int | None
+    labels: str | None = None
+    thresholds: tuple[float, ...] | None = None
 
     @property
     def dtypes(self) -> Mapping[str, str]:
@@ -55,4 +59,6 @@ def read_signature(file: Path) -> Signature:
         label_names=tuple(content["label_names"]),
         padding_side=content["padding_side"],
         row_tokens=content.get("row_tokens"),
+        labels=content.get("labels"),
+        thresholds=None if content.get("thresholds") is None else tuple(map(float, content["thresholds"])),
     )
