@@ -12,6 +12,7 @@ _PATTERNS = (
     "*.txt",
     "*.model",
 )  # of the top folder: other formats' weights stay where they are
+_TIMMS_PREFIX = r"^hf[_-]hub:"  # how timm has names of the hub
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -22,6 +23,8 @@ def checkpoint_folder(text: str) -> Path:
         ArtifactError: it is no folder here, and the hub does not give it.
     """
     path = Path(text).expanduser()
+    if not path.exists():
+        text = re.sub(_TIMMS_PREFIX, "", text)
     if path.exists() or not _NAME.fullmatch(text):
         return path.resolve()
     from huggingface_hub import snapshot_download

@@ -13,6 +13,7 @@ from temper.training.checkpoint_config import MOST_BYTES, read_config
 
 _SAVE = "save_pretrained(FOLDER)"
 
+_TIMM_WRAPPER = "timm_wrapper"
 _LIGHTNING = ("*.ckpt", "checkpoints/*.ckpt", "version_*/checkpoints/*.ckpt", "lightning_logs")
 
 
@@ -124,12 +125,14 @@ def _other_weights(folder: Path) -> Foreign | None:
 
 def _timm(folder: Path) -> Foreign | None:
     config = _json(folder / "config.json")
-    if "architecture" not in config or "model_type" in config:
+    wrapped = config.get("model_type") == _TIMM_WRAPPER
+    if "architecture" not in config or ("model_type" in config and not wrapped):
         return None
     return Foreign(
-        f"a model of timm ({config['architecture']})",
-        f"wrap it where timm is installed: TimmWrapperForImageClassification.from_pretrained(FOLDER).{_SAVE} names the model; "
-        "Temper's environment has no timm, so choose one that transformers has itself",
+        f"a model of timm ({config['architecture']}){' in the wrapper of transformers' if wrapped else ''}: its network and its "
+        "images' transforms are code of the package timm, which Temper does not install",
+        "choose the network as transformers has it itself (resnet, convnext, vit, deit, beit, swin, dinov2 and others; of "
+        "timm/resnet18.a1_in1k that is microsoft/resnet-18), or fine-tune such a one on the same images",
     )
 
 

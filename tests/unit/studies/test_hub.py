@@ -10,9 +10,10 @@ def hub(tmp_path, monkeypatch):
     folder = tmp_path / "hub/models--one--model/snapshots/abc"
     folder.mkdir(parents=True)
 
-    def download(name, **_):
+    def download(name, allow_patterns, **_):
         if name != "one/model":
             raise OSError(f"404: {name}")
+        (folder / "asked").open("a").write(f"{' '.join(allow_patterns)}\n")
         return str(folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
@@ -28,6 +29,20 @@ def test_a_folder_that_is_there_comes_before_the_hub(hub, tmp_path):
 def test_a_name_is_downloaded_and_keeps_its_name(hub):
     assert checkpoint_folder("one/model") == hub
     assert name_of(hub) == "one/model"
+
+
+@pytest.mark.parametrize("prefix", ["hf_hub:", "hf-hub:"])
+def test_a_name_as_timm_has_it_is_the_hubs(hub, prefix):
+    assert checkpoint_folder(f"{prefix}one/model") == hub
+
+
+@pytest.mark.parametrize("embeds", [True, False])
+def test_the_pooling_of_an_embedder_is_downloaded_too(hub, embeds):
+    if embeds:
+        (hub / "modules.json").write_text("[]")
+    checkpoint_folder("one/model")
+    asked = (hub / "asked").read_text().splitlines()
+    assert [line for line in asked if "Pooling" in line] == ["*Pooling/config.json"] * embeds
 
 
 def test_a_name_that_the_hub_has_not_is_an_error(hub):

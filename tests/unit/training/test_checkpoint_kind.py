@@ -55,8 +55,13 @@ KINDS = {
     "TensorFlow": ({"tf_model.h5": "", "config.json": BERT}, "of TensorFlow", "from_tf=True"),
     "timm": (
         {"config.json": {"architecture": "resnet18"}, "model.safetensors": ""},
-        "a model of timm (resnet18)",
-        "transformers",
+        "a model of timm (resnet18): its network and its images' transforms are code of the package timm",
+        "as transformers has it itself",
+    ),
+    "timm, wrapped": (
+        {"config.json": {"architecture": "vit_tiny", "model_type": "timm_wrapper"}, "model.safetensors": ""},
+        "a model of timm (vit_tiny) in the wrapper of transformers",
+        "as transformers has it itself",
     ),
 }
 
