@@ -66,7 +66,7 @@ def labels_table(study: FiledStudy) -> str:
 
 def agreement_table(study: FiledStudy) -> str:
     """The Markdown table of how far runtimes of one ONNX file agree, from a study's records."""
-    return agreement_markdown(study.compared["agreement"])
+    return agreement_markdown(study.compared)
 
 
 def real_lengths_table(study: FiledStudy) -> str:

@@ -1,6 +1,7 @@
 """Whether one ONNX file gives the same answers on every runtime that was measured with it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
@@ -10,6 +11,36 @@ from temper.evaluation.evaluation import evaluation_of
 from temper.measurement.record import Accuracy, Record
 
 HEADER = ("ONNX file", "runtimes", "rows", "labels that differ", "largest logit difference", "mean")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two measured candidates that execute one ONNX file, held against each other on the same test rows.
+
+    Attributes:
+        onnx: row of the file.
+        candidates: two names.
+        rows: that both answered.
+        labels_differing: of them.
+        largest_logit_difference, mean_logit_difference: absolute, over rows and classes.
+    """
+
+    onnx: str
+    candidates: tuple[str, str]
+    rows: int
+    labels_differing: int
+    largest_logit_difference: float
+    mean_logit_difference: float
+
+    def as_json(self) -> dict[str, Any]:
+        """What stands in comparison.json."""
+        return {**asdict(self), "candidates": list(self.candidates)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Agreement":
+        """What `as_json` gave."""
+        first, second = content["candidates"]
+        return cls(**{**content, "candidates": (first, second)})
 
 
 def onnx_row(loads: str, engines: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -23,16 +54,12 @@ def onnx_row(loads: str, engines: Mapping[str, Mapping[str, Any]]) -> str | None
     return str(engines[row]["onnx"]) if kind == "engines" else row if kind == "onnx" else None
 
 
-def agreements(records: Sequence[Record], engines: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def agreements(records: Sequence[Record], engines: Mapping[str, Mapping[str, Any]]) -> list[Agreement]:
     """Every two measured candidates that execute one ONNX file, held against each other on the same test rows.
 
     Args:
         records: of all candidates, in the order of params.yaml.
         engines: the section of that name: which ONNX file each was built from.
-
-    Returns:
-        For each pair: `onnx`, `candidates` (two names), `rows`, `labels_differing`, `largest_logit_difference` and
-        `mean_logit_difference` (absolute, over rows and classes).
     """
     answered: dict[str, list[tuple[str, Accuracy]]] = {}
     for record in records:
@@ -49,28 +76,28 @@ def agreements(records: Sequence[Record], engines: Mapping[str, Mapping[str, Any
                 np.asarray(one.answers.predictions), np.asarray(other.answers.predictions)
             )
             found.append(
-                {
-                    "onnx": row,
-                    "candidates": [first, second],
-                    "rows": one.rows,
-                    "labels_differing": int(differing.sum()),
-                    "largest_logit_difference": float(distance.max()),
-                    "mean_logit_difference": float(distance.mean()),
-                }
+                Agreement(
+                    onnx=row,
+                    candidates=(first, second),
+                    rows=one.rows,
+                    labels_differing=int(differing.sum()),
+                    largest_logit_difference=float(distance.max()),
+                    mean_logit_difference=float(distance.mean()),
+                )
             )
     return found
 
 
-def agreement_cells(pairs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def agreement_cells(pairs: Sequence[Agreement]) -> list[list[str]]:
     """A line for each pair, under HEADER."""
     return [
         [
-            pair["onnx"],
-            " and ".join(pair["candidates"]),
-            f"{pair['rows']:,}",
-            str(pair["labels_differing"]),
-            f"{pair['largest_logit_difference']:.3g}",
-            f"{pair['mean_logit_difference']:.2g}",
+            pair.onnx,
+            " and ".join(pair.candidates),
+            f"{pair.rows:,}",
+            str(pair.labels_differing),
+            f"{pair.largest_logit_difference:.3g}",
+            f"{pair.mean_logit_difference:.2g}",
         ]
         for pair in pairs
     ]

@@ -167,5 +167,5 @@ def compare_records(
             }
             for record in records
         },
-        "agreement": agreements(records, engines),
+        "agreement": [pair.as_json() for pair in agreements(records, engines)],
     }

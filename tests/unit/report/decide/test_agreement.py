@@ -1,8 +1,10 @@
 """One ONNX file on several runtimes."""
 
+import json
+
 import pytest
 
-from temper.report.decide.agreement import agreement_cells, agreements, onnx_row
+from temper.report.decide.agreement import Agreement, agreement_cells, agreements, onnx_row
 from temper.report.render import markdown
 from tests.records import ENGINES, compared, record
 
@@ -21,11 +23,12 @@ def test_every_two_runtimes_of_a_file_are_held_against_each_other():
         record("other", loads="onnx/int8"),
     ]
     found = agreements(own, ENGINES)
-    assert [pair["candidates"] for pair in found] == [["a", "b"], ["a", "c"], ["b", "c"]]
-    assert [pair["labels_differing"] for pair in found] == [1, 2, 1]
-    assert {(pair["onnx"], pair["rows"], pair["largest_logit_difference"]) for pair in found} == {("fp32", 4, 1.0)}
-    assert [pair["mean_logit_difference"] for pair in found] == [0.25, 0.5, 0.25]
+    assert [pair.candidates for pair in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [pair.labels_differing for pair in found] == [1, 2, 1]
+    assert {(pair.onnx, pair.rows, pair.largest_logit_difference) for pair in found} == {("fp32", 4, 1.0)}
+    assert [pair.mean_logit_difference for pair in found] == [0.25, 0.5, 0.25]
     assert agreement_cells(found)[0] == ["fp32", "a and b", "4", "1", "1", "0.25"]
+    assert [Agreement.from_json(json.loads(json.dumps(pair.as_json()))) for pair in found] == found
 
 
 def test_what_was_not_measured_or_answered_other_rows_is_held_against_nothing():
