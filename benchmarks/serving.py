@@ -12,8 +12,8 @@ falls on all of them alike.
   once. `processor_ms_per_row` is what all processes of a side used for a row, which a busy machine changes less than times.
 - one_row_a_call: the same server, which batches nothing. --serial: the server that tutorials have, which calls the model in
   its handler and so takes one request at a time. --mlserver PYTHON: MLServer around the same package, with calls of as many
-  rows; PYTHON is of an environment with mlserver and the package's requirements. --litserve: LitServe, which needs litserve
-  in this environment.
+  rows; PYTHON is of an environment with mlserver (its 1.7.1 needs uvloop below 0.22) and the package's requirements. --litserve:
+  LitServe, which has to be in this environment.
 - --bound: Poisson arrivals of single texts, the highest rate at which 95 % are answered within 100 ms, counted from when they
   were due. In process one call after the other answers them, tokenised before; over HTTP the server does both.
 

@@ -99,7 +99,8 @@ def server(command: list[str], port: int, log: Path, form: str = PLAIN) -> Itera
             time.sleep(0.3)
         yield process
     finally:
-        os.killpg(process.pid, 15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
         process.wait(30)
 
 
@@ -132,7 +133,7 @@ def mlserver_command(python: Path, package: Path, port: int, rows: int, folder: 
         rows: of a call at most.
         folder: an empty one, where its settings go.
     """
-    model = folder / "model"
+    model = folder / "peer"
     model.mkdir(parents=True)
     (model / "peer.py").write_text(MLSERVER)
     settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
@@ -140,4 +141,4 @@ def mlserver_command(python: Path, package: Path, port: int, rows: int, folder: 
     (model / "model-settings.json").write_text(
         json.dumps({"name": "peer", "implementation": "peer.Peer", "max_batch_size": rows, "max_batch_time": 0.002})
     )
-    return ["env", f"PACKAGE={package}", str(python), "-m", "mlserver.cli", "start", str(folder)]
+    return ["env", f"PACKAGE={package}", str(python.parent / "mlserver"), "start", str(folder)]
