@@ -1,7 +1,12 @@
 """'No network' is meant: no command asks anything of one, and leaves no number of this machine in the home folder."""
 
+import json
+import os
 import shutil
+import signal
 import subprocess
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -19,6 +24,7 @@ CACHES = (
     ".local/share/dvc/",
     ".cache/torch/",
 )
+REPORTS_AFTER_S = 40  # ONNX Runtime looks up whom it reports to after some 25
 
 TELLS = """
 import urllib.request
@@ -42,9 +48,34 @@ def test_the_recorder_sees_a_look_up(recorder, tmp_path):
     assert not recorder.sees_compiled_code or any(line.startswith("connect ") for line in asked)
 
 
+def asked_while_serving(recorder: Recorder, checkout: Path, package: Path) -> list[str]:
+    """What a server asked of a network: it has answered, and stayed longer than a library waits with its report."""
+    server = recorder.start(
+        *("temper.cli", "serve", "--package", str(package), "--port", "0"), source=checkout / "src", cwd=checkout
+    )
+    events: list[str] = []
+    try:
+        assert server.stderr is not None
+        for line in server.stderr:
+            events.append(line)
+            if '"serving"' in line:
+                break
+        assert '"serving"' in events[-1], events
+        address = json.loads(events[-1])["url"]
+        body = json.dumps({"texts": ["a charming film"]}).encode()
+        with urllib.request.urlopen(f"{address}/predict", body, timeout=PATIENCE_S) as answer:
+            assert len(json.loads(answer.read())["answers"]) == 1
+        time.sleep(REPORTS_AFTER_S)
+        assert server.poll() is None
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=PATIENCE_S)
+    return recorder.asked()
+
+
 @pytest.mark.long
 def test_a_study_from_its_data_to_an_answer_asks_nothing_of_a_network(recorder, code, tmp_path):
-    """New study, plan, run, table, predict; report, package and serve where this version has them."""
+    """New study, plan, run, table, predict, report, package and serve."""
     checkout = tmp_path / "checkout"
     shutil.copytree(code, checkout)
     for name in ("dvc.yaml",):
@@ -72,5 +103,7 @@ def test_a_study_from_its_data_to_an_answer_asks_nothing_of_a_network(recorder, 
     temper("table", "--directory", str(folder))
     temper("predict", "--directory", str(folder), "--candidate", "ort-fp32", "a charming film")
     temper("report", "--directory", str(folder), "--no-browser")
+    temper("package", "--directory", str(folder), "--candidate", "ort-fp32", "--anyway", "--to", str(user / "served"))
+    told["serve"] = asked_while_serving(recorder, checkout, user / "served")
     assert {command: asked for command, asked in told.items() if asked} == {}
     assert [file for file in recorder.written_at_home() if not file.startswith(CACHES)] == []
