@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,32 @@ def test_bad_files_of_the_other_formats_are_errors(study, tsv_data, kind, quotin
 def test_contradicting_keys_are_refused_while_planning(tsv_data, changes, message):
     with pytest.raises(ValueError, match=message):
         Options(**{**tsv_data, **changes})
+
+
+def wide(path: Path, columns: int, delimiter: str) -> str:
+    names = [f"c{number}" for number in range(columns)]
+    path.write_text("\n".join([delimiter.join(names), *[delimiter.join(["x"] * columns)] * 20]) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "format", "delimiter"),
+    [
+        (2_000, "tsv", "\t"),
+        pytest.param(400, "tsv", "\t", marks=pytest.mark.long),
+        pytest.param(2_000, "csv", ",", marks=pytest.mark.long),
+    ],
+)
+def test_a_wide_table_costs_what_is_asked_of_it(tmp_path, columns, format, delimiter):
+    path, began = wide(tmp_path / "wide", columns, delimiter), time.process_time()
+    found = read_columns(path, format=format, quoting=False, columns=None, wanted=["c0", "c399"])
+    assert time.process_time() - began < 5  # it was 52 s for 400, and grew with the square
+    assert found.values["c399"] == ["x"] * 20
+
+
+@pytest.mark.parametrize(("format", "delimiter"), [("tsv", "\t"), ("csv", ",")])
+def test_a_table_wider_than_is_read_is_refused_in_words(tmp_path, format, delimiter):
+    with pytest.raises(DataError, match="it has 4,097 columns, and 4,096 is the most that is read"):
+        read_columns(
+            wide(tmp_path / "wide", 4_097, delimiter), format=format, quoting=False, columns=None, wanted=["c0"]
+        )
