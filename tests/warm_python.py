@@ -17,6 +17,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import random
 import runpy
 import select
@@ -106,9 +107,14 @@ os._exit(code)
 
 
 class WarmPython:
-    """The folder of its commands, and the server, which begins when the first of them is called and ends with the tests."""
+    """The folder of its commands, and the server, which begins when the first of them is called and ends with the tests.
 
-    def __init__(self) -> None:
+    Args:
+        source: folder of a `temper` that no test edits, to be imported too; a command's PYTHONPATH has to name it.
+    """
+
+    def __init__(self, source: Path | None = None) -> None:
+        self._source = source
         self._folder = Path(tempfile.mkdtemp(prefix="warm-"))
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self._folder / "socket"))
@@ -146,7 +152,14 @@ class WarmPython:
         from temper.environment.own_process import ENVIRONMENT  # here: this file is the server's, too
 
         self._server = subprocess.Popen(
-            [PYTHON, "-P", __file__, str(self._listening.fileno()), self.python],
+            [
+                PYTHON,
+                "-P",
+                __file__,
+                str(self._listening.fileno()),
+                self.python,
+                *([str(self._source)] if self._source else []),
+            ],
             env={**os.environ, **ENVIRONMENT, "PYTHONPATH": ""},
             cwd="/",
             stdin=subprocess.PIPE,
@@ -165,9 +178,9 @@ class WarmPython:
 
 
 @functools.cache
-def warm_python() -> WarmPython:
-    """The one of this process."""
-    return WarmPython()
+def warm_python(source: Path | None = None) -> WarmPython:
+    """The one of this process; for code that nobody edits one that has imported it."""
+    return WarmPython(source)
 
 
 def _received(line: socket.socket) -> tuple[Mapping[str, Any], list[int]]:
@@ -342,13 +355,27 @@ class _Copies:
             os.kill(pid, signal.SIGKILL)
 
 
-def _serve(listening: socket.socket, python: str) -> None:
+def _import_all(source: str) -> None:
+    """Import the modules of `temper` below `source`."""
+    path = sys.path[:]
+    sys.path.insert(0, source)
+    for module in pkgutil.walk_packages([f"{source}/temper"], "temper."):
+        # what is copied into a package imports its own neighbours
+        if not module.name.startswith("temper.package.") and not module.name.endswith("__main__"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module.name)
+    sys.path[:] = path
+
+
+def _serve(listening: socket.socket, python: str, source: str | None = None) -> None:
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path(__file__).parent))]
     for module in IMPORTED:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    assert threading.active_count() == 1
     assert "temper" not in sys.modules
+    if source is not None:
+        _import_all(source)
+    assert threading.active_count() == 1
     sys.executable = sys._base_executable = python  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # a collection in a copy would copy it all
@@ -371,4 +398,4 @@ def _serve(listening: socket.socket, python: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    _serve(socket.socket(fileno=int(sys.argv[1])), *sys.argv[2:])

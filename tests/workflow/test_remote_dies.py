@@ -1,0 +1,126 @@
+"""A remote that dies in the middle of a pull, and comes back: the same command again ends right.
+
+Before the S3 server stands a proxy that ends all its connections after so many bytes, drawn by seed, and takes no new ones.
+"""
+
+import contextlib
+import random
+import shutil
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.repository import Repository, copy_repository
+from tests.workflow.test_remotes import BUCKET, ENVIRONMENT, add_remote, clone, s3  # noqa: F401
+
+pytestmark = pytest.mark.long
+
+SEED, DEATHS = 20261201, 6
+
+
+class Mortal:
+    """A proxy before a server that lets so many bytes through, and then dies."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server.removeprefix("http://").split(":")
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._left, self._open = float("inf"), set[socket.socket]()
+        self._lock, self.passed = threading.Lock(), 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def live(self, left: float = float("inf")) -> None:
+        """Answer, for so many bytes."""
+        with self._lock:
+            self._left, self.passed = left, 0
+
+    @property
+    def dead(self) -> bool:
+        return self._left <= 0
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                one, _ = self._listening.accept()
+            except OSError:
+                return
+            if self.dead:
+                one.close()
+                continue
+            other = socket.create_connection((self._server[0], int(self._server[1])))
+            self._open |= {one, other}
+            for pair in ((one, other), (other, one)):
+                threading.Thread(target=self._pass, args=pair, daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while part := source.recv(16_384):
+                with self._lock:
+                    self.passed += len(part)
+                    self._left -= len(part)
+                if self.dead:
+                    for each in list(self._open):
+                        each.close()
+                    self._open.clear()
+                    return
+                target.sendall(part)
+        except OSError:
+            pass
+        finally:
+            for each in (source, target):
+                shut_down(each)
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+def shut_down(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def mortal(s3: str) -> Iterator[Mortal]:  # noqa: F811
+    made = Mortal(s3)
+    yield made
+    made.close()
+
+
+def deaths(whole: int) -> list[int]:
+    drawn = random.Random(SEED)
+    return [round(drawn.uniform(0.02, 0.98) * whole) for _ in range(DEATHS)]
+
+
+def test_after_a_remote_that_died_in_a_pull_the_next_ends_right(
+    finished_repository, mortal, record_property, tmp_path: Path
+):
+    found = Counter[str]()
+    made = copy_repository(finished_repository, tmp_path / "pushed")
+    add_remote(made, f"s3://{BUCKET}/pull", mortal.address)
+    made.run("temper", "push", **ENVIRONMENT)
+    mortal.live()
+    whole_one = clone(made, tmp_path / "whole")
+    whole_one.run("temper", "pull", **ENVIRONMENT)
+    whole, wanted = mortal.passed, made.digests()
+    assert whole_one.digests() == wanted
+    for number, limit in enumerate(deaths(whole)):
+        other: Repository = clone(made, tmp_path / f"clone-{number}")
+        mortal.live(limit)
+        done = other.attempt("temper", "pull", **ENVIRONMENT)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1, said
+        assert "Traceback" not in said, said
+        assert "affected: nothing" in said, said
+        assert other.files() == []
+        mortal.live()
+        other.run("temper", "pull", **ENVIRONMENT)
+        assert other.digests() == wanted
+        assert other.planned() == []
+        found["refused in words, then right"] += 1
+        shutil.rmtree(other.folder)
+    record_property("outcomes", dict(found))
+    print(dict(found))
