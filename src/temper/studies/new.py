@@ -261,8 +261,8 @@ def _too_few(answers: int, labels: str, content: Section) -> list[str]:
     if at_best.verdict == "within":
         return []
     return [
-        f"note:       {answers:,} test {unit} cannot show that {figure} is within {budget:g} points, so nothing would be "
-        f"chosen: {at_best.rows_that_would_decide:,} can, where no answer changes"
+        f"note:       {answers:,} test {unit} cannot show that {figure} is within {budget:g} points, so a choice is "
+        f"provisional: {at_best.rows_that_would_decide:,} can, where no answer changes (--test FILE gives more)"
     ]
 
 

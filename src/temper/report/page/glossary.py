@@ -116,6 +116,15 @@ WORDS: tuple[tuple[str, str], ...] = (
         "filed",
         "Records kept under results/ for others to read, with digests; everything written in these pages is made from them.",
     ),
+    (
+        "left open",
+        "A candidate that may be faster than the choice, and whose latency does not hold: `make remeasure` takes it once more.",
+    ),
+    ("checkpoint", "A trained model as transformers saves it: config.json, weights, tokenizer or image processor."),
+    ("embedded study", "The params.yaml at the top of this repository: a small DistilBERT on made-up sentences."),
+    ("harness", "A candidate that computes nothing: what measuring itself costs."),
+    ("job", "One step for one entry of params.yaml, such as `measure ort-int8`: files in, files and a record out."),
+    ("logits", "What a model answers before it is turned into a label: a number for each label."),
     ("withdrawn", "Measured, and shown nowhere any more, with the reason."),
 )
 
