@@ -3,11 +3,14 @@
 Tiny random weights, seeded; what is held against transformers is the largest difference of a logit over the span of its logits.
 A cell that is not there was not tried. One family after the other in one process: the libraries are imported once.
 
-    python benchmarks/matrix.py [FAMILY …]    # those alone, beside what the file has of the others
+    python benchmarks/matrix.py [--engines] [FAMILY …]    # those alone, beside what the file has of the others
+
+With --engines nothing but TensorRT-RTX's engines is made anew.
 """
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,15 @@ import numpy as np
 
 from temper.artifacts.manifest import write_text
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, TensorSpec
+from temper.engines import tensorrt_rtx
+from temper.engines.profile import Profile, Profiles
 from temper.environment import plugins
+from temper.environment.library import INSTALLED
 from temper.environment.machine import versions
 from temper.errors import PipelineError
 from temper.export.to_onnx import exported, root_cause
 from temper.lengths.packing import pack
-from temper.publish.matrix import FILE, OPSETS, STEPS, families, page
+from temper.publish.matrix import ENGINES, FILE, OPSETS, STEPS, families, page
 from temper.quantization.calibration.cache import CalibrationCache
 
 ROWS, TOKENS, LABELS = 6, 24, 3
@@ -149,8 +155,31 @@ def _converted(model: Any, step: str, calls: list[Any], transformer: bool) -> An
     return module.convert(copy, cache, module.Options.model_validate(OPTIONS[step]))
 
 
-def measured(family: Json) -> Json:
-    """The cells of a family, by opset and by step and runtime."""
+def _engine(model: Any, signature: Signature) -> Json:
+    """An engine of TensorRT-RTX for one to eight rows; nothing executes it."""
+    import onnx
+
+    text = signature.task == "text-classification"
+    shapes = Profile((1, 8), (ROWS, TOKENS), (8, TOKENS)) if text else Profile((1,), (ROWS,), (8,))
+    with tempfile.TemporaryDirectory(prefix="temper-matrix.") as scratch:
+        file = Path(scratch) / "model.onnx"
+        onnx.save(model, file)
+        try:
+            built = tensorrt_rtx.build(
+                onnx_path=file, signature=signature, profiles=Profiles.dynamic(shapes), version=INSTALLED
+            )
+        except Exception as error:
+            return {"refused": _said(error).replace(scratch, "")}
+    return {"built": len(built.layers)}
+
+
+def measured(family: Json, *, engines_alone: bool = False) -> Json:
+    """The cells of a family, by opset, by step and runtime, and by the engines' precision.
+
+    Args:
+        family: of `families`.
+        engines_alone: measure nothing but whether engines are built.
+    """
     import torch
 
     signature, inputs = _inputs(family)
@@ -173,17 +202,24 @@ def measured(family: Json) -> Json:
             cell["refused"] = f"its answers are {cell.pop('difference'):.2g} of their span from transformers'"
         found["opsets"][str(opset)] = cell | ({} if attention is None else {"attention": attention})
         first = model if first is None and "refused" not in cell else first
+        if engines_alone and first is not None:
+            break
     if first is None:
         return found
     text = signature.task == "text-classification"
     calls = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(ROWS)]
-    for step in ("export", *STEPS):
+    found["engines"] = {}
+    for step in ENGINES if engines_alone else ("export", *STEPS):
         if step == "pack_rows" and not text:
             continue
         try:
             model = first if step == "export" else _converted(first, step, calls, text)
         except Exception as error:
             found["steps"][step] = {"refused": _said(error)}
+            continue
+        if step in ENGINES:
+            found["engines"][step] = _engine(model, signature)
+        if engines_alone:
             continue
         given = pack(inputs, TOKENS, dict.fromkeys(model_inputs(model), "int32")) if step == "pack_rows" else inputs
         found["steps"][step] = {
@@ -203,10 +239,15 @@ def main(asked: list[str]) -> int:
     file = Path(__file__).parents[1] / FILE
     known = families()
     content: Json = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"families": {}}
+    engines_alone, asked = "--engines" in asked, [name for name in asked if name != "--engines"]
     for name in asked or known:
-        content["families"][name] = measured(known[name])
+        found = measured(known[name], engines_alone=engines_alone)
+        before = content["families"].get(name, {}) if engines_alone else {}
+        content["families"][name] = {**before, "engines": found.get("engines", {})} if before else found
         print(name, json.dumps(content["families"][name]), flush=True)
-        content["versions"] = versions("torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf")
+        content["versions"] = versions(
+            "torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "tensorrt-rtx-cu13"
+        )
         content["families"] = {each: content["families"][each] for each in known if each in content["families"]}
         write_text(file, json.dumps(content, indent=1) + "\n")
         write_text(file.parents[1] / "docs/matrix.md", page(content))

@@ -17,6 +17,7 @@ STEPS = {
     "pack_rows": "packed rows",
 }
 RUNTIMES = ("ONNX Runtime", "OpenVINO")
+ENGINES = {"export": "FP32", "fp16": "FP16"}  # steps of which TensorRT-RTX builds an engine
 Json = Mapping[str, Any]
 _ABOUT = "Written by `make matrix` from results/matrix.json, not for editing."
 _READING = """\
@@ -24,7 +25,7 @@ _READING = """\
 the span of its logits; a percentage is the largest distance, of which an INT8 model of random weights has much (a trained one
 has less); a number in brackets is the reason below. Two in a cell are ONNX Runtime and OpenVINO, one is both. Packed rows are for
 encoders of texts. A word in brackets is the attention that was exported where the network's own could not be. Engines of
-TensorRT-RTX are built where a GPU is; this page has none."""
+TensorRT-RTX, of FP32 and of FP16, are built, which needs no GPU, and not run."""
 
 _TEXT: dict[str, Any] = {
     "vocab_size": 100,
@@ -155,12 +156,23 @@ def _both(step: Json | None, refusals: _Refusals) -> list[str]:
     return [_cell(None if step is None else step.get(name), refusals) for name in RUNTIMES]
 
 
+def _engines(found: Json | None, refusals: _Refusals) -> str:
+    """Engines that were built: of both precisions in one where they went alike."""
+    if not found:
+        return "–"
+    cells = [
+        "–" if step not in found else "built" if "built" in found[step] else refusals.mark(str(found[step]["refused"]))
+        for step in ENGINES
+    ]
+    return " · ".join(dict.fromkeys(cells))
+
+
 def _line(name: str, found: Json, refusals: _Refusals) -> list[str]:
     if "refused" in found:
-        return [name, refusals.mark(str(found["refused"])), *["–"] * (len(OPSETS) + len(STEPS))]
+        return [name, refusals.mark(str(found["refused"])), *["–"] * (len(OPSETS) + len(STEPS) + 1)]
     opsets = [_cell(found["opsets"].get(str(opset)), refusals) for opset in OPSETS]
     steps = [" · ".join(dict.fromkeys(_both(found["steps"].get(step), refusals))) for step in ("export", *STEPS)]
-    return [name, *opsets, *steps]
+    return [name, *opsets, *steps, _engines(found.get("engines"), refusals)]
 
 
 def page(content: Json) -> str:
@@ -170,7 +182,7 @@ def page(content: Json) -> str:
         content: of results/matrix.json.
     """
     refusals = _Refusals()
-    header = ["family", *(f"opset {opset}" for opset in OPSETS), "FP32", *STEPS.values()]
+    header = ["family", *(f"opset {opset}" for opset in OPSETS), "FP32", *STEPS.values(), "TensorRT-RTX"]
     lines = [_line(name, found, refusals) for name, found in content["families"].items()]
     cells = [part for line in lines for cell in line[1:] for part in cell.split(" · ")]
     works = sum(not cell.startswith(("[", "–")) for cell in cells)
@@ -178,7 +190,9 @@ def page(content: Json) -> str:
     table = "\n".join(["| " + " | ".join(each) + " |" for each in (header, ["---"] * len(header), *lines)])
     used = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     reasons = "\n".join(f"{place}. {reason}" for place, reason in enumerate(refusals.counted, start=1))
-    counts = f"{len(lines)} families with tiny random weights: {works} cells answer, {refused} are refused."
+    counts = (
+        f"{len(lines)} families with tiny random weights: {works} cells answer or are built, {refused} are refused."
+    )
     return f"""# Which models go through
 
 {_ABOUT} {counts} {_READING}
