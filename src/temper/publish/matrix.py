@@ -23,9 +23,9 @@ _ABOUT = "Written by `make matrix` from results/matrix.json, not for editing."
 _READING = """\
 ✓: every logit is transformers' within a ten-thousandth of
 the span of its logits; a percentage is the largest distance, of which an INT8 model of random weights has much (a trained one
-has less); a number in brackets is the reason below. Two in a cell are ONNX Runtime and OpenVINO, one is both. Packed rows are for
-encoders of texts. A word in brackets is the attention that was exported where the network's own could not be. Engines of
-TensorRT-RTX, of FP32 and of FP16, are built, which needs no GPU, and not run."""
+has less); a number in brackets is the reason below. Two in a cell are ONNX Runtime and OpenVINO, of the first column opset 20 and
+opset 23, of the last an engine of FP32 and one of FP16; one is both. Packed rows are for encoders of texts. A word in brackets is
+the attention that was exported where the network's own could not be. Engines are built, which needs no GPU, and not run."""
 
 _TEXT: dict[str, Any] = {
     "vocab_size": 100,
@@ -169,10 +169,10 @@ def _engines(found: Json | None, refusals: _Refusals) -> str:
 
 def _line(name: str, found: Json, refusals: _Refusals) -> list[str]:
     if "refused" in found:
-        return [name, refusals.mark(str(found["refused"])), *["–"] * (len(OPSETS) + len(STEPS) + 1)]
-    opsets = [_cell(found["opsets"].get(str(opset)), refusals) for opset in OPSETS]
+        return [name, refusals.mark(str(found["refused"])), *["–"] * (len(STEPS) + 2)]
+    opsets = " · ".join(dict.fromkeys(_cell(found["opsets"].get(str(opset)), refusals) for opset in OPSETS))
     steps = [" · ".join(dict.fromkeys(_both(found["steps"].get(step), refusals))) for step in ("export", *STEPS)]
-    return [name, *opsets, *steps, _engines(found.get("engines"), refusals)]
+    return [name, opsets, *steps, _engines(found.get("engines"), refusals)]
 
 
 def page(content: Json) -> str:
@@ -182,7 +182,7 @@ def page(content: Json) -> str:
         content: of results/matrix.json.
     """
     refusals = _Refusals()
-    header = ["family", *(f"opset {opset}" for opset in OPSETS), "FP32", *STEPS.values(), "TensorRT-RTX"]
+    header = ["family", f"ONNX, opsets {' and '.join(map(str, OPSETS))}", "FP32", *STEPS.values(), "TensorRT-RTX"]
     lines = [_line(name, found, refusals) for name, found in content["families"].items()]
     cells = [part for line in lines for cell in line[1:] for part in cell.split(" · ")]
     works = sum(not cell.startswith(("[", "–")) for cell in cells)

@@ -32,10 +32,10 @@ def test_a_cell_says_what_happened_and_reasons_are_listed_once():
     lines = {
         line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ") for line in text.splitlines() if "|" in line
     }
-    assert lines["BERT"][1:4] == ["✓", "[1]", "✓ · 1.3 %"]
+    assert lines["BERT"][1:3] == ["✓ · [1]", "✓ · 1.3 %"]
     assert lines["BERT"][-2:] == ["[1]", "built · [2]"]
     assert lines["Swin"][-1] == "built"
-    assert lines["Swin"][1] == "✓ (eager)"
+    assert lines["Swin"][1] == "✓ (eager) · –"
     assert lines["None"][1] == "[3]"
     assert "1. ValueError: no\n2. BackendError: no kernel\n3. KeyError: unknown" in text
     assert len({len(line) for line in lines.values()}) == 1
