@@ -79,8 +79,8 @@ def change_the_method_after_applying_an_experiment(made: Repository) -> bool:
 def list_only_the_report(made: Repository) -> None:
     """`rule all` with the last files only."""
     text = (made / "Snakefile").read_text()
-    start, end = text.index("        PREPARED_FILES,"), text.index('        [expand(f"{REPORT_FOLDER}')
-    (made / "Snakefile").write_text((text[:start] + text[end:]).replace("        JOB_RECORDS,\n", ""))
+    start, end = text.index("        FILES.prepared,"), text.index('        [expand(f"{REPORT_FOLDER}')
+    (made / "Snakefile").write_text((text[:start] + text[end:]).replace("        FILES.job_records,\n", ""))
 
 
 def lose_an_intermediate(made: Repository) -> bool:
