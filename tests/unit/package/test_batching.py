@@ -242,12 +242,10 @@ def crowd(gather, *, callers=64, call_s=0.004, turns=12):
 
 def test_a_crowd_on_a_gpu_gets_calls_of_many_rows():
     sizes, _ = crowd(gather=True)
-    assert sum(sizes) == 64 * 12
-    assert sum(sizes) / len(sizes) > 48, sizes
-    without, _ = crowd(gather=False)
-    assert sum(without) / len(without) < 40, (
-        without
-    )  # the first to ask again gets a call alone, and all others wait for it
+    without, _ = crowd(gather=False)  # the first to ask again gets a call alone, and all others wait for it
+    assert sum(sizes) == sum(without) == 64 * 12
+    rows_a_call, rows_without = (sum(each) / len(each) for each in (sizes, without))
+    assert rows_a_call > max(32, rows_without), (sizes, without)
 
 
 def test_a_caller_alone_waits_for_nobody():
