@@ -173,7 +173,7 @@ def test_a_report_that_was_altered_is_refused(finish, name):
 
 def test_a_study_that_was_not_run_says_how(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="make reproduce"):
+    with pytest.raises(DataError, match="snakemake --cores 1"):
         read_finished()
 
 

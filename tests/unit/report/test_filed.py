@@ -75,7 +75,7 @@ def test_the_report_of_a_filed_study_is_computed_and_printed(tmp_path, capsys):
     assert "| candidate |" in shown
     assert all(f"| {name} |" in shown for name in "ab")
     assert main(["table", "--filed", str(tmp_path)]) == 1
-    assert "params.yaml does not exist" in capsys.readouterr().err
+    assert "name a folder of filed records" in capsys.readouterr().err
 
 
 def test_a_manifest_is_read_by_its_place(tmp_path):
