@@ -17,10 +17,10 @@ SIDES = {
 HEADER = (
     "package",
     "who answers",
-    "rows/s, 64 callers",
+    "rows/s",
     "× in process",
-    "one caller, p50 ms",
-    "rate with p95 ≤ 100 ms",
+    "p50 ms",
+    "at the bound",
     "×",
 )
 
