@@ -20,7 +20,8 @@ from temper.logs.progress import duration
 from temper.logs.script_log import CLEAR_LINE, WIDTH
 
 shown: "JobLines | None" = None  # of this process, where a person sees them
-SILENCE_S = 60.0  # a pipe, which shows no line that is overwritten, hears of the jobs so often
+SILENCE_S = 60.0  # after which a pipe, which shows no line that is overwritten, first hears of the jobs
+SILENCE_GROWS = 1.5  # and each time later: hours leave a page, not pages
 NAMED = 3  # rules whose share of the time is told at the end
 # Snakemake's words beside the error itself, which stands above them in four parts
 _BESIDE_THE_ERROR = (
@@ -41,6 +42,7 @@ class JobLines:
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._began = self._spoke = clock()
+        self._silence_s = SILENCE_S
         self._total = self._done = 0
         self._failed = self._over = False
         self._running: dict[int, tuple[str, str, float]] = {}  # by job number: its words, its rule, its begin
@@ -131,7 +133,8 @@ class JobLines:
             text = f"{text}; {left}"
         if self._stream.isatty():
             self._write(CLEAR_LINE + (text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"))
-        elif text and self._clock() - self._spoke >= SILENCE_S:
+        elif text and self._clock() - self._spoke >= self._silence_s:
+            self._silence_s *= SILENCE_GROWS
             self.say(text)
 
     def _write(self, text: str) -> None:

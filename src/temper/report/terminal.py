@@ -13,6 +13,7 @@ from temper.orchestration.jobs import checkout_of
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 WIDTH = 80  # where the output has no edge of its own
+NOTE_LINES = 2  # of one note; whole in summary.md
 HEIGHT = 28  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
 IN_THE_TABLE = "Disturbed and left out: "  # a part of a choice's sentence that the verdicts and the first note show
 ROWS = 10  # candidates in one table; the fastest ones where there are more
@@ -216,6 +217,9 @@ def _notes(content: Content, rest: tuple[str, str], width: int, room: int) -> It
     taken = 1  # by the line that names the rest
     for number, note in enumerate(content["first_notes"]):
         lines = _wrapped(note, width, "· ")
+        if len(lines) > NOTE_LINES:
+            last = lines[NOTE_LINES - 1][: width - 1].rstrip(" ,;:(")
+            lines = [*lines[: NOTE_LINES - 1], f"{last}…"]
         taken += len(lines)
         if number >= 3 and taken > room:
             break

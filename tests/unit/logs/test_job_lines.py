@@ -6,7 +6,7 @@ import pytest
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from temper.logs.job_lines import SILENCE_S, JobLines, LogHandler
+from temper.logs.job_lines import SILENCE_GROWS, SILENCE_S, JobLines, LogHandler
 from temper.logs.progress import duration
 from temper.logs.script_log import CLEAR_LINE, WIDTH
 
@@ -59,7 +59,9 @@ def test_a_pipe_gets_the_last_line_alone_where_all_is_soon_over():
 
 
 def test_a_pipe_hears_of_jobs_that_take_long():
-    assert run(io.StringIO(), step_s=SILENCE_S).splitlines()[:-1] == ["job 2 of 3: measure a", "job 3 of 3: measure b"]
+    assert run(io.StringIO(), step_s=SILENCE_S).splitlines()[:-1] == ["job 2 of 3: measure a"]  # later each time
+    later = run(io.StringIO(), step_s=SILENCE_GROWS * SILENCE_S)
+    assert later.splitlines()[:-1] == ["job 2 of 3: measure a", "job 3 of 3: measure b"]
 
 
 def test_a_line_that_is_overwritten_never_wraps():

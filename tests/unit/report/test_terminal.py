@@ -139,6 +139,15 @@ def test_notes_give_way_where_the_screen_is_full_and_three_stay(printed):
     assert sum(line.startswith("· note") for line in full) == 3
 
 
+def test_a_note_takes_two_lines_and_is_whole_in_the_summary(printed):
+    said = printed(RECORDS, first_notes=["disturbed: " + "the processor was slower; " * 9, "note"])
+    at = next(place for place, line in enumerate(said) if line.startswith("· disturbed"))
+    assert said[at + 1].startswith("  ")
+    assert said[at + 1].endswith("…")
+    assert max(map(len, said[at : at + 2])) <= 80
+    assert said[at + 2] == "· note"
+
+
 def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printed):
     said = printed(RECORDS, choices=["b1: fast. Warning: one label only", "b8: slow. Warning: one label only"])
     assert said[:2] == ["b1: fast. Warning: one label only", "b8: slow"]
