@@ -124,9 +124,8 @@ def test_a_study_of_several_labels_runs_is_judged_by_macro_f1_and_answers(fresh,
     assert answer["label"] == ", ".join(name for name in NAMES if given[name])
     for name, least in zip(NAMES, record["thresholds"], strict=True):
         assert (answer["confidences"][name] >= least) == given[name]
-    assert (
-        main(["package", "--directory", str(fresh.folder), "--candidate", "ort-int8", "--anyway", "--to", "made"]) == 0
-    )
+    package = ["package", "--directory", str(fresh.folder), "--candidate", "ort-int8", "--anyway"]
+    assert main([*package, "--to", str(tmp_path / "made")]) == 0
     assert json.loads((tmp_path / "made/manifest.json").read_text())["replayed"]["labels_differing"] == 0
     assert "Nothing to be done" in fresh.snakemake("--dry-run", "--quiet", "host")
 

@@ -118,8 +118,8 @@ def test_a_study_of_scores_runs_is_judged_by_ranks_and_answers(fresh, tmp_path, 
     expected = own_answers(fresh, "ort-int8")[:3]
     assert [row["confidences"]["relevance"] for row in found] == pytest.approx(expected, abs=1e-3)
     assert found[0]["confidence"] is None
-    arguments = ["package", "--directory", str(fresh.folder), "--candidate", "ort-int8", "--anyway", "--to", "made"]
-    assert main(arguments) == 0
+    package = ["package", "--directory", str(fresh.folder), "--candidate", "ort-int8", "--anyway"]
+    assert main([*package, "--to", str(tmp_path / "made")]) == 0
     assert json.loads((tmp_path / "made/manifest.json").read_text())["replayed"]["rows"] == 180
     assert "Nothing to be done" in fresh.snakemake("--dry-run", "--quiet", "host")
 
