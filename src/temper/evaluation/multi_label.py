@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from temper.evaluation import single_label
 from temper.statistics.multi_label import Worth, worth_of
 from temper.tasks.label_sets import bits
 from temper.tasks.multi_label import least, probabilities
@@ -14,14 +15,8 @@ METRICS = ("macro_f1", "micro_f1", "accuracy", "lowest_recall", "auroc")
 ROUNDED = 1e-6  # of a probability whose logit has six digits
 
 
-def right(answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Those of which every label is right."""
-    return np.asarray(answers == labels)
-
-
-def differ(answers: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Any other label."""
-    return np.asarray(answers != others)
+# the bits of a row's labels are one number: right where all of them are, another where one differs
+right, differ = single_label.right, single_label.differ
 
 
 def by_label(

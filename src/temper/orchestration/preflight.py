@@ -145,9 +145,8 @@ class _InWords(logging.Filter):
 
 
 def _put_a_full_disk_into_words() -> None:
-    logging.raiseExceptions = (
-        False  # Snakemake's own log lies on that disk, too: Python would tell of each line it lacks
-    )
+    # Snakemake's own log lies on that disk, too: Python would tell of each line it lacks
+    logging.raiseExceptions = False
     logger = logging.getLogger("snakemake.logging")
     if not any(isinstance(each, _InWords) for each in logger.filters):
         logger.addFilter(_InWords())

@@ -19,9 +19,8 @@ from temper.measurement.patience import RUN
 
 CHANGES_NO_RESULT = "it says who works in a folder"
 HOLDER = Path(".snakemake/temper/running.json")
-STARTING = Path(
-    ".snakemake/temper/starting"
-)  # a file for each run that plans, and may lock the folder before it is its holder
+# a file for each run that plans, and may lock the folder before it is its holder
+STARTING = Path(".snakemake/temper/starting")
 LOCKS = Path(".snakemake/locks")  # Snakemake's own
 
 
