@@ -30,6 +30,7 @@ def begin(workflow: Any) -> RuleFiles:
     own = [] if workflow.config_settings.replace_workflow_config or params_file.FILE in given else [params_file.FILE]
     study = read_study(params_file.read_params([*own, *given], workflow.config_settings.config))
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
+        preflight.check_storage(workflow.storage_settings.default_storage_provider)
         asked = workflow.resource_settings
         preflight.check_start(study.jobs, {"--cores": asked.cores, "--jobs": asked.nodes})
         checkpoint_head.check_model(study.model, study.train, study.data.get("labels"))

@@ -35,6 +35,26 @@ def check_code(checkout: str | Path) -> None:
         )
 
 
+def check_storage(provider: str | None) -> None:
+    """Check that the files of a run stay in the study's folder (docs/decisions/0101).
+
+    Args:
+        provider: Snakemake's default storage provider; None where there is none.
+
+    Raises:
+        ConfigError: there is one. Jobs would look for the study's paths and find copies under other names.
+    """
+    if provider:
+        raise ConfigError(
+            asked=f"run a study with --default-storage-provider {provider}",
+            happened="every job would read and write copies below .snakemake/storage, while rules, job records and DVC go by the"
+            " paths of the study's folder",
+            affected="nothing: no job was started",
+            fix="leave the provider out: a file system that all nodes see (docs/how-to/cluster.md) takes its place;"
+            " what was made goes to S3 with temper push, and comes back with temper pull",
+        )
+
+
 def check_start(jobs: Mapping[str, Iterable[str]], slots: Mapping[str, int | None]) -> None:
     """Everything that is checked before a study is planned.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from temper.errors import ConfigError, StorageError
-from temper.orchestration.preflight import check_room, check_slots, check_writable
+from temper.orchestration.preflight import check_room, check_slots, check_storage, check_writable
 
 
 def test_folders_that_are_writable_or_can_be_made_pass(tmp_path, monkeypatch):
@@ -55,6 +55,17 @@ def test_room_for_one_job_is_enough_and_less_is_refused():
         with pytest.raises(ConfigError) as caught:
             check_slots({"--cores": 2, "--jobs": number})
         assert caught.value.asked == f"run a study with --jobs {number}"
+
+
+def test_files_stay_in_the_studys_folder():
+    check_storage(None)
+    with pytest.raises(ConfigError) as caught:
+        check_storage("s3")
+    assert caught.value.asked == "run a study with --default-storage-provider s3"
+    assert "copies below .snakemake/storage" in caught.value.happened
+    assert caught.value.affected == "nothing: no job was started"
+    assert "docs/how-to/cluster.md" in caught.value.fix
+    assert "temper push" in caught.value.fix
 
 
 @pytest.mark.parametrize(
