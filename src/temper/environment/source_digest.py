@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,6 +77,7 @@ class _Module:
     imports: frozenset[str]  # modules of this package, imported anywhere in it (functions too)
     digest: str  # of what its code does
     marked: bool
+    mtime_ns: int  # of its file when it was read
 
 
 def _is_mark(node: ast.stmt) -> bool:
@@ -91,10 +92,10 @@ def _read(file: Path, mtime_ns: int) -> _Module:
     known, key = known_code(Path(__file__)), hashlib.sha256(content).hexdigest()
     if (before := known.get(key)) is not None:
         imports, digest, marked = before
-        return _Module(_absolute(imports, file), digest, marked)
-    found = _parse(content, str(file))
-    known.add(key, [sorted(found.imports), found.digest, found.marked])
-    return _Module(_absolute(found.imports, file), found.digest, found.marked)
+        return _Module(_absolute(imports, file), digest, marked, mtime_ns)
+    imports, digest, marked = _parse(content, str(file))
+    known.add(key, [sorted(imports), digest, marked])
+    return _Module(_absolute(imports, file), digest, marked, mtime_ns)
 
 
 def _absolute(imports: Iterable[str], file: Path) -> frozenset[str]:
@@ -109,7 +110,8 @@ def _absolute(imports: Iterable[str], file: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _parse(content: bytes, name: str) -> _Module:
+def _parse(content: bytes, name: str) -> tuple[Iterable[str], str, bool]:
+    """Imports as they are written, digest, and whether it bears the mark."""
     tree = ast.parse(content.decode("utf-8"), filename=name)
     found: set[str] = set()
     for node in _statements(tree):
@@ -124,7 +126,7 @@ def _parse(content: bytes, name: str) -> _Module:
     parts: list[str] = []
     _write_meaning(tree, parts)
     digest = hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    return _Module(frozenset(found), digest, any(map(_is_mark, tree.body)))
+    return found, digest, any(map(_is_mark, tree.body))
 
 
 def _module(file: Path) -> _Module:
@@ -144,7 +146,12 @@ def source_files(*entries: str | Path) -> list[Path]:
     Raises:
         FileNotFoundError: an entry names no file.
     """
-    files: set[Path] = set()
+    return sorted(file for file, module in _reached(entries).items() if not module.marked)
+
+
+def _reached(entries: Iterable[str | Path]) -> dict[Path, _Module]:
+    """The same with the files that bear the mark, beyond which nothing is looked for."""
+    files: dict[Path, _Module] = {}
     queue: list[Path] = []
     for entry in entries:
         file = entry if isinstance(entry, Path) else _module_file(entry)
@@ -156,10 +163,9 @@ def source_files(*entries: str | Path) -> list[Path]:
         file = queue.pop()
         if file in files:
             continue
-        module = _module(file)
+        module = files[file] = _module(file)
         if module.marked:
             continue
-        files.add(file)
         for name in module.imports:
             # importing a.b.c runs a/__init__ and a/b/__init__ too
             while name and name not in seen:
@@ -168,7 +174,18 @@ def source_files(*entries: str | Path) -> list[Path]:
                 if imported is not None:
                     queue.append(imported)
                 name = name.rpartition(".")[0]
-    return sorted(files)
+    return files
+
+
+# by entries: the files that a digest was made of, as they were then, and the digest; a plan asks for a few hundreds of times
+_made: dict[tuple[Path, tuple[str | Path, ...]], tuple[dict[str, int], str]] = {}
+
+
+def _unchanged(files: Mapping[str, int]) -> bool:
+    try:
+        return all(os.stat(file).st_mtime_ns == mtime_ns for file, mtime_ns in files.items())
+    except OSError:
+        return False
 
 
 def source_digest(*entries: str | Path) -> str:
@@ -176,12 +193,20 @@ def source_digest(*entries: str | Path) -> str:
 
     Comments, docstrings and layout are no code; the version of Python that reads it makes no difference.
     """
+    before = _made.get((SOURCE_ROOT, entries))
+    if before is not None and _unchanged(before[0]):
+        return before[1]
+    reached = _reached(entries)
+    files = {str(file): module.mtime_ns for file, module in reached.items()}
     named = {
-        file.relative_to(SOURCE_ROOT).as_posix() if file.is_relative_to(SOURCE_ROOT) else file.name: file
-        for file in source_files(*entries)
+        file.relative_to(SOURCE_ROOT).as_posix() if file.is_relative_to(SOURCE_ROOT) else file.name: module
+        for file, module in reached.items()
+        if not module.marked
     }
     whole = hashlib.sha256()
-    for name, file in sorted(named.items()):
-        whole.update(f"{name}\0{_module(file).digest}\n".encode())
+    for name, module in sorted(named.items()):
+        whole.update(f"{name}\0{module.digest}\n".encode())
     known_code(Path(__file__)).save()
-    return whole.hexdigest()[:16]
+    digest = whole.hexdigest()[:16]
+    _made[SOURCE_ROOT, entries] = files, digest
+    return digest

@@ -97,6 +97,20 @@ def test_an_edit_elsewhere_does_not(root, name):
     assert source_digest("temper.entry") == before
 
 
+def test_what_was_computed_once_is_computed_again_after_an_edit_and_not_before(root, monkeypatch):
+    end, unmarked = root / "temper/package/deep/end.py", "EDITED = 1\n"
+    end.write_text(f"{MARK} = 'why'\n{unmarked}")
+    before = source_digest("temper.entry")
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_reached", lambda entries: pytest.fail("it was computed again"))
+        assert source_digest("temper.entry") == before
+    end.write_text(unmarked)  # a file that was left out counts from now on
+    touch(end)
+    assert source_digest("temper.entry") != before
+    end.unlink()
+    assert source_digest("temper.entry") == before
+
+
 def test_a_touch_does_not(root):
     before = source_digest("temper.entry")
     for name in FILES:
