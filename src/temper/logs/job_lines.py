@@ -8,7 +8,7 @@ Snakemake's own lines.
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
@@ -17,7 +17,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from temper.logs.progress import duration
-from temper.logs.script_log import CLEAR_LINE, WIDTH
+from temper.logs.script_log import CLEAR_LINE, WIDTH, own_work_s
 
 shown: "JobLines | None" = None  # of this process, where a person sees them
 SILENCE_S = 60.0  # after which a pipe, which shows no line that is overwritten, first hears of the jobs
@@ -45,7 +45,8 @@ class JobLines:
         self._silence_s = SILENCE_S
         self._total = self._done = 0
         self._failed = self._over = False
-        self._running: dict[int, tuple[str, str, float]] = {}  # by job number: its words, its rule, its begin
+        # by job number: its words, its rule, its begin, its log
+        self._running: dict[int, tuple[str, str, float, Sequence[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._finished: dict[str, int] = {}  # jobs of each rule
         self._expected: dict[str, float | None] = {}  # by words, of jobs that have not ended
@@ -64,7 +65,7 @@ class JobLines:
         if not self._expected:
             return None
         now, known, unknown = self._clock(), 0.0, False
-        begun = {words: now - began for words, _, began in self._running.values()}
+        begun = {words: now - began for words, _, began, _ in self._running.values()}
         for words, before in self._expected.items():
             rule = words.partition(" ")[0]
             if before is None and rule in self._finished:
@@ -79,25 +80,26 @@ class JobLines:
             return None
         return f"{'more than' if unknown else 'about'} {duration(known)} left"
 
-    def start(self, number: int, rule: str, words: str) -> None:
-        """A job is at work."""
+    def start(self, number: int, rule: str, words: str, log: Sequence[str] = ()) -> None:
+        """A job is at work, or waits for a scheduler."""
         if rule != "all":
-            self._running[number] = (words, rule, self._clock())
+            self._running[number] = (words, rule, self._clock(), log)
             self._show()
 
     def finish(self, number: int) -> None:
         """A job has ended well."""
         if number in self._running:
-            words, rule, began = self._running.pop(number)
+            words, rule, began, log = self._running.pop(number)
             self._done += 1
-            self._seconds[rule] = self._seconds.get(rule, 0.0) + self._clock() - began
+            passed, worked = self._clock() - began, own_work_s(log)  # in a queue a job does not work
+            self._seconds[rule] = self._seconds.get(rule, 0.0) + min(passed, passed if worked is None else worked)
             self._finished[rule] = self._finished.get(rule, 0) + 1
             self._expected_of_ended += self._expected.pop(words, None) or 0.0
             self._show()
 
     def fail(self, number: int, log: list[str]) -> None:
         """A job has failed; its error in four parts is on the terminal already, from its own process."""
-        words = self._running.pop(number, ("a job", "", 0.0))[0]
+        words = self._running.pop(number, ("a job", "", 0.0, ()))[0]
         self._failed = True
         self.say(f"failed: {words}{f' (its log: {log[0]})' if log else ''}")
 
@@ -127,7 +129,7 @@ class JobLines:
 
     def _show(self) -> None:
         """Which jobs are at work: at once on a terminal, now and then in a pipe."""
-        words = ", ".join(words for words, _, _ in self._running.values())
+        words = ", ".join(words for words, *_ in self._running.values())
         text = f"job {min(self._done + len(self._running), self._total)} of {self._total}: {words}" if words else ""
         if text and (left := self.left()):
             text = f"{text}; {left}"
@@ -178,7 +180,9 @@ class LogHandler(LogHandlerBase):
         if kind == LogEvent.RUN_INFO:
             self._lines.plan(event["stats"])
         elif kind == LogEvent.JOB_INFO:
-            self._lines.start(event["jobid"], event["rule_name"], event["rule_msg"] or event["rule_name"])
+            self._lines.start(
+                event["jobid"], event["rule_name"], event["rule_msg"] or event["rule_name"], event.get("log") or ()
+            )
         elif kind == LogEvent.JOB_FINISHED:
             self._lines.finish(event["job_id"])
         elif kind == LogEvent.JOB_ERROR:

@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -80,6 +80,17 @@ def storage_error(error: Exception, asked: str) -> StorageError | None:
         affected="this job only; what it had begun to write was removed",
         fix=f"{fix}, then run the same command again: it goes on where it stopped",
     )
+
+
+def own_work_s(logs: Sequence[str]) -> float | None:
+    """How long a job worked, by the log that it left last; None where there is none, or it does not say."""
+    for log in logs:
+        if Path(log).is_file():
+            text = Path(log).read_text(encoding="utf-8", errors="replace")
+            found = re.findall(rf"^{OWN_WORK}: ([\d.]+) s$", text, re.M)
+            if found:
+                return float(found[-1])
+    return None
 
 
 def _into(log: str, rule: str) -> None:

@@ -1,14 +1,12 @@
 """What a run is about to do, in words, and how long its jobs took the last time."""
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from temper.logs import job_lines
 from temper.logs.progress import duration
-from temper.logs.script_log import OWN_WORK, WIDTH
+from temper.logs.script_log import WIDTH, own_work_s
 
 if TYPE_CHECKING:
     from temper.orchestration.plan import PlannedJob
@@ -34,22 +32,10 @@ def announce(dag: Any) -> None:
     for each in needed:
         job = job_of(dag, each)
         planned.append(in_words(PlannedJob(job.rule, job.row, reasons_of(str(dag.reason(each)))), job))
-        seconds[job.name] = seconds_before(each.log)
+        seconds[job.name] = own_work_s(each.log)
     lines.expect(seconds)
     for line in coming(planned, seconds):
         lines.say(line)
-
-
-def seconds_before(logs: Sequence[str]) -> float | None:
-    """How long a job took, by the log of its last run; None where there is none."""
-    for log in logs:
-        if Path(log).is_file():
-            found = re.findall(
-                rf"^{OWN_WORK}: ([\d.]+) s$", Path(log).read_text(encoding="utf-8", errors="replace"), re.M
-            )
-            if found:
-                return float(found[-1])
-    return None
 
 
 def coming(planned: "Sequence[PlannedJob]", seconds: Mapping[str, float | None]) -> list[str]:

@@ -54,6 +54,20 @@ def test_a_terminal_has_one_line_that_is_overwritten_and_one_that_stays():
     assert "all" not in shown
 
 
+def test_a_job_that_waited_in_a_queue_worked_as_long_as_its_log_says(tmp_path):
+    log, clock, stream = tmp_path / "a.log", Clock(), io.StringIO()
+    lines = JobLines(stream, clock)
+    lines.plan({"measure": 2})
+    for number, name in enumerate("ab"):
+        lines.start(number, "measure", f"measure {name}", [str(log)] if name == "a" else ["none.log"])
+    clock.now += 100.0
+    log.write_text("own work: 30.000 s\n")
+    lines.finish(0)
+    lines.finish(1)
+    lines.end()
+    assert stream.getvalue().endswith("2 jobs done in 1 min 40 s (measure 2 min 10 s)\n")
+
+
 def test_a_pipe_gets_the_last_line_alone_where_all_is_soon_over():
     assert run(io.StringIO()) == "3 jobs done in 6 s (measure 4 s, prepare_data 2 s)\n"
 

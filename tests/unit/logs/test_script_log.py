@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from temper.logs.script_log import CLEAR_LINE, WIDTH
+from temper.logs.script_log import CLEAR_LINE, WIDTH, own_work_s
 
 PROGRAM = """
 import errno, os, signal
@@ -137,3 +137,12 @@ def test_what_a_person_should_have_read_stays_and_is_wrapped(on_a_terminal, run)
     assert max(map(len, lines)) <= WIDTH
     assert "word " * 30 in log
     assert len(run(said)[1].splitlines()) == 1
+
+
+def test_a_jobs_time_is_read_from_the_log_of_its_last_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert own_work_s(["job.log"]) is None
+    (tmp_path / "job.log").write_text("a line\nown work: 1.000 s\nown work: 2.345 s\n")
+    assert own_work_s(["job.log"]) == 2.345
+    (tmp_path / "job.log").write_text("it failed\n")
+    assert own_work_s(["job.log"]) is None

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from temper.logs import job_lines
-from temper.orchestration.coming import announce, coming, seconds_before
+from temper.orchestration.coming import announce, coming
 from temper.orchestration.plan import PlannedJob
 
 FIRST = [
@@ -37,15 +37,6 @@ def test_of_a_study_that_has_run_those_with_a_reason_are_named(seconds, time):
         "  measure a: option threads: 1 → 2",
         "  and 1 more (temper plan names each)",
     ]
-
-
-def test_a_jobs_time_is_read_from_the_log_of_its_last_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert seconds_before(["job.log"]) is None
-    (tmp_path / "job.log").write_text("a line\nown work: 1.000 s\nown work: 2.345 s\n")
-    assert seconds_before(["job.log"]) == 2.345
-    (tmp_path / "job.log").write_text("it failed\n")
-    assert seconds_before(["job.log"]) is None
 
 
 def test_nothing_is_asked_where_nobody_looks(monkeypatch):
