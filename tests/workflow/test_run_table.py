@@ -1,4 +1,4 @@
-"""Run | jobs: what each run of either tool costs, on the embedded study. `--junitxml` keeps the seconds."""
+"""Run | jobs: what each run of either tool costs, on the embedded study, few calls timed. `--junitxml` keeps the seconds."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.workflow.conftest import ROOT, jobs_in, other_version
 from tests.workflow.repository import Repository, copy_repository, dvc_jobs, make_repository
@@ -25,6 +26,8 @@ CALIBRATED_ANEW = sorted(
         "report",
     ]
 )
+# which jobs run, and what they cost besides, hangs on no figure: nothing waits for a quiet machine, nothing is taken once more
+FEW = {"max_calls": 100, "min_duration_s": 0.0, "max_duration_s": 1.0, "busy_share": 1.0, "quiet_wait_s": 0.0}
 NEW = {"backend": "openvino-cpu", "loads": "onnx/fp16", "workloads": ["b1-s32"]}
 
 
@@ -42,9 +45,20 @@ def timed(record_property) -> Callable[..., object]:
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded study's params.yaml, few calls timed."""
+    given = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    given["measurement"] |= FEW
+    given["analysis"] = {"latency_margin": 0.99}
+    path = tmp_path_factory.mktemp("params") / "params.yaml"
+    path.write_text(yaml.safe_dump(given, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def embedded(params: Path, tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """The embedded study, made by plain `snakemake`, handed to DVC, committed. Read it only."""
-    made = make_repository(tmp_path_factory.mktemp("table") / "study", ROOT / "params.yaml")
+    made = make_repository(tmp_path_factory.mktemp("table") / "study", params)
     every = sorted(job.name for job in made.jobs())
     assert len(every) == 23
     assert jobs_in(made.run("snakemake", "--cores", "2")) == every  # minutes: with more patience than for a tiny study
@@ -66,8 +80,8 @@ def test_nothing_to_do_costs_no_job_in_either_tool(study, timed):
     assert timed("snakemake -n", study.planned) == []
 
 
-def test_a_cold_dvc_repro_leaves_snakemake_nothing_to_do(embedded, timed, tmp_path):
-    made = make_repository(tmp_path / "study", ROOT / "params.yaml")
+def test_a_cold_dvc_repro_leaves_snakemake_nothing_to_do(embedded, timed, params, tmp_path):
+    made = make_repository(tmp_path / "study", params)
     assert dvc_jobs(timed("dvc repro, cold", made.dvc, "repro")) == sorted(job.name for job in made.jobs())
     assert made.planned() == []
     ours = {path: digest for path, digest in made.digests().items() if not path.endswith(".gitignore")}

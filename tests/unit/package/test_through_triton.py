@@ -35,8 +35,8 @@ def test_the_one_on_the_path_has_its_backends_beside_it(tmp_path, monkeypatch):
 def test_traffic_goes_through_a_real_triton_and_the_answers_are_the_runners(tiny_study, tmp_path, monkeypatch):
     from importlib.metadata import version
 
-    from tests.unit.package.test_elsewhere import PYTRITON, environment
-    from tests.unit.package.test_elsewhere import TRITON as NEEDED
+    from tests.real_triton import PYTRITON, environment
+    from tests.real_triton import TRITON as NEEDED
 
     here = [f"{name}=={version(name)}" for name in ("tokenizers", "onnxruntime")]
     python = environment(tmp_path / "venv", *NEEDED, *here)
