@@ -14,11 +14,12 @@ def figures(files: Files) -> int:
     from temper.orchestration.jobs import checkout_of
     from temper.publish.figures import drawn
     from temper.publish.pages import figures as figures_of
+    from temper.publish.pages import remembering
 
-    root = Path(os.path.relpath(checkout_of()))
+    root, read = Path(os.path.relpath(checkout_of())), remembering()
     for file in files:
         for what, folder, name in figures_of(page_text(file)):
             target = Path(file).parent / name
-            write_text(target, drawn(what, root / folder))
+            write_text(target, drawn(what, root / folder, read))
             print(f"{target}: drawn from {folder}")
     return 0

@@ -34,13 +34,13 @@ def pages(files: Files) -> int:
     """Write what stands between the marks anew; a page that cannot be written does not keep the others from it."""
     from temper.artifacts.manifest import write_text
     from temper.orchestration.jobs import checkout_of
-    from temper.publish.pages import filled
+    from temper.publish.pages import filled, remembering
 
-    failed, root = 0, Path(os.path.relpath(checkout_of()))
+    failed, root, read = 0, Path(os.path.relpath(checkout_of())), remembering()
     for file in files:
         try:
             page = page_text(file)
-            text = filled(page, root)
+            text = filled(page, root, read)
         except PipelineError as error:  # of this page; the others go on
             print(f"{file}: {type(error).__name__}:{error}", file=sys.stderr)
             failed = 1

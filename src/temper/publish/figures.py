@@ -1,6 +1,6 @@
 """The documentation's plots as SVG files, drawn from committed records; equal records give equal bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -125,11 +125,11 @@ def layers_svg(folder: Path) -> str:
         return _svg(figure)
 
 
-def trade_off_svg(folder: Path, workload: str, *, dark: bool) -> str:
+def trade_off_svg(study: FiledStudy, workload: str, *, dark: bool) -> str:
     """Speed against accuracy of a filed study's candidates on a workload: the picture of the report's page, by itself.
 
     Args:
-        folder: results/<machine>/<study>/.
+        study: as it was filed in results/<machine>/<study>/.
         workload: its name.
         dark: colours for a dark page; a picture that is linked does not know its page's.
 
@@ -138,11 +138,14 @@ def trade_off_svg(folder: Path, workload: str, *, dark: bool) -> str:
     """
     from temper.report.page.alone import trade_off_alone
 
-    return trade_off_alone(read_filed_study(folder), workload, dark=dark)
+    return trade_off_alone(study, workload, dark=dark)
 
 
-def drawn(what: str, folder: Path) -> str:
-    """The plot that a page's mark names (temper/publish/pages.py): 'calibrations', 'layers', 'trade-off for b1, dark'."""
+def drawn(what: str, folder: Path, read: Callable[[Path], FiledStudy] = read_filed_study) -> str:
+    """The plot that a page's mark names (temper/publish/pages.py): 'calibrations', 'layers', 'trade-off for b1, dark'.
+
+    `read` reads a study's folder; for several plots of one study it is one that remembers.
+    """
     if what.startswith(TRADE_OFF):
-        return trade_off_svg(folder, what.removeprefix(TRADE_OFF).removesuffix(DARK), dark=what.endswith(DARK))
-    return calibrations_svg(read_filed_study(folder)) if what == "calibrations" else layers_svg(folder)
+        return trade_off_svg(read(folder), what.removeprefix(TRADE_OFF).removesuffix(DARK), dark=what.endswith(DARK))
+    return calibrations_svg(read(folder)) if what == "calibrations" else layers_svg(folder)

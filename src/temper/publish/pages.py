@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from temper.comparison.filed import differing_table
@@ -33,6 +33,7 @@ from temper.report.searches import layers_table, trials_table
 from temper.report.serving import buckets_markdown
 
 _END = "<!-- end of table -->"
+REMEMBERED = 32  # studies: all that are filed, some 20 MB each
 _HEADER_LINES = 2  # of a Markdown table
 _START = (
     r"<!-- (?P<what>table|short table|claims|choices|load tests|calibration study|calibrations that differ|calibrations"
@@ -139,8 +140,15 @@ def _written(mark: re.Match[str], root: Path, read: Callable[[Path], FiledStudy]
     )
 
 
-def filled(page: str, root: Path) -> str:
+def remembering() -> Callable[[Path], FiledStudy]:
+    """Reads a study's folder, and the last few again from memory: a study is held with all its logits."""
+    return lru_cache(maxsize=REMEMBERED)(read_filed_study)
+
+
+def filled(page: str, root: Path, read: Callable[[Path], FiledStudy] | None = None) -> str:
     """A page with every marked table written anew from the folder its mark names, relative to `root`.
+
+    `read` reads a study's folder; for several pages of the same studies it is one that remembers (`remembering`).
 
     A mark is `<!-- WHAT of FOLDER -->` and ends with `<!-- end of table -->`; WHAT is
 
@@ -167,7 +175,7 @@ def filled(page: str, root: Path) -> str:
         ArtifactError: there are no such records.
     """
     _check_marks(page)
-    read = cache(read_filed_study)  # a page has several tables of one folder
+    read = read or remembering()  # a page has several tables of one folder
     page = _INLINE.sub(
         lambda mark: (
             mark["start"] + speed_words(read(root / mark["folder"]), mark["candidate"], mark["workload"]) + mark["end"]

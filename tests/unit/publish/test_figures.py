@@ -4,16 +4,15 @@ import builtins
 import re
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from temper.errors import ArtifactError, LibraryError
-from temper.publish.figures import drawn, layers_svg
+from temper.publish.figures import layers_svg
 from temper.publish.pages import figures
+from tests.unit.publish.committed import ROOT, drawn
 
-ROOT = Path(__file__).resolve().parents[3]
 STUDY = ROOT / "results/cpu-2c/sst2-minilm"
 SEARCH = ROOT / "results/cpu-2c/sst2-minilm-full/searches/main"
 SHOWN = [

@@ -1,20 +1,16 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from temper.errors import ArtifactError
 from temper.publish.first_rows import first_rows_markdown
-from temper.publish.pages import filled
-from temper.report.filed import read_filed_study
+from tests.unit.publish.committed import READ, ROOT, filled
 
-ROOT = Path(__file__).resolve().parents[3]
 FOLDER = "results/cpu-2c/calibration"
 
 
 @pytest.fixture(scope="module")
 def study():
-    return read_filed_study(ROOT / FOLDER)
+    return READ(ROOT / FOLDER)
 
 
 def cells(table: str, line: int) -> list[str]:

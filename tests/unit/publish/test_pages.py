@@ -8,9 +8,8 @@ import pytest
 
 from temper.cli import main
 from temper.errors import ArtifactError, ConfigError
-from temper.publish.pages import figures, filled
-
-ROOT = Path(__file__).resolve().parents[3]
+from temper.publish.pages import figures
+from tests.unit.publish.committed import ROOT, filled
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/first-study.md"])

@@ -1,18 +1,14 @@
 """Short forms for pages: six columns, choices in sentences, claims beside what was measured, a figure in a sentence."""
 
-from pathlib import Path
-
 import pytest
 
 from temper.errors import ArtifactError, ConfigError
-from temper.publish.pages import filled
 from temper.publish.short_tables import choices_list, claims_table, short_table, speed_words
-from temper.report.filed import read_filed_study
 from temper.report.reported import Reported
+from tests.unit.publish.committed import READ, ROOT, filled
 
-ROOT = Path(__file__).resolve().parents[3]
 FOLDER = "results/cpu-2c-epyc/embedded"
-STUDY = read_filed_study(ROOT / FOLDER)
+STUDY = READ(ROOT / FOLDER)
 
 
 def cells(line: str) -> list[str]:
