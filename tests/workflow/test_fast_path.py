@@ -1,8 +1,8 @@
 """Every study from its data to each ONNX file that needs no calibration, cut down, in this process.
 
 One text and one image study run whole with every change (`finished`, `finished_images`); those of studies/ run whole with
-`make long-test` (docs/decisions/0042). Here their own rows meet the code that reads them. Nothing is trained. What two
-studies make with the same settings is made once.
+`make long-test` (docs/decisions/0042). Here their own rows meet the code that reads them. What two studies make with the same
+settings is made once; so is an export of two networks that differ in their weights alone.
 """
 
 import json
@@ -26,6 +26,7 @@ from tests.workflow.cut_down import cut_down, params_of
 
 STUDIES = sorted(path.parent.name for path in ROOT.glob("studies/*/params.yaml"))
 Make = Callable[..., None]
+NETWORK = ("config.json", "signature.json", "tokenizer.json", "preprocessor_config.json")
 
 
 class Workbench:
@@ -33,6 +34,7 @@ class Workbench:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._networks: dict[str, str] = {}
 
     def __call__(self, make: Make, **arguments: Any) -> str:
         """The folder that `make(**arguments, folder=...)` fills; the same arguments give the same folder, made once."""
@@ -41,6 +43,11 @@ class Workbench:
         if not folder.exists():
             make(**arguments, folder=str(folder))
         return str(folder)
+
+    def network(self, checkpoint: str) -> str:
+        """The first checkpoint of the same network: its configuration and preprocessing, without the weights."""
+        read = {path.name: path.read_text() for path in sorted(Path(checkpoint).glob("*.json")) if path.name in NETWORK}
+        return self._networks.setdefault(json.dumps(read), checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,7 @@ def test_every_onnx_file_without_a_calibration_is_made(workbench, name):
     made = {
         row: workbench(
             export_onnx,
-            checkpoint_folder=checkpoint,
+            checkpoint_folder=workbench.network(checkpoint),
             data_folder=data,
             row=export.model_dump(mode="json"),
             **weights,
