@@ -318,6 +318,7 @@ def finished_repository(
         (made / "commit.txt").write_text(made.temper_says("commit"))
         (made / ".git/info/exclude").write_text("commit.txt\n")
         made.commit("the first run")
+        made.run("git", "repack", "-a", "-d", "--quiet")  # one file for six hundred: each test copies it
 
     original = made_once("repository", make) / "study"
     made = copy_repository(Repository(original, original), tmp_path_factory.mktemp("repository") / "study")
