@@ -5,6 +5,8 @@ report their use do it from threads and child processes of their own, also of th
 Snakemake, DVC and their jobs start processes too, and all of them inherit these (docs/decisions/0053).
 """
 
+import contextlib
+import importlib
 import os
 import shlex
 import sys
@@ -37,6 +39,21 @@ def environment(**more: str) -> dict[str, str]:
 def settle() -> None:
     """Let this process, and whatever it starts, have the variables; before libraries are imported."""
     os.environ.update(ENVIRONMENT)
+
+
+def import_without(module: str, library: str) -> None:
+    """Import a module that does without a library where there is none, as if there were none; afterwards it is there as before.
+
+    Nothing happens where one of the two is imported already.
+    """
+    if module in sys.modules or library in sys.modules:
+        return
+    sys.modules[library] = None  # type: ignore[assignment]  # Python's own word for what cannot be imported
+    try:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    finally:
+        del sys.modules[library]
 
 
 class _ShellWord(str):

@@ -89,3 +89,22 @@ def test_an_interpreter_at_a_plain_path_stays_as_it_is(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     own_process.quote_interpreter()
     assert type(sys.executable) is str
+
+
+def test_snakemake_reads_its_files_without_the_client_of_s3_which_is_there_all_the_same(tmp_path):
+    asked = """
+import sys
+from snakemake.cli import get_argument_parser
+get_argument_parser()  # as each command begins: its plugins are looked for
+from snakemake.common import parse_uri
+assert parse_uri("Snakefile").scheme == "file"
+print("boto3" in sys.modules)
+import boto3
+from temper.environment.own_process import import_without
+import_without("smart_open", "boto3")  # what is imported stays
+print("boto3" in sys.modules)
+"""
+    done = subprocess.run(
+        own_process.python_command("-c", asked), cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
