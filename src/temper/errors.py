@@ -15,6 +15,8 @@ PipelineError
 ├── BusyError                another run works in this folder
 ├── ExperimentError          DVC or git cannot do what was asked
 ├── StorageError             the disk is full, or a folder cannot be written
+├── NoMemoryError            memory ran out, of the machine or of a limit that is set
+├── EndedError               a job's process was killed, or crashed
 └── UsageError               a command line that `temper` does not understand
 
 Unavailable is no error: this machine lacks what a row needs; recorded with the reason, never replaced.
@@ -124,6 +126,14 @@ class LoadTestError(PipelineError):
 
 class StorageError(PipelineError):
     """The disk is full, or a folder cannot be written."""
+
+
+class NoMemoryError(PipelineError):
+    """Memory ran out, of the machine or of a limit that is set."""
+
+
+class EndedError(PipelineError):
+    """A job's process was killed, or crashed."""
 
 
 class UsageError(PipelineError):

@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from temper.environment.memory import limit_words, memory_reason
 from temper.environment.own_process import environment, python_command, settle
-from temper.errors import ConfigError, PipelineError, StorageError, UsageError
+from temper.errors import ConfigError, NoMemoryError, PipelineError, StorageError, UsageError
 
 # what a disk or a path may refuse, and what helps
 _DISK = {
@@ -97,8 +98,17 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has enough: `temper studies | head`
         _let_go_of_stdout()
         return NOBODY_READS
-    except OSError as error:
-        if error.errno not in _DISK:
+    except (MemoryError, OSError, RuntimeError, ImportError) as error:
+        if (reason := memory_reason(error)) is not None:
+            lacking = NoMemoryError(
+                asked=f"run temper {' '.join(arguments)}",
+                happened="; ".join(filter(None, [f"memory ran out: {reason}", limit_words()])),
+                affected="what it was writing: that is not whole, or not there",
+                fix="a higher limit, or less beside it on this machine; then the same command again",
+            )
+            print(f"NoMemoryError:{lacking}", file=sys.stderr)
+            return FAILED
+        if not isinstance(error, OSError) or error.errno not in _DISK:
             raise
         if error.errno == errno.ENOSPC:
             _let_go_of_stdout()

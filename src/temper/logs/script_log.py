@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from temper.errors import PipelineError, StorageError
+from temper.environment.memory import limit_words, memory_reason
+from temper.errors import NoMemoryError, PipelineError, StorageError
 
 CHANGES_NO_RESULT = "it says where a job's words go"
 _STORAGE = {
@@ -93,6 +94,20 @@ def own_work_s(logs: Sequence[str]) -> float | None:
     return None
 
 
+def memory_error(error: Exception, asked: str) -> NoMemoryError | None:
+    """The four-part form of memory that ran out; None for any other error."""
+    reason = memory_reason(error)
+    if reason is None:
+        return None
+    return NoMemoryError(
+        asked=asked,
+        happened="; ".join(filter(None, [f"memory ran out: {reason.strip()}", limit_words()])),
+        affected="this job only; what it had begun to write was removed",
+        fix="a higher limit, nothing beside it (--cores 1), or a machine with more memory; then run the same command "
+        "again: it goes on where it stopped. Training, calibration and a search take less with a smaller batch in params.yaml",
+    )
+
+
 def _into(log: str, rule: str) -> None:
     """Let what this process prints go to its log.
 
@@ -145,7 +160,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         say(f"{type(error).__name__} in rule {rule}:{error}")
         raise SystemExit(1) from None
     except Exception as error:
-        known = storage_error(error, f"run rule {rule}")
+        known = storage_error(error, f"run rule {rule}") or memory_error(error, f"run rule {rule}")
         if known is not None:
             say(f"{type(known).__name__} in rule {rule}:{known}")
         else:

@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn
 
 from temper import errors
 from temper.environment.machine import SOURCE_ROOT, timed_environment
+from temper.environment.memory import memory_reason
 from temper.environment.own_process import ENVIRONMENT, python_command
 from temper.errors import PipelineError, Unavailable
 from temper.logs.script_log import TERMINAL, terminal_number
@@ -46,23 +47,6 @@ class NoAnswer(RuntimeError):
         self.crashed = how is not None and how.startswith("signal") and not self.killed
         ended = "had not ended in time, and was killed" if how is None else f"ended with {how}"
         super().__init__(f"the process of the task {task!r} {ended}; its output stands above")
-
-
-def _says_out_of_memory(text: str) -> bool:
-    return any(
-        words in text.lower() for words in ("out of memory", "outofmemory", "bad_alloc", "cannot allocate memory")
-    )
-
-
-def memory_reason(error: BaseException) -> str | None:
-    """What an error says where memory ran out, of the host or of a device; None for any other error."""
-    if isinstance(error, MemoryError):
-        return f"MemoryError: {error}"
-    said = error.happened if isinstance(error, PipelineError) else str(error)[:400]
-    of_memory = isinstance(error, PipelineError | RuntimeError) and _says_out_of_memory(
-        said
-    )  # torch and CUDA: RuntimeError
-    return said if of_memory else None
 
 
 def run_isolated(
@@ -176,7 +160,7 @@ def _answered(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except PipelineError as error:
         parts = {key: getattr(error, key) for key in ("asked", "happened", "affected", "fix")}
         return {"error": parts, "class": type(error).__name__}
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, OSError, ImportError) as error:
         reason = memory_reason(error)
         if reason is None:
             raise

@@ -9,9 +9,9 @@ from temper.artifacts.signature import Signature, read_signature
 from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
+from temper.environment.memory import memory_reason
 from temper.logs.script_log import say_passing
 from temper.measurement.gpu_watch import watch_gpus
-from temper.measurement.isolated import memory_reason
 from temper.measurement.timed_inputs import TimedInputs, timed_inputs
 from temper.measurement.watch import WINDOW_S, Busy, Limits, Watch
 

@@ -19,12 +19,13 @@ from temper.artifacts.signature import Signature
 from temper.backends.runner import Runner
 from temper.data.encoded import Split
 from temper.environment import plugins
+from temper.environment.memory import memory_reason
 from temper.errors import Unavailable
 from temper.measurement.accuracy import predict
 from temper.measurement.alone import alone
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.conditions import gpu_conditions
-from temper.measurement.isolated import answer_request, memory_reason
+from temper.measurement.isolated import answer_request
 from temper.measurement.latency import time_inference
 from temper.measurement.task import Lost, each_workload, open_side, read_data, signature_of, watch_of
 from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes

@@ -21,12 +21,13 @@ import numpy as np
 from temper.artifacts.signature import Signature, read_signature
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, read_split
+from temper.environment.memory import memory_reason
 from temper.errors import PipelineError, Unavailable
 from temper.evaluation.evaluation import evaluation_of
 from temper.logs.script_log import TERMINAL, terminal_number
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
-from temper.measurement.isolated import answer_request, memory_reason
+from temper.measurement.isolated import answer_request
 from temper.measurement.task import each_workload, open_side, signature_of, watch_of
 from temper.measurement.timed_inputs import has_real_lengths, warm_shapes
 from temper.optimize.applies import applies

@@ -1,7 +1,5 @@
 """What can be refused before any job starts."""
 
-import errno
-import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,8 +7,8 @@ from pathlib import Path
 
 from temper.environment.machine import SOURCE_ROOT
 from temper.errors import ConfigError, StorageError
-from temper.logs.script_log import storage_error
 from temper.orchestration.by_hand import check_unedited
+from temper.orchestration.in_words import speak
 from temper.orchestration.job_record import record_path
 from temper.orchestration.links import check_no_links
 from temper.orchestration.origin import UNCHECKED, check_origin, check_times
@@ -132,7 +130,7 @@ def check_room() -> None:
     Raises:
         StorageError: it has not.
     """
-    _put_a_full_disk_into_words()
+    speak()
     disk = os.statvfs(".")
     free = disk.f_bavail * disk.f_frsize
     if free < ROOM:
@@ -151,22 +149,3 @@ def check_room() -> None:
         affected="nothing: no job was started",
         fix="free some space (docs/troubleshooting.md lists what may go), then run the same command again",
     )
-
-
-class _InWords(logging.Filter):
-    """Snakemake's own files on a full disk: it says so in a traceback, and this in four parts."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        said = str(record.msg)
-        known = storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "run this study")
-        if os.strerror(errno.ENOSPC) in said and "asked:" not in said and known is not None:
-            record.msg, record.args = f"{type(known).__name__}:{known}", ()
-        return True
-
-
-def _put_a_full_disk_into_words() -> None:
-    # Snakemake's own log lies on that disk, too: Python would tell of each line it lacks
-    logging.raiseExceptions = False
-    logger = logging.getLogger("snakemake.logging")
-    if not any(isinstance(each, _InWords) for each in logger.filters):
-        logger.addFilter(_InWords())

@@ -18,9 +18,9 @@ from temper.data.encoded import PREPROCESSOR_FOLDER, Split, row_lengths
 from temper.data.encoding import Encoded
 from temper.data.examples import Examples
 from temper.data.prepare import one_by_one
+from temper.environment.memory import memory_reason
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.measurement.accuracy import predict
-from temper.measurement.isolated import memory_reason
 from temper.measurement.task import signature_of
 from temper.prediction.choice import Choice
 from temper.prediction.preprocessing import Preprocessing

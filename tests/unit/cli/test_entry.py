@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from temper.cli import main
+from temper.cli import entry, main
 from temper.measurement.record import write_record
 from temper.report.render import write_summary
 from tests.records import ANALYSIS, record
@@ -232,6 +232,21 @@ def test_output_to_a_full_disk_is_an_error_in_its_parts():
         code, said = into(full)
     assert code == 1
     assert said.startswith("StorageError:\n  asked:    run temper studies\n  happened: No space left on device")
+
+
+@pytest.mark.parametrize(("error", "code"), [(MemoryError("12 GiB"), 1), (RuntimeError("a bug"), None)])
+def test_memory_that_ran_out_is_an_error_in_its_parts_and_a_bug_is_none(monkeypatch, capsys, error, code):
+    def fail(arguments):
+        raise error
+
+    monkeypatch.setattr(entry, "_ran", fail)
+    if code is None:
+        with pytest.raises(RuntimeError, match="a bug"):
+            main(["studies"])
+    else:
+        assert main(["studies"]) == code
+        said = "NoMemoryError:\n  asked:    run temper studies\n  happened: memory ran out: MemoryError: 12 GiB"
+        assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_reader_that_has_enough_ends_it_without_a_word():

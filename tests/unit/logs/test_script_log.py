@@ -68,6 +68,23 @@ def test_a_full_disk_is_a_storage_error_that_says_how_to_go_on(run):
     assert "fix:      free some space" in shown
 
 
+@pytest.mark.parametrize(
+    "cause",
+    ["MemoryError('12 GiB')", "OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))", "RuntimeError('std::bad_alloc')"],
+)
+def test_memory_that_ran_out_is_said_with_the_limit_that_is_set_and_how_to_go_on(run, cause):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33)); "
+    code, shown, log = run(f"{limit}raise {cause}")
+    assert code == 1
+    assert shown == log
+    assert shown.startswith(
+        "NoMemoryError in rule measure:\n  asked:    run rule measure\n  happened: memory ran out: "
+    )
+    assert "; a limit of 8,192 MiB is set on each process's memory (ulimit -v)\n" in shown
+    assert "run the same command again" in shown
+    assert "is set on" not in run(f"raise {cause}")[1]
+
+
 def test_a_log_that_cannot_be_opened_is_said_too(tmp_path):
     program = PROGRAM.replace("with log_to", "import temper.logs.script_log as it; it.open = full\nwith log_to").format(
         code="pass"

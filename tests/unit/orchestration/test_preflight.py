@@ -1,4 +1,3 @@
-import logging
 import os
 import subprocess
 import sys
@@ -89,21 +88,3 @@ def test_a_disk_without_room_for_a_runs_own_notes_is_said_before_any_job(monkeyp
     disk.f_files = disk.f_favail = 0  # of a file system that makes files as it goes (btrfs)
     disk.f_bavail = 10_000
     check_room()
-
-
-def test_what_snakemake_says_of_a_full_disk_in_a_traceback_is_said_in_four_parts(tmp_path, monkeypatch, caplog):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("logging.raiseExceptions", True)
-    logger = logging.getLogger("snakemake.logging")
-    monkeypatch.setattr(logger, "filters", [])
-    monkeypatch.setattr(logger, "disabled", False)
-    check_room()
-    check_room()
-    assert len(logger.filters) == 1
-    assert not logging.raiseExceptions
-    for said in ("OSError: [Errno 28] No space left on device\nTraceback (most recent call last): …", "KeyError: 'x'"):
-        logger.error(said)
-    full, other = caplog.messages
-    assert "happened: No space left on device" in full
-    assert "Traceback" not in full
-    assert other == "KeyError: 'x'"
