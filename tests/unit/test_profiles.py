@@ -22,13 +22,24 @@ def test_a_profile_speaks_of_rules_that_there_are(profile):
     assert named <= RULES
 
 
-def test_what_is_timed_gets_a_node_of_its_own_from_slurm():
+@pytest.mark.parametrize("scheduler", ["slurm", "kubernetes"])
+def test_what_is_timed_gets_a_node_of_its_own(scheduler):
     timed = {
         file.stem
         for file in (ROOT / "workflow/rules").glob("*.smk")
         if "while a latency is taken" in (text := file.read_text()) or "no other job runs" in text
     }
-    given = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    given = yaml.safe_load((ROOT / f"profiles/{scheduler}/config.yaml").read_text(encoding="utf-8"))
     assert timed == {"measure", "remeasure", "load_test"}
     assert all("--exclusive" in given["set-resources"][rule]["slurm_extra"] for rule in timed)
     assert timed <= given["set-threads"].keys()
+
+
+def test_what_jobs_were_seen_to_need_is_asked_of_every_scheduler():
+    slurm, kubernetes = (
+        yaml.safe_load((ROOT / f"profiles/{scheduler}/config.yaml").read_text(encoding="utf-8"))
+        for scheduler in ("slurm", "kubernetes")
+    )
+    assert slurm["set-resources"] == kubernetes["set-resources"]
+    assert slurm["set-threads"] == kubernetes["set-threads"]
+    assert slurm["default-resources"].items() <= kubernetes["default-resources"].items()
