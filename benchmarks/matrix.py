@@ -3,9 +3,9 @@
 Tiny random weights, seeded; what is held against transformers is the largest difference of a logit over the span of its logits.
 A cell that is not there was not tried. One family after the other in one process: the libraries are imported once.
 
-    python benchmarks/matrix.py [--engines] [FAMILY …]    # those alone, beside what the file has of the others
+    python benchmarks/matrix.py [--engines] [--step=STEP] [FAMILY …]    # those alone, beside what the file has of the others
 
-With --engines nothing but TensorRT-RTX's engines is made anew.
+With --engines nothing but TensorRT-RTX's engines is made anew, with --step=pack_rows nothing but that column.
 """
 
 import json
@@ -173,12 +173,13 @@ def _engine(model: Any, signature: Signature) -> Json:
     return {"built": len(built.layers)}
 
 
-def measured(family: Json, *, engines_alone: bool = False) -> Json:
+def measured(family: Json, *, engines_alone: bool = False, step_alone: str | None = None) -> Json:
     """The cells of a family, by opset, by step and runtime, and by the engines' precision.
 
     Args:
         family: of `families`.
         engines_alone: measure nothing but whether engines are built.
+        step_alone: measure nothing but this step.
     """
     import torch
 
@@ -202,14 +203,14 @@ def measured(family: Json, *, engines_alone: bool = False) -> Json:
             cell["refused"] = f"its answers are {cell.pop('difference'):.2g} of their span from transformers'"
         found["opsets"][str(opset)] = cell | ({} if attention is None else {"attention": attention})
         first = model if first is None and "refused" not in cell else first
-        if engines_alone and first is not None:
+        if (engines_alone or step_alone) and first is not None:
             break
     if first is None:
         return found
     text = signature.task == "text-classification"
     calls = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(ROWS)]
     found["engines"] = {}
-    for step in ENGINES if engines_alone else ("export", *STEPS):
+    for step in [step_alone] if step_alone else ENGINES if engines_alone else ("export", *STEPS):
         if step == "pack_rows" and not text:
             continue
         try:
@@ -217,7 +218,7 @@ def measured(family: Json, *, engines_alone: bool = False) -> Json:
         except Exception as error:
             found["steps"][step] = {"refused": _said(error)}
             continue
-        if step in ENGINES:
+        if step in ENGINES and not step_alone:
             found["engines"][step] = _engine(model, signature)
         if engines_alone:
             continue
@@ -239,11 +240,20 @@ def main(asked: list[str]) -> int:
     file = Path(__file__).parents[1] / FILE
     known = families()
     content: Json = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"families": {}}
-    engines_alone, asked = "--engines" in asked, [name for name in asked if name != "--engines"]
-    for name in asked or known:
-        found = measured(known[name], engines_alone=engines_alone)
-        before = content["families"].get(name, {}) if engines_alone else {}
-        content["families"][name] = {**before, "engines": found.get("engines", {})} if before else found
+    engines_alone = "--engines" in asked
+    step_alone = next((each.removeprefix("--step=") for each in asked if each.startswith("--step=")), None)
+    for name in [name for name in asked if not name.startswith("--")] or known:
+        found = measured(known[name], engines_alone=engines_alone, step_alone=step_alone)
+        before = content["families"].get(name, {}) if engines_alone or step_alone else {}
+        if before and engines_alone:
+            found = {**before, "engines": found.get("engines", {})}
+        elif before:
+            found = (
+                {**before, "steps": {**before.get("steps", {}), **found.get("steps", {})}}
+                if "steps" in before
+                else before
+            )
+        content["families"][name] = found
         print(name, json.dumps(content["families"][name]), flush=True)
         content["versions"] = versions(
             "torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "tensorrt-rtx-cu13"

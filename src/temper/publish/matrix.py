@@ -24,7 +24,7 @@ _READING = """\
 ✓: every logit is transformers' within a ten-thousandth of
 the span of its logits; a percentage is the largest distance, of which an INT8 model of random weights has much (a trained one
 has less); a number in brackets is the reason below. Two in a cell are ONNX Runtime and OpenVINO, of the first column opset 20 and
-opset 23, of the last an engine of FP32 and one of FP16; one is both. Packed rows are for encoders of texts. A word in brackets is
+opset 23, of the last an engine of FP32 and one of FP16; one is both. Packed rows are for texts. A word in brackets is
 the attention that was exported where the network's own could not be. Engines are built, which needs no GPU, and not run."""
 
 _TEXT: dict[str, Any] = {

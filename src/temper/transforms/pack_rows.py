@@ -1,21 +1,26 @@
 """Rows that hold several sentences end to end: hardly any token is padding, whatever the lengths and their order.
 
 A graph step: weights and precision stay, and so do the answers; the inputs are others (temper/lengths/packing.py makes them).
+What a network does by a token's place, it does by its place in the sentence; docs/decisions/0099 says which networks are known.
 """
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from temper.artifacts.onnx_file import open_session
-from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, Signature, TensorSpec
+from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, Signature, Tensors, TensorSpec
 from temper.errors import ArtifactError
 from temper.lengths.packing import ATTENTION_MASK, FIRST_TOKENS, POSITION_IDS, SEGMENT_IDS, pack
 from temper.quantization.calibration.cache import CalibrationCache
-from temper.transforms.graph.attention_mask import mask_readers
-from temper.transforms.graph.probe import Answers, Shape, attribute, example_inputs, observed_shapes
-from temper.transforms.graph.prune import prune
-from temper.transforms.graph.token_cut import TOKEN_AXIS, TokenCut, cut_tokens, insert_behind
+from temper.transforms.graph.attention_mask import mask_readers, seen_by_distance
+from temper.transforms.graph.last_token import INPUT_IDS, LastToken, last_token, read_fixed_token
+from temper.transforms.graph.positions import Places, check_places, counted_places, live_nodes
+from temper.transforms.graph.probe import SIZES, Answers, Shape, example_inputs, observed_shapes
+from temper.transforms.graph.prune import prune, reads
+from temper.transforms.graph.token_cut import TOKEN_AXIS, Reads, TokenCut, cut_tokens, fixed_token, insert_behind
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime")
@@ -35,8 +40,8 @@ def _refused(happened: str) -> ArtifactError:
         asked=f"apply {NAME}: several sentences in one row of tokens",
         happened=happened,
         affected="this ONNX file and what is made from it; nothing was written",
-        fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT, RoBERTa and MPNet, "
-        "in FP32, before a precision's own step",
+        fix="drop the row from params.yaml: it is for classifiers of texts as PyTorch's exporter writes them, in FP32, before a "
+        "precision's own step; docs/matrix.md says of which families",
     )
 
 
@@ -44,13 +49,13 @@ def signature_after(signature: Signature, options: Options) -> Signature:
     """The inputs of the packed model, all int32: no index needs more.
 
     Raises:
-        ArtifactError: not a text model that is padded on the right.
+        ArtifactError: not a text model with a mask that shows its padding, or one that answers each token.
     """
     if signature.answers_at is not None:
-        raise _refused("the model answers each token of a row, and the step leaves no more than its first")
-    if ATTENTION_MASK not in {spec.name for spec in signature.inputs} or signature.padding_side != "right":
+        raise _refused("the model answers each token of a row, and the step leaves one of each sentence")
+    if ATTENTION_MASK not in {spec.name for spec in signature.inputs}:
         raise _refused(
-            f"the model's inputs are {[spec.name for spec in signature.inputs]}, padded on the {signature.padding_side}"
+            f"the model's inputs are {[spec.name for spec in signature.inputs]}, none of which shows the padding"
         )
     kept = [spec.name for spec in signature.inputs if spec.name != ATTENTION_MASK]
     row = (ROWS_AXIS, options.row_tokens)
@@ -64,141 +69,186 @@ def signature_after(signature: Signature, options: Options) -> Signature:
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
     """The model on packed rows.
 
-    Token-wise layers run on the rows as they are. Attention sees tokens of one segment only. Embeddings take the position
-    in the sentence. The classifier's token is gathered once per sentence, behind the last attention: what follows runs for
-    those tokens alone.
+    Token-wise layers run on the rows as they are. Attention sees tokens of one segment only, and of those what it saw before:
+    all, those before it, those near it. Tables of positions and rotary embeddings take the place in the sentence. The
+    classifier's token, the first or the last of the sentence, is gathered once per sentence, behind the last attention: what
+    follows runs for those tokens alone.
 
     Raises:
         ArtifactError: the graph is not of the known form, or the answers changed.
     """
-    answers, shapes, counted = Answers.of(model), observed_shapes(model), _counted_positions(model)
+    shapes = observed_shapes(model)
+    last = last_token(model, shapes)
+    place = fixed_token(model, shapes, _refused)[1] if last is None else 0
+    if place != 0:
+        raise _refused(f"the classifier reads token {place}, not the first one")
+    readers = mask_readers(model, shapes, _refused)
+    places, side = _places(model, shapes, readers if last is None else [*readers, (last.classifier, 1)])
+    seen = {
+        mask: seen_by_distance(model, mask, options.row_tokens, side, _refused)
+        for mask in dict.fromkeys(node.input[at] for node, at in readers)
+    }
+    answers = Answers.of(model, [_padded(model, sizes, side, last) for sizes in SIZES])
+    if last is not None:
+        read_fixed_token(model, last, f"{NAME}_only")
+        prune(model)  # what told the last token no longer reads the hidden states
+        readers = _found_again(model, readers)
+        places = [replace(each, readers=_found_again(model, each.readers)) for each in places]
     cut = cut_tokens(model, shapes, NAME, across_attention=False, refused=_refused)
-    if cut.place != 0:
-        raise _refused(f"the classifier reads token {cut.place}, not the first one")
-    _gather_first_tokens(model, cut, shapes)
-    _mask_by_segment(model, shapes)
-    _take_positions(model, shapes, counted)
+    tokens, finding = (FIRST_TOKENS, []) if last is None else _find_last_tokens(model, last, options.row_tokens)
+    behind = _gather_tokens(model, cut, shapes, tokens)
+    behind[SEGMENT_IDS] = [*finding, *_mask_by_segment(model, readers, seen)]
+    behind[POSITION_IDS] = _take_positions(model, places)
+    insert_behind(model, behind)
     _change_inputs(model, options.row_tokens)
     prune(model)
+    check_places(model, shapes, _refused)
     dtypes = {value.name: "int32" for value in model.graph.input}
     answers.check(model, NAME, adapt=lambda inputs: pack(inputs, options.row_tokens, dtypes))
     return model
 
 
-def _constant(model: ModelProto, name: str, value: list[int] | int) -> str:
-    model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.int64), f"{NAME}_{name}"))
+def _constant(model: ModelProto, name: str, value: Any, dtype: Any = np.int64) -> str:
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, dtype), f"{NAME}_{name}"))
     return f"{NAME}_{name}"
 
 
-def _gather_first_tokens(model: ModelProto, cut: TokenCut, shapes: dict[str, Shape]) -> None:
+def _places(model: ModelProto, shapes: dict[str, Shape], replaced: Reads) -> tuple[list[Places], str]:
+    """Who reads places of tokens, and the side of the padding beside which they are counted so.
+
+    Raises:
+        ArtifactError: beside neither is the mask asked for nothing else.
+    """
+    live, left_over = live_nodes(model, replaced), set[str]()
+    for side in ("right", "left"):
+        places = counted_places(model, shapes, live, side)
+        still = live_nodes(model, [*replaced, *(read for each in places for read in each.readers)])
+        asking = [node.name for node in model.graph.node if node.output[0] in still and _asks_the_mask(node)]
+        if not asking:
+            return places, side
+        left_over.update(asking[:1])
+    raise _refused(f"{' or '.join(sorted(left_over))} reads the attention mask in a way that is not known")
+
+
+def _padded(model: ModelProto, sizes: tuple[int, int], side: str, last: LastToken | None) -> Tensors:
+    """Made-up rows whose padding is told by its id, too, where the classifier's token is."""
+    inputs = dict(example_inputs(model, sizes, seed=1, padding_side=side))
+    if last is not None:
+        inputs[INPUT_IDS] = np.where(inputs[ATTENTION_MASK] == 1, inputs[INPUT_IDS], last.pad)
+    return inputs
+
+
+def _asks_the_mask(node: NodeProto) -> bool:
+    return node.op_type != "Shape" and ATTENTION_MASK in reads(node)
+
+
+def _found_again(model: ModelProto, found: Reads) -> Reads:
+    """The same nodes of a graph that was pruned since."""
+    by_output = {node.output[0]: node for node in model.graph.node}
+    return [(by_output[node.output[0]], at) for node, at in found if node.output[0] in by_output]
+
+
+def _find_last_tokens(model: ModelProto, read: LastToken, row_tokens: int) -> tuple[str, list[NodeProto]]:
+    """The place of each sentence's last token that is not the padding's, as the graph told it of a row, and what makes it."""
+    sizes = {
+        "row_tokens": _constant(model, "row_tokens", row_tokens, np.int32),
+        "pad": _constant(model, "pad", read.pad, np.int32),
+        "places": _constant(model, "places", [np.arange(row_tokens)], np.int32),
+        "column": _constant(model, "column", [1]),
+        "flat": _constant(model, "flat", [-1]),
+    }
+    nodes = []
+
+    def add(kind: str, made: str, *inputs: str, **attributes: Any) -> str:
+        output = f"{NAME}_last_{made}"
+        given = [sizes.get(name, name) for name in inputs]
+        nodes.append(helper.make_node(kind, given, [output], name=output, **attributes))
+        return output
+
+    row = add("Div", "row", FIRST_TOKENS, "row_tokens")
+    begin = add("Mul", "row_begin", row, "row_tokens")
+    first = add("Unsqueeze", "first", add("Sub", "first_in_row", FIRST_TOKENS, begin), "column")
+    segments = add("Reshape", "segments", SEGMENT_IDS, "flat")
+    segment = add("Unsqueeze", "segment", add("Gather", "of_first", segments, FIRST_TOKENS, axis=0), "column")
+    own = add("Equal", "own", add("Gather", "row_segments", SEGMENT_IDS, row, axis=0), segment)
+    pads = add("Equal", "pads", add("Gather", "row_ids", INPUT_IDS, row, axis=0), "pad")
+    told = add("And", "told", own, add("Not", "tokens", pads))
+    # a sentence of nothing but such tokens is read at its first one
+    last = add("ReduceMax", "in_row", add("Where", "candidates", told, "places", first), "column", keepdims=0)
+    return add("Add", "token", begin, last), nodes
+
+
+def _gather_tokens(
+    model: ModelProto, cut: TokenCut, shapes: dict[str, Shape], tokens: str
+) -> dict[str, list[NodeProto]]:
     """[rows, row_tokens, feature] → [sentences, 1, feature], where the choice of the token has to stand."""
-    token_axis, zero = _constant(model, "token_axis", [TOKEN_AXIS]), _constant(model, "only", 0)
+    token_axis, zero = _constant(model, "token_axis", [TOKEN_AXIS]), _constant(model, "zero", 0)
     behind: dict[str, list[NodeProto]] = {}
     for name, axes in cut.wanted.items():
         if list(axes) != [TOKEN_AXIS] or len(shapes[name]) != 3:
-            raise _refused(f"the first tokens of {name!r} {shapes[name]} cannot be gathered")
+            raise _refused(f"the tokens of {name!r} {shapes[name]} that the classifier reads cannot be gathered")
         flat, chosen, made = (f"{name}_{NAME}_{part}" for part in ("flat", "chosen", "first"))
         size = _constant(model, f"{name}_size", [-1, int(shapes[name][2])])  # type: ignore[arg-type]
         behind[name] = [
             helper.make_node("Reshape", [name, size], [flat], name=flat),
-            helper.make_node("Gather", [flat, FIRST_TOKENS], [chosen], name=chosen, axis=0),
+            helper.make_node("Gather", [flat, tokens], [chosen], name=chosen, axis=0),
             helper.make_node("Unsqueeze", [chosen, token_axis], [made], name=made),
         ]
         for node, position in axes[TOKEN_AXIS]:
             node.input[position] = made
     cut.classifier.input[1] = zero
-    insert_behind(model, behind)
+    return behind
 
 
-def _mask_by_segment(model: ModelProto, shapes: dict[str, Shape]) -> None:
-    """Let a token see the tokens of its own segment, wherever the graph asks the attention mask."""
+def _mask_by_segment(model: ModelProto, readers: Reads, seen: dict[str, Any]) -> list[NodeProto]:
+    """Let a token see the tokens of its own segment, of those that the mask showed by their distance."""
     query, key, same = f"{NAME}_query", f"{NAME}_key", f"{NAME}_same_segment"
-    for node, at in mask_readers(model, shapes, _refused):
-        node.input[at] = same
     axes = _constant(model, "query_axes", [1, 3]), _constant(model, "key_axes", [1, 2])
     nodes = [
         helper.make_node("Unsqueeze", [SEGMENT_IDS, axes[0]], [query], name=query),
         helper.make_node("Unsqueeze", [SEGMENT_IDS, axes[1]], [key], name=key),
         helper.make_node("Equal", [query, key], [same], name=same),
     ]
-    insert_behind(model, {SEGMENT_IDS: nodes})
+    masks: dict[bytes | None, str] = {None: same}
+    for node, at in readers:
+        shown = seen[node.input[at]]
+        content = None if shown is None else shown.tobytes()
+        if content not in masks:
+            masks[content] = made = f"{same}_{len(masks)}"
+            near = _constant(model, f"seen_{len(masks)}", shown, np.bool_)
+            nodes.append(helper.make_node("And", [same, near], [made], name=made))
+        node.input[at] = masks[content]
+    return nodes
 
 
-def _take_positions(model: ModelProto, shapes: dict[str, Shape], counted: tuple[str, int] | None) -> None:
-    """Let the table of positions be read at the places in the sentence."""
-    tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
-    given = {value.name for value in model.graph.input}
-    positions = (1, shapes[ATTENTION_MASK][1])
-    found = [
-        node
-        for node in model.graph.node
-        if node.op_type == "Gather"
-        and attribute(node, "axis", 0) == 0
-        and node.input[0] in tables
-        and node.input[1] not in given
-        and shapes[node.input[1]] == positions
-    ]
-    if not found and counted is not None:
-        _count_in_the_sentence(model, *counted)
-        return
-    if len(found) != 1:
-        raise _refused(f"{len(found)} tables are read at 0, 1, 2, …, where the positions' table should be the only one")
-    found[0].input[1] = POSITION_IDS
+def _take_positions(model: ModelProto, places: list[Places]) -> list[NodeProto]:
+    """Let whoever reads the places of a row's tokens read those in the sentence."""
+    nodes: list[NodeProto] = []
+    for number, each in enumerate(places):
+        own = POSITION_IDS
 
+        def add(kind: str, *inputs: str, number: int = number, **attributes: Any) -> str:
+            made = f"{NAME}_positions_{number}_{kind}"
+            nodes.append(helper.make_node(kind, inputs, [made], name=made, **attributes))
+            return made
 
-def _counted_positions(model: ModelProto) -> tuple[str, int] | None:
-    """Positions that are counted over the tokens, as RoBERTa and MPNet count those that do not pad, and the first one's number.
-
-    Returns:
-        The value that holds them, and what a row's first token has; None where no table or more than one is read so.
-    """
-    made_by = {output: node for node in model.graph.node for output in node.output}
-    tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
-
-    def behind(name: str) -> set[str]:
-        """All that a value is made of."""
-        seen, open_ = set[str](), [name]
-        while open_:
-            node = made_by.get(open_.pop())
-            new = set(node.input) - seen if node is not None else set()
-            seen |= new
-            open_ += new
-        return seen
-
-    counts = {node.output[0] for node in model.graph.node if node.op_type == "CumSum"}
-    if not counts:
-        return None
-    read = {node.input[1] for node in model.graph.node if node.op_type == "Gather" and node.input[0] in tables}
-    found = {name: behind(name) for name in read}
-    found = {name: own for name, own in found.items() if own & counts}
-    # a table of token types may be read by positions, too: what is made of another is not the one
-    first = [name for name, own in found.items() if not own & found.keys()]
-    if len(first) != 1:
-        return None
-    (name,) = first
-    asked = ModelProto()
-    asked.CopyFrom(model)
-    asked.graph.output.append(helper.make_empty_tensor_value_info(name))
-    session = open_session(asked, 1, "ORT_DISABLE_ALL")
-    values = session.run([name], dict(example_inputs(model, (4, 9), seed=0)))[0]
-    # a token that pads is left out of the count, so the largest distance from the column is that of a row without one
-    return name, int((values - np.arange(values.shape[-1])).max())
-
-
-def _count_in_the_sentence(model: ModelProto, name: str, first: int) -> None:
-    """Let whoever reads counted positions read the places in the sentence, from `first` on."""
-    own, start = f"{NAME}_positions", f"{NAME}_first_position"
-    model.graph.initializer.append(numpy_helper.from_array(np.asarray(first, np.int32), start))
-    for node in model.graph.node:
-        for place, each in enumerate(node.input):
-            if each == name:
-                node.input[place] = own
-    insert_behind(model, {POSITION_IDS: [helper.make_node("Add", [POSITION_IDS, start], [own], name=own)]})
+        if each.first:
+            own = add("Add", own, _constant(model, f"first_position_{number}", each.first, np.int32))
+        others = [axis for axis in range(1, each.rank) if axis != each.axis]
+        if others:
+            own = add("Unsqueeze", own, _constant(model, f"position_axes_{number}", others))
+        indices = all(node.op_type in ("Gather", "GatherElements", "Cast") for node, _ in each.readers)
+        if each.dtype != np.int32 and not indices:
+            own = add("Cast", own, to=helper.np_dtype_to_tensor_dtype(each.dtype))
+        for node, at in each.readers:
+            node.input[at] = own
+    return nodes
 
 
 def _change_inputs(model: ModelProto, row_tokens: int) -> None:
     """The packed inputs in place of the padded ones; whatever asks their shape asks that of the rows."""
     graph = model.graph
+    del graph.value_info[:]  # says what was made of int64
     kept = [value.name for value in graph.input if value.name != ATTENTION_MASK]
     for node in graph.node:
         if node.op_type == "Shape" and node.input[0] in (*kept, ATTENTION_MASK):

@@ -6,9 +6,12 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from temper.artifacts.onnx_file import load
 from temper.artifacts.signature import Signature
 from temper.data.encoded import collate, read_split, row_lengths
 from temper.export.to_onnx import export_onnx
+from temper.lengths.packing import pack
+from temper.transforms.pack_rows import Options, convert, signature_after
 from tests.tiny_gpt2 import POSITIONS, make
 
 OPSETS = (20, 23)
@@ -76,6 +79,20 @@ def test_a_row_alone_has_no_padding(exported, alone, opset):
         inputs = collate(split, [row], signature, sequence_length=None)
         assert inputs["attention_mask"].all()
         assert np.abs(answers(root, opset, inputs) - alone[[row]]).max() < 1e-4
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+def test_rows_that_hold_several_have_the_answers_of_each(exported, alone, opset):
+    root, signature, split = exported
+    options = Options(row_tokens=POSITIONS + 9)
+    inputs = collate(split, list(range(len(split))), signature, sequence_length=None)
+    packed = pack(
+        inputs, options.row_tokens, {spec.name: spec.dtype for spec in signature_after(signature, options).inputs}
+    )
+    assert len(packed["input_ids"]) < len(split)
+    model = convert(load(root / f"onnx/{opset}"), None, options)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert np.abs(session.run(["logits"], packed)[0] - alone).max() < 1e-4
 
 
 def test_transformers_answers_a_padded_batch_alike(exported):

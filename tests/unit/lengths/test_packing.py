@@ -55,3 +55,15 @@ def test_every_sentence_is_found_where_its_first_token_is():
         assert ids[own].tolist() == inputs["input_ids"][sentence, :length].tolist()
     assert not ids[segments == 0].any()
     assert {array.dtype for array in packed.values()} == {np.dtype("int32")}
+
+
+def test_rows_that_begin_with_padding_are_packed_as_those_that_end_with_it():
+    right = batch([3, 16, 1, 9, 7], 16)
+    lengths = right["attention_mask"].sum(axis=1)
+    left = {
+        name: np.stack([np.roll(row, 16 - length) for row, length in zip(array, lengths, strict=True)])
+        for name, array in right.items()
+    }
+    expected = pack(right, 16, DTYPES)
+    for name, array in pack(left, 16, DTYPES).items():
+        np.testing.assert_array_equal(array, expected[name])

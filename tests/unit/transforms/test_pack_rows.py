@@ -86,9 +86,10 @@ def test_an_artifact_on_packed_rows_answers_padded_batches(tiny_study, tmp_path)
 def test_what_cannot_be_packed_is_refused(tiny_study):
     with pytest.raises(ArtifactError, match="0 nodes pick one fixed token"):
         convert(between_products("Relu"), None, Options(row_tokens=ROW))
-    left = tiny_study.signature.model_copy(update={"padding_side": "left"})
-    with pytest.raises(ArtifactError, match="padded on the left"):
-        signature_after(left, Options(row_tokens=ROW))
+    without = tiny_study.signature.inputs[:1]
+    assert without[0].name != "attention_mask"
+    with pytest.raises(ArtifactError, match="none of which shows the padding"):
+        signature_after(tiny_study.signature.model_copy(update={"inputs": without}), Options(row_tokens=ROW))
 
 
 def test_a_mask_that_is_read_in_another_way_is_refused(tiny_study):
@@ -100,38 +101,123 @@ def test_a_mask_that_is_read_in_another_way_is_refused(tiny_study):
         convert(model, None, Options(row_tokens=ROW))
 
 
-def exported_with_counted_positions(model_type, pad):
-    """A classifier whose positions are counted over what does not pad, from behind the pad's own number; and padded rows."""
+SIZES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 60}
+PLACES = {**SIZES, "max_position_embeddings": 40, "initializer_range": 0.5}
+DECODER = {**PLACES, "pad_token_id": 0, "num_key_value_heads": 1, "head_dim": 8}
+FAMILIES = {
+    "gpt2": {"vocab_size": 60, "n_positions": 40, "n_embd": 16, "n_layer": 2, "n_head": 2, "pad_token_id": 0},
+    "opt": {**PLACES, "ffn_dim": 32, "word_embed_proj_dim": 16, "pad_token_id": 0},
+    "llama": DECODER,
+    "qwen3": DECODER,
+    "gemma": DECODER,
+    "mistral": {**DECODER, "sliding_window": 5},
+    "gemma2": {**DECODER, "sliding_window": 5},
+    "modernbert": {**PLACES, "pad_token_id": 0, "global_attn_every_n_layers": 2, "local_attention": 8},
+    "nomic_bert": {**PLACES, "pad_token_id": 0},
+    "roberta": {**PLACES, "pad_token_id": 1},
+    "xlm-roberta": {**PLACES, "pad_token_id": 1},
+    "mpnet": {**PLACES, "pad_token_id": 1},
+    "camembert": {**PLACES, "pad_token_id": 3},
+}
+REFUSED = {"roformer": {**PLACES, "pad_token_id": 0}}
+DECODERS = ("gpt2", "opt", "llama", "qwen3", "gemma", "mistral", "gemma2")
+LENGTHS = ([20], [1], [4, 9, 6, 12, 5], [3] * 25, [*range(1, 21)])
+
+
+def network_of(model_type, **changes):
     import torch
     from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
+    torch.manual_seed(0)
+    config = CONFIG_MAPPING[model_type](**(FAMILIES | REFUSED)[model_type], num_labels=3, **changes)
+    network = AutoModelForSequenceClassification.from_config(config).eval()
+    network.config.use_cache = False
+    return network
+
+
+def texts(lengths, network, side="right"):
+    """Padded rows; the last token of every fifth is the one that pads, where a decoder may read such a row."""
+    mask = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int64)
+    ids = np.random.default_rng(0).integers(5, 60, mask.shape)
+    ids = np.where(mask == 1, ids, network.config.pad_token_id)
+    if network.config.model_type in DECODERS:
+        ids[::5, -1] = network.config.pad_token_id
+    rows = {"input_ids": ids, "attention_mask": mask}
+    if side == "right":
+        return rows
+    return {
+        name: np.stack([np.roll(row, mask.shape[1] - size) for row, size in zip(array, lengths, strict=True)])
+        for name, array in rows.items()
+    }
+
+
+def alone(network, inputs):
+    """transformers' answers to each row without padding."""
+    import torch
+
+    with torch.inference_mode():
+        found = [
+            network(input_ids=torch.tensor(ids[shown == 1])[None], attention_mask=torch.ones((1, shown.sum())).long())
+            for ids, shown in zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
+        ]
+    return np.concatenate([each.logits.numpy() for each in found])
+
+
+def exported_on(network, side, opset):
     from temper.artifacts.signature import TensorSpec
     from temper.export.to_onnx import exported
+    from temper.training.padding import count_positions
 
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = CONFIG_MAPPING[model_type](
-        vocab_size=60, max_position_embeddings=40, pad_token_id=pad, initializer_range=0.5, **sizes
-    )
-    network = AutoModelForSequenceClassification.from_config(config).eval()
-    lengths = np.array([4, 9, 6, 12, 5])
-    mask = (np.arange(12) < lengths[:, None]).astype(np.int64)
-    ids = np.where(mask == 1, np.random.default_rng(0).integers(5, 60, mask.shape), pad)
     axes = ("batch_size", "sequence_length")
-    specs = tuple(
-        TensorSpec(name=name, dtype="int64", axes=axes, pad_value=0) for name in ("input_ids", "attention_mask")
-    )
-    signature = Signature(task="text-classification", inputs=specs, label_names=("a", "b"), padding_side="right")
-    inputs = {"input_ids": ids, "attention_mask": mask}
-    return exported(network, inputs, signature, 20)[0], inputs
+    names = ("input_ids", "attention_mask")
+    specs = tuple(TensorSpec(name=name, dtype="int64", axes=axes, pad_value=0) for name in names)
+    signature = Signature(task="text-classification", inputs=specs, label_names=("a", "b", "c"), padding_side=side)
+    count_positions(network, signature)
+    return exported(network, texts(LENGTHS[2], network, side), signature, opset)[0]
+
+
+def by_openvino(model, inputs):
+    import io
+
+    import openvino
+
+    read = openvino.Core().read_model(io.BytesIO(model.SerializeToString()))
+    compiled = openvino.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+    return next(iter(compiled(dict(inputs)).values()))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("model_type", "pad"), [("roberta", 1), ("xlm-roberta", 1), ("mpnet", 1), ("camembert", 3)])
-def test_positions_that_are_counted_over_tokens_are_those_in_the_sentence(model_type, pad):
-    made, inputs = exported_with_counted_positions(model_type, pad)
-    whole = logits(made, inputs)
-    packed = convert(made, None, Options(row_tokens=16))
-    rows = pack(inputs, 16, {value.name: "int32" for value in packed.graph.input})
-    assert len(rows["input_ids"]) < len(whole)
-    assert np.abs(logits(packed, rows) - whole).max() < 1e-5
+@pytest.mark.parametrize(
+    ("model_type", "side", "opset"),
+    [
+        *((name, "right", 20) for name in FAMILIES),
+        *((name, "left", 20) for name in DECODERS),
+        ("llama", "right", 23),
+        ("modernbert", "right", 23),
+    ],
+)
+def test_each_text_has_the_answer_that_transformers_gives_it_alone(model_type, side, opset):
+    network = network_of(model_type)
+    packed = convert(exported_on(network, side, opset), None, Options(row_tokens=32))
+    onnx.checker.check_model(packed, full_check=True)
+    for lengths in LENGTHS:
+        inputs = texts(lengths, network, side)
+        expected = alone(network, inputs)
+        rows = pack(inputs, 32, {value.name: "int32" for value in packed.graph.input})
+        assert len(rows["input_ids"]) < len(lengths) or len(lengths) == 1
+        for answers in (logits(packed, rows), by_openvino(packed, rows)):
+            assert np.abs(answers - expected).max() < 1e-4 * max(1.0, np.ptp(expected))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("model_type", "changes", "words"),
+    [
+        ("modernbert", {"classifier_pooling": "mean"}, "0 nodes pick one fixed token"),
+        ("roformer", {}, "tells places"),  # its table is read at [token], for all rows alike
+    ],
+)
+def test_what_packed_rows_would_answer_otherwise_is_refused_by_name(model_type, changes, words):
+    network = network_of(model_type, **changes)
+    with pytest.raises(ArtifactError, match=words):
+        convert(exported_on(network, "right", 20), None, Options(row_tokens=32))

@@ -80,7 +80,7 @@ def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[st
     """A batch of padded sentences as packed rows.
 
     Args:
-        inputs: attention_mask and the other inputs of a text model, integers [sentences, tokens]; padding on the right.
+        inputs: attention_mask and the other inputs of a text model, integers [sentences, tokens]; padding on either side.
         row_tokens: tokens of a row; no sentence is longer.
         dtypes: of what the packed model takes, by name: its own inputs, and those of FIRST_TOKENS, SEGMENT_IDS, POSITION_IDS.
 
@@ -104,6 +104,8 @@ def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[st
     is_token = position < lengths[order].repeat(runs)
     position *= is_token
     given = sentence * mask.shape[1] + position  # places among the tokens that were given; padding's are replaced by 0
+    if not mask[:, 0].all():  # rows that begin with padding
+        given += mask.argmax(axis=1)[sentence]
     packed: dict[str, npt.NDArray[np.generic]] = {}
     for name, dtype in dtypes.items():
         if name == FIRST_TOKENS:

@@ -100,6 +100,10 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("Q/DQ", "QuantizeLinear and DequantizeLinear: ONNX nodes that say where a network is rounded to eight bits."),
     ("engine", "A network compiled by TensorRT or TensorRT-RTX for its shapes."),
     ("profile", "The shapes that an engine takes: smallest, most frequent, largest."),
+    (
+        "packed row",
+        "A row of tokens that holds several texts end to end, each of which sees its own tokens alone: hardly any is padding.",
+    ),
     ("bucket", "A length that rows are padded to, so that an engine with few shapes takes all of them."),
     (
         "accuracy budget",

@@ -3,16 +3,17 @@
 ONNX's own shape inference loses track of a transformer's axes where sizes are computed by the graph.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, ValueInfoProto, helper, numpy_helper
 
 from temper.artifacts.onnx_file import open_session
 from temper.artifacts.signature import Tensors
 from temper.errors import ArtifactError
+from temper.transforms.graph.prune import reads
 
 SIZES = (2, 5), (3, 7)  # batch and the other dynamic axis; all different, so that no axis is taken for another
 LARGEST_DIFFERENCE = 1e-4  # of logits in FP32, whose sums may change their order
@@ -34,13 +35,14 @@ def _limits(model: ModelProto) -> dict[str, int]:
     return found
 
 
-def example_inputs(model: ModelProto, sizes: tuple[int, int], seed: int) -> Tensors:
-    """Seeded inputs of these sizes: token ids that the tables have, masks whose rows end early, pixels around zero.
+def example_inputs(model: ModelProto, sizes: tuple[int, int], seed: int, padding_side: str = "right") -> Tensors:
+    """Seeded inputs of these sizes: token ids that the tables have, masks with padding, pixels around zero.
 
     Args:
         model: of any task.
         sizes: of the first dynamic axis and of every other.
         seed: of the values.
+        padding_side: where rows have their padding; 'left' or 'right'.
     """
     generator, limits = np.random.default_rng(seed), _limits(model)
     known: dict[str, int] = {}
@@ -59,8 +61,9 @@ def example_inputs(model: ModelProto, sizes: tuple[int, int], seed: int) -> Tens
         elif value.name in limits:
             made[value.name] = generator.integers(0, limits[value.name], shape).astype(dtype)
         else:
-            kept = generator.integers(1, shape[-1] + 1, shape[:-1])  # every row keeps its first token
-            made[value.name] = (np.arange(shape[-1]) < kept[..., None]).astype(dtype)
+            kept = generator.integers(1, shape[-1] + 1, shape[:-1])  # every row keeps a token
+            rows = np.arange(shape[-1]) < kept[..., None]
+            made[value.name] = (rows if padding_side == "right" else rows[..., ::-1]).astype(dtype)
     return made
 
 
@@ -93,6 +96,34 @@ def observed_shapes(model: ModelProto) -> dict[str, Shape]:
     return found | {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
 
 
+def values_of(model: ModelProto, names: Sequence[str], inputs: Tensors) -> dict[str, Any]:
+    """What a graph makes of inputs, of the named tensors alone; what they are not made of does not run.
+
+    Args:
+        model: of any task; it stays as it is.
+        names: outputs of its nodes.
+        inputs: at least those that these tensors are made of.
+    """
+    wanted, nodes = set(names), []
+    for node in reversed(model.graph.node):
+        if wanted.intersection(node.output):
+            nodes.append(node)
+            wanted.update(reads(node))
+    graph = GraphProto(
+        name="part",
+        node=reversed(nodes),
+        input=[value for value in model.graph.input if value.name in wanted],
+        output=[ValueInfoProto(name=name) for name in names],
+        initializer=[tensor for tensor in model.graph.initializer if tensor.name in wanted],
+    )
+    part = ModelProto(
+        ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions, graph=graph
+    )
+    session = open_session(part, 1, "ORT_DISABLE_ALL")
+    ran = session.run(list(names), {value.name: inputs[value.name] for value in graph.input})
+    return dict(zip(names, ran, strict=True))
+
+
 def constants(model: ModelProto) -> Mapping[str, Any]:
     """Constants of the graph that hold one value, by name."""
     return {
@@ -110,10 +141,10 @@ class Answers:
     logits: tuple[Any, ...]
 
     @classmethod
-    def of(cls, model: ModelProto) -> "Answers":
-        """Those of a graph."""
+    def of(cls, model: ModelProto, calls: Sequence[Tensors] | None = None) -> "Answers":
+        """Those of a graph; to calls of `example_inputs` where none are given."""
         session = open_session(model, 1, "ORT_DISABLE_ALL")
-        inputs = tuple(example_inputs(model, sizes, seed=1) for sizes in SIZES)
+        inputs = tuple(calls or (example_inputs(model, sizes, seed=1) for sizes in SIZES))
         return cls(inputs, tuple(session.run(None, each)[0] for each in inputs))
 
     def check(

@@ -1,6 +1,15 @@
 """Nodes and constants that nothing reads any more, removed."""
 
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto
+
+
+def reads(node: NodeProto) -> set[str]:
+    """Names of the tensors that a node reads; a branch reads tensors of the graph around it."""
+    found = {name for name in node.input if name}
+    for attribute in node.attribute:
+        for inner in (attribute.g, *attribute.graphs):
+            found.update(name for each in inner.node for name in each.input if name)
+    return found
 
 
 def prune(model: ModelProto) -> None:
@@ -14,10 +23,7 @@ def prune(model: ModelProto) -> None:
     for node in reversed(graph.node):  # ONNX orders makers before readers
         if any(name in read for name in node.output if name):
             kept.append(node)
-            read.update(name for name in node.input if name)
-            for attribute in node.attribute:  # a branch reads tensors of the graph around it
-                for inner in (attribute.g, *attribute.graphs):
-                    read.update(name for each in inner.node for name in each.input if name)
+            read |= reads(node)
     copies = [type(node).FromString(node.SerializeToString()) for node in reversed(kept)]
     del graph.node[:]
     graph.node.extend(copies)

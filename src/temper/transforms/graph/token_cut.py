@@ -12,8 +12,8 @@ from temper.transforms.graph.probe import Shape, attribute, constants
 TOKEN_AXIS = 1  # of hidden states [batch, token, feature]
 # operators whose result at one place depends on their inputs at that place alone
 _ELEMENTWISE = {
-    "Add", "And", "Cast", "Clip", "Div", "Erf", "Gelu", "Identity", "IsNaN", "Mul", "Not", "Or", "Pow", "Relu", "Sigmoid",
-    "Sqrt", "Sub", "Tanh", "Where",
+    "Add", "And", "Cast", "Clip", "Div", "Erf", "Gelu", "Identity", "IsNaN", "Mul", "Not", "Or", "Pow", "Reciprocal", "Relu",
+    "Sigmoid", "Sqrt", "Sub", "Tanh", "Where",
 }  # fmt: skip
 Refused = Callable[[str], ArtifactError]
 Reads = list[tuple[NodeProto, int]]  # nodes with the position among their inputs
@@ -55,10 +55,12 @@ def _operands(node: NodeProto, axis: int, shapes: dict[str, Shape]) -> list[tupl
         return _broadcast(node, (at for at, name in enumerate(node.input) if name), axis, shapes)
     if kind in ("QuantizeLinear", "DequantizeLinear"):
         return [(0, axis)] if inputs[1] == () else None
-    if kind in ("Softmax", "LayerNormalization"):
+    if kind in ("Softmax", "LayerNormalization", "RMSNormalization"):
         last = attribute(node, "axis", -1) % rank
-        whole = axis < last if kind == "LayerNormalization" else axis != last
+        whole = axis != last if kind == "Softmax" else axis < last
         return [(0, axis)] if whole else None
+    if kind == "ReduceMean" and len(inputs) == 2 and attribute(node, "keepdims", 1):
+        return [(0, axis)] if inputs[0][axis] == shapes[node.output[0]][axis] else None
     if kind == "MatMul" and len(inputs[0]) == rank:
         return [(0, axis)] if axis == rank - 2 or (axis < rank - 2 and len(inputs[1]) == 2) else None
     if kind == "Transpose":
@@ -77,8 +79,17 @@ def _stays_in_hidden_states(node: NodeProto, operands: list[tuple[int, int]], sh
     return len(shapes[node.output[0]]) == 3 and all(len(shapes[node.input[at]]) == 3 for at, _ in operands)
 
 
-def _classifier(model: ModelProto, shapes: dict[str, Shape], refused: Refused) -> tuple[NodeProto, int]:
-    """The node that picks the classifier's token out of [batch, token, feature], and the token's place."""
+def fixed_token(model: ModelProto, shapes: dict[str, Shape], refused: Refused) -> tuple[NodeProto, int]:
+    """The node that picks the classifier's token out of [batch, token, feature], and the token's place.
+
+    Args:
+        model: it stays as it is.
+        shapes: of every tensor (temper/transforms/graph/probe.py).
+        refused: makes the error out of what happened.
+
+    Raises:
+        ArtifactError: no node picks one, or more than one does.
+    """
     values = constants(model)
     found = [
         node
@@ -113,7 +124,7 @@ def cut_tokens(
         ArtifactError: no fixed token is read.
     """
     graph = model.graph
-    classifier, place = _classifier(model, shapes, refused)
+    classifier, place = fixed_token(model, shapes, refused)
     readers: dict[str, int] = {}
     for node in graph.node:
         for read in node.input:

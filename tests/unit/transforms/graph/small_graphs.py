@@ -13,19 +13,23 @@ FEATURES = 4
 Node = tuple[str, Sequence[str], str] | tuple[str, Sequence[str], str, Mapping[str, Any]]
 
 
-def graph_of(nodes: Sequence[Node], constants: Mapping[str, Any], *, mask: bool = False) -> ModelProto:
-    """A model from `x` float32 [batch, token, FEATURES], and attention_mask int64 [batch, token] if asked, to `logits`.
+def graph_of(
+    nodes: Sequence[Node], constants: Mapping[str, Any], *, mask: bool = False, ids: bool = False
+) -> ModelProto:
+    """A model from `x` float32 [batch, token, FEATURES], and attention_mask and input_ids int64 [batch, token], to `logits`.
 
     Args:
         nodes: operator, inputs, output, attributes.
         constants: by name.
         mask: whether there is an attention_mask.
+        ids: whether there are input_ids.
     """
     made = [helper.make_node(node[0], node[1], [node[2]], name=node[2], **dict(*node[3:])) for node in nodes]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch_size", "sequence_length", FEATURES])]
-    if mask:
-        axes = ["batch_size", "sequence_length"]
-        inputs.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, axes))
+    axes = ["batch_size", "sequence_length"]
+    for name, there in (("attention_mask", mask), ("input_ids", ids)):
+        if there:
+            inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, axes))
     graph = helper.make_graph(
         made,
         "small",
