@@ -1,9 +1,10 @@
-"""A remote that dies in the middle of a pull, and comes back: the same command again ends right.
+"""A remote that dies in the middle of a pull or a push, and comes back: the same command again ends right.
 
 Before the S3 server stands a proxy that ends all its connections after so many bytes, drawn by seed, and takes no new ones.
 """
 
 import contextlib
+import hashlib
 import random
 import shutil
 import socket
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflow.conftest import happened
 from tests.workflow.repository import Repository, copy_repository
-from tests.workflow.test_remotes import BUCKET, ENVIRONMENT, add_remote, clone, s3  # noqa: F401
+from tests.workflow.test_remotes import BUCKET, ENVIRONMENT, KEYS, add_remote, clone, s3  # noqa: F401
 
 pytestmark = pytest.mark.long
 
@@ -119,6 +121,64 @@ def test_after_a_remote_that_died_in_a_pull_the_next_ends_right(
         mortal.live()
         other.run("temper", "pull", **ENVIRONMENT)
         assert other.digests() == wanted
+        assert other.planned() == []
+        found["refused in words, then right"] += 1
+        shutil.rmtree(other.folder)
+    record_property("outcomes", dict(found))
+    print(dict(found))
+
+
+def objects_of(address: str, folder: str) -> dict[str, bool]:
+    """What the bucket holds of a remote: names of objects, and whether each is whole."""
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=address, **KEYS)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{folder}/files/md5/")
+    found = {}
+    for name in (each["Key"] for page in pages for each in page.get("Contents", [])):
+        content = client.get_object(Bucket=BUCKET, Key=name)["Body"].read()
+        digest = "".join(name.split("/")[-2:])
+        found[digest] = hashlib.md5(content).hexdigest() == digest.removesuffix(".dir")
+    return found
+
+
+def test_after_a_remote_that_died_in_a_push_the_next_ends_right(
+    finished_repository,
+    mortal,
+    s3,  # noqa: F811
+    record_property,
+    tmp_path: Path,
+):
+    found = Counter[str]()
+    made = copy_repository(finished_repository, tmp_path / "pushing")
+    add_remote(made, f"s3://{BUCKET}/push-whole", mortal.address)
+    mortal.live()
+    made.run("temper", "push", **ENVIRONMENT)
+    whole, digests, wanted = mortal.passed, made.digests(), objects_of(s3, "push-whole")
+    assert wanted
+    assert all(wanted.values())
+    for number, limit in enumerate(deaths(whole)):
+        add_remote(made, f"s3://{BUCKET}/push-{number}", mortal.address)
+        mortal.live(limit)
+        done = made.attempt("temper", "push", **ENVIRONMENT)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1, said
+        assert "dvc push ended with exit code" in happened(said)
+        arrived = objects_of(s3, f"push-{number}")
+        assert arrived.keys() <= wanted.keys()
+        found["objects that had arrived whole"] += sum(arrived.values())
+        found["objects that had arrived by half"] += len(arrived) - sum(arrived.values())
+        assert made.digests() == digests
+        mortal.live()
+        other = clone(made, tmp_path / f"clone-{number}")
+        pulled = other.attempt("temper", "pull", **ENVIRONMENT)
+        assert pulled.returncode == 1
+        happened(pulled.stdout + pulled.stderr)
+        assert other.files() == []
+        made.run("temper", "push", **ENVIRONMENT)
+        assert objects_of(s3, f"push-{number}") == wanted
+        other.run("temper", "pull", **ENVIRONMENT)
+        assert other.digests() == digests
         assert other.planned() == []
         found["refused in words, then right"] += 1
         shutil.rmtree(other.folder)

@@ -42,16 +42,13 @@ def s3() -> Iterator[str]:
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    boto3.client("s3", endpoint_url=address, **_keys()).create_bucket(Bucket=BUCKET)
+    boto3.client("s3", endpoint_url=address, **KEYS).create_bucket(Bucket=BUCKET)
     yield address
     server.kill()
     server.wait()
 
 
-def _keys() -> dict[str, str]:
-    return {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
-
-
+KEYS = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -131,7 +128,7 @@ def test_a_damaged_object_on_s3_is_put_right(repository, s3, tmp_path):
 
     add_remote(repository, f"s3://{BUCKET}/{tmp_path.name}", s3)
     repository.dvc("push", **ENVIRONMENT)
-    client = boto3.client("s3", endpoint_url=s3, **_keys())
+    client = boto3.client("s3", endpoint_url=s3, **KEYS)
     listed = client.list_objects_v2(Bucket=BUCKET, Prefix=tmp_path.name)["Contents"]
     largest = max((entry for entry in listed if "/md5/" in entry["Key"]), key=lambda entry: entry["Size"])["Key"]
     client.put_object(Bucket=BUCKET, Key=largest, Body=b"")

@@ -7,7 +7,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from temper.orchestration.stored import FOLDER_DIGEST, md5
 
 ANSWER_S = 30.0  # for a remote to answer at all; libraries try again for minutes
 SAY_EVERY_S = 10.0  # how much has arrived, where the output is no terminal
+_ARRIVING = "temper-fetch."
 UNTOUCHED = "nothing: no file of the study was touched"
 
 
@@ -158,37 +160,67 @@ def _arrivals(count: int) -> Any:
     return Arrivals()
 
 
+def _lock(folder: Path, *, wait: bool = True) -> int | None:
+    """A descriptor that holds a folder as long as this process lives; None where another has it, or it is gone."""
+    import fcntl
+
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if folder.is_dir():
+                return descriptor
+        os.close(descriptor)
+    return None
+
+
+@contextmanager
+def _scratch(folder: str) -> Iterator[Path]:
+    """A folder for what has not arrived whole yet; those that a kill left there are removed."""
+    os.makedirs(folder, exist_ok=True)
+    for left in Path(folder).glob(f"{_ARRIVING}*"):
+        if (descriptor := _lock(left, wait=False)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(descriptor)
+    held = None
+    while held is None:  # again where another took it for a leftover before it was locked
+        scratch = Path(tempfile.mkdtemp(dir=folder, prefix=_ARRIVING))
+        held = _lock(scratch)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(held)
+
+
 def _fetch_all(repo: Any, remote: Any, digests: Sequence[str], asked: str) -> tuple[int, int]:
     from dvc_objects.fs import generic
     from dvc_objects.fs.local import localfs
 
     failed: list[BaseException] = []
-    os.makedirs(repo.tmp_dir, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=repo.tmp_dir, prefix="temper-fetch."))
-    try:
-        generic.copy(
-            remote.fs,
-            [remote.oid_to_path(digest) for digest in digests],
-            localfs,
-            [str(scratch / digest) for digest in digests],
-            on_error=lambda _source, _target, error: failed.append(error),
-            callback=_arrivals(len(digests)),
-        )
-        if failed:
-            raise failed[0]
-        damaged = [digest for digest in digests if md5(scratch / digest) != digest.removesuffix(FOLDER_DIGEST)]
-        size = sum((scratch / digest).stat().st_size for digest in digests)
-        for digest in digests:
-            if digest not in damaged:
-                _keep(repo, scratch / digest, digest)
-        if damaged:
-            raise _lacking("damaged", damaged, asked)
-        return len(digests), size
-    except ExperimentError:
-        raise
-    except Exception as error:  # each kind of remote has its own
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    with _scratch(repo.tmp_dir) as scratch:
+        try:
+            generic.copy(
+                remote.fs,
+                [remote.oid_to_path(digest) for digest in digests],
+                localfs,
+                [str(scratch / digest) for digest in digests],
+                on_error=lambda _source, _target, error: failed.append(error),
+                callback=_arrivals(len(digests)),
+            )
+            if failed:
+                raise failed[0]
+            damaged = [digest for digest in digests if md5(scratch / digest) != digest.removesuffix(FOLDER_DIGEST)]
+            size = sum((scratch / digest).stat().st_size for digest in digests)
+            for digest in digests:
+                if digest not in damaged:
+                    _keep(repo, scratch / digest, digest)
+            if damaged:
+                raise _lacking("damaged", damaged, asked)
+            return len(digests), size
+        except ExperimentError:
             raise
-        raise _unreachable(error, asked) from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        except Exception as error:  # each kind of remote has its own
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            raise _unreachable(error, asked) from None

@@ -5,12 +5,12 @@ Not `dvc pull`: without a target that means every study of the checkout, and wha
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from temper.artifacts.scratch import NOTES, scratch_folder
 from temper.errors import ExperimentError
 from temper.orchestration.fetch import fetch, open_remote
 from temper.orchestration.jobs import run_command
@@ -76,16 +76,17 @@ def _check_way(repo: Any, found: Sequence[str], asked: str) -> None:
 
 @contextmanager
 def _copies(repo: Any, files: Sequence[Stored]) -> Iterator[list[Path]]:
-    """Copies of the files, each checked, beside the cache: they have only to be moved into place."""
-    scratch = Path(tempfile.mkdtemp(dir=repo.tmp_dir, prefix="temper-pull."))
-    try:
+    """Copies of the files, each checked, beside the artifacts: they have only to be moved into place."""
+    place = (
+        NOTES.parent / "pull"
+    )  # the study's own memory, which a clone has not yet: what a kill leaves is noted there
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(place) as scratch:
         for number, file in enumerate(files):
             source = cached(repo, file.digest)
             assert source is not None
             copy_object(source, scratch / str(number), file.executable)
         yield [scratch / str(number) for number in range(len(files))]
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _make_way(repo: Any, found: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Objects from a folder as remote; tests/workflow/test_remotes.py has a real S3 server."""
 
+import os
 import re
 import shutil
 import time
@@ -40,6 +41,20 @@ def test_what_is_fetched_is_in_the_cache_and_read_only(remote):
     assert [path.read_text() for path in paths] == ["one", "two"]
     assert all(path.stat().st_mode & 0o777 == 0o444 for path in paths)
     assert list((remote.parents[2] / ".dvc/tmp").glob("temper-*")) == []
+
+
+def test_what_a_killed_command_left_is_removed_and_what_another_fetches_now_is_not(remote):
+    folder = remote.parents[2] / ".dvc/tmp"
+    folder.mkdir(exist_ok=True)
+    for name in ("left", "at-work"):
+        (folder / f"temper-fetch.{name}").mkdir()
+        (folder / f"temper-fetch.{name}/object").write_text("half")
+    held = module._lock(folder / "temper-fetch.at-work")
+    with repository("pull") as repo:
+        fetch(repo, open_remote(repo, None, "pull"), [md5("data/raw/one.tsv")], "pull")
+    assert [path.name for path in folder.glob("temper-*")] == ["temper-fetch.at-work"]
+    assert (folder / "temper-fetch.at-work/object").is_file()
+    os.close(held)
 
 
 def test_how_much_has_arrived_is_said(remote, monkeypatch, capsys):
