@@ -135,7 +135,7 @@ typecheck-tensorrt: $(TEST_READY)  ## the code for TensorRT 10 against its stubs
 	sed -i -E 's/([(, ])in: /\1in_: /g; s/(= None, channel_axis: int)\)/\1 = ...)/' $(VENV)/stubs/tensorrt_bindings/tensorrt.pyi
 	MYPYPATH=$(VENV)/stubs $(BIN)/mypy --cache-dir $(VENV)/stubs/cache
 
-long-test: $(TEST_READY)  ## the other tests without a GPU, hours: every study cut down and run, 236 kills, 60 full disks, the table of runs and jobs
+long-test: $(TEST_READY)  ## the other tests without a GPU, hours: every study cut down and run, 236 kills, 60 full disks, 52 limits of memory, the table of runs and jobs
 	$(BIN)/python -m pytest -m long
 
 benchmark: $(TEST_READY)  ## overhead, no-op time, memory and harness cost of the embedded study, as ratios

@@ -2,11 +2,11 @@
 
 Importing torch, transformers, OpenVINO and NNCF is most of what a job of a tiny study does. `WarmPython` gives a folder with a
 `python`, a `temper`, a `snakemake` and a `dvc` that are called as the real ones are; each asks a server, which has imported the
-libraries and nothing of `temper`, for a copy of itself. The copy has the caller's arguments, folder, variables, processors and
-open files, a process of its own, random numbers of its own, and imports the code that its PYTHONPATH names. A signal to the
-caller reaches the copy, and the copy ends with its caller. What a library reads of its variables when it is imported
-(OMP_NUM_THREADS) it has read before; process groups are the server's. Tests of kills and of Ctrl-C, and those before a release,
-start the real Python.
+libraries and nothing of `temper`, for a copy of itself. The copy has the caller's arguments, folder, variables, processors,
+open files and limits of memory, a process of its own, random numbers of its own, and imports the code that its PYTHONPATH names.
+A signal to the caller reaches the copy, and the copy ends with its caller. What a library reads of its variables when it is
+imported (OMP_NUM_THREADS) it has read before; process groups are the server's. Tests of kills and of Ctrl-C, and those before a
+release, start the real Python.
 """
 
 import atexit
@@ -82,6 +82,11 @@ for name in os.listdir("/proc/self/fd"):
         pass
 asked = {{"arguments": {prefix} + sys.argv[1:], "folder": os.getcwd(), "variables": dict(os.environ), "files": files}}
 asked["processors"] = sorted(os.sched_getaffinity(0))
+asked["address_space"] = resource.getrlimit(resource.RLIMIT_AS)
+try:
+    asked["group"] = open("/proc/self/cgroup").read()
+except OSError:
+    asked["group"] = ""
 asked = json.dumps(asked).encode()
 line = socket.socket(socket.AF_UNIX)
 line.connect({address!r})
@@ -216,6 +221,17 @@ def _place(files: list[int], numbers: list[int]) -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
+def _take_limits(asked: Mapping[str, Any]) -> None:
+    """Have as little memory as the caller: of its address space, and of its group of control (version 1)."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, asked["address_space"])
+    for line in asked["group"].splitlines():
+        _, controller, group = line.split(":", 2)
+        if controller == "memory" and line not in Path("/proc/self/cgroup").read_text().splitlines():
+            Path("/sys/fs/cgroup/memory", group.lstrip("/"), "cgroup.procs").write_text(str(os.getpid()))
+
+
 def _own_randomness() -> None:
     """What is drawn without a seed is another in each process, as in processes that begin by themselves."""
     random.seed()
@@ -232,6 +248,7 @@ def _become(asked: Mapping[str, Any], files: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _place(files, asked["files"])
     os.sched_setaffinity(0, asked["processors"])
+    _take_limits(asked)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["variables"])

@@ -23,7 +23,7 @@ from typing import Literal
 import psutil
 
 from temper.orchestration.job_record import read_job_record, record_path
-from tests.warm_python import warm_python
+from tests.warm_python import WarmPython, warm_python
 from tests.workflow.conftest import NEVER_EDITED, PATIENCE_S, StudyFolder
 from tests.workflow.repository import BIN, Repository
 
@@ -51,6 +51,7 @@ class Kind:
     command: the command and its arguments, in the study's folder.
     stale: makes the copy one in which the command has work.
     judged: files of the copy that have to be as in the undisturbed run, by digest.
+    wrong: what must not be there, not even before the next command.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Kind:
     command: Sequence[str]
     stale: Callable[[StudyFolder], None]
     judged: Callable[[StudyFolder], Mapping[str, str]]
+    wrong: Callable[[StudyFolder], list[str]] = lambda made: []
 
 
 @dataclass
@@ -90,18 +92,32 @@ def of_job(base: StudyFolder, rule: str, row: str, judged: Callable[[StudyFolder
     return Kind(f"{rule} {row}".strip(), base, ("snakemake", record), stale, judged)
 
 
-def started(made: StudyFolder, command: Sequence[str], mark: str) -> "subprocess.Popen[bytes]":
-    """Start a command of a case; what it prints goes to terminal.txt beside the folder."""
+def bins_of(made: StudyFolder) -> WarmPython:
+    """Whose copies a case's processes are."""
+    return warm_python(made.code / "src" if made.code in NEVER_EDITED else None)
+
+
+def started(
+    made: StudyFolder, command: Sequence[str], mark: str, within: Sequence[str] = ()
+) -> "subprocess.Popen[bytes]":
+    """Start a command of a case; what it prints goes to terminal.txt beside the folder.
+
+    Args:
+        made: the study.
+        command: `snakemake`, `temper` or `dvc` with its arguments.
+        mark: of the case.
+        within: a command that starts it, as `prlimit`.
+    """
     name, *arguments = command
     if name == "snakemake":
         arguments = made._options(*arguments)
     code = (made.code / "src").as_posix()
-    bins = warm_python(made.code / "src" if made.code in NEVER_EDITED else None).bin
+    bins = bins_of(made).bin
     path = os.pathsep.join([str(bins), str(BIN), os.environ["PATH"]])
     variables = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"}
     with open(made.folder.with_name("terminal.txt"), "wb") as terminal:
         return subprocess.Popen(
-            [str(bins / name), *arguments],
+            [*within, str(bins / name), *arguments],
             cwd=made.folder,
             env={**variables, "PATH": path, "PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1", MARK: mark},
             stdin=subprocess.DEVNULL,
@@ -134,7 +150,10 @@ def _line(process: psutil.Process) -> str:
 
 
 def _is(process: psutil.Process, victim: Victim) -> bool:
-    line = _line(process)
+    return _called(_line(process), victim)
+
+
+def _called(line: str, victim: Victim) -> bool:
     if victim == "job":
         return ".snakemake/scripts/" in line and "bash" not in line
     return victim == "worker" and "-m temper." in line and "worker" in line
@@ -176,7 +195,7 @@ def _until(condition: Callable[[], object], limit_s: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(0.03)
     return True
 
 
@@ -187,17 +206,18 @@ def kill(run: "subprocess.Popen[bytes]", mark: str, victim: Victim, wait_s: floa
         run: the command.
         mark: of the case.
         victim: 'all' is a power cut; a job or a worker is waited for.
-        wait_s: from the command's beginning, or from the victim's.
+        wait_s: from the command's beginning, or from that of its first job or worker.
         rng: draws of 'any'.
     """
-    if victim in ("job", "worker"):
-        there = lambda: run.poll() is not None or [each for each in processes(mark) if _is(each, victim)]  # noqa: E731
-        _until(there, PATIENCE_S)
-        if run.poll() is not None:
-            return "none: it had none"
+    one = victim in ("job", "worker")
+    there = lambda: run.poll() is not None or [each for each in processes(mark) if _is(each, victim)]  # noqa: E731
+    if one and not _until(there, PATIENCE_S):
+        return "none: it had none"
     with contextlib.suppress(subprocess.TimeoutExpired):
         run.wait(timeout=wait_s)
         return "none: it had ended"
+    if one:
+        _until(there, PATIENCE_S)  # between two of them, the next
     if victim == "main":
         os.kill(run.pid, signal.SIGKILL)
         return victim
@@ -267,6 +287,8 @@ def judged_again(made: StudyFolder, kind: Kind, wanted: Mapping[str, str], mark:
         return "", "processes of a killed run work on"
     if _lost(made):
         return "", f"lost: {_lost(made)}"
+    if wrong := kind.wrong(made):
+        return "", f"half-written, and called whole: {wrong[:6]}"
     steps, fault = next_command(made, kind, mark)
     if fault:
         return "", fault
@@ -302,22 +324,34 @@ class Disturbances:
 
     def __post_init__(self) -> None:
         self.outcomes = Outcomes()
-        with self.copy("undisturbed") as made:
+        mark = f"undisturbed-{os.getpid()}"
+        lives: dict[Victim, tuple[float, float]] = {}
+        with self.copy("undisturbed") as made, self.looked_at(made) as (within, look):
+            started(made, ("python", "-c", ""), mark).wait()  # who copies itself has begun
             began, before = time.monotonic(), used(made.folder)
-            run = started(made, self.kind.command, "undisturbed")
-            job_s, most = None, before
+            run = started(made, self.kind.command, mark, within)
+            most = before
             while run.poll() is None:
-                assert time.monotonic() - began < PATIENCE_S, said(made)
-                if job_s is None and any(_is(each, "job") for each in processes("undisturbed")):
-                    job_s = time.monotonic() - began
+                now = time.monotonic() - began
+                assert now < PATIENCE_S, said(made)
+                lines = [_line(each) for each in processes(mark)]
+                for victim in ("job", "worker"):
+                    if any(_called(line, victim) for line in lines):
+                        lives[victim] = (lives.get(victim, (now, now))[0], now)
                 most = tuple(map(max, most, used(made.folder)))
-                time.sleep(0.02)
+                look()
+                time.sleep(0.05)
             self.needs = (most[0] - before[0], most[1] - before[1])
             self.whole_s = time.monotonic() - began
-            self.job_s = self.whole_s - (job_s or self.whole_s)
+            self.lives_s = {victim: last - first for victim, (first, last) in lives.items()}
             assert run.returncode == 0, said(made)
             assert not _lost(made), _lost(made)
             self.wanted = dict(self.kind.judged(made))
+
+    @contextlib.contextmanager
+    def looked_at(self, made: StudyFolder) -> Iterator[tuple[Sequence[str], Callable[[], None]]]:
+        """For the undisturbed run: a command that starts it, and what is looked at again and again while it lasts."""
+        yield (), lambda: None
 
     @contextlib.contextmanager
     def copy(self, name: str) -> Iterator[StudyFolder]:
@@ -335,15 +369,26 @@ class Disturbances:
     def count(self, number: int, drawn: str, outcome: str, fault: str) -> None:
         """Of one case: how it went, and the fault or ''."""
         self.outcomes.found["fault" if fault else outcome] += 1
+        print(f"{self.kind.name}, case {number} ({drawn}): {fault or outcome}", flush=True)
         if fault:
             self.outcomes.faults.append(f"{self.kind.name}, case {number} ({drawn}): {fault}")
 
-    def kill_once(self, number: int, victims: Sequence[Victim]) -> None:
-        """One kill, and what the next command does; sooner where the command had ended by then."""
-        rng = self.rng("kill", number)
-        victim, share = victims[number % len(victims)], rng.random() * 0.95
-        for sooner in (1.0, 0.5, 0.25):
-            wait_s = share * sooner * (self.job_s if victim in ("job", "worker") else self.whole_s)
+    def victims(self) -> tuple[Victim, ...]:
+        """Who is killed in turn: of a command that starts jobs and workers these, of another anybody of its processes."""
+        found: tuple[Victim, ...] = ("all", "main", *self.lives_s)
+        return found if len(found) == 4 else (*found, "any")
+
+    def kill_once(self, number: int) -> None:
+        """One kill, and what the next command does; sooner where the command had ended by then.
+
+        A moment is drawn within the time in which the victim lives. Kinds begin with different victims, so that a few
+        kills of each are fair, too.
+        """
+        rng, victims = self.rng("kill", number), self.victims()
+        first = zlib.crc32(self.kind.name.encode())
+        victim, share = victims[(first + number) % len(victims)], rng.random() * 0.95
+        for sooner in (1.0, 0.5, 0.25, 0.1):
+            wait_s = share * sooner * self.lives_s.get(victim, self.whole_s)
             mark = f"{victim}-{os.getpid()}-{number}-{sooner}"
             with self.copy(str(number)) as made:
                 run = started(made, self.kind.command, mark)
@@ -353,8 +398,10 @@ class Disturbances:
                     continue
                 output = said(made)
                 drawn = f"{victim} after {wait_s:.2f} s"
-                if victim in ("job", "worker", "any") and "Traceback" in output:
-                    return self.count(number, drawn, "", f"it says: {output[-1500:]}")
+                # what lives on says why it failed, and takes no kill for a lack of memory
+                silent = run.returncode > 0 and not WORDS.search(output)
+                if run.returncode >= 0 and (silent or "Traceback" in output or "memory ran out" in output):
+                    return self.count(number, drawn, "", f"it says ({run.returncode}): {output[-1500:]}")
                 outcome, fault = judged_again(made, self.kind, self.wanted, mark)
                 return self.count(number, drawn, f"{hit} killed, {outcome}", fault)
         return self.count(number, f"{victim} after {wait_s:.2f} s", "ended before it could be killed", "")
