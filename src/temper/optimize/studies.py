@@ -18,6 +18,7 @@ from temper.errors import ArtifactError, ConfigError, ExperimentError
 from temper.optimize.points import Point
 from temper.optimize.shortest import shortest
 from temper.optimize.space import Space
+from temper.orchestration.dvc import last_words
 from temper.orchestration.job_record import FOLDER as RECORDS
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs
@@ -281,7 +282,7 @@ def _settle(folder: Path) -> None:
     if done.returncode != 0:
         raise ExperimentError(
             asked=f"take over into {folder} what the study has made",
-            happened=(done.stderr or done.stdout).strip()[-600:],
+            happened=last_words(done),
             affected="nothing of the study itself",
             fix=f"temper sync -C {folder} says the same; rm -r {folder} begins the search's artifacts anew",
         )

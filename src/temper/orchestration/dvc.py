@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -50,6 +51,16 @@ def remove_torn_lock() -> str | None:
     return os.path.relpath(path)
 
 
+def last_words(done: "subprocess.CompletedProcess[str]", most: int = 600) -> str:
+    """The end of what a command said before it failed; of one that was killed and said nothing, how it ended."""
+    said = (done.stderr.strip() or done.stdout.strip())[-most:]
+    if said:
+        return said
+    if done.returncode < 0:
+        return f"it was ended by signal {signal.Signals(-done.returncode).name}, without a word"
+    return f"it ended with exit code {done.returncode}, without a word"
+
+
 def ask_dvc(*arguments: str, affected: str, fix: str) -> str:
     """Standard output of a DVC command that has to succeed.
 
@@ -60,7 +71,7 @@ def ask_dvc(*arguments: str, affected: str, fix: str) -> str:
     if done.returncode != 0:
         raise ExperimentError(
             asked=f"dvc {' '.join(arguments)}",
-            happened=(done.stderr or done.stdout).strip()[-600:],
+            happened=last_words(done),
             affected=affected,
             fix=fix,
         )

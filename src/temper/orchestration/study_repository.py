@@ -11,7 +11,7 @@ from pathlib import Path
 
 from temper.artifacts.manifest import write_text
 from temper.errors import ConfigError, ExperimentError
-from temper.orchestration.dvc import dvc
+from temper.orchestration.dvc import dvc, last_words
 from temper.orchestration.jobs import checkout_of
 from temper.orchestration.pipeline import PARAMS, PIPELINE, has_other_rows_only, is_current, pipeline_text
 
@@ -67,7 +67,7 @@ def _store_outside_files(study: Path) -> None:
         if done.returncode != 0:
             raise ExperimentError(
                 asked=f"store {tracked.with_suffix('').name} of {study.name} in the study's own DVC repository",
-                happened=(done.stderr or done.stdout).strip()[-400:],
+                happened=last_words(done),
                 affected="nothing: the files are as they were",
                 fix=f"dvc commit {tracked.relative_to(study)} in the study's folder, which takes them as they are; then again",
             )

@@ -12,7 +12,7 @@ from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ExperimentError, LibraryError
 from temper.orchestration import run_lock
 from temper.orchestration.by_hand import edited
-from temper.orchestration.dvc import remove_torn_lock
+from temper.orchestration.dvc import last_words, remove_torn_lock
 from temper.orchestration.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
 from temper.orchestration.jobs import Job, planned_jobs, snakemake_command
 from temper.orchestration.kept_versions import read_kept_versions, write_kept_versions
@@ -115,7 +115,7 @@ def _run_snakemake(*arguments: str) -> None:
     if done.returncode != 0:
         raise ExperimentError(
             asked=f"snakemake {' '.join(arguments[:3])} …",
-            happened=(done.stderr or done.stdout).strip()[-600:],
+            happened=last_words(done),
             affected="nothing: no artifact was changed",
             fix="correct what it names, then run temper sync again",
         )

@@ -1,11 +1,12 @@
 """What DVC leaves when it is killed; tests/workflow/ runs DVC itself."""
 
 import json
+import subprocess
 
 import pytest
 
 from temper.orchestration import dvc
-from temper.orchestration.dvc import remove_torn_lock
+from temper.orchestration.dvc import last_words, remove_torn_lock
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +47,16 @@ def test_without_a_list_or_a_repository_there_is_nothing_to_do(study, tmp_path_f
     assert remove_torn_lock() is None
     monkeypatch.chdir(tmp_path_factory.mktemp("no_repository"))
     assert remove_torn_lock() is None
+
+
+@pytest.mark.parametrize(
+    ("code", "stdout", "stderr", "said"),
+    [
+        (1, "much", "ERROR: no room\n", "ERROR: no room"),
+        (1, "only this", "", "only this"),
+        (-9, "", "\n", "it was ended by signal SIGKILL, without a word"),
+        (255, "", "", "it ended with exit code 255, without a word"),
+    ],
+)
+def test_a_command_that_failed_has_last_words(code, stdout, stderr, said):
+    assert last_words(subprocess.CompletedProcess(["dvc"], code, stdout, stderr)) == said
