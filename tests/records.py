@@ -1,6 +1,7 @@
 """Records made by hand, with figures that can be followed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from temper.measurement.latency import nearest_rank
@@ -15,6 +16,7 @@ from temper.measurement.record import (
     Record,
     Workload,
 )
+from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.comparison import compare_records
 
 LABELS = [0, 1, 1, 0]
@@ -195,9 +197,21 @@ def several(name: str, predictions: list[int], labels: list[int]) -> Record:
     return made.model_copy(update={"accuracy": accuracy})
 
 
-def compared(records: Sequence[Record], baseline: str, **analysis: Any) -> dict[str, Any]:
+def compared(records: Sequence[Record], baseline: str, **analysis: Any) -> ComparedStudy:
     """What the report makes of records."""
     return compare_records("tiny", records, baseline, {**ANALYSIS, **analysis}, ENGINES)
+
+
+def compared_json(records: Sequence[Record], baseline: str, **analysis: Any) -> dict[str, Any]:
+    """The same as it stands in comparison.json."""
+    return compared(records, baseline, **analysis).as_json()
+
+
+def doubted(against: ComparedStudy, candidate: str, why: str) -> ComparedStudy:
+    """The same, with a candidate whose latency on b1 does not hold."""
+    own = against.candidates[candidate]
+    cells = {**own.workloads, "b1": replace(own.workloads["b1"], why_not=why)}
+    return replace(against, candidates={**against.candidates, candidate: replace(own, workloads=cells)})
 
 
 def following(latencies_ms: Sequence[float], **more: Any) -> Workload:

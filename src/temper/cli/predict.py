@@ -68,7 +68,7 @@ def _predicted(wanted: Asked, base: Path) -> "tuple[Predicted, bool]":
         batch_size=wanted.batch_size,
         strict=wanted.strict,
     )
-    return Predicted(finished.comparison["study"], choice, files, asked.shown, answers, asked.columns), asked.from_file
+    return Predicted(finished.comparison.study, choice, files, asked.shown, answers, asked.columns), asked.from_file
 
 
 def predict(

@@ -1,7 +1,5 @@
 """Which calibrations of a filed study differ, for the documentation: the same comparison as of experiments."""
 
-from typing import Any
-
 from temper.comparison.rows import Row, candidate_row
 from temper.comparison.tables import Comparison, comparison_of, letters_of
 from temper.report.calibrations import Cell, cells
@@ -15,7 +13,7 @@ def calibrations_compared(study: FiledStudy) -> tuple[dict[str, Cell], Compariso
     """Every calibrated file of a study against every other, and the cell of each by its candidate's name."""
     found = {cell.candidate: cell for cell in cells(study)}
     records = {record.candidate: record for record in study.records}
-    candidates: dict[str, Any] = study.compared["candidates"]
+    candidates = study.compared.as_json()["candidates"]
     rows: list[Row] = [
         candidate_row({"filed": {}}, records[name], candidates[name], records.get(study.baseline)) for name in found
     ]

@@ -31,7 +31,9 @@ def _filed(folder: Path) -> State:
     study = read_filed_study(folder)
     records = {record.candidate: record for record in study.records}
     name = "/".join(folder.resolve().parts[-2:])
-    return Experiment(name, study.params, records, study.compared, None), decide(study.records, study.compared)
+    return Experiment(name, study.params, records, study.compared.as_json(), None), decide(
+        study.records, study.compared
+    )
 
 
 def _of_folder(folder: Path) -> State:
@@ -127,7 +129,9 @@ def changes_against(finished: Finished, records: Sequence[Record], against: Path
     then = _of_folder(against) if isinstance(against, Path) else _of_name(against) if against else _last_committed()
     if then is None:
         return None
-    own = Experiment("now", finished.params, {each.candidate: each for each in records}, finished.comparison, None)
+    own = Experiment(
+        "now", finished.params, {each.candidate: each for each in records}, finished.comparison.as_json(), None
+    )
     return _held((own, finished.decision), then)
 
 

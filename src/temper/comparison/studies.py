@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from temper.errors import PipelineError
 from temper.measurement.record import Workload
+from temper.report.decide.compared_accuracy import Missing
 from temper.report.finished import Finished, places, read_finished
 from temper.report.formats import ABSENT, in_order, milliseconds, speed_up
 from temper.report.page.making import machine_line
@@ -73,20 +74,19 @@ def _line(finished: Finished, study: str, machine: str, workload: str) -> Line:
     def level(candidate: str) -> str:
         return _level(finished.record(candidate).workloads.get(workload))
 
-    base = level(compared["baseline"])
+    base = level(compared.baseline)
     if name is None:
         return Line(study, machine, workload, "none", baseline_ms=base, why=decided["sentence"])
-    own = compared["candidates"][name]
-    cell, paired = own["workloads"][workload], own["accuracy"].get("against_baseline", {})
-    verdict = ", ".join(filter(None, (paired.get("verdict"), cell.get("verdict"))))
-    accuracy = own["accuracy"].get("accuracy")
+    own = compared.candidates[name]
+    cell, accuracy = own.workloads[workload], None if isinstance(own.accuracy, Missing) else own.accuracy.accuracy
+    verdict = ", ".join(filter(None, (own.accuracy_verdict, cell.verdict)))
     return Line(
         study,
         machine,
         workload,
         name,
         f"provisional, {verdict}" if decided["provisional"] else verdict,
-        speed_up(cell["ratio"], cell["low"], cell["high"]),
+        speed_up(cell.taken.ratio, cell.taken.low, cell.taken.high),
         base,
         level(name),
         ABSENT if accuracy is None else f"{100 * accuracy:.2f}",

@@ -81,7 +81,7 @@ def _git(*arguments: str) -> str | None:
 
 def _measured(source: Source) -> dict[str, Any]:
     finished, name = source.finished, source.selected.choice.candidate
-    compared, record = finished.comparison["candidates"][name], source.selected.choice.record
+    compared, record = finished.comparison.candidates[name].as_json(), source.selected.choice.record
     workloads: dict[str, Any] = {}
     for workload, cell in compared["workloads"].items():
         own = record.workloads[workload]
@@ -106,8 +106,8 @@ def _measured(source: Source) -> dict[str, Any]:
     if paired is not None:
         accuracy["against_baseline"] = {key: value for key, value in paired.items() if key != "flipped"}
     return {
-        "baseline": finished.comparison["baseline"],
-        "accuracy_budget_points": finished.comparison["analysis"]["accuracy_budget_points"],
+        "baseline": finished.comparison.baseline,
+        "accuracy_budget_points": finished.comparison.analysis["accuracy_budget_points"],
         "accuracy": accuracy,
         "workloads": workloads,
         "peak_rss_mib": record.memory.peak_rss_running_mib if record.memory else None,
@@ -151,7 +151,7 @@ def facts_of(source: Source) -> dict[str, Any]:
             "notes": list(choice.notes),
         },
         "study": {
-            "name": source.finished.comparison["study"],
+            "name": source.finished.comparison.study,
             "commit": _git("rev-parse", "HEAD"),
             "changed": bool(status),
             "seed": record.seed,

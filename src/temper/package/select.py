@@ -1,13 +1,14 @@
 """Which candidate is packaged, and what speaks against it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from temper.errors import ConfigError, restated
 from temper.measurement.record import Accuracy
 from temper.package.runtime.answers import KINDS
 from temper.package.runtime_at import NOTHING_WRITTEN
 from temper.prediction.choice import Choice, choose
+from temper.report.decide.compared_workload import ComparedWorkload
+from temper.report.decide.evidence import BUSY
 from temper.report.finished import Finished
 from temper.tasks.task import task_of
 
@@ -39,7 +40,8 @@ def _workload(finished: Finished, candidate: str | None) -> str:
     """
     workloads = finished.decision["workloads"]
     if candidate is not None:
-        timed = finished.comparison["candidates"].get(candidate, {}).get("workloads", {})
+        own = finished.comparison.candidates.get(candidate)
+        timed = own.workloads if own else {}
         return str(next((name for name in workloads if name in timed), next(iter(workloads))))
     chosen = {name: own["chosen"] for name, own in workloads.items() if own["chosen"] is not None}
     if len(set(chosen.values())) > 1:
@@ -53,30 +55,27 @@ def _workload(finished: Finished, candidate: str | None) -> str:
     return str(next(iter(chosen or workloads)))
 
 
-def _latency(cell: dict[str, Any] | None) -> tuple[str, str]:
-    """Of a cell of comparison.json: its state, and what speaks against it ('' where nothing)."""
+def _latency(cell: ComparedWorkload | None) -> tuple[str, str]:
+    """Of a cell of the comparison: its state, and what speaks against it ('' where nothing)."""
     if cell is None:
         return "not measured", "its latency was not measured on this workload"
-    if cell["holds"]:
+    if cell.holds:
         return "holds", ""
-    if cell.get("status") != "measured":
-        state = "busy" if cell.get("cause") == "busy" else "not measured"
-        return state, f"its latency was not measured: {cell['why_not']}"
-    return "disturbed", f"its latency is disturbed: {cell['why_not']}"
+    if not cell.is_measured:
+        return "busy" if cell.cause == BUSY else "not measured", f"its latency was not measured: {cell.why_not}"
+    return "disturbed", f"its latency is disturbed: {cell.why_not}"
 
 
 def _accuracy(finished: Finished, candidate: str) -> tuple[str, str]:
     """Its verdict against the budget, and what speaks against it ('' where nothing)."""
-    own = finished.comparison["candidates"][candidate]["accuracy"]
-    budget = finished.comparison["analysis"]["accuracy_budget_points"]
-    paired = own.get("against_baseline", {})
-    if own["status"] != "measured" or paired.get("status") != "measured":
-        return "none", f"it has no verdict: {own.get('reason') or paired.get('reason')}"
-    if paired["verdict"] == "beyond":
+    own, budget = finished.comparison.candidates[candidate], finished.comparison.budget_points
+    if (paired := own.paired) is None:
+        return "none", f"it has no verdict: {own.why_not_paired}"
+    if paired.verdict == "beyond":
         return "beyond", f"its accuracy is beyond the budget of {budget:g} points"
-    if paired["verdict"] == "undecided" and -paired["difference_points"] > budget:
+    if paired.verdict == "undecided" and -paired.difference_points > budget:
         return "undecided", f"its accuracy is undecided, and its estimate is beyond the budget of {budget:g} points"
-    return str(paired["verdict"]), ""
+    return paired.verdict, ""
 
 
 def select(finished: Finished, *, workload: str | None, candidate: str | None, anyway: bool) -> Selected:
@@ -105,7 +104,7 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
             affected=NOTHING_WRITTEN,
             fix="temper predict answers with it where Temper is installed",
         )
-    cell = finished.comparison["candidates"][choice.candidate]["workloads"].get(meant)
+    cell = finished.comparison.cell(choice.candidate, meant)
     latency, slow = _latency(cell)
     accuracy, lossy = _accuracy(finished, choice.candidate)
     against = tuple(filter(None, (lossy, slow)))

@@ -14,7 +14,7 @@ def _other(finished: Finished, workload: str) -> str:
     """What to do where a candidate cannot be packaged: the fastest within the budget that can be, by its name."""
     excluded = finished.decision["workloads"][workload]["excluded"]
     able = {
-        name: finished.comparison["candidates"][name]["workloads"][workload]["ratio"]
+        name: finished.comparison.candidates[name].workloads[workload].taken.ratio
         for name in finished.candidates
         if name not in excluded and unsupported(finished.record(name).backend) is None
     }

@@ -6,10 +6,11 @@ from temper.environment import plugins
 from temper.environment.devices import nvidia_gpus
 from temper.errors import ConfigError
 from temper.measurement.record import Record
+from temper.report.decide.compared_accuracy import Missing
 from temper.report.decide.decision_words import left_open_in_words, loss_in_words
 from temper.report.decide.evidence import DISTURBED
 from temper.report.finished import Finished
-from temper.report.formats import judged_by
+from temper.statistics.metrics import TITLES
 
 
 @dataclass(frozen=True)
@@ -42,35 +43,33 @@ def workload_for(finished: Finished, rows: int) -> str:
 
 def accuracy_in_words(finished: Finished, candidate: str) -> str:
     """'91.00 % of 1,000 test rows, +0.00 points [−0.38, +0.38] from torch-fp32: within the budget of 0.5 points'."""
-    own = finished.comparison["candidates"][candidate]["accuracy"]
-    if own["status"] != "measured":
-        return f"not measured: {own['reason']}"
-    judged = judged_by({"candidates": {candidate: {"accuracy": own}}})
-    found = f"{100 * own.get('metric_value', own['accuracy']):.2f} % of {own['rows']:,} test rows"
-    found = found if judged == "accuracy" else f"{judged} {found}"
-    paired = own["against_baseline"]
-    if paired["status"] != "measured":
-        return f"{found}; not compared: {paired['reason']}"
-    points = [paired[f"difference_{key}points"] for key in ("", "low_", "high_")]
+    compared = finished.comparison.candidates[candidate]
+    own, paired = compared.accuracy, compared.paired
+    if isinstance(own, Missing):
+        return f"not measured: {own.reason}"
+    found = f"{100 * own.judged:.2f} % of {own.rows:,} test rows"
+    found = found if own.metric is None else f"{TITLES[own.metric]} {found}"
+    if paired is None:
+        return f"{found}; not compared: {compared.why_not_paired}"
+    points = (paired.difference_points, paired.difference_low_points, paired.difference_high_points)
     difference, low, high = (f"{value:+.2f}".replace("-", "−") for value in points)
-    if paired["is_baseline"]:
+    if paired.is_baseline:
         return f"{found}: it is the baseline itself"
-    verdict = "undecided against" if paired["verdict"] == "undecided" else paired["verdict"]
-    budget = finished.comparison["analysis"]["accuracy_budget_points"]
-    from_baseline = f"{difference} points [{low}, {high}] from {finished.comparison['baseline']}"
-    return f"{found}, {from_baseline}: {verdict} the budget of {budget:g} points"
+    verdict = "undecided against" if paired.verdict == "undecided" else paired.verdict
+    from_baseline = f"{difference} points [{low}, {high}] from {finished.comparison.baseline}"
+    return f"{found}, {from_baseline}: {verdict} the budget of {finished.comparison.budget_points:g} points"
 
 
 def next_best(finished: Finished, workload: str, without: str) -> str | None:
     """The fastest candidate within the accuracy budget that has the GPUs it asks for here; None where there is none."""
-    timed = finished.comparison["candidates"]
+    timed = finished.comparison.candidates
     excluded = finished.decision["workloads"][workload]["excluded"]
     able = [
         name
         for name in finished.candidates
         if name not in excluded and name != without and finished.record(name).backend["gpus"] <= len(nvidia_gpus())
     ]
-    return min(able, key=lambda name: timed[name]["workloads"][workload]["ratio"], default=None)
+    return min(able, key=lambda name: timed[name].workloads[workload].taken.ratio, default=None)
 
 
 def instead(finished: Finished, workload: str, without: str) -> str:
@@ -103,20 +102,17 @@ def _decided(finished: Finished, workload: str) -> str:
 def _notes(finished: Finished, workload: str, candidate: str) -> tuple[str, ...]:
     """That the choice is provisional, with its bound; that the latency of a named one is disturbed; the model's warnings."""
     decision = finished.decision["workloads"][workload]
-    compared, found = finished.comparison["candidates"][candidate], []
-    if decision["provisional"] and candidate == decision["chosen"]:
-        paired = compared["accuracy"]["against_baseline"]
-        rows = f"{finished.comparison['budget_in_reach']['rows']:,}"
+    compared, found = finished.comparison.candidates[candidate], []
+    if decision["provisional"] and candidate == decision["chosen"] and (paired := compared.paired):
         found.append(
-            f"the choice is provisional: {rows} test rows cannot decide a budget of "
-            f"{finished.comparison['analysis']['accuracy_budget_points']:g} points; "
-            f"{loss_in_words(paired, finished.comparison['baseline'])}"
+            f"the choice is provisional: {paired.rows:,} test rows cannot decide a budget of "
+            f"{finished.comparison.budget_points:g} points; {loss_in_words(paired, finished.comparison.baseline)}"
         )
     if decision["left_open"] and candidate == decision["chosen"]:
         found.append(f"the choice is provisional. {left_open_in_words(decision['left_open'])}")
-    cell = compared["workloads"].get(workload, {})
-    if cell.get("verdict") == DISTURBED:
-        found.append(f"its latency at {workload} is disturbed: {cell['why_not']}")
+    cell = compared.workloads.get(workload)
+    if cell is not None and cell.verdict == DISTURBED:
+        found.append(f"its latency at {workload} is disturbed: {cell.why_not}")
     return (*found, *decision["warnings"])
 
 

@@ -12,8 +12,8 @@ from temper.report.decide.decision import decide
 from temper.report.filed import FiledStudy
 from temper.report.load_tests import load_test_markdown
 from temper.report.observe.observations import observations_part
-from temper.report.render import summary
 from temper.report.serving import real_lengths_markdown
+from temper.report.summary import summary
 from temper.report.summary_markdown import agreement_markdown, results_markdown
 from temper.report.tables import Row, rows
 from temper.report.terminal import WIDTH as TERMINAL_WIDTH

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from temper.errors import ArtifactError
+from temper.report.decide.compared_accuracy import Missing
 from temper.report.decide.evidence import DISTURBED, relative_latency
 from temper.report.filed import FiledStudy
 from temper.report.markdown_table import markdown_table
@@ -18,10 +19,10 @@ def _ratios(study: FiledStudy, workload: str) -> dict[str, float | None]:
     baseline is among them where it was not measured either: others could be held against it all the same.
     """
     found: dict[str, float | None] = {}
-    for name, compared in study.compared["candidates"].items():
-        cell = compared["workloads"].get(workload)
-        if cell is not None and cell["status"] == "measured" and compared["accuracy"]["status"] == "measured":
-            found[name] = cell["ratio"] if cell["holds"] else None
+    for name, compared in study.compared.candidates.items():
+        cell = compared.workloads.get(workload)
+        if cell is not None and cell.is_measured and not isinstance(compared.accuracy, Missing):
+            found[name] = cell.taken.ratio if cell.holds else None
     return found | ({study.baseline: 1.0} if found.get(study.baseline) is not None else {})
 
 

@@ -83,7 +83,7 @@ def short_table(study: FiledStudy, workload: str, candidates: Sequence[str] = ()
         )
     shown = [row for row in every if not candidates or row.candidate in candidates]
     measured = [row for row in shown if row.reason is None]
-    baseline = study.compared["baseline"]
+    baseline = study.compared.baseline
     latency = "mean ms" if any(row.real_lengths for row in measured) else "p50 ms"
     header = (workload, "ran in", f"× as fast as {baseline} [95 %]", latency, "accuracy, points (flips)", "verdict")
     lines = []

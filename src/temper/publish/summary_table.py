@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temper.measurement.record import Record
+from temper.report.decide.compared import ComparedStudy
 from temper.report.formats import ABSENT, in_order, milliseconds, number, ratio
 from temper.report.markdown_table import markdown_table
 from temper.report.tables import Row, rows
@@ -54,7 +55,7 @@ def _title(name: str, measured: Mapping[str, Any]) -> str:
     return f"{name}: batch {own.batch_size}{length}{f', real lengths ({own.real_lengths})' if own.real_lengths else ''}"
 
 
-def summary_tables(records: Sequence[Record], comparison: Mapping[str, Any], heading: str = "**{}**") -> str:
+def summary_tables(records: Sequence[Record], comparison: ComparedStudy, heading: str = "**{}**") -> str:
     """A heading and a table for each workload, and below it why a line has no figures.
 
     Args:

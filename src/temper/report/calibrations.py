@@ -6,6 +6,7 @@ from typing import Any
 
 from temper.artifacts.manifest import read_document
 from temper.errors import ArtifactError
+from temper.report.decide.compared_accuracy import Missing
 from temper.report.filed import FiledStudy
 
 SECONDS_FILE = "calibration_seconds.json"
@@ -59,9 +60,8 @@ def cells(study: FiledStudy) -> list[Cell]:
         precision = study.params["calibrated_precisions"].get(row) if kind == "onnx" else None
         if precision is None or "quantize_outputs" not in precision:
             continue
-        accuracy = study.compared["candidates"][name]["accuracy"]
-        paired = accuracy.get("against_baseline", {"status": "not measured"})
-        if paired["status"] != "measured":
+        accuracy, paired = study.compared.candidates[name].accuracy, study.compared.candidates[name].paired
+        if isinstance(accuracy, Missing) or paired is None:
             continue
         calibration = study.params["calibrations"][precision["calibration"]]
         cell = Cell(
@@ -70,12 +70,12 @@ def cells(study: FiledStudy) -> list[Cell]:
             method=calibration["method"],
             rows=_rows(calibration),
             samples=calibration["samples"],
-            accuracy=accuracy["accuracy"],
-            difference_points=paired["difference_points"],
-            low_points=paired["difference_low_points"],
-            high_points=paired["difference_high_points"],
-            verdict=paired["verdict"],
-            flips=paired["labels_differing"],
+            accuracy=accuracy.accuracy,
+            difference_points=paired.difference_points,
+            low_points=paired.difference_low_points,
+            high_points=paired.difference_high_points,
+            verdict=paired.verdict,
+            flips=paired.labels_differing,
         )
         other = found.setdefault((*cell.line, cell.samples), cell)
         if other is not cell:

@@ -12,6 +12,7 @@ from temper.errors import ArtifactError
 from temper.measurement.recomputed import disagreement
 from temper.measurement.record import SCHEMA_VERSION, Record
 from temper.measurement.remeasurements import Remeasurements, check_figures, settled
+from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.comparison import compare_records
 from temper.report.decide.decision import decide
 from temper.report.packed import JOBS, MANIFESTS, RECORDS, REMEASUREMENTS, Packed, sha256_of
@@ -27,7 +28,7 @@ class FiledStudy:
     folder: Path
     params: dict[str, Any]
     records: tuple[Record, ...]  # without what was withdrawn
-    compared: dict[str, Any]
+    compared: ComparedStudy
     measured: tuple[Record, ...] = ()  # the same as they were measured: for no figure, only for what was executed
     withdrawn: tuple[Withdrawal, ...] = ()
 

@@ -13,6 +13,9 @@ from temper.measurement.record_file import read_record
 from temper.measurement.remeasurements import Remeasurements, read_remeasurements, settled
 from temper.orchestration.job_record import JobRecord, read_job_record, record_path
 from temper.orchestration.jobs import run_command
+from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.compared_accuracy import ComparedAccuracy, Missing
+from temper.report.decide.compared_workload import ComparedWorkload
 from temper.report.decide.decision import SCHEMA_VERSION
 from temper.report.decide.evidence import DISTURBED
 from temper.report.decide.paired_accuracy import metric_of
@@ -88,21 +91,22 @@ def _check_bytes(file: str, digest: str | None) -> None:
         )
 
 
-def _follows(cell: Json, ratio: LatencyRatio, margin: float) -> bool:
+def _follows(cell: ComparedWorkload | None, ratio: LatencyRatio, margin: float) -> bool:
     """Whether a cell of the comparison is what a ratio gives."""
-    same = [cell.get(key) for key in ("ratio", "low", "high")] == [ratio.ratio, ratio.low, ratio.high]
-    verdicts = (DISTURBED, verdict(Ratio(ratio.ratio, ratio.low, ratio.high), margin))
-    return same and cell.get("verdict") in verdicts
+    if cell is None or not isinstance(cell.ratio, LatencyRatio):
+        return False
+    same = (cell.ratio.ratio, cell.ratio.low, cell.ratio.high) == (ratio.ratio, ratio.low, ratio.high)
+    return same and cell.verdict in (DISTURBED, verdict(Ratio(ratio.ratio, ratio.low, ratio.high), margin))
 
 
-def _other_figures(said: Json, answers: Accuracy) -> Iterator[str]:
+def _other_figures(said: ComparedAccuracy | Missing, answers: Accuracy) -> Iterator[str]:
     """What is said of answers and is not what they give, by name."""
-    if said.get("accuracy") != answers.answers.accuracy:
+    if isinstance(said, Missing) or said.accuracy != answers.answers.accuracy:
         yield "accuracy"
-    if (metric := said.get("metric")) is not None:
-        found, given = said.get("metric_value"), metric_of(answers, str(metric))
+    if isinstance(said, ComparedAccuracy) and (metric := said.metric) is not None:
+        found, given = said.metric_value, metric_of(answers, metric)
         if found is None or given is None or not math.isclose(found, given, rel_tol=1e-9):  # sums of another order
-            yield str(metric)
+            yield metric
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Finished:
     """
 
     decision: Json
-    comparison: Json
+    comparison: ComparedStudy
     summary: Json
     params: Json
     job: JobRecord
@@ -149,18 +153,16 @@ class Finished:
         Raises:
             ArtifactError: they are not.
         """
-        said = self.comparison["candidates"][record.candidate]
-        margin = float(self.comparison["analysis"]["latency_margin"])
+        said = self.comparison.candidates[record.candidate]
         wrong = [
             name
             for name, workload in record.workloads.items()
             if isinstance(workload, Workload)
             and isinstance(workload.ratio, LatencyRatio)
-            and not _follows(said["workloads"].get(name, {}), workload.ratio, margin)
+            and not _follows(said.workloads.get(name), workload.ratio, self.comparison.margin)
         ]
-        own = said["accuracy"]
         if isinstance(record.accuracy, Accuracy):
-            wrong += _other_figures(own, record.accuracy)
+            wrong += _other_figures(said.accuracy, record.accuracy)
         if wrong:
             raise ArtifactError(
                 asked=f"take what the report says of {record.candidate}",
@@ -191,6 +193,23 @@ def _check_version(name: str, version: int | None) -> None:
             affected="nothing was written",
             fix=f"{run_command()}: makes the report anew; what is current is not measured again",
         )
+
+
+def _compared(content: Json) -> ComparedStudy:
+    """What comparison.json says.
+
+    Raises:
+        ArtifactError: it is not what a report's job writes.
+    """
+    try:
+        return ComparedStudy.from_json(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            asked=f"read {REPORT}/comparison.json",
+            happened=f"it is not what a report holds: {type(error).__name__}: {str(error)[:300]}",
+            affected="nothing was written",
+            fix="temper run --again report, in the study's folder: makes the report anew from the records",
+        ) from None
 
 
 def read_finished(
@@ -228,4 +247,5 @@ def read_finished(
         content[name] = read_document(file)
     for name in ("decision", "comparison"):
         _check_version(name, content[name].get("schema_version"))
-    return Finished(**content, params=params, job=job, place=place)
+    decision, summary = content["decision"], content["summary"]
+    return Finished(decision, _compared(content["comparison"]), summary, params=params, job=job, place=place)

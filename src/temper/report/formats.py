@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from temper.statistics.metrics import TITLES
 
 if TYPE_CHECKING:
+    from temper.report.decide.compared import ComparedStudy
     from temper.report.tables import Row
 
 ABSENT = "–"
 
 
-def judged_by(comparison: Mapping[str, Any]) -> str:
+def judged_by(comparison: "ComparedStudy") -> str:
     """What the budget is of, in words: accuracy, macro-F1, …"""
-    found = (entry["accuracy"].get("metric") for entry in comparison["candidates"].values())
+    found = (own.metric for own in comparison.candidates.values())
     return TITLES[next((metric for metric in found if metric is not None), "accuracy")]
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from temper.artifacts.claims import claimed_precisions
 from temper.measurement.record import NotMeasured, Record, Workload
+from temper.report.decide.compared import ComparedCandidate, ComparedStudy, Noise
+from temper.report.decide.compared_accuracy import Missing
+from temper.report.decide.compared_workload import ComparedWorkload
 from temper.report.formats import judged_by
 from temper.report.serving import padding_notes
 from temper.report.tables import rows
@@ -101,7 +104,7 @@ def _listed(named: Sequence[Note]) -> str:
     return ", ".join(told) + (f" and {rest} more" if rest > 0 else "") + (f" ({once})" if once else "")
 
 
-def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> list[Note]:
+def notes(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> list[Note]:
     """All there is to say beside the table, by rank and within a rank in the order of the records.
 
     Args:
@@ -114,7 +117,7 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
         for warning in dict.fromkeys(each for own in decision["workloads"].values() for each in own.get("warnings", []))
     ]
     for record in records:
-        compared = comparison["candidates"][record.candidate]
+        compared = comparison.candidates[record.candidate]
         own = [*_of_record(record, compared), *_of_accuracy(record, compared), *_of_latencies(record, compared)]
         if record.backend["runner"] == "null":  # no candidate: what disturbs it changes no choice
             own = [replace(note, kind=Kind.NULL_BACKEND) if note.kind is Kind.DISTURBED else note for note in own]
@@ -126,10 +129,10 @@ def notes(records: Sequence[Record], comparison: Mapping[str, Any], decision: Ma
     return sorted(found, key=lambda note: note.kind)
 
 
-def _of_record(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
+def _of_record(record: Record, compared: ComparedCandidate) -> Iterator[Note]:
     """What a record says by itself."""
-    measured = [timed for timed in compared["workloads"].values() if timed["status"] == "measured"]
-    holds = bool(measured) and all(timed.get("holds") for timed in measured)
+    measured = [cell for cell in compared.workloads.values() if cell.is_measured]
+    holds = bool(measured) and all(cell.holds for cell in measured)
     if record.status == "not measured":
         yield Note(Kind.NOT_MEASURED, f"{record.candidate}: not measured: {record.reason}", record.candidate)
     for warning in record.warnings:
@@ -155,68 +158,60 @@ def _of_record(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
             yield Note(Kind.IN_NAME_ONLY, text, record.candidate, f"ran in {ran}")
 
 
-def _of_accuracy(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
-    for size, differing in compared["accuracy"].get("labels_differing_by_batch_size", {}).items():
+def _of_accuracy(record: Record, compared: ComparedCandidate) -> Iterator[Note]:
+    accuracy, paired = compared.accuracy, compared.paired
+    by_size = {} if isinstance(accuracy, Missing) else accuracy.labels_differing_by_batch_size
+    for size, differing in by_size.items():
         told = {0: "no row", 1: "1 row"}.get(differing, f"{differing:,} rows")
         text = f"{record.candidate}: in batches of {size} it answers {told} otherwise than in those the table counts"
         # a record of a file whose answers do not depend on the batch holds a 0: no news on a terminal
         yield Note(Kind.BATCH if differing else Kind.READING, text, record.candidate, f"{differing:,}")
-    paired = compared["accuracy"].get("against_baseline", {})
-    if paired.get("largest_logit_difference", 0.0) > paired.get("baseline_logit_span", float("inf")):
-        largest = f"{paired['largest_logit_difference']:.3g}"
+    if paired is None:
+        return
+    if paired.largest_logit_difference > paired.baseline_logit_span:
+        largest = f"{paired.largest_logit_difference:.3g}"
         text = (
             f"{record.candidate}: its logits differ from the baseline's by up to {largest}, more than all of the baseline's lie "
-            f"apart ({paired['baseline_logit_span']:.3g}): where labels agree it is by chance, and its confidences mean nothing"
+            f"apart ({paired.baseline_logit_span:.3g}): where labels agree it is by chance, and its confidences mean nothing"
         )
         yield Note(Kind.OTHER_LOGITS, text, record.candidate, largest)
-    needed = paired.get("rows_that_would_decide")
-    if needed:
+    if needed := paired.rows_that_would_decide:
         text = f"{record.candidate}: accuracy undecided; about {needed:,} test rows would decide"
         yield Note(Kind.UNDECIDED, text, record.candidate, f"{needed:,}")
 
 
-def _of_latencies(record: Record, compared: Mapping[str, Any]) -> Iterator[Note]:
-    for name, timed in compared["workloads"].items():
+def _of_latencies(record: Record, compared: ComparedCandidate) -> Iterator[Note]:
+    for name, cell in compared.workloads.items():
         at = f"{record.candidate}, {name}"
-        if timed.get("why_apart"):
-            yield Note(Kind.APART, f"{at}: not timed in turns: {timed['why_apart']}", record.candidate, name)
-        if timed["status"] != "measured":
+        if cell.why_apart:
+            yield Note(Kind.APART, f"{at}: not timed in turns: {cell.why_apart}", record.candidate, name)
+        if not cell.is_measured:
             if record.status == "measured":
                 own = record.workloads[name]
                 lost = isinstance(own, NotMeasured)
-                text = f"{at}: {'not measured' if lost else 'no ratio'}: {timed['reason']}"
+                text = f"{at}: {'not measured' if lost else 'no ratio'}: {cell.reason}"
                 busy = getattr(own, "cause", None) == "busy"
                 if record.backend["runner"] == "null" and not lost:
                     continue  # nothing is compared with it
                 kind = Kind.DISTURBED if busy else Kind.NOT_MEASURED
                 yield Note(kind, text, record.candidate, f"{name}: busy" if busy else name)
             continue
-        yield from _of_disturbance(record, name, timed)
-        if "not_faster" in timed:
-            why = timed["not_faster"]
+        yield from _of_disturbance(record, name, cell)
+        if why := cell.not_faster:
             text = (
-                f"{at}: {why['precision']} takes {why['relative_latency']:.2f} times as long as "
-                f"{why['compared_with']}: {why['case']}: {why['evidence']}"
+                f"{at}: {why.precision} takes {why.relative_latency:.2f} times as long as "
+                f"{why.compared_with}: {why.case}: {why.evidence}"
             )
-            yield Note(Kind.SLOWER, text, record.candidate, why["case"])
+            yield Note(Kind.SLOWER, text, record.candidate, why.case)
 
 
-def _of_disturbance(record: Record, name: str, timed: Mapping[str, Any]) -> Iterator[Note]:
+def _of_disturbance(record: Record, name: str, cell: ComparedWorkload) -> Iterator[Note]:
     at = f"{record.candidate}, {name}"
-    if timed.get("holds") is False:
-        yield Note(Kind.DISTURBED, f"{at}: does not hold: {timed['why_not']}", record.candidate)
-    elif (
-        "baseline_moved" in timed and "holds" not in timed
-    ):  # a comparison that was made before cells said whether they hold
-        moved = timed["baseline_moved"]
-        text = (
-            f"{at}: the baseline beside it is {100 * abs(moved):.0f} % {'slower' if moved > 0 else 'faster'} than beside "
-            "itself: its ratio is to another baseline than the others'"
-        )
-        yield Note(Kind.DISTURBED, text, record.candidate, "its baseline moved")
-    if timed.get("disturbed") and record.backend["runner"] != "null":
-        slower = "slower" if timed["disturbance"] > 0 else "faster"
-        share = f"{100 * abs(timed['disturbance']):.0f} %"
+    if not cell.holds:
+        yield Note(Kind.DISTURBED, f"{at}: does not hold: {cell.why_not}", record.candidate)
+    if cell.timed and cell.timed.disturbed and record.backend["runner"] != "null":
+        slower = "slower" if cell.timed.disturbance > 0 else "faster"
+        share = f"{100 * abs(cell.timed.disturbance):.0f} %"
         text = f"{at}: beside the baseline it is {share} {slower} than alone"
         yield Note(Kind.BESIDE, text, record.candidate, f"{share} {slower}")
 
@@ -237,25 +232,24 @@ def _of_padding(records: Sequence[Record]) -> list[Note]:
     ]
 
 
-def _of_noise(comparison: Mapping[str, Any]) -> Iterator[Note]:
-    for name, own in comparison["noise"].items():
-        if "ratio" in own:
-            told = f"{100 * own['smallest_difference_told']:.1f} %"
+def _of_noise(comparison: ComparedStudy) -> Iterator[Note]:
+    for name, own in comparison.noise.items():
+        if isinstance(own, Noise):
+            told = f"{100 * own.smallest_difference_told:.1f} %"
             text = (
-                f"workload {name}: the baseline beside itself is {own['ratio']:.3f} [{own['low']:.3f}, {own['high']:.3f}]; this "
+                f"workload {name}: the baseline beside itself is {own.ratio:.3f} [{own.low:.3f}, {own.high:.3f}]; this "
                 f"machine could have told a ratio from 1 that is {told} off"
             )
             yield Note(Kind.NOISE, text, name, told)
 
 
-def _reading(comparison: Mapping[str, Any]) -> list[Note]:
+def _reading(comparison: ComparedStudy) -> list[Note]:
     """How the columns of the table are to be read."""
-    analysis = comparison["analysis"]
-    margin, judged = analysis["latency_margin"], judged_by(comparison)
+    margin, judged = comparison.margin, judged_by(comparison)
     return [
         Note(
             Kind.READING,
-            f"× is the median latency (the mean for real lengths) over {comparison['baseline']}'s, both timed in turns in one "
+            f"× is the median latency (the mean for real lengths) over {comparison.baseline}'s, both timed in turns in one "
             f"process unless said otherwise, with a 95 % bootstrap interval over blocks: win below {1 - margin:g}, loss above "
             f"{1 + margin:g}, tie inside, by the whole interval. samples/s is saturated.",
         ),
@@ -263,6 +257,6 @@ def _reading(comparison: Mapping[str, Any]) -> list[Note]:
             Kind.READING,
             f"difference is the {judged} minus the baseline's on the same rows with a 95 % interval "
             f"({'Tango 1998' if judged == 'accuracy' else 'paired bootstrap'}): within, beyond "
-            f"or undecided against a budget of {analysis['accuracy_budget_points']:g} points; flips are labels that differ",
+            f"or undecided against a budget of {comparison.budget_points:g} points; flips are labels that differ",
         ),
     ]

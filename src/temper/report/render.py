@@ -8,21 +8,20 @@ from dataclasses import asdict
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, staged_folder, write_text
-from temper.measurement.record import Record
 from temper.measurement.record_file import read_record
 from temper.measurement.remeasurements import read_remeasurements, settled
-from temper.report.choices import choices
+from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.compared_accuracy import ComparedAccuracy
 from temper.report.decide.comparison import compare_records
 from temper.report.decide.decision import decide
-from temper.report.formats import judged_by
 from temper.report.intact import check_jobs
-from temper.report.notes import first_notes, notes
 from temper.report.observe.observations import observations_markdown
 from temper.report.page.alone import trade_offs
 from temper.report.page.asked_rows import read_asked_rows
 from temper.report.page.flips import flipped_rows
 from temper.report.page.material import Material
 from temper.report.page.render import report_page
+from temper.report.summary import summary
 from temper.report.summary_markdown import markdown
 from temper.report.tables import Row, rows
 
@@ -41,50 +40,10 @@ def _csv(all_rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
-_BY_WORKLOAD = (
-    "latency_p50_ms",
-    "latency_percentiles_ms",
-    "latency_mean_ms",
-    "real_lengths",
-    "latency_ratio",
-    "latency_ratio_low",
-    "latency_ratio_high",
-    "latency_verdict",
-    "throughput_samples_per_s",
-    "sequential_samples_per_s",
-    "padding_share",
-    "computed_padding_share",
-    "timed_runs",
-    "reason",
-)
-
-_NOT_BY_CANDIDATE = (*(key for key in _BY_WORKLOAD if key != "reason"), "candidate", "workload")
-
-
-def summary(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of artifacts/report/summary.json, in the order of params.yaml."""
-    candidates: dict[str, Any] = {}
-    for row in rows(records, comparison):
-        cells = asdict(row)
-        own = {key: value for key, value in cells.items() if key not in _NOT_BY_CANDIDATE}
-        entry = candidates.setdefault(row.candidate, own | {"workloads": {}})
-        entry["workloads"][row.workload] = {key: cells[key] for key in _BY_WORKLOAD}
-    found = notes(records, comparison, decision)
-    return {
-        "study": comparison["study"],
-        "baseline": comparison["baseline"],
-        "candidates": candidates,
-        **({} if judged_by(comparison) == "accuracy" else {"judged_by": judged_by(comparison)}),
-        "choices": choices(decision),
-        "first_notes": first_notes(found),
-        "notes": [note.text for note in found],
-    }
-
-
 NO_CHOICE = "none"
 
 
-def metrics(comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def metrics(comparison: ComparedStudy, decision: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a person reads of an experiment first, in as few columns of `dvc exp show` as that takes: the choices.
 
     Args:
@@ -104,14 +63,13 @@ def metrics(comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[
         name = decided["chosen"]
         own: dict[str, Any] = {"choice": name or NO_CHOICE, "loses_at_most_points": decided["loses_at_most_points"]}
         if name is not None:
-            candidate = comparison["candidates"][name]
-            paired = candidate["accuracy"]["against_baseline"]
-            verdicts = (paired["verdict"], candidate["workloads"][workload]["verdict"])
+            candidate = comparison.candidates[name]
+            verdicts = (candidate.accuracy_verdict, candidate.workloads[workload].verdict)
             own |= {
                 "speed_up": round(1 / decided["latency_ratio"], 3),
-                "accuracy": candidate["accuracy"]["accuracy"],
-                "flips": paired["labels_differing"],
-                "verdict": ", ".join((*(("provisional",) if decided["provisional"] else ()), *verdicts)),
+                "accuracy": candidate.accuracy.accuracy if isinstance(candidate.accuracy, ComparedAccuracy) else None,
+                "flips": candidate.paired.labels_differing if candidate.paired else None,
+                "verdict": ", ".join(filter(None, ("provisional" if decided["provisional"] else "", *verdicts))),
             }
         for key, values in found.items():
             values[workload] = own.get(key)
@@ -162,7 +120,7 @@ def write_summary(
         write_text(scratch / "summary.csv", _csv(rows(read, compared)))
         write_text(scratch / "summary.json", json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         write_text(scratch / "engineering_observations.md", observations_markdown(read, compared, decision))
-        write_text(scratch / "comparison.json", canonical_json(compared))
+        write_text(scratch / "comparison.json", canonical_json(compared.as_json()))
         write_text(scratch / "decision.json", canonical_json(decision))
         write_text(scratch / "metrics.json", canonical_json(metrics(compared, decision)))
     print(f"{study}: {len(read)} candidates")

@@ -58,12 +58,12 @@ def _interval(
     """The speed-up with its 95 % interval, or why it is not known."""
     if own is None or over is None:
         return "no record"
-    cells = [study.compared["candidates"][record.candidate]["workloads"].get(workload) for record in (own, over)]
-    if None in cells:
+    cells = [cell for record in (own, over) if (cell := study.compared.cell(record.candidate, workload))]
+    if len(cells) < 2:
         return ABSENT
-    if any(cell["status"] != "measured" for cell in cells):
+    if any(not cell.is_measured for cell in cells):
         return "not measured"
-    if not all(cell["holds"] for cell in cells):
+    if not all(cell.holds for cell in cells):
         return DISTURBED
     ratio = relative_latency(study.compared, workload, own.candidate, over.candidate)
     return 1 / ratio.ratio, 1 / ratio.high, 1 / ratio.low

@@ -7,7 +7,8 @@ from typing import Any
 from temper.measurement.record import Record
 from temper.report.choices import choices
 from temper.report.decide.agreement import HEADER as AGREEMENT_HEADER
-from temper.report.decide.agreement import Agreement, agreement_cells
+from temper.report.decide.agreement import agreement_cells
+from temper.report.decide.compared import ComparedStudy
 from temper.report.formats import ABSENT, centre, in_order, judged_by, milliseconds, number, points, ratio
 from temper.report.notes import notes
 from temper.report.serving import real_length_cells, real_lengths_markdown
@@ -83,19 +84,18 @@ def results_markdown(all_rows: Sequence[Row], *, without: Sequence[str] = (), ju
     )
 
 
-def agreement_markdown(comparison: Mapping[str, Any]) -> str:
+def agreement_markdown(comparison: ComparedStudy) -> str:
     """How far runtimes of one ONNX file agree, as a Markdown table."""
-    pairs = [Agreement.from_json(pair) for pair in comparison["agreement"]]
-    return "\n".join(_markdown_table(AGREEMENT_HEADER, agreement_cells(pairs))) + "\n"
+    return "\n".join(_markdown_table(AGREEMENT_HEADER, agreement_cells(comparison.agreement))) + "\n"
 
 
-def markdown(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
+def markdown(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> str:
     """The summary as a Markdown page."""
-    page = [f"# {comparison['study']}", "", f"Measured on {_machine_line(records)}.", ""]
+    page = [f"# {comparison.study}", "", f"Measured on {_machine_line(records)}.", ""]
     page += [f"Which to serve, within {decision['accuracy_budget_points']:g} points of {decision['baseline']}:", ""]
     page += [*(f"- {sentence}" for sentence in choices(decision)), ""]
     page += [results_markdown(rows(records, comparison), judged=judged_by(comparison))]
-    if comparison["agreement"]:
+    if comparison.agreement:
         page += ["One file on several runtimes:", "", agreement_markdown(comparison)]
     if real_length_cells(rows(records, comparison)):
         page += ["Every test sentence at its own length:", "", real_lengths_markdown(rows(records, comparison))]

@@ -1,10 +1,11 @@
 """Records in, rows out: one implementation of every column of every table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from temper.measurement.record import NotMeasured, Record, Workload
+from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
+from temper.report.decide.compared import ComparedCandidate, ComparedStudy
+from temper.report.decide.compared_accuracy import ComparedAccuracy
 
 MIB = 1024 * 1024
 
@@ -68,7 +69,7 @@ def _executed(workload: Workload | None) -> str | None:
     return ", ".join(f"{count} {precision}" for precision, count in counted) or "no products"
 
 
-def rows(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[Row]:
+def rows(records: Sequence[Record], comparison: ComparedStudy) -> list[Row]:
     """One row per candidate and workload, in the order of the records.
 
     Args:
@@ -76,17 +77,16 @@ def rows(records: Sequence[Record], comparison: Mapping[str, Any]) -> list[Row]:
         comparison: what `temper.report.decide.comparison.compare_records` made of them.
     """
     return [
-        _row(record, name, comparison["candidates"][record.candidate])
-        for record in records
-        for name in record.workloads
+        _row(record, name, comparison.candidates[record.candidate]) for record in records for name in record.workloads
     ]
 
 
-def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
+def _row(record: Record, name: str, compared: ComparedCandidate) -> Row:
     workload = record.workloads[name]
     timed = workload if isinstance(workload, Workload) else None
-    paired = compared["accuracy"].get("against_baseline", {})
-    ratio = compared["workloads"][name]
+    paired, cell = compared.paired, compared.workloads[name]
+    ratio = cell.ratio if isinstance(cell.ratio, LatencyRatio) else None
+    accuracy = compared.accuracy if isinstance(compared.accuracy, ComparedAccuracy) else None
     cold, memory = record.cold_start, record.memory
     return Row(
         candidate=record.candidate,
@@ -94,22 +94,22 @@ def _row(record: Record, name: str, compared: Mapping[str, Any]) -> Row:
         library=_library(record),
         loads=record.artifact.loads if record.artifact else "",
         workload=name,
-        accuracy=compared["accuracy"].get("metric_value", compared["accuracy"].get("accuracy")),
-        labels_differing=paired.get("labels_differing"),
-        accuracy_difference_points=paired.get("difference_points"),
-        accuracy_low_points=paired.get("difference_low_points"),
-        accuracy_high_points=paired.get("difference_high_points"),
-        mcnemar_exact_p=paired.get("mcnemar_exact_p"),
-        accuracy_verdict=paired.get("verdict"),
+        accuracy=accuracy.judged if accuracy else None,
+        labels_differing=paired.labels_differing if paired else None,
+        accuracy_difference_points=paired.difference_points if paired else None,
+        accuracy_low_points=paired.difference_low_points if paired else None,
+        accuracy_high_points=paired.difference_high_points if paired else None,
+        mcnemar_exact_p=paired.mcnemar_exact_p if paired else None,
+        accuracy_verdict=paired.verdict if paired else None,
         latency_p50_ms=median_ms(timed) if timed else None,
         latency_percentiles_ms=timed.latency_percentiles_ms if timed else None,
         latency_mean_ms=timed.latency_mean_ms if timed else None,
         real_lengths=timed.real_lengths if timed else None,
-        latency_ratio=ratio.get("ratio"),
-        latency_ratio_low=ratio.get("low"),
-        latency_ratio_high=ratio.get("high"),
-        latency_verdict=ratio.get("verdict"),
-        throughput_samples_per_s=ratio.get("throughput_samples_per_s"),
+        latency_ratio=ratio.ratio if ratio else None,
+        latency_ratio_low=ratio.low if ratio else None,
+        latency_ratio_high=ratio.high if ratio else None,
+        latency_verdict=cell.verdict,
+        throughput_samples_per_s=cell.timed.throughput_samples_per_s if cell.timed else None,
         sequential_samples_per_s=timed.sequential_samples_per_s if timed else None,
         padding_share=timed.padding_share if timed else None,
         computed_padding_share=timed.computed_padding_share if timed else None,

@@ -53,7 +53,7 @@ def experiment(
     """An experiment with a baseline that is always right, and an INT8 file; without predictions that was not measured."""
     own = record("int8", reason="no NVIDIA GPU") if predictions is None else measured("int8", predictions, ratio)
     records = {"base": measured("base", LABELS, (1.0, 0.99, 1.01)), "int8": own, **(more or {})}
-    compared = compare_records("tiny", list(records.values()), "base", ANALYSIS, {})
+    compared = compare_records("tiny", list(records.values()), "base", ANALYSIS, {}).as_json()
     for candidate in compared["candidates"].values():
         for cell in candidate["workloads"].values():
             cell.pop("holds", None)

@@ -7,6 +7,7 @@ from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment
 from temper.comparison.last_run import changes_against, filed_changes
 from temper.errors import ExperimentError
+from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.decision import decide
 from temper.report.finished import Finished
 from temper.study.params_file import load_params
@@ -29,7 +30,9 @@ def fast(ratio, *, wrong=0, name="fast"):
 
 def state(name, *records, **params):
     against = compared(records, "base")
-    return Experiment(name, params, {each.candidate: each for each in records}, against, None), decide(records, against)
+    return Experiment(name, params, {each.candidate: each for each in records}, against.as_json(), None), decide(
+        records, against
+    )
 
 
 BASE = fast(1.0, name="base")
@@ -92,7 +95,7 @@ def test_a_filed_folder_is_held_against_another(tmp_path):
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
     now, decision = state("now", BASE, fast(0.5))
-    finished = Finished(decision, now.compared, {}, {}, None)
+    finished = Finished(decision, ComparedStudy.from_json(now.compared), {}, {}, None)
     with pytest.raises(ExperimentError) as caught:
         changes_against(finished, list(now.records.values()), tmp_path)
     assert "neither filed records" in caught.value.happened
@@ -102,7 +105,8 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 def test_where_nothing_was_committed_there_is_no_last_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     now, decision = state("now", BASE, fast(0.5))
-    assert changes_against(Finished(decision, now.compared, {}, {}, None), list(now.records.values()), None) is None
+    finished = Finished(decision, ComparedStudy.from_json(now.compared), {}, {}, None)
+    assert changes_against(finished, list(now.records.values()), None) is None
 
 
 def test_a_params_file_and_its_complete_form_are_the_same_settings():

@@ -9,6 +9,7 @@ from temper.errors import ArtifactError, ConfigError, DataError
 from temper.orchestration.job_record import read_job_record, record_path, write_job_record
 from temper.prediction import choice as module
 from temper.prediction.choice import choose, workload_for
+from temper.report.decide.compared import ComparedStudy
 from temper.report.finished import read_finished, record_file
 from tests.unit.prediction.conftest import candidate, with_baseline_of
 
@@ -61,7 +62,9 @@ def test_a_doubtful_accuracy_is_said_to_be_undecided(finish):
 def test_another_metric_is_named_and_held_against_the_record(finish):
     finished = finish(BASE, candidate("lossy", 0.1, wrong=200), metric="lowest_recall")
     assert chosen(finished, name="lossy").accuracy.startswith("lowest recall 90.00 % of 2,000 test rows")
-    finished.comparison["candidates"]["lossy"]["accuracy"]["metric_value"] = 0.99
+    content = finished.comparison.as_json()
+    content["candidates"]["lossy"]["accuracy"]["metric_value"] = 0.99
+    finished = replace(finished, comparison=ComparedStudy.from_json(content))
     with pytest.raises(ArtifactError) as caught:
         chosen(finished, name="lossy")
     assert caught.value.happened == "its record gives other figures: lowest_recall"

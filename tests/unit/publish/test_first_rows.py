@@ -21,12 +21,12 @@ def test_first_rows_stand_beside_all_rows(study):
     table = first_rows_markdown(study, 1000, ["nncf-300", "minmax-12000-outputs"])
     record = next(record for record in study.records if record.candidate == "nncf-300")
     right = np.asarray(record.accuracy.answers.predictions) == np.asarray(record.accuracy.labels)
-    own, compared = cells(table, 2), study.compared["candidates"]["nncf-300"]["accuracy"]
+    own, compared = cells(table, 2), study.compared.candidates["nncf-300"]
     assert cells(table, 0)[1] == "1,000 rows: accuracy %"
     assert own[0] == "nncf-300"
     assert own[1] == f"{100 * right[:1000].mean():.2f}"
-    assert own[5] == f"{100 * compared['accuracy']:.2f}"
-    assert own[7:] == [str(compared["against_baseline"]["labels_differing"]), compared["against_baseline"]["verdict"]]
+    assert own[5] == f"{100 * compared.accuracy.accuracy:.2f}"
+    assert own[7:] == [str(compared.paired.labels_differing), compared.accuracy_verdict]
     assert own[1] != own[5]
     assert cells(table, 3)[0] == "minmax-12000-outputs"
 

@@ -5,8 +5,11 @@ import pytest
 
 from temper.errors import ArtifactError
 from temper.report.calibrations import accuracy_table, cells, seconds_table
+from temper.report.decide.compared import ComparedCandidate, ComparedStudy
+from temper.report.decide.compared_accuracy import ComparedAccuracy, Missing, Paired
 from temper.report.filed import FiledStudy
 from temper.report.packed import MANIFESTS
+from temper.statistics.paired_labels import Flips
 
 CALIBRATIONS = {
     "a-8": {"method": "minmax", "samples": 8, "rows": "drawn", "onnx": "fp32"},
@@ -18,15 +21,23 @@ CALIBRATIONS = {
 
 
 def answer(points):
-    paired = {
-        "status": "measured",
-        "difference_points": points,
-        "difference_low_points": points - 1,
-        "difference_high_points": points + 1,
-        "verdict": "beyond",
-        "labels_differing": 7,
-    }
-    return {"accuracy": {"status": "measured", "accuracy": 0.9 + points / 100, "against_baseline": paired}}
+    paired = Paired(
+        counted=Flips(1000, 900, 4, 3, 0, 93),
+        difference_points=points,
+        difference_low_points=points - 1,
+        difference_high_points=points + 1,
+        mcnemar_exact_p=1.0,
+        verdict="beyond",
+        is_baseline=False,
+        loses_at_most_points=1.0,
+        rows_that_would_decide=None,
+        largest_logit_difference=0.0,
+        mean_logit_difference=0.0,
+        baseline_logit_span=1.0,
+        beside={},
+        flipped=(),
+    )
+    return ComparedCandidate(ComparedAccuracy(0.9 + points / 100, 1000, 8, {}, {}, paired), {})
 
 
 @pytest.fixture
@@ -54,9 +65,10 @@ def study(tmp_path) -> FiledStudy:
             **{name: {"loads": f"onnx/{name}"} for name in files},
         },
     }
-    missing = {"accuracy": {"status": "not measured", "reason": "why"}}
+    missing = ComparedCandidate(Missing("why"), {})
     differences = {"a-8-out": -2.5, "a-8-in": 0.25, "a-1000-out": -2.0, "a-one-in": -0.5, "e-8-out": -3.0, "n-8": 0.0}
-    compared = {"candidates": {name: answer(value) for name, value in differences.items()} | {"a-1000-in": missing}}
+    answers = {name: answer(value) for name, value in differences.items()} | {"a-1000-in": missing}
+    compared = ComparedStudy("tiny", "base", {}, {}, {}, None, answers, ())
     return FiledStudy(tmp_path, params, (), compared)
 
 
@@ -81,7 +93,7 @@ def test_a_cell_has_the_interval_of_its_difference(study):
 
 def test_two_candidates_in_one_cell_are_refused(study):
     study.params["candidates"]["other-backend"] = {"loads": "onnx/n-8"}
-    study.compared["candidates"]["other-backend"] = answer(1.0)
+    study.compared.candidates["other-backend"] = answer(1.0)
     with pytest.raises(ArtifactError) as caught:
         cells(study)
     assert caught.value.happened == "n-8 and other-backend are the same method, rows, samples and recipe"

@@ -15,8 +15,8 @@ def test_records_stand_in_the_order_of_the_candidates_and_are_held_against_the_b
     file_study(tmp_path / "x", [record("b", predictions=[0, 1, 1, 0]), record("a", predictions=[0, 1, 0, 0])])
     study = read_filed_study(tmp_path / "x")
     assert [each.candidate for each in study.records] == ["b", "a"]
-    assert study.compared["baseline"] == study.baseline == "b"
-    assert study.compared["candidates"]["a"]["accuracy"]["against_baseline"]["difference_points"] == -25.0
+    assert study.compared.baseline == study.baseline == "b"
+    assert study.compared.candidates["a"].paired.difference_points == -25.0
 
 
 def test_a_folder_without_records_is_an_error(tmp_path):

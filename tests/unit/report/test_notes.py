@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 from temper.measurement.record import NotMeasured
 from temper.report.decide.decision import decide
 from temper.report.notes import SHOWN, Kind, Note, first_notes, notes
-from tests.records import compared, record, workload
+from tests.records import compared, doubted, record, workload
 
 
 def found(records, baseline="base", decision=None, **changes):
-    against = compared(records, baseline) | changes
+    against = replace(compared(records, baseline), **changes)
     return notes(records, against, decision or decide(records, against))
 
 
@@ -60,7 +62,7 @@ def test_what_says_that_the_choice_is_worth_less_comes_first_and_how_to_read_col
 def test_a_latency_that_does_not_hold_comes_before_accuracy_that_is_undecided():
     records = [record("base"), record("other", predictions=[0, 0, 1, 1])]
     against = compared(records, "base")
-    against["candidates"]["other"]["workloads"]["b1"] |= {"holds": False, "why_not": "the baseline beside it moved"}
+    against = doubted(against, "other", "the baseline beside it moved")
     said = [note.text for note in notes(records, against, decide(records, against))]
     undecided = next(at for at, note in enumerate(said) if note.startswith("other: accuracy undecided; about "))
     assert said.index("other, b1: does not hold: the baseline beside it moved") < undecided
@@ -71,7 +73,7 @@ def test_a_warning_is_no_latency_that_does_not_hold_where_all_of_them_hold():
     against = compared(records, "base")
     (note,) = (note for note in notes(records, against, decide(records, against)) if "load average" in note.text)
     assert note.kind is Kind.WATCHED
-    against["candidates"]["other"]["workloads"]["b1"] |= {"holds": False, "why_not": "the baseline beside it moved"}
+    against = doubted(against, "other", "the baseline beside it moved")
     (note,) = (note for note in notes(records, against, decide(records, against)) if "load average" in note.text)
     assert note.kind is Kind.DISTURBED
 
@@ -80,7 +82,7 @@ def test_what_disturbs_the_null_backend_is_no_news():
     records = [record("base"), record("harness", predictions=None)]
     records[1].backend["runner"] = "null"
     against = compared(records, "base")
-    against["candidates"]["harness"]["workloads"]["b1"] |= {"holds": False, "why_not": "busy"}
+    against = doubted(against, "harness", "busy")
     disturbed = [note for note in notes(records, against, decide(records, against)) if note.kind is Kind.DISTURBED]
     assert disturbed == []
 

@@ -133,6 +133,6 @@ def test_the_metrics_that_dvc_shows_are_the_choice_of_each_workload_in_few_colum
         ),
     }
     nothing = {**own, "chosen": None, "latency_ratio": None, "loses_at_most_points": None}
-    assert metrics(comparison, {"workloads": {"b1": nothing}}) == {
+    assert metrics(compared(RECORDS, "base"), {"workloads": {"b1": nothing}}) == {
         key: {"b1": "none" if key == "choice" else None} for key in found
     }

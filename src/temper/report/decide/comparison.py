@@ -1,6 +1,7 @@
 """Every candidate against the baseline: paired accuracy, latency verdicts, and why a lower precision is not faster."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from temper.environment.machine import KIND
@@ -8,13 +9,12 @@ from temper.errors import ArtifactError
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
 from temper.measurement.remeasurements import baseline_level_ms
 from temper.report.decide.agreement import agreements
+from temper.report.decide.compared import ComparedCandidate, ComparedStudy, Noise
+from temper.report.decide.compared_workload import ComparedWorkload, Timed
 from temper.report.decide.evidence import DISTURBED, baseline_moved, why_not
 from temper.report.decide.explanation import not_faster
 from temper.report.decide.paired_accuracy import budget_in_reach, compare_accuracy, model_worth
 from temper.statistics.ratio import Ratio, verdict
-
-SCHEMA_VERSION = 2  # 1 had choices that rested on disturbed measurements
-Json = dict[str, Any]
 
 
 def disturbance(workload: Workload) -> float:
@@ -25,7 +25,7 @@ def disturbance(workload: Workload) -> float:
     return ordered[(len(ordered) - 1) // 2] / workload.alone_median_ms - 1
 
 
-def compare_latency(record: Record, name: str, reference: Record | None, margin: float) -> Json:
+def compare_latency(record: Record, name: str, reference: Record | None, margin: float) -> ComparedWorkload:
     """The ratio of one workload with its verdict, whether it holds, and whether the baseline beside it slowed the candidate.
 
     Args:
@@ -35,50 +35,38 @@ def compare_latency(record: Record, name: str, reference: Record | None, margin:
         margin: `analysis.latency_margin`.
 
     Returns:
-        The cell of comparison.json. `holds` says whether conclusions may rest on it, `why_not` why they may not; a ratio
-        that was measured and does not hold has the verdict 'disturbed', neither win, loss nor tie.
+        All of the cell but why a lower precision is not faster. A ratio that was measured and does not hold has the verdict
+        'disturbed', neither win, loss nor tie.
     """
     workload = record.workloads[name]
     reason = why_not(record, name, reference, margin)
-    held: Json = {"holds": not reason} | ({"why_not": reason} if reason else {})
     if isinstance(workload, NotMeasured):
-        return workload.model_dump(mode="json") | held
+        return ComparedWorkload(workload, reason)
     slowed, moved = disturbance(workload), baseline_moved(record, name, reference)
-    found: Json = {
-        **held,
-        "baseline_level_ms": baseline_level_ms(workload),
-        "disturbance": slowed,
-        "disturbed": abs(slowed) > margin,
-        "throughput_samples_per_s": max(workload.throughput_samples_per_s.values()),
-        "throughput_callers": max(
-            workload.throughput_samples_per_s, key=lambda callers: workload.throughput_samples_per_s[callers]
-        ),
-    }
-    if moved is not None and abs(moved) > margin:
-        found["baseline_moved"] = moved
-    if not isinstance(workload.ratio, LatencyRatio):
-        return {**workload.ratio.model_dump(mode="json"), **found}
-    ratio = Ratio(workload.ratio.ratio, workload.ratio.low, workload.ratio.high)
-    said = DISTURBED if reason else verdict(ratio, margin)
-    return {**workload.ratio.model_dump(mode="json"), "verdict": said, **found}
+    callers, most = max(workload.throughput_samples_per_s.items(), key=lambda each: each[1])
+    said: str | None = None
+    if isinstance(workload.ratio, LatencyRatio):
+        ratio = Ratio(workload.ratio.ratio, workload.ratio.low, workload.ratio.high)
+        said = DISTURBED if reason else verdict(ratio, margin)
+    return ComparedWorkload(
+        ratio=workload.ratio,
+        why_not=reason,
+        verdict=said,
+        timed=Timed(baseline_level_ms(workload), slowed, abs(slowed) > margin, most, callers),
+        baseline_moved=moved if moved is not None and abs(moved) > margin else None,
+    )
 
 
-def noise(baseline: Record | None) -> Json:
+def noise(baseline: Record | None) -> dict[str, Noise | NotMeasured]:
     """What the baseline beside itself shows, by workload: the smallest ratio that this machine could have told from 1."""
-    if baseline is None:
-        return {}
-    found: Json = {}
-    for name, workload in baseline.workloads.items():
+    found: dict[str, Noise | NotMeasured] = {}
+    for name, workload in ({} if baseline is None else baseline.workloads).items():
         ratio = workload.ratio if isinstance(workload, Workload) else workload
         if isinstance(ratio, LatencyRatio):
-            found[name] = {
-                "ratio": ratio.ratio,
-                "low": ratio.low,
-                "high": ratio.high,
-                "smallest_difference_told": max(ratio.high - 1, 1 - ratio.low, (ratio.high - ratio.low) / 2),
-            }
+            least = max(ratio.high - 1, 1 - ratio.low, (ratio.high - ratio.low) / 2)
+            found[name] = Noise(ratio.ratio, ratio.low, ratio.high, least)
         else:
-            found[name] = ratio.model_dump(mode="json")
+            found[name] = ratio
     return found
 
 
@@ -126,7 +114,7 @@ def compare_records(
     baseline: str,
     analysis: Mapping[str, Any],
     engines: Mapping[str, Mapping[str, Any]],
-) -> Json:
+) -> ComparedStudy:
     """Every candidate against the baseline: artifacts/report/comparison.json.
 
     Args:
@@ -147,25 +135,22 @@ def compare_records(
         record.candidate: {name: compare_latency(record, name, reference, margin) for name in record.workloads}
         for record in records
     }
+    budget = analysis["accuracy_budget_points"]
+    candidates = {}
     for record in records:
-        for name, cell in cells[record.candidate].items():
-            cell |= not_faster(record, name, records, cells, margin)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "study": study,
-        "baseline": baseline,
-        "analysis": dict(analysis),
-        "noise": noise(reference),
-        "model": model_worth(reference),
-        "budget_in_reach": budget_in_reach(reference, analysis["accuracy_budget_points"]),
-        "candidates": {
-            record.candidate: {
-                "accuracy": compare_accuracy(
-                    record, reference, analysis["accuracy_budget_points"], analysis.get("metric")
-                ),
-                "workloads": cells[record.candidate],
-            }
-            for record in records
-        },
-        "agreement": [pair.as_json() for pair in agreements(records, engines)],
-    }
+        explained = {
+            name: replace(cell, not_faster=not_faster(record, name, records, cells, margin))
+            for name, cell in cells[record.candidate].items()
+        }
+        accuracy = compare_accuracy(record, reference, budget, analysis.get("metric"))
+        candidates[record.candidate] = ComparedCandidate(accuracy, explained)
+    return ComparedStudy(
+        study=study,
+        baseline=baseline,
+        analysis=dict(analysis),
+        noise=noise(reference),
+        model=model_worth(reference),
+        budget_in_reach=budget_in_reach(reference, budget),
+        candidates=candidates,
+        agreement=tuple(agreements(records, engines)),
+    )

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from temper.measurement.record import Record
+from temper.measurement.record import LatencyRatio, Record
+from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.compared_accuracy import Missing
+from temper.report.decide.compared_workload import ComparedWorkload
 from temper.report.decide.decision_words import choice_sentence, no_choice_sentence, remeasure_command
 from temper.report.decide.evidence import BUSY, DISTURBED, does_hold, told_apart
 from temper.report.decide.explanation import low_precision
@@ -13,61 +16,56 @@ from temper.report.tables import MIB
 SCHEMA_VERSION = 2  # 1 had choices that rested on disturbed measurements, and no sentences
 ALIKE = 0.05  # peaks and sizes this close count as equal: a peak is that of one process, read once
 _KINDS = ("checkpoint", "onnx", "engines")  # simpler first: what is loaded as it is, exported, built for one machine
-Compared = Mapping[str, Any]
 
 
-def _excluded(comparison: Compared, name: str, workload: str) -> str | None:
+def _excluded(comparison: ComparedStudy, name: str, workload: str) -> str | None:
     """Why a candidate cannot be chosen for a workload; None where it can."""
-    compared = comparison["candidates"][name]
-    accuracy, timed = compared["accuracy"], compared["workloads"].get(workload)
+    compared, timed = comparison.candidates[name], comparison.cell(name, workload)
     if timed is None:
         return "does not run this workload"
-    if timed["status"] != "measured":
-        return f"latency not measured: {timed['reason']}"
-    if not timed["holds"]:
-        return f"latency disturbed: {timed['why_not']}"
-    if accuracy["status"] != "measured":
-        return f"accuracy not measured: {accuracy['reason']}"
-    paired = accuracy["against_baseline"]
-    if paired["status"] != "measured":
-        return f"accuracy not compared: {paired['reason']}"
-    if paired["verdict"] == "within":
+    if not timed.is_measured:
+        return f"latency not measured: {timed.reason}"
+    if not timed.holds:
+        return f"latency disturbed: {timed.why_not}"
+    if isinstance(compared.accuracy, Missing):
+        return f"accuracy not measured: {compared.accuracy.reason}"
+    paired = compared.paired
+    if paired is None:
+        return f"accuracy not compared: {compared.why_not_paired}"
+    if paired.verdict == "within":
         return None
     points = (
-        f"{paired['difference_points']:+.2f} points "
-        f"[{paired['difference_low_points']:+.2f}, {paired['difference_high_points']:+.2f}]"
+        f"{paired.difference_points:+.2f} points "
+        f"[{paired.difference_low_points:+.2f}, {paired.difference_high_points:+.2f}]"
     )
-    if paired["verdict"] == "beyond":
+    if paired.verdict == "beyond":
         return f"beyond the {judged_by(comparison)} budget: {points}"
-    needed = paired["rows_that_would_decide"]
-    alike = "" if paired["labels_differing"] else f", no label of {paired['rows']:,} differs"
+    needed = paired.rows_that_would_decide
+    alike = "" if paired.labels_differing else f", no label of {paired.rows:,} differs"
     return f"undecided against the {judged_by(comparison)} budget: {points}{alike}" + (
         f"; {needed:,} rows would decide" if needed else ""
     )
 
 
-def _paired(comparison: Compared, name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = comparison["candidates"][name]["accuracy"].get("against_baseline", {})
-    return found
-
-
-def _possible(comparison: Compared, workload: str, eligible: Sequence[str]) -> list[str]:
+def _possible(comparison: ComparedStudy, workload: str, eligible: Sequence[str]) -> list[str]:
     """Candidates of which one may be chosen provisionally; [] where the evidence suffices for a choice.
 
     Where the test rows could not show any candidate to be within the budget, not even one without a flip, and nothing is
     within it but the baseline itself: those that hold, are undecided, and by their estimate are within it.
     """
-    reach, budget = comparison["budget_in_reach"], comparison["analysis"]["accuracy_budget_points"]
-    if not reach or reach["decidable_budget_points"] <= budget:
+    reach, budget = comparison.budget_in_reach, comparison.budget_points
+    if reach is None or reach.decidable_budget_points <= budget:
         return []
-    if any(not _paired(comparison, name)["is_baseline"] for name in eligible):
+    paired = {name: compared.paired for name, compared in comparison.candidates.items()}
+    if any(own is not None and not own.is_baseline for own in (paired[name] for name in eligible)):
         return []
     return [
         name
-        for name in comparison["candidates"]
+        for name, own in paired.items()
         if does_hold(comparison, workload, name)
-        and _paired(comparison, name).get("verdict") == "undecided"
-        and _paired(comparison, name)["difference_points"] >= -budget
+        and own is not None
+        and own.verdict == "undecided"
+        and own.difference_points >= -budget
     ]
 
 
@@ -123,21 +121,18 @@ def _is_dominated(own: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return no_worse and any(other[key] != own[key] for key in ("latency_ratio", "accuracy", "peak_rss_mib"))
 
 
-def _pareto_front(records: Sequence[Record], comparison: Compared, workload: str) -> list[dict[str, Any]]:
+def _pareto_front(records: Sequence[Record], comparison: ComparedStudy, workload: str) -> list[dict[str, Any]]:
     """Candidates whose latency holds and that no other beats in latency, accuracy and memory together."""
     points: dict[str, dict[str, float]] = {}
     for record in records:
-        accuracy = comparison["candidates"][record.candidate]["accuracy"]
-        if (
-            does_hold(comparison, workload, record.candidate)
-            and accuracy["status"] == "measured"
-            and record.memory is not None
-        ):
-            points[record.candidate] = {
-                "latency_ratio": comparison["candidates"][record.candidate]["workloads"][workload]["ratio"],
-                "accuracy": accuracy.get("metric_value", accuracy["accuracy"]),
-                "peak_rss_mib": record.memory.peak_rss_running_mib,
-            }
+        accuracy, cell = comparison.candidates[record.candidate].accuracy, comparison.cell(record.candidate, workload)
+        if cell is None or not cell.holds or isinstance(accuracy, Missing) or record.memory is None:
+            continue
+        points[record.candidate] = {
+            "latency_ratio": cell.taken.ratio,
+            "accuracy": accuracy.judged,
+            "peak_rss_mib": record.memory.peak_rss_running_mib,
+        }
     return [
         {"candidate": name, **own}
         for name, own in points.items()
@@ -145,32 +140,37 @@ def _pareto_front(records: Sequence[Record], comparison: Compared, workload: str
     ]
 
 
-def _left_open(comparison: Compared, workload: str, chosen: str, *, provisional: bool) -> list[str]:
+def _left_open(comparison: ComparedStudy, workload: str, chosen: str, *, provisional: bool) -> list[str]:
     """Candidates that might have been chosen, had the machine been quiet: they were busy or disturbed, and are not shown slower.
 
     A disturbed ratio still bounds: were the baseline beside the candidate alone slower than beside itself, the true ratio is
     that much larger; were the whole machine, it is the ratio itself. Both would have to lie above the chosen one's interval.
     """
     found, verdicts = [], ("within", "undecided") if provisional else ("within",)
-    reference = comparison["candidates"][comparison["baseline"]]["workloads"].get(workload, {}).get("baseline_level_ms")
-    best = comparison["candidates"][chosen]["workloads"][workload]
-    for name, compared in comparison["candidates"].items():
-        cell = compared["workloads"].get(workload)
-        if cell is None or cell["holds"] or _paired(comparison, name).get("verdict") not in verdicts:
+    beside_itself = comparison.cell(comparison.baseline, workload)
+    best = comparison.candidates[chosen].workloads[workload].taken
+    for name, compared in comparison.candidates.items():
+        cell = compared.workloads.get(workload)
+        if cell is None or cell.holds or compared.accuracy_verdict not in verdicts:
             continue
-        if cell.get("cause") == BUSY:
-            found.append(name)
-        elif cell.get("verdict") == DISTURBED:
-            level = cell.get("baseline_level_ms")
-            shift = level / reference if level and reference else 1.0
-            if cell["low"] * min(1.0, shift) <= best["high"]:
-                found.append(name)
+        faster = cell.cause == BUSY
+        if isinstance(cell.ratio, LatencyRatio):
+            faster = cell.ratio.low * min(1.0, _shift(cell, beside_itself)) <= best.high
+        found += [name] if faster else []
     return found
 
 
-def _decide_workload(records: Mapping[str, Record], comparison: Compared, workload: str) -> dict[str, Any]:
-    candidates = comparison["candidates"]
-    why = {name: _excluded(comparison, name, workload) for name in candidates}
+def _shift(cell: ComparedWorkload, beside_itself: ComparedWorkload | None) -> float:
+    """The baseline's level beside a candidate over that beside itself; 1 where one of them was not measured."""
+    level, reference = cell.baseline_level_ms, beside_itself.baseline_level_ms if beside_itself else None
+    return level / reference if level and reference else 1.0
+
+
+def _decide_workload(records: Mapping[str, Record], comparison: ComparedStudy, workload: str) -> dict[str, Any]:
+    def ratio(name: str) -> float:
+        return comparison.candidates[name].workloads[workload].taken.ratio
+
+    why = {name: _excluded(comparison, name, workload) for name in comparison.candidates}
     eligible = [name for name, reason in why.items() if reason is None]
     pool = [*eligible, *_possible(comparison, workload, eligible)]
     found: dict[str, Any] = {
@@ -180,21 +180,22 @@ def _decide_workload(records: Mapping[str, Record], comparison: Compared, worklo
         "latency_ratio": None,
         "loses_at_most_points": None,
         "left_open": [],
-        "warnings": list(comparison["model"].get("warnings", [])),
+        "warnings": comparison.warnings,
         "pareto_front": _pareto_front(list(records.values()), comparison, workload),
     }
     if pool:
-        pool.sort(key=lambda name: candidates[name]["workloads"][workload]["ratio"])
+        pool.sort(key=ratio)
         equals = [pool[0], *(name for name in pool[1:] if not told_apart(comparison, workload, name, pool[0]))]
         # where time does not tell them apart, what is shown to be within the budget comes before what may be
         certain = [name for name in equals if name in eligible] or equals
         best, decided = preferred([records[name] for name in certain])
+        paired = comparison.candidates[best.candidate].paired
         found |= {
             "chosen": best.candidate,
             "provisional": best.candidate not in eligible,
             "not_told_apart": [name for name in equals if name != best.candidate],
-            "latency_ratio": candidates[best.candidate]["workloads"][workload]["ratio"],
-            "loses_at_most_points": _paired(comparison, best.candidate)["loses_at_most_points"],
+            "latency_ratio": ratio(best.candidate),
+            "loses_at_most_points": paired.loses_at_most_points if paired else None,
         }
         found["left_open"] = _left_open(
             comparison, workload, best.candidate, provisional=best.candidate not in eligible
@@ -206,7 +207,7 @@ def _decide_workload(records: Mapping[str, Record], comparison: Compared, worklo
     return found
 
 
-def decide(records: Sequence[Record], comparison: Compared) -> dict[str, Any]:
+def decide(records: Sequence[Record], comparison: ComparedStudy) -> dict[str, Any]:
     """The choice per workload: artifacts/report/decision.json.
 
     Only candidates whose latency holds and whose accuracy is within the budget can be chosen. The fastest of them and all
@@ -229,15 +230,15 @@ def decide(records: Sequence[Record], comparison: Compared) -> dict[str, Any]:
     by_name = {record.candidate: record for record in records}
     cells = (
         cell
-        for compared in comparison["candidates"].values()
-        if compared["accuracy"]["status"] == "measured"  # what measuring itself costs is chosen by nobody
-        for cell in compared["workloads"].values()
+        for compared in comparison.candidates.values()
+        if not isinstance(compared.accuracy, Missing)  # what measuring itself costs is chosen by nobody
+        for cell in compared.workloads.values()
     )
     return {
         "schema_version": SCHEMA_VERSION,
-        "study": comparison["study"],
-        "baseline": comparison["baseline"],
-        "accuracy_budget_points": comparison["analysis"]["accuracy_budget_points"],
-        "remeasure": remeasure_command() if any(cell.get("verdict") == DISTURBED for cell in cells) else None,
+        "study": comparison.study,
+        "baseline": comparison.baseline,
+        "accuracy_budget_points": comparison.analysis["accuracy_budget_points"],
+        "remeasure": remeasure_command() if any(cell.verdict == DISTURBED for cell in cells) else None,
         "workloads": {name: _decide_workload(by_name, comparison, name) for name in workloads},
     }

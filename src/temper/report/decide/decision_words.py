@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from temper.orchestration.jobs import checkout_of
+from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.compared_accuracy import Missing, Paired
 from temper.report.decide.evidence import BUSY, ratio_in
 from temper.report.formats import judged_by
 
 LISTED = 4  # names in a sentence; the rest is a number
-Compared = Mapping[str, Any]
 
 
 def remeasure_command() -> str:
@@ -39,53 +40,56 @@ def _digits(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def _speed(comparison: Compared, workload: str, name: str) -> str:
-    if name == comparison["baseline"]:
+def _speed(comparison: ComparedStudy, workload: str, name: str) -> str:
+    if name == comparison.baseline:
         return "the baseline itself"
-    ratio = ratio_in(comparison["candidates"][name]["workloads"][workload])
+    ratio = ratio_in(comparison.candidates[name].workloads[workload])
     own, low, high = (_digits(1 / value) for value in (ratio.ratio, ratio.high, ratio.low))
-    return f"{own} × [{low}, {high}] as fast as {comparison['baseline']}"
+    return f"{own} × [{low}, {high}] as fast as {comparison.baseline}"
 
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def loss_in_words(paired: Mapping[str, Any], baseline: str) -> str:
+def loss_in_words(paired: Paired, baseline: str) -> str:
     """What a candidate may lose: 'no label of 500 differs from torch-fp32's, so it loses at most 0.74 points (95 %)'."""
-    count, rows = paired["labels_differing"], f"{paired['rows']:,}"
-    bound = f"it loses at most {paired['loses_at_most_points']:.2f} points (95 %)"
+    count, rows = paired.labels_differing, f"{paired.rows:,}"
+    bound = f"it loses at most {paired.loses_at_most_points:.2f} points (95 %)"
     if not count:
         return f"no label of {rows} differs from {baseline}'s, so {bound}"
     return f"{count:,} of {rows} labels differ from {baseline}'s, by which {bound}"
 
 
-def _accuracy(comparison: Compared, name: str) -> str:
-    accuracy = comparison["candidates"][name]["accuracy"]
-    paired, budget = accuracy["against_baseline"], comparison["analysis"]["accuracy_budget_points"]
-    found = f"{judged_by(comparison)} {100 * accuracy.get('metric_value', accuracy['accuracy']):.2f} %"
-    if paired["is_baseline"] or paired["verdict"] != "within":
+def _accuracy(comparison: ComparedStudy, name: str) -> str:
+    accuracy, paired = comparison.candidates[name].accuracy, comparison.candidates[name].paired
+    if isinstance(accuracy, Missing):
+        return f"{judged_by(comparison)} not known"
+    found = f"{judged_by(comparison)} {100 * accuracy.judged:.2f} %"
+    if paired is None or paired.is_baseline or paired.verdict != "within":
         return found
-    points = [_signed(paired[f"difference_{key}points"]) for key in ("", "low_", "high_")]
-    return f"{found}, {points[0]} points [{points[1]}, {points[2]}] of a budget of {budget:g}"
+    points, low, high = map(
+        _signed, (paired.difference_points, paired.difference_low_points, paired.difference_high_points)
+    )
+    return f"{found}, {points} points [{low}, {high}] of a budget of {comparison.budget_points:g}"
 
 
-def budget_offer(comparison: Compared, name: str | None = None) -> str:
+def budget_offer(comparison: ComparedStudy, name: str | None = None) -> str:
     """Which budget the test rows can decide, and what to do for a verdict; '' without answers.
 
     Args:
         comparison: of the report.
         name: a candidate whose own flips may ask for a larger budget or more rows; None: one without any flip.
     """
-    reach = comparison["budget_in_reach"]
-    if not reach:
+    reach = comparison.budget_in_reach
+    if reach is None:
         return ""
-    budget, needed = reach["decidable_budget_points"], reach["rows_to_decide"]
-    offered = f"{reach['rows']:,} rows can decide a budget of {budget:.2f} points"
-    if name is not None:
-        paired = comparison["candidates"][name]["accuracy"]["against_baseline"]
-        budget = max(budget, -paired["difference_low_points"])
-        needed = max(needed, paired["rows_that_would_decide"] or 0)
+    budget, needed = reach.decidable_budget_points, reach.rows_to_decide
+    offered = f"{reach.rows:,} rows can decide a budget of {budget:.2f} points"
+    paired = None if name is None else comparison.candidates[name].paired
+    if paired is not None:
+        budget = max(budget, -paired.difference_low_points)
+        needed = max(needed, paired.rows_that_would_decide or 0)
     return (
         f"{offered}: set analysis.accuracy_budget_points to {offered_budget(budget):g}, or bring {needed:,} test rows"
     )
@@ -102,15 +106,14 @@ def _warning(model: Mapping[str, Any]) -> str:
     return f". Warning: the model is not shown to be better than always answering '{model['majority_label']}'"
 
 
-def disturbed(comparison: Compared, workload: str, why: Mapping[str, str | None]) -> list[str]:
+def disturbed(comparison: ComparedStudy, workload: str, why: Mapping[str, str | None]) -> list[str]:
     """Candidates that are left out for a disturbed latency alone: their accuracy is not beyond the budget."""
     return [
         name
         for name, reason in why.items()
         if reason is not None
         and reason.startswith("latency disturbed")
-        and comparison["candidates"][name]["accuracy"].get("against_baseline", {}).get("verdict")
-        in ("within", "undecided")
+        and comparison.candidates[name].accuracy_verdict in ("within", "undecided")
     ]
 
 
@@ -120,7 +123,7 @@ def left_open_in_words(names: Sequence[str]) -> str:
 
 
 def choice_sentence(
-    comparison: Compared, workload: str, choice: Mapping[str, Any], why: Mapping[str, str | None], decided: str
+    comparison: ComparedStudy, workload: str, choice: Mapping[str, Any], why: Mapping[str, str | None], decided: str
 ) -> str:
     """The choice and its figures.
 
@@ -137,36 +140,36 @@ def choice_sentence(
     if choice["not_told_apart"]:
         said += f"; not told apart in time from {_names(choice['not_told_apart'])}"
         said += f", of which it {decided}" if decided else ""
-    if choice["provisional"]:
-        paired = comparison["candidates"][name]["accuracy"]["against_baseline"]
-        said += f". Provisional: {loss_in_words(paired, comparison['baseline'])}; {budget_offer(comparison, name)}"
+    paired = comparison.candidates[name].paired
+    if choice["provisional"] and paired is not None:
+        said += f". Provisional: {loss_in_words(paired, comparison.baseline)}; {budget_offer(comparison, name)}"
     left_out = [other for other in disturbed(comparison, workload, why) if other not in choice["left_open"]]
     if left_out:
         said += f". Disturbed and left out: {_names(left_out)}"
     if choice["left_open"]:
         said += f". {left_open_in_words(choice['left_open'])}"
-    return said + _warning(comparison["model"])
+    return said + _warning(comparison.model)
 
 
-def no_choice_sentence(comparison: Compared, workload: str, why: Mapping[str, str | None]) -> str:
+def no_choice_sentence(comparison: ComparedStudy, workload: str, why: Mapping[str, str | None]) -> str:
     """Why nothing can be chosen, and what to do."""
     cells = {
-        name: entry["workloads"][workload]
-        for name, entry in comparison["candidates"].items()
-        if workload in entry["workloads"] and entry["accuracy"]["status"] == "measured"
+        name: entry.workloads[workload]
+        for name, entry in comparison.candidates.items()
+        if workload in entry.workloads and not isinstance(entry.accuracy, Missing)
     }
-    timed = [cell for cell in cells.values() if cell["status"] == "measured"]
+    timed = [cell for cell in cells.values() if cell.is_measured]
     if not timed:
-        lost = Counter(str(cell["reason"]) for cell in cells.values()).most_common(1)
+        lost = Counter(cell.reason for cell in cells.values()).most_common(1)
         said = f"{workload}: no choice: no candidate was measured" + (f": {lost[0][0]}" if lost else "")
-        busy = any(cell.get("cause") == BUSY for cell in cells.values())
+        busy = any(cell.cause == BUSY for cell in cells.values())
         return f"{said}; close other programs, then {remeasure_command()} tries it again" if busy else said
-    if not any(cell["holds"] for cell in timed):
-        (reason, _), *_ = Counter(str(cell["why_not"]) for cell in timed).most_common(1)
+    if not any(cell.holds for cell in timed):
+        (reason, _), *_ = Counter(cell.why_not for cell in timed).most_common(1)
         return (
             f"{workload}: no choice: none of its {len(timed)} measurements holds ({reason}); close other programs, then "
             f"{remeasure_command()} takes them once more"
         )
-    held = Counter(str(why[name]).partition(":")[0] for name, cell in cells.items() if cell["holds"])
+    held = Counter(str(why[name]).partition(":")[0] for name, cell in cells.items() if cell.holds)
     counted = ", ".join(f"{count} {reason}" for reason, count in held.most_common())
     return f"{workload}: no choice: of the candidates whose latency holds {counted}"

@@ -1,13 +1,11 @@
 """Whether a measured latency ratio holds, and which candidates a study's ratios tell apart."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from temper.measurement.record import LatencyRatio, Record, Workload
 from temper.measurement.remeasurements import baseline_level_ms
+from temper.report.decide.compared import ComparedStudy, Noise
+from temper.report.decide.compared_workload import ComparedWorkload, level_over
 from temper.statistics.ratio import Ratio, are_told_apart, quotient
 
-Json = dict[str, Any]
 BUSY = "busy"  # the cause of a cell that was not measured for want of a quiet machine
 DISTURBED = "disturbed"  # the verdict of a ratio that was measured and does not hold
 # of a machine's time: the system counts it in hundredths of a second, and turns that the watch kept may lie so far beyond
@@ -115,43 +113,44 @@ def why_not(record: Record, name: str, reference: Record | None, margin: float) 
     return _busy(record, workload) or ""
 
 
-def ratio_in(cell: Mapping[str, Any]) -> Ratio:
-    """The ratio of a cell of comparison.json that was measured."""
-    return Ratio(cell["ratio"], cell["low"], cell["high"])
+def ratio_in(cell: ComparedWorkload) -> Ratio:
+    """The ratio of a workload that was measured."""
+    return Ratio(cell.taken.ratio, cell.taken.low, cell.taken.high)
 
 
-def relative_latency(comparison: Mapping[str, Any], workload: str, own: str, other: str) -> Ratio:
-    """One candidate's latency over another's, with a 95 % interval; both cells have a ratio.
+def relative_latency(comparison: ComparedStudy, workload: str, own: str, other: str) -> Ratio:
+    """One candidate's latency over another's, with a 95 % interval; both have a ratio.
 
     Where one of the two is the baseline they were timed in turns, and it is that ratio. Any other two are held against each
     other through the baseline, with its shift between them in the interval (`quotient`).
     """
-    cells = {name: comparison["candidates"][name]["workloads"][workload] for name in (own, other)}
+    cells = {name: comparison.candidates[name].workloads[workload] for name in (own, other)}
     if own == other:
         return Ratio(1.0, 1.0, 1.0)
-    if other == comparison["baseline"]:
+    if other == comparison.baseline:
         return ratio_in(cells[own])
-    if own == comparison["baseline"]:
+    if own == comparison.baseline:
         beside = ratio_in(cells[other])
         return Ratio(1 / beside.ratio, 1 / beside.high, 1 / beside.low)
-    shift = cells[own]["baseline_level_ms"] / cells[other]["baseline_level_ms"]
-    return quotient(ratio_in(cells[own]), ratio_in(cells[other]), shift)
+    return quotient(cells[own].taken, cells[other].taken, level_over(cells[own], cells[other]))
 
 
-def smallest_difference_told(comparison: Mapping[str, Any], workload: str) -> float:
+def smallest_difference_told(comparison: ComparedStudy, workload: str) -> float:
     """The noise floor of a workload: 0.02 where the baseline beside itself could have been told from one 2 % off.
 
     0 where it was not measured: then nothing holds there.
     """
-    return float(comparison["noise"].get(workload, {}).get("smallest_difference_told", 0.0))
+    found = comparison.noise.get(workload)
+    return found.smallest_difference_told if isinstance(found, Noise) else 0.0
 
 
-def told_apart(comparison: Mapping[str, Any], workload: str, own: str, other: str) -> bool:
+def told_apart(comparison: ComparedStudy, workload: str, own: str, other: str) -> bool:
     """Whether the study tells which of two candidates is the faster on a workload, its noise floor included."""
     found = relative_latency(comparison, workload, own, other)
     return are_told_apart(found, smallest_difference_told(comparison, workload))
 
 
-def does_hold(comparison: Mapping[str, Any], workload: str, candidate: str) -> bool:
+def does_hold(comparison: ComparedStudy, workload: str, candidate: str) -> bool:
     """Whether a candidate has a ratio on a workload that conclusions may rest on."""
-    return bool(comparison["candidates"][candidate]["workloads"].get(workload, {}).get("holds", False))
+    cell = comparison.cell(candidate, workload)
+    return cell is not None and cell.holds

@@ -1,14 +1,15 @@
 """Why a lower precision is not faster, from what was executed and measured."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from temper.measurement.record import LatencyRatio, Record, Workload
+from temper.report.decide.compared_workload import ComparedWorkload, NotFaster, level_over
 from temper.report.tables import median_ms
 from temper.statistics.ratio import quotient
 
 _LOW = ("INT8", "FP8", "INT4", "FP4", "FP16", "BF16")
 _EIGHT_BITS = ("INT8", "FP8", "INT4", "FP4")
+Cells = Mapping[str, ComparedWorkload]  # of one candidate, by workload
 _FLAT_GROWTH = 0.1  # of what the work grows by: a latency that grows less does not come from the work
 _LAUNCH_BOUND_WORK = 4  # times the work, before its lack of effect says anything
 
@@ -38,12 +39,12 @@ def _reference(record: Record, records: Sequence[Record], name: str) -> Record |
     return None
 
 
-def _is_launch_bound(record: Record, cells: Mapping[str, Any]) -> str | None:
+def _is_launch_bound(record: Record, cells: Cells) -> str | None:
     """Evidence that latency hardly depends on the work: the same candidate's smallest and largest fixed workload that hold."""
     sized = sorted(
         (workload.batch_size * (workload.sequence_length or 1), median_ms(workload))
         for name, workload in record.workloads.items()
-        if isinstance(workload, Workload) and workload.real_lengths is None and cells[name]["holds"]
+        if isinstance(workload, Workload) and workload.real_lengths is None and cells[name].holds
     )
     if len(sized) < 2 or sized[-1][0] < _LAUNCH_BOUND_WORK * sized[0][0]:
         return None
@@ -54,8 +55,8 @@ def _is_launch_bound(record: Record, cells: Mapping[str, Any]) -> str | None:
 
 
 def not_faster(
-    record: Record, name: str, records: Sequence[Record], cells: Mapping[str, Mapping[str, Any]], margin: float
-) -> dict[str, Any]:
+    record: Record, name: str, records: Sequence[Record], cells: Mapping[str, Cells], margin: float
+) -> NotFaster | None:
     """Which of four cases holds where a lower precision is not faster than FP32 on the same backend.
 
     The latencies compared are both taken beside the baseline, each as its ratio to the baseline's, with the baseline's shift
@@ -65,46 +66,38 @@ def not_faster(
         record: of the candidate.
         name: of the workload.
         records: of all candidates.
-        cells: what was compared of each candidate's workloads, with `holds` and `baseline_level_ms`.
+        cells: what was compared of each candidate's workloads.
         margin: by how much it must be faster to count, with the whole 95 % interval of the two ratios' quotient.
 
     Returns:
-        {'not_faster': {case, evidence, compared_with}}; {} where it is faster, is FP32 itself, or has nothing to compare with.
+        None where it is faster, is FP32 itself, or has nothing to compare with.
         The cases: 'not quantized', 'conversions eat the gain', 'too small to matter', 'no fast kernel'; 'not known' where the
         backend does not say what it executed, 'not told' where the interval holds both faster and not.
     """
     workload, low = record.workloads.get(name), low_precision(record)
     reference = _reference(record, records, name)
     if not isinstance(workload, Workload) or low is None or reference is None:
-        return {}
+        return None
     other = reference.workloads[name]
     if not isinstance(other, Workload):
-        return {}
+        return None
     if not isinstance(workload.ratio, LatencyRatio) or not isinstance(other.ratio, LatencyRatio):
-        return {}
+        return None
     own_cell, other_cell = cells[record.candidate][name], cells[reference.candidate][name]
-    if not own_cell["holds"] or not other_cell["holds"]:
-        return {}
-    found = quotient(workload.ratio, other.ratio, own_cell["baseline_level_ms"] / other_cell["baseline_level_ms"])
+    if not own_cell.holds or not other_cell.holds:
+        return None
+    found = quotient(workload.ratio, other.ratio, level_over(own_cell, other_cell))
     if found.high <= 1 - margin:
-        return {}
+        return None
     if found.low <= 1 - margin:
         case, evidence = "not told", f"the interval reaches from {found.low:.2f} to {found.high:.2f} times as long"
     else:
         case, evidence = _case(record, workload, cells[record.candidate], found.ratio, low, margin)
-    return {
-        "not_faster": {
-            "precision": low,
-            "compared_with": reference.candidate,
-            "relative_latency": found.ratio,
-            "case": case,
-            "evidence": evidence,
-        }
-    }
+    return NotFaster(low, reference.candidate, found.ratio, case, evidence)
 
 
 def _case(
-    record: Record, workload: Workload, cells: Mapping[str, Any], relative: float, low: str, margin: float
+    record: Record, workload: Workload, cells: Cells, relative: float, low: str, margin: float
 ) -> tuple[str, str]:
     executed = workload.executed
     if executed is None:

@@ -1,12 +1,15 @@
 """A candidate's accuracy, and what it lost or gained against the baseline on the same rows."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from temper.evaluation.evaluation import beside, drift, evaluation_of, metric_fields
-from temper.measurement.record import Accuracy, NotMeasured, Record
+from temper.measurement.record import Accuracy, Record
+from temper.report.decide.compared import Reach
+from temper.report.decide.compared_accuracy import ComparedAccuracy, Flipped, Missing, Paired
 from temper.statistics.metrics import Judged, value
 from temper.statistics.paired_bootstrap import budget_verdict, paired_difference, rows_that_would_decide
 from temper.statistics.paired_labels import (
@@ -24,11 +27,6 @@ from temper.tasks.task import task_of
 
 Json = dict[str, Any]
 EXACT = "accuracy"  # the metric whose interval is that of counts, and not drawn
-
-
-def missing(reason: str) -> Json:
-    """What stands where nothing was measured."""
-    return {"status": "not measured", "reason": reason}
 
 
 def _sure(answers: Accuracy) -> npt.NDArray[np.float64]:
@@ -73,26 +71,26 @@ def _beside(own: Accuracy, other: Accuracy) -> Json:
     evaluation = evaluation_of(own.task)
     found = beside(evaluation, answers, others, own.label_names, _groups(own))
     found |= drift(evaluation, np.asarray(own.answers.logits), np.asarray(other.answers.logits))
-    return {"beside": found} if found else {}
+    return found
 
 
-def _flipped(own: Accuracy, other: Accuracy) -> list[Json]:
-    """Test rows with another answer than the baseline's, by number from 0, with both answers' confidences."""
+def _flipped(own: Accuracy, other: Accuracy) -> tuple[Flipped, ...]:
+    """Test rows with another answer than the baseline's."""
     task, names, labels = task_of(own.task), own.label_names, own.labels
     named, answers, others = task.named, own.answers.predictions, other.answers.predictions
     mine, theirs = _sure(own), _sure(other)
     differ = evaluation_of(own.task).differ(np.asarray(answers), np.asarray(others))
-    return [
-        {
-            "row": row if task.ANSWERS_AT is None or own.groups is None else own.groups[row],  # a word's row
-            "label": named(labels[row], names),
-            "baseline": named(others[row], names),
-            "baseline_confidence": _or_none(theirs[row]),
-            "candidate": named(answers[row], names),
-            "candidate_confidence": _or_none(mine[row]),
-        }
+    return tuple(
+        Flipped(
+            row=row if task.ANSWERS_AT is None or own.groups is None else own.groups[row],  # a word's row
+            label=named(labels[row], names),
+            baseline=named(others[row], names),
+            baseline_confidence=_or_none(theirs[row]),
+            candidate=named(answers[row], names),
+            candidate_confidence=_or_none(mine[row]),
+        )
         for row in np.flatnonzero(differ).tolist()
-    ]
+    )
 
 
 def _or_none(confidence: float) -> float | None:
@@ -117,97 +115,92 @@ def is_the_baseline(record: Record, baseline: Record) -> bool:
     )
 
 
-def compare_accuracy(record: Record, baseline: Record | None, budget_points: float, metric: str | None = None) -> Json:
+def compare_accuracy(
+    record: Record, baseline: Record | None, budget_points: float, metric: str | None = None
+) -> ComparedAccuracy | Missing:
     """A candidate's accuracy, and what it lost or gained against the baseline on the same rows.
-
-    The baseline itself, and a candidate that is the same thing (`is_the_baseline`) and answers every row alike, is 'within'
-    by construction: a thing loses nothing against itself, and no number of rows is needed to show it.
 
     Args:
         record: of the candidate.
         baseline: record of the candidate that is the baseline itself.
         budget_points: what may be lost of the metric, percentage points.
         metric: of temper/statistics/metrics.py; None: the first that the task has.
-
-    Returns:
-        Figures by name, or 'not measured' and why.
     """
     own = record.accuracy
     if not isinstance(own, Accuracy):
-        return NotMeasured(reason=own.reason).model_dump(mode="json", include={"status", "reason"})
+        return Missing(own.reason)
     logits, labels = np.asarray(own.answers.logits), np.asarray(own.labels)
     predicted, evaluation = np.asarray(own.answers.predictions), evaluation_of(own.task)
-    found: Json = {
-        "status": "measured",
-        "accuracy": own.answers.accuracy,
-        "rows": own.rows,
-        "batch_size": own.answers.batch_size,
-        **evaluation.by_label(predicted, logits, labels, own.label_names),
-        "labels_differing_by_batch_size": {
+    found = ComparedAccuracy(
+        accuracy=own.answers.accuracy,
+        rows=own.rows,
+        batch_size=own.answers.batch_size,
+        labels_differing_by_batch_size={
             size: int(evaluation.differ(np.asarray(answer.predictions), predicted).sum())
             for size, answer in own.by_batch_size.items()
             if size != own.stated
         },
-    }
+        by_label=evaluation.by_label(predicted, logits, labels, own.label_names),
+        against_baseline=Missing("the baseline's answers were not measured"),
+    )
     other = None if baseline is None else baseline.accuracy
     if baseline is None or not isinstance(other, Accuracy):
-        return {**found, "against_baseline": missing("the baseline's answers were not measured")}
+        return found
     if other.labels != own.labels:
-        return {**found, "against_baseline": missing("the baseline answered other rows")}
+        return replace(found, against_baseline=Missing("the baseline answered other rows"))
+    judged = metric or evaluation.METRICS[0]
+    same = is_the_baseline(record, baseline)
+    found = replace(found, against_baseline=_paired(own, other, budget_points, judged, same=same))
+    return found if judged == EXACT else replace(found, metric=judged, metric_value=value(judged, _judged(own)))
+
+
+def _paired(own: Accuracy, other: Accuracy, budget_points: float, judged: str, *, same: bool) -> Paired:
+    """Answers beside the baseline's to the same rows.
+
+    The baseline itself, and a candidate that is the same thing (`same`) and answers every row alike, is 'within' by
+    construction: a thing loses nothing against itself, and no number of rows is needed to show it.
+    """
     counted = counted_flips(own, other)
-    same = counted.differing == 0 and is_the_baseline(record, baseline)
+    same = same and counted.differing == 0
     gained, lost = counted.wrong_to_right, counted.right_to_wrong
     low, high = (0.0, 0.0) if same else paired_difference_interval(gained, lost, counted.rows)
     budget = against_budget(gained, lost, counted.rows, budget_points=budget_points)
     bound = 100 * flip_rate_bound(counted.differing, counted.rows)
     points = 100 * counted.difference
     reference = np.asarray(other.answers.logits)
-    distance = np.abs(logits - reference)
-    judged = metric or evaluation.METRICS[0]
+    distance = np.abs(np.asarray(own.answers.logits) - reference)
     if judged != EXACT:
-        theirs = _judged(other)
-        found |= {"metric": judged, "metric_value": value(judged, _judged(own))}
-        difference = paired_difference(judged, _judged(own), theirs, counted)
+        difference = paired_difference(judged, _judged(own), _judged(other), counted)
         low, high = (0.0, 0.0) if same else (difference.low, difference.high)
         decided = rows_that_would_decide(difference, counted.rows, budget_points)
         said = budget_verdict(difference, budget_points)
         budget = AgainstBudget(said, decided if said == "undecided" else None)
         points = 100 * difference.value
-    found["against_baseline"] = {
-        "status": "measured",
-        **{key: getattr(counted, key) for key in counted.__dataclass_fields__},
-        "labels_differing": counted.differing,
-        "difference_points": points,
-        "difference_low_points": 100 * low,
-        "difference_high_points": 100 * high,
-        "mcnemar_exact_p": mcnemar_exact_p(lost, gained),
-        "verdict": "within" if same else budget.verdict,
-        "is_baseline": same,
-        "loses_at_most_points": 0.0
-        if same
-        else bound
-        if not counted.differing and judged == EXACT
-        else max(0.0, -100 * low),
-        "rows_that_would_decide": None if same else budget.rows_that_would_decide,
-        "largest_logit_difference": float(distance.max()),
-        "mean_logit_difference": float(distance.mean()),
-        "baseline_logit_span": float(reference.max() - reference.min()),
-        **_beside(own, other),
-        "flipped": _flipped(own, other),
-    }
-    return found
+    exact = not counted.differing and judged == EXACT
+    return Paired(
+        counted=counted,
+        difference_points=points,
+        difference_low_points=100 * low,
+        difference_high_points=100 * high,
+        mcnemar_exact_p=mcnemar_exact_p(lost, gained),
+        verdict="within" if same else budget.verdict,
+        is_baseline=same,
+        loses_at_most_points=0.0 if same else bound if exact else max(0.0, -100 * low),
+        rows_that_would_decide=None if same else budget.rows_that_would_decide,
+        largest_logit_difference=float(distance.max()),
+        mean_logit_difference=float(distance.mean()),
+        baseline_logit_span=float(reference.max() - reference.min()),
+        beside=_beside(own, other),
+        flipped=_flipped(own, other),
+    )
 
 
-def budget_in_reach(baseline: Record | None, budget_points: float) -> Json:
-    """Which accuracy budget the test rows can decide, and how many rows the study's budget needs; {} without answers."""
+def budget_in_reach(baseline: Record | None, budget_points: float) -> Reach | None:
+    """Which accuracy budget the test rows can decide, and how many rows the study's budget needs; None without answers."""
     answers = None if baseline is None else baseline.accuracy
     if not isinstance(answers, Accuracy):
-        return {}
-    return {
-        "rows": answers.rows,
-        "decidable_budget_points": decidable_budget_points(answers.rows),
-        "rows_to_decide": rows_to_decide(budget_points),
-    }
+        return None
+    return Reach(answers.rows, decidable_budget_points(answers.rows), rows_to_decide(budget_points))
 
 
 def model_worth(baseline: Record | None) -> Json:

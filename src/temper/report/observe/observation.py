@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
+from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.evidence import does_hold
 from temper.report.decide.explanation import low_precision
 from temper.report.formats import in_order
@@ -32,18 +33,18 @@ class Facts:
     """What the rules read: all records of a study, and what was concluded from them."""
 
     records: Sequence[Record]
-    compared: Mapping[str, Any]  # of temper.report.decide.comparison.compare_records
+    compared: ComparedStudy
     decision: Mapping[str, Any]  # of temper.report.decide.decision.decide
 
     @property
     def baseline(self) -> str:
         """The candidate that is the baseline itself."""
-        return str(self.compared["baseline"])
+        return self.compared.baseline
 
     @property
     def margin(self) -> float:
         """Ratios within 1 ± it count as equal."""
-        return float(self.compared["analysis"]["latency_margin"])
+        return self.compared.margin
 
     @property
     def computing(self) -> list[Record]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temper.measurement.record import Record
+from temper.report.decide.compared import ComparedStudy
 from temper.report.observe.observation import Facts, Observation
 from temper.report.observe.rules import RULES
 
 
 def observe(
-    records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]
+    records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]
 ) -> dict[str, list[Observation]]:
     """The observations of every rule that found any, by the rule's title.
 
@@ -41,20 +42,20 @@ def _lines(found: Mapping[str, Sequence[Observation]], heading: str) -> list[str
     return page
 
 
-def observations_markdown(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
+def observations_markdown(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> str:
     """The observations as a page of their own."""
     page = [
-        f"# Engineering observations: {comparison['study']}",
+        f"# Engineering observations: {comparison.study}",
         "",
         "Written by rules from the records of this study (artifacts/measurements/): each line names the records it rests on, and "
         "where the records hold nothing there is no line. × is one latency over another, with a 95 % interval; faster, slower "
-        f"and as fast are told by the whole interval and a margin of {comparison['analysis']['latency_margin']:g}.",
+        f"and as fast are told by the whole interval and a margin of {comparison.margin:g}.",
         "",
         *_lines(observe(records, comparison, decision), "## {}"),
     ]
     return "\n".join(page)
 
 
-def observations_part(records: Sequence[Record], comparison: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
+def observations_part(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> str:
     """The same for a page of the documentation, without its title."""
     return "\n".join(_lines(observe(records, comparison, decision), "**{}**"))

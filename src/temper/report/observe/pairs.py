@@ -84,12 +84,9 @@ def _evidence(record: Record) -> str:
 
 def _cases(facts: Facts, record: Record, other: Record) -> str:
     """Which of the cases of temper/report/decide/explanation.py holds, where that one was compared too."""
-    timed = facts.compared["candidates"][record.candidate]["workloads"]
-    cases = {
-        name: timed[name]["not_faster"]["case"]
-        for name in in_order(timed)
-        if timed[name].get("not_faster", {}).get("compared_with") == other.candidate
-    }
+    timed = facts.compared.candidates[record.candidate].workloads
+    found = ((name, timed[name].not_faster) for name in in_order(timed))
+    cases = {name: why.case for name, why in found if why is not None and why.compared_with == other.candidate}
     return f". Why: {', '.join(f'{name}: {case}' for name, case in cases.items())}" if cases else ""
 
 
@@ -104,7 +101,7 @@ def other_runtimes(facts: Facts) -> Iterator[Observation]:
         said = []
         for name in in_order(record.workloads):
             if (ratio := facts.ratio_of(record, name)) is not None:
-                word = WORDS[facts.compared["candidates"][record.candidate]["workloads"][name]["verdict"]]
+                word = WORDS[facts.compared.candidates[record.candidate].workloads[name].verdict or ""]
                 said.append(f"{name} {interval(ratio.ratio, ratio.low, ratio.high)} × ({word})")
         if said:
             yield Observation(

@@ -129,17 +129,17 @@ def labels(facts: Facts) -> Iterator[Observation]:
     unchanged: list[str] = []
     for record in facts.computing:
         row = next((found[record.candidate, name] for name in record.workloads), None)
-        if record.candidate == facts.baseline or row is None or row.labels_differing is None:
+        paired = facts.compared.candidates[record.candidate].paired
+        if record.candidate == facts.baseline or row is None or paired is None:
             continue
-        if not row.labels_differing:
+        if not paired.labels_differing:
             unchanged.append(record.candidate)
             continue
-        rows = facts.compared["candidates"][record.candidate]["accuracy"]["rows"]
         yield Observation(
-            f"{record.candidate}: {row.labels_differing} of {rows:,} labels differ from {facts.baseline}'s, the accuracy by "
-            f"{points(row)} points: {row.accuracy_verdict} "
-            f"{'the budget' if row.accuracy_verdict != 'undecided' else 'against the budget'} of "
-            f"{facts.compared['analysis']['accuracy_budget_points']:g}",
+            f"{record.candidate}: {paired.labels_differing} of {paired.rows:,} labels differ from {facts.baseline}'s, "
+            f"the accuracy by {points(row)} points: {paired.verdict} "
+            f"{'the budget' if paired.verdict != 'undecided' else 'against the budget'} of "
+            f"{facts.compared.budget_points:g}",
             (record.candidate, facts.baseline),
         )
     if unchanged:
@@ -184,9 +184,9 @@ def disturbed(facts: Facts) -> Iterator[Observation]:
     cells: dict[str, dict[str, str]] = {}
     for name in facts.workloads:
         for record in facts.computing:
-            cell = facts.compared["candidates"][record.candidate]["workloads"].get(name, {})
-            if cell.get("verdict") == DISTURBED:
-                cells.setdefault(f"{name}: {cell['why_not']}", {})[record.candidate] = name
+            cell = facts.compared.cell(record.candidate, name)
+            if cell is not None and cell.verdict == DISTURBED:
+                cells.setdefault(f"{name}: {cell.why_not}", {})[record.candidate] = name
     for reason, who in cells.items():
         name, _, why = reason.partition(": ")
         yield Observation(f"{_names(list(who))} at {name}: disturbed: {why}", (*who, facts.baseline))

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from temper.errors import ArtifactError
 from temper.report.decide.decision import decide
+from temper.report.decide.evidence import smallest_difference_told
 from temper.report.filed import FiledStudy
 from temper.report.page.marks import marks
 from temper.report.page.material import Material
@@ -53,8 +54,8 @@ def _drawn(material: Material, workload: str, found: Sequence[Mark], said: str) 
     picture = trade_off(
         found,
         baseline=material.baseline,
-        budget=float(material.compared["analysis"]["accuracy_budget_points"]),
-        told=material.compared["noise"].get(workload, {}).get("smallest_difference_told", 0.0),
+        budget=material.compared.budget_points,
+        told=smallest_difference_told(material.compared, workload),
         width=WIDTH,
         height=HEIGHT,
         label=said,

@@ -1,7 +1,7 @@
 """What the page shows of one candidate: its latencies beside the baseline's, what ran, what it costs, where it came from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from temper.measurement.record import NotMeasured, Record, Workload
+from temper.report.decide.compared_workload import ComparedWorkload
 from temper.report.formats import ABSENT, judged_by
 from temper.report.page.charts import calls_over_time, distribution, shares_bar
 from temper.report.page.formats import count, figure, mebibytes, percent, signed, spread
-from temper.report.page.material import Beside, Json, Material
+from temper.report.page.material import Beside, Material
 from temper.report.page.names import anchor
 from temper.report.page.precisions import colour_class, in_order
 from temper.report.page.provenance import commands, engine_facts, provenance
@@ -64,7 +65,7 @@ class Candidate:
     tiles: Sequence[tuple[str, Cell]]
     timed: Sequence[Timed]
     flips: int | None
-    engine: Json | None
+    engine: Mapping[str, Any] | None
     commands: Sequence[tuple[str, str]]
     provenance: Sequence[tuple[str, str]]
     load_tests: Sequence[str]
@@ -97,7 +98,7 @@ def _candidate(material: Material, record: Record, own: Sequence[Row]) -> Candid
         summary=[(row.workload, _speed(row), row.latency_verdict or ABSENT) for row in own],
         tiles=_tiles(material, record, own[0]),
         timed=[_timed(material, record, row) for row in own],
-        flips=paired.get("labels_differing") if name != material.baseline else None,
+        flips=paired.labels_differing if paired and name != material.baseline else None,
         engine=engine_facts(engine),
         commands=commands(record, engine),
         provenance=provenance(record),
@@ -112,18 +113,16 @@ def _speed(row: Row) -> str:
 
 def _tiles(material: Material, record: Record, row: Row) -> list[tuple[str, Cell]]:
     """Figures of the candidate as a whole; a dash with its reason where nothing was measured."""
-    accuracy = material.compared["candidates"][record.candidate]["accuracy"]
-    paired, cold, memory = material.paired(record.candidate), record.cold_start, record.memory
+    compared, cold, memory = material.compared.candidates[record.candidate], record.cold_start, record.memory
     lost = record.reason or "withdrawn, or not in its record"
-    no_answers = accuracy.get("reason") or accuracy.get("against_baseline", {}).get("reason", "")
-    judged = judged_by(material.compared)
-    tiles = [(judged, _shown(row.accuracy, lambda value: f"{100 * value:.2f} %", no_answers))]
+    paired, judged = compared.paired, judged_by(material.compared)
+    tiles = [(judged, _shown(row.accuracy, lambda value: f"{100 * value:.2f} %", compared.why_not_paired))]
     if paired and record.candidate != material.baseline:
-        difference = signed(paired["difference_points"])
-        within = spread(paired["difference_low_points"], paired["difference_high_points"], "signed")
+        difference = signed(paired.difference_points)
+        within = spread(paired.difference_low_points, paired.difference_high_points, "signed")
         tiles.append((f"{judged}, difference", Cell(f"{difference} points", None, small=within)))
-        tiles.append(("flips", Cell(f"{paired['labels_differing']:,} of {paired['rows']:,}", None)))
-        tiles += [(title, Cell(f"{value:.3g}", None)) for title, value in paired.get("beside", {}).items()]
+        tiles.append(("flips", Cell(f"{paired.labels_differing:,} of {paired.rows:,}", None)))
+        tiles += [(title, Cell(f"{value:.3g}", None)) for title, value in paired.beside.items()]
     if cold is None:
         tiles.append(("cold start", Cell(ABSENT, None, lost)))
     else:
@@ -170,23 +169,22 @@ def _timed(material: Material, record: Record, row: Row) -> Timed:
     )
 
 
-def _notes(cell: Json) -> list[tuple[str, str]]:
+def _notes(cell: ComparedWorkload) -> list[tuple[str, str]]:
     """What stands beside a latency: whether it holds, and why a lower precision is not faster."""
     found = []
-    if not cell["holds"]:
-        found.append(("unsure", f"does not hold: {cell['why_not']}"))
-    if "not_faster" in cell:
-        why = cell["not_faster"]
+    if not cell.holds:
+        found.append(("unsure", f"does not hold: {cell.why_not}"))
+    if why := cell.not_faster:
         text = (
-            f"{why['precision']} takes {why['relative_latency']:.2f} times as long as {why['compared_with']}: "
-            f"{why['case']}: {why['evidence']}"
+            f"{why.precision} takes {why.relative_latency:.2f} times as long as {why.compared_with}: "
+            f"{why.case}: {why.evidence}"
         )
         found.append(("why", text))
-    if cell.get("disturbed"):
-        slower = "slower" if cell["disturbance"] > 0 else "faster"
-        found.append(("", f"beside the baseline it is {100 * abs(cell['disturbance']):.0f} % {slower} than alone"))
-    if cell.get("why_apart"):
-        found.append(("", f"not timed in turns: {cell['why_apart']}"))
+    if cell.timed and cell.timed.disturbed:
+        slower = "slower" if cell.timed.disturbance > 0 else "faster"
+        found.append(("", f"beside the baseline it is {100 * abs(cell.timed.disturbance):.0f} % {slower} than alone"))
+    if cell.why_apart:
+        found.append(("", f"not timed in turns: {cell.why_apart}"))
     return found
 
 
@@ -197,7 +195,7 @@ def _rank(latencies: Sequence[float], percentile: str) -> float:
     return ordered[max(rank, 1) - 1]
 
 
-def _figures(own: Workload, cell: Json) -> list[tuple[str, str, str, str]]:
+def _figures(own: Workload, cell: ComparedWorkload) -> list[tuple[str, str, str, str]]:
     """Percentiles of the candidate and of the baseline beside it, throughput, and the calls alone."""
     beside = own.baseline_latencies_ms
     found = []
@@ -212,7 +210,7 @@ def _figures(own: Workload, cell: Json) -> list[tuple[str, str, str, str]]:
     )
     if own.device_time_ms is not None:
         found.append(("on the device, ms", figure(own.device_time_ms), ABSENT, "by its own clock, without copies"))
-    best = f"{cell['throughput_callers']} callers at once" if "throughput_callers" in cell else ""
+    best = f"{cell.timed.throughput_callers} callers at once" if cell.timed else ""
     found.append(("samples/s", figure(max(own.throughput_samples_per_s.values())), ABSENT, best))
     found.append(("samples/s, one caller", figure(own.sequential_samples_per_s), ABSENT, "one call after the other"))
     found.append(("calls", count(own.timed_runs), count(len(beside)) if beside else ABSENT, _ended(own)))

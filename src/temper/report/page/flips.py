@@ -3,16 +3,18 @@
 import base64
 from typing import Any
 
+from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.compared_accuracy import Flipped
 from temper.report.page.material import Material
 
 MOST = 400  # of one candidate: those of which it is surest
 LONGEST = 1200  # letters of a text
 
 
-def _direction(flip: dict[str, Any]) -> str:
-    if flip["baseline"] == flip["label"]:
+def _direction(flip: Flipped) -> str:
+    if flip.baseline == flip.label:
         return "lost"
-    return "gained" if flip["candidate"] == flip["label"] else "other"
+    return "gained" if flip.candidate == flip.label else "other"
 
 
 def flips(material: Material) -> dict[str, Any]:
@@ -29,26 +31,26 @@ def flips(material: Material) -> dict[str, Any]:
     labels: dict[str, None] = {}
     for record in material.records:
         paired = material.paired(record.candidate)
-        if not paired or paired["is_baseline"] or record.candidate == material.baseline:
+        if paired is None or paired.is_baseline or record.candidate == material.baseline:
             continue
-        found = sorted(paired["flipped"], key=lambda flip: (-(flip["candidate_confidence"] or 0.0), flip["row"]))
+        found = sorted(paired.flipped, key=lambda flip: (-(flip.candidate_confidence or 0.0), flip.row))
         for flip in found[:MOST]:
-            rows.setdefault(flip["row"], {"label": flip["label"], **_asked(material, flip["row"])})
-            labels |= dict.fromkeys((flip["label"], flip["baseline"], flip["candidate"]))
+            rows.setdefault(flip.row, {"label": flip.label, **_asked(material, flip.row)})
+            labels |= dict.fromkeys((flip.label, flip.baseline, flip.candidate))
         shown[record.candidate] = {
-            "count": paired["labels_differing"],
-            "of": paired["rows"],
-            "lost": paired["right_to_wrong"],
-            "gained": paired["wrong_to_right"],
-            "other": paired["wrong_to_other_wrong"],
+            "count": paired.labels_differing,
+            "of": paired.rows,
+            "lost": paired.counted.right_to_wrong,
+            "gained": paired.counted.wrong_to_right,
+            "other": paired.counted.wrong_to_other_wrong,
             "left_out": max(0, len(found) - MOST),
             "flips": [
                 [
-                    flip["row"],
-                    flip["baseline"],
-                    flip["baseline_confidence"],
-                    flip["candidate"],
-                    flip["candidate_confidence"],
+                    flip.row,
+                    flip.baseline,
+                    flip.baseline_confidence,
+                    flip.candidate,
+                    flip.candidate_confidence,
                     _direction(flip),
                 ]
                 for flip in found[:MOST]
@@ -69,12 +71,7 @@ def _asked(material: Material, row: int) -> dict[str, str]:
     return {}
 
 
-def flipped_rows(compared: dict[str, Any]) -> list[int]:
+def flipped_rows(compared: ComparedStudy) -> list[int]:
     """Numbers of all test rows that any candidate answers otherwise than the baseline."""
-    return sorted(
-        {
-            flip["row"]
-            for entry in compared["candidates"].values()
-            for flip in entry["accuracy"].get("against_baseline", {}).get("flipped", [])
-        }
-    )
+    paired = (own.paired for own in compared.candidates.values())
+    return sorted({flip.row for each in paired if each is not None for flip in each.flipped})

@@ -37,7 +37,7 @@ def marks(material: Material, workload: str) -> list[Mark]:
         ]
         said += [f"{row.latency_verdict}, {ACCURACY_WORDS.get(row.accuracy_verdict or '', '')}"]
         said += ["chosen"] if decided.get("chosen") == row.candidate else []
-        said += [f"does not hold: {cell['why_not']}"] if not cell["holds"] else []
+        said += [] if cell.holds else [f"does not hold: {cell.why_not}"]
         found.append(
             Mark(
                 name=row.candidate,
@@ -47,7 +47,7 @@ def marks(material: Material, workload: str) -> list[Mark]:
                 precision=narrowest(record, workload),
                 chosen=decided.get("chosen") == row.candidate,
                 front=row.candidate in front,
-                holds=bool(cell["holds"]),
+                holds=cell.holds,
                 said="\n".join(said),
             )
         )

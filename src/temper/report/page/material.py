@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from temper.measurement.record import Record
+from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.compared_accuracy import Paired
+from temper.report.decide.compared_workload import ComparedWorkload
 from temper.report.formats import in_order
 
 Json = Mapping[str, Any]
@@ -78,7 +81,7 @@ class Material:
 
     study: its name.
     records: of all candidates, in the order of params.yaml.
-    compared: comparison.json's content.
+    compared: every candidate against the baseline.
     decision: decision.json's content.
     rows: the test rows; None where they are not beside the records.
     why_no_rows: why not, where not.
@@ -89,7 +92,7 @@ class Material:
 
     study: str
     records: Sequence[Record]
-    compared: Json
+    compared: ComparedStudy
     decision: Json
     rows: AskedRows | None = None
     why_no_rows: str = ""
@@ -100,7 +103,7 @@ class Material:
     @property
     def baseline(self) -> str:
         """The candidate that is the baseline itself."""
-        return str(self.compared["baseline"])
+        return self.compared.baseline
 
     @property
     def workloads(self) -> list[str]:
@@ -111,16 +114,13 @@ class Material:
         """The record of a candidate."""
         return next(record for record in self.records if record.candidate == candidate)
 
-    def cell(self, candidate: str, workload: str) -> Json:
-        """What comparing says of a candidate's workload; {} where it does not run it."""
-        found: Json = self.compared["candidates"][candidate]["workloads"].get(workload, {})
-        return found
+    def cell(self, candidate: str, workload: str) -> ComparedWorkload:
+        """What comparing says of a workload that a candidate runs."""
+        return self.compared.candidates[candidate].workloads[workload]
 
-    def paired(self, candidate: str) -> Json:
-        """What comparing says of a candidate's answers beside the baseline's; {} where there is nothing."""
-        accuracy: Json = self.compared["candidates"][candidate]["accuracy"]
-        found: Json = accuracy.get("against_baseline", {})
-        return found if found.get("status") == "measured" else {}
+    def paired(self, candidate: str) -> Paired | None:
+        """What comparing says of a candidate's answers beside the baseline's; None where there is nothing."""
+        return self.compared.candidates[candidate].paired
 
     def predicts(self, record: Record) -> bool:
         """Whether it is a candidate: the null backend answers nothing and shows what measuring costs."""

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from temper.measurement.record import Workload
 from temper.report.choices import choices
+from temper.report.decide.evidence import smallest_difference_told
 from temper.report.formats import ABSENT
 from temper.report.notes import first_notes, notes
 from temper.report.observe.observations import observe
@@ -88,12 +89,12 @@ def report_page(material: Material) -> str:
         study=material.study,
         baseline=material.baseline,
         machine=machine_line(material.records),
-        budget=material.compared["analysis"]["accuracy_budget_points"],
-        margin=material.compared["analysis"]["latency_margin"],
-        worth=material.compared["model"].get("sentence", ""),
+        budget=material.compared.budget_points,
+        margin=material.compared.margin,
+        worth=material.compared.model.get("sentence", ""),
         workloads=workloads,
-        warnings=material.compared["model"].get("warnings", []),
-        first_notes=[note for note in first_notes(found) if note not in material.compared["model"].get("warnings", [])],
+        warnings=material.compared.warnings,
+        first_notes=[note for note in first_notes(found) if note not in material.compared.warnings],
         withdrawn=material.withdrawn,
         tables=[table(material, name) for name in material.workloads],
         candidates=candidates(material),
@@ -118,8 +119,8 @@ def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, 
     decided = material.decision["workloads"].get(name, {"chosen": None})
     sentence = dict(zip(material.decision["workloads"], choices(material.decision), strict=True)).get(name, "")
     found = marks(material, name)
-    told = material.compared["noise"].get(name, {}).get("smallest_difference_told", 0.0)
-    budget = float(material.compared["analysis"]["accuracy_budget_points"])
+    told = smallest_difference_told(material.compared, name)
+    budget = material.compared.budget_points
     drawn: dict[str, Markup] = {}
     if found:
         said = (
@@ -149,7 +150,7 @@ def _beyond_the_figures(sentence: str, decided: Mapping[str, Any], material: Mat
     """What a choice's sentence says beyond the figures above it and the page's warnings; all of it where nothing is chosen."""
     if decided["chosen"] is None:
         return sentence
-    warnings = material.compared["model"].get("warnings", [])
+    warnings = material.compared.warnings
     parts = [
         part
         for part in re.split(r"(?<=[.;]) ", sentence)[1:]
@@ -200,7 +201,7 @@ def _without_place(material: Material, found: Sequence[Mark], every: Sequence[Ro
     """Candidates that the picture cannot show, and why."""
     shown = {mark.name for mark in found} | {material.baseline}
     return [
-        (row.candidate, str(row.reason or material.cell(row.candidate, row.workload).get("reason") or "no accuracy"))
+        (row.candidate, str(row.reason or material.cell(row.candidate, row.workload).reason or "no accuracy"))
         for row in every
         if row.candidate not in shown and material.predicts(material.record(row.candidate))
     ]

@@ -112,7 +112,7 @@ def study_material(changes: Callable[[Finished, list[Record]], Changes | None], 
     wanted = flipped_rows(finished.comparison)
     has_rows = Path("data/prepared/test.parquet").is_file()
     return Material(
-        study=finished.comparison["study"],
+        study=finished.comparison.study,
         records=records,
         compared=finished.comparison,
         decision=finished.decision,

@@ -83,7 +83,7 @@ def columns(material: Material, workload: str, every: Sequence[Row]) -> list[Col
     """The table's columns, of which some are shown to begin with."""
     real = any(row.real_lengths for row in every)
     percentiles = sorted({p for row in every for p in row.latency_percentiles_ms or {} if p != "50"}, key=float)
-    budget = material.compared["analysis"]["accuracy_budget_points"]
+    budget = material.compared.budget_points
     judged = judged_by(material.compared)
     found = [
         Column("candidate", "candidate", "a row of candidates: what is loaded, and by which backend", True, True),
@@ -201,10 +201,8 @@ def ran_in(record: Record, workload: str) -> tuple[str, str]:
 
 def _cells(material: Material, row: Row, scale: tuple[float, float]) -> dict[str, Cell]:
     record, cell = material.record(row.candidate), material.cell(row.candidate, row.workload)
-    accuracy = material.compared["candidates"][row.candidate]["accuracy"]
-    paired = material.paired(row.candidate)
-    why_not_timed = row.reason or cell.get("reason", "")
-    why_no_answers = accuracy.get("reason") or accuracy.get("against_baseline", {}).get("reason", "")
+    compared = material.compared.candidates[row.candidate]
+    why_not_timed, why_no_answers = row.reason or cell.reason, compared.why_not_paired
     decided = material.decision["workloads"].get(row.workload, {})
     speed, points = speed_of(row), points_of(row)
     ran, behind = ran_in(record, row.workload)
@@ -225,10 +223,10 @@ def _cells(material: Material, row: Row, scale: tuple[float, float]) -> dict[str
         else Cell(
             figure(speed[0]),
             speed[0],
-            f"{cell['why_not']}" if cell.get("why_not") else "",
+            cell.why_not,
             ratio_bar(speed, scale),
             spread(speed[1], speed[2]),
-            tone="" if cell.get("holds") else "unsure",
+            tone="" if cell.holds else "unsure",
         ),
         "latency": _number(centre(asdict(row)), why_not_timed),
         "points": Cell(ABSENT, None, why_no_answers)
@@ -250,7 +248,7 @@ def _cells(material: Material, row: Row, scale: tuple[float, float]) -> dict[str
         "gpu": _number(row.gpu_peak_mib, (record.memory.gpu_reason if record.memory else None) or record.reason or ""),
         "size": _number(row.size_mib, record.reason or ""),
         "p": _number(row.mcnemar_exact_p, why_no_answers),
-        "loses": _number(paired.get("loses_at_most_points"), why_no_answers),
+        "loses": _number(compared.paired.loses_at_most_points if compared.paired else None, why_no_answers),
         "calls": _number(row.timed_runs, why_not_timed, digits=count(row.timed_runs)),
         "padding": _number(
             None if row.computed_padding_share is None else 100 * row.computed_padding_share, why_not_timed

@@ -4,13 +4,13 @@ import pytest
 
 from temper.errors import ArtifactError
 from temper.measurement.record import NotMeasured
-from tests.records import compared, record, workload
+from tests.records import compared_json, record, workload
 
 BASE = record("base", predictions=[0, 1, 1, 1])
 
 
 def of(own, *, baseline=BASE, **analysis):
-    return compared([baseline, own], "base", **analysis)["candidates"][own.candidate]
+    return compared_json([baseline, own], "base", **analysis)["candidates"][own.candidate]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_was_not_measured_does_not_hold_for_that_reason_and_has_no_verdict(
 
 
 def test_the_model_and_the_budget_in_reach_are_those_of_the_baselines_answers():
-    found = compared([record("base", predictions=[1, 1, 1, 1]), record("a")], "base")
+    found = compared_json([record("base", predictions=[1, 1, 1, 1]), record("a")], "base")
     assert (found["model"]["only_label"], found["model"]["rows"]) == ("positive", 4)
     assert found["model"]["warnings"][0] == "the model answers 'positive' to all 4 test rows"
     assert found["budget_in_reach"] == {
@@ -87,13 +87,13 @@ def test_the_model_and_the_budget_in_reach_are_those_of_the_baselines_answers():
         "decidable_budget_points": pytest.approx(48.99, abs=0.01),
         "rows_to_decide": 765,
     }
-    silent = compared([record("base", predictions=None), record("a")], "base")
+    silent = compared_json([record("base", predictions=None), record("a")], "base")
     assert (silent["model"], silent["budget_in_reach"]) == ({}, {})
 
 
 def test_the_baseline_beside_itself_says_what_could_have_been_told_from_1():
     base = record("base", workloads={"b1": workload([2.0], ratio=(1.01, 0.98, 1.04))})
-    found = compared([base], "base")["noise"]["b1"]
+    found = compared_json([base], "base")["noise"]["b1"]
     assert found["smallest_difference_told"] == pytest.approx(0.04)
 
 
@@ -122,10 +122,10 @@ def test_candidates_that_were_timed_on_other_inputs_are_not_compared():
 def test_records_of_two_kinds_of_machine_stand_in_no_report_together(fact, other):
     here = {"cpu": "Xeon", "instructions": "avx2", "cores_usable": 1, "processor": "GenuineIntel 6-143-8"}
     base, own = (record(name).model_copy(update={"machine": here}) for name in ("base", "a"))
-    compared([base, own], "base")
+    compared_json([base, own], "base")
     moved = own.model_copy(update={"machine": {**here, fact: other}})
     with pytest.raises(ArtifactError) as caught:
-        compared([base, moved], "base")
+        compared_json([base, moved], "base")
     assert fact in caught.value.happened
     assert "machines:" in caught.value.fix
 
@@ -133,4 +133,4 @@ def test_records_of_two_kinds_of_machine_stand_in_no_report_together(fact, other
 def test_an_older_record_tells_less_of_its_machine_and_is_compared_by_that():
     base, own = record("base"), record("a")
     older = own.model_copy(update={"machine": {"cpu": base.machine["cpu"]}})
-    compared([base, older], "base")
+    compared_json([base, older], "base")

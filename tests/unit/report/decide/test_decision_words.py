@@ -1,9 +1,13 @@
 """What a person reads of the choice."""
 
+from dataclasses import replace
+
 import pytest
 
 from temper.report.decide import decision_words
 from temper.report.decide.decision_words import loss_in_words, offered_budget, remeasure_command
+from temper.statistics.paired_labels import Flips
+from tests.records import compared, record
 
 
 @pytest.mark.parametrize(("points", "offered"), [(0.762, 0.8), (0.8, 0.8), (1.0001, 1.1), (5.66, 5.7), (0.05, 0.1)])
@@ -12,11 +16,12 @@ def test_the_offered_budget_is_the_next_tenth(points, offered):
 
 
 def test_a_loss_is_bounded_with_the_labels_that_it_rests_on():
-    paired = {"labels_differing": 0, "rows": 1500, "loses_at_most_points": 0.2456}
+    alike = compared([record("base"), record("own")], "base").candidates["own"].paired
+    paired = replace(alike, counted=Flips(1500, 1400, 0, 0, 0, 100), loses_at_most_points=0.2456)
     assert (
         loss_in_words(paired, "base") == "no label of 1,500 differs from base's, so it loses at most 0.25 points (95 %)"
     )
-    assert loss_in_words({**paired, "labels_differing": 3}, "base") == (
+    assert loss_in_words(replace(paired, counted=Flips(1500, 1400, 3, 0, 0, 97)), "base") == (
         "3 of 1,500 labels differ from base's, by which it loses at most 0.25 points (95 %)"
     )
 

@@ -51,7 +51,7 @@ def test_what_lies_within_the_noise_floor_is_not_told_apart():
 @pytest.mark.parametrize(("level_ms", "holds"), [(2.09, True), (2.11, False), (1.91, True), (1.89, False)])
 def test_a_baseline_may_move_by_the_margin(level_ms, holds):
     found = compared([timed("base", 1.0), timed("a", 0.5, level_ms)], "base")
-    assert found["candidates"]["a"]["workloads"]["b1"]["holds"] is holds
+    assert found.candidates["a"].workloads["b1"].holds is holds
 
 
 def beside_loops(each, median_us):
@@ -77,17 +77,14 @@ def beside_loops(each, median_us):
 )
 def test_a_processor_of_another_speed_is_named_where_it_explains_the_baselines_move(loop_us, level_ms, said):
     records = [beside_loops(timed("base", 1.0), 100.0), beside_loops(timed("a", 0.5, level_ms), loop_us)]
-    why = compared(records, "base")["candidates"]["a"]["workloads"]["b1"]["why_not"]
+    why = compared(records, "base").candidates["a"].workloads["b1"].why_not
     assert said in why if said else "fixed loop" not in why
 
 
 def test_a_candidate_that_was_timed_without_the_baseline_has_no_level():
     alone = workload([2.0], ratio=(0.5, 0.49, 0.51)).model_copy(update={"baseline_latencies_ms": None})
     found = compared([timed("base", 1.0), record("a", workloads={"b1": alone})], "base")
-    assert (
-        found["candidates"]["a"]["workloads"]["b1"]["why_not"]
-        == "the baseline's latencies beside it are not in its record"
-    )
+    assert found.candidates["a"].workloads["b1"].why_not == "the baseline's latencies beside it are not in its record"
 
 
 def test_real_lengths_are_held_to_their_mean():
@@ -97,4 +94,4 @@ def test_real_lengths_are_held_to_their_mean():
     base.workloads["b1"].baseline_latencies_ms[:] = [1.0, 2.0, 3.0]
     moved = own.model_copy(update={"baseline_latencies_ms": [1.0, 2.0, 6.0]})
     found = compared([base, record("a", workloads={"b1": moved})], "base")
-    assert "50 % slower" in found["candidates"]["a"]["workloads"]["b1"]["why_not"]
+    assert "50 % slower" in found.candidates["a"].workloads["b1"].why_not

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.records import compared, record, workload
+from tests.records import compared_json, record, workload
 
 INT8 = {"by_precision": {"INT8": 4, "FP32": 2}}
 FP32 = {"by_precision": {"FP32": 6}}
@@ -32,7 +32,7 @@ def why(ratio, run, *, large=None, small=1.0):
         workloads=dict.fromkeys(own, workload([1.0], executed=executed(quantized=0))),
     )
     records = [base, record("int8", backend="ort", census=INT8, workloads=own)]
-    return compared(records, "fp32")["candidates"]["int8"]["workloads"]["b1"].get("not_faster")
+    return compared_json(records, "fp32")["candidates"]["int8"]["workloads"]["b1"].get("not_faster")
 
 
 def test_what_is_faster_needs_no_reason():
@@ -48,7 +48,7 @@ def test_an_interval_that_holds_both_tells_neither():
 
 def test_fp32_is_held_against_nothing():
     records = [record("a", backend="ort", census=FP32), record("b", backend="ort", census=FP32)]
-    assert "not_faster" not in compared(records, "a")["candidates"]["b"]["workloads"]["b1"]
+    assert "not_faster" not in compared_json(records, "a")["candidates"]["b"]["workloads"]["b1"]
 
 
 def test_nothing_that_was_executed_is_quantized():
@@ -100,9 +100,9 @@ def test_nothing_is_explained_from_a_disturbed_cell(moved):
         record("fp32", backend="ort", census=FP32, workloads={"b1": calm.model_copy(update=levels["fp32"])}),
         record("int8", backend="ort", census=INT8, workloads={"b1": slow.model_copy(update=levels["int8"])}),
     ]
-    assert "not_faster" not in compared(records, "base")["candidates"]["int8"]["workloads"]["b1"]
+    assert "not_faster" not in compared_json(records, "base")["candidates"]["int8"]["workloads"]["b1"]
     quiet = [
         each.model_copy(update={"workloads": {"b1": own}}) for each, own in zip(records[1:], (calm, slow), strict=True)
     ]
-    found = compared([records[0], *quiet], "base")["candidates"]["int8"]["workloads"]["b1"]["not_faster"]
+    found = compared_json([records[0], *quiet], "base")["candidates"]["int8"]["workloads"]["b1"]["not_faster"]
     assert (found["case"], round(found["relative_latency"], 2)) == ("no fast kernel", 3.59)

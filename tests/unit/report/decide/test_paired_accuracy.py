@@ -3,13 +3,13 @@
 import pytest
 
 from temper.report.formats import judged_by
-from tests.records import compared, record, several
+from tests.records import compared, compared_json, record, several
 
 BASE = record("base", predictions=[0, 1, 1, 1])
 
 
 def of(own, *, baseline=BASE, **analysis):
-    return compared([baseline, own], "base", **analysis)["candidates"][own.candidate]
+    return compared_json([baseline, own], "base", **analysis)["candidates"][own.candidate]
 
 
 def test_flips_are_counted_by_what_they_were_and_listed_with_both_confidences():
@@ -43,7 +43,7 @@ def test_answers_that_depend_on_the_batch_are_counted_at_each_size():
 
 
 def test_the_baseline_is_within_by_construction_whatever_the_rows():
-    found = compared([BASE], "base")["candidates"]["base"]["accuracy"]["against_baseline"]
+    found = compared_json([BASE], "base")["candidates"]["base"]["accuracy"]["against_baseline"]
     assert (found["verdict"], found["is_baseline"], found["rows_that_would_decide"]) == ("within", True, None)
     assert (found["difference_low_points"], found["difference_high_points"], found["loses_at_most_points"]) == (0, 0, 0)
 

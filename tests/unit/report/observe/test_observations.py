@@ -237,8 +237,8 @@ def test_nothing_else_is_observed_of_a_disturbed_cell():
     assert about.pop(DISTURBED) == {"int8", "simplified", "elsewhere"}
     assert about.pop(LABELS) == {"int8", "simplified", "elsewhere"}  # labels are not timed
     assert set().union(*about.values()) == set()
-    cells = compared(records, "base")["candidates"]["int8"]["workloads"]
-    assert all("not_faster" not in cell for cell in cells.values())
+    cells = compared(records, "base").candidates["int8"].workloads
+    assert all(cell.not_faster is None for cell in cells.values())
 
 
 def test_what_was_not_measured_is_listed_by_reason_with_its_records():

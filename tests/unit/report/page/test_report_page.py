@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -243,7 +244,7 @@ def test_a_card_says_nothing_twice():
         "b1: fast, 2.00 × [1.92, 2.08] as fast as base, accuracy 75.00 % of a budget of 60. Disturbed and left out: slow. "
         "Warning: the model answers one label"
     )
-    against["model"]["warnings"] = ["the model answers one label: 'a'"]
+    against = replace(against, model={**against.model, "warnings": ["the model answers one label: 'a'"]})
     page = report_page(Material("tiny", [BASE, FAST], against, decision))
     card = page.partition('<article class="card"')[2].partition("</article>")[0]
     assert '<p class="sentence">Disturbed and left out: slow.</p>' in card
