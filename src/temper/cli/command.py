@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Context, Option
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from temper.errors import UsageError
 
@@ -21,6 +21,13 @@ Machine = Annotated[
     ),
 ]
 Cores = Annotated[str, Option(metavar="N", help="For Snakemake: a number, or 'all'.")]
+Columns = Annotated[
+    list[str] | None, Option(metavar="NAME...", help="Names of the columns of a TSV or CSV file without a header.")
+]
+Quoting = Annotated[
+    bool | None, Option("--quoting/--no-quoting", help="Whether fields of TSV or CSV may stand in double quotes.")
+]
+Remote = Annotated[str | None, Option(metavar="NAME", help="Name of the remote (default: DVC's default remote).")]
 _NUMBER = re.compile(r"-\d+(\.\d*)?$")
 
 
@@ -57,6 +64,13 @@ class Command(TyperCommand):
             flag for each in self.params if isinstance(each, TyperOption) and each.multiple for flag in each.opts
         }
         return super().parse_args(ctx, one_by_one(args, several))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """As typer does, without the Python type behind an argument's name."""
+        for each in self.params:
+            if isinstance(each, TyperArgument):
+                each.display_type_rich = lambda ctx: None  # type: ignore[method-assign]
+        super().format_options(ctx, formatter)
 
 
 def misunderstood(error: Any, arguments: Sequence[str]) -> UsageError:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from temper.cli.command import Columns, Quoting
 from temper.reading.letters import for_a_terminal
 
 EXAMPLES = (
@@ -58,14 +59,8 @@ def init(
             show_default="by the checkpoint's head and the table's form",
         ),
     ] = None,
-    columns: Annotated[
-        list[str] | None,
-        Option(metavar="NAME...", help="Names of the columns of a TSV or CSV file without a header."),
-    ] = None,
-    quoting: Annotated[
-        bool | None,
-        Option("--quoting/--no-quoting", help="Whether fields of TSV or CSV may stand in double quotes."),
-    ] = None,
+    columns: Columns = None,
+    quoting: Quoting = None,
     label_names: Annotated[
         list[str] | None,
         Option(metavar="NAME...", help="The data's labels in the order of the model's outputs."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from temper.cli.command import Directory, Machine
+from temper.cli.command import Columns, Directory, Machine, Quoting
 from temper.cli.package import Candidate
 from temper.cli.study_folder import check_study_folder
 
@@ -105,14 +105,8 @@ def predict(
         str | None,
         Option(metavar="NAME", help="That names the rows of a file, in its answers (default: id, where there is one)."),
     ] = None,
-    columns: Annotated[
-        list[str] | None,
-        Option(metavar="NAME...", help="Names of the columns of a TSV or CSV file without a header."),
-    ] = None,
-    quoting: Annotated[
-        bool | None,
-        Option("--quoting/--no-quoting", help="Whether fields of TSV or CSV may stand in double quotes."),
-    ] = None,
+    columns: Columns = None,
+    quoting: Quoting = None,
     json: Annotated[bool, Option("--json", help="Everything as one JSON object on standard output.")] = False,
     output: Annotated[
         str | None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typer import Option
 
-from temper.cli.command import Directory
+from temper.cli.command import Directory, Remote
 from temper.cli.study_folder import stand_in
 
 EXAMPLES = ("temper pull -C studies/mine",)
@@ -12,9 +12,7 @@ EXAMPLES = ("temper pull -C studies/mine",)
 
 def pull(
     directory: Directory = ".",
-    remote: Annotated[
-        str | None, Option(metavar="NAME", help="Name of the remote (default: DVC's default remote).")
-    ] = None,
+    remote: Remote = None,
     force: Annotated[
         bool, Option("--force", help="Files in the way that are nowhere else are moved to set_aside/.")
     ] = False,

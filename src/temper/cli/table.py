@@ -16,7 +16,10 @@ def table(
     directory: Directory = ".",
     filed: Annotated[
         str | None,
-        Option(metavar="DIR", help="Instead: the report of a folder results/<machine>/<study>, as Markdown."),
+        Option(
+            metavar="DIR",
+            help="Instead: of a folder results/<machine>/<study>; behind a pipe the whole report, as Markdown.",
+        ),
     ] = None,
 ) -> int:
     """Print the choice and the table.
@@ -25,10 +28,10 @@ def table(
         DataError: the study has no report.
     """
     if filed is not None:
-        from temper.report.filed import summary_of
+        from temper.report.terminal import print_filed
 
         check_filed_folder(Path(filed), f"print the table of {filed}")
-        print(summary_of(Path(filed)), end="")
+        print_filed(Path(filed))
         return 0
     from temper.report.terminal import print_summaries, reports_in
 

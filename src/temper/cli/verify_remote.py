@@ -1,10 +1,6 @@
 """`temper verify-remote`: a DVC remote's objects read back."""
 
-from typing import Annotated
-
-from typer import Option
-
-from temper.cli.command import Directory
+from temper.cli.command import Directory, Remote
 from temper.cli.study_folder import stand_in
 
 EXAMPLES = ("temper verify-remote -C studies/mine",)
@@ -12,9 +8,7 @@ EXAMPLES = ("temper verify-remote -C studies/mine",)
 
 def verify_remote(
     directory: Directory = ".",
-    remote: Annotated[
-        str | None, Option(metavar="NAME", help="Name of the remote (default: DVC's default remote).")
-    ] = None,
+    remote: Remote = None,
 ) -> int:
     """Read every object, and push damaged ones again."""
     from temper.orchestration.remote import verify_remote as verify

@@ -19,6 +19,7 @@ from temper.report.formats import ABSENT, in_order, milliseconds, speed_up
 from temper.report.page.making import machine_line
 from temper.report.page.tables_page import tables_page
 from temper.report.tables import median_ms
+from temper.report.terminal import aligned, columns_here
 from temper.study.resolve import load_resolved
 
 HEADER = (
@@ -133,20 +134,28 @@ def print_studies(folders: Sequence[Path]) -> None:
     """Print a table of several studies: what each chose where."""
     lines = studies_lines(folders)
     reports = [line for line in lines if line.choice != NO_REPORT]
-    cells = [list(HEADER), *(line.cells() for line in reports)] if reports else []
-    widths = [max((len(row[column]) for row in cells), default=0) for column in range(len(HEADER))]
-    for row in cells:
-        placed = (
-            cell.ljust(width) if at < _WORDS else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join(placed).rstrip())
+    edge = columns_here()
+    whole = aligned([list(HEADER), *(line.cells() for line in reports)], words=_WORDS, edge=None)
+    if edge is None or max(map(len, whole)) <= edge:
+        print("\n".join(whole if reports else []), end="\n" if reports else "")
+    else:
+        print("\n".join(_by_place(reports, edge)))
     reasons: dict[str, list[str]] = {}
     for line in lines:
         if line.why:
             reasons.setdefault(line.why, []).append(line.study)
     for why, studies in reasons.items():
         print(f"{', '.join(studies)}: {why}")
+
+
+def _by_place(lines: Sequence[Line], edge: int) -> list[str]:
+    """Lines for a terminal without room for all columns: a study and its machine, and below them a table of its workloads."""
+    found: list[str] = []
+    for place in dict.fromkeys((line.study, line.machine) for line in lines):
+        own = [line.cells()[2:] for line in lines if (line.study, line.machine) == place]
+        found.append(f"{place[0]}, on {place[1]}"[:edge])
+        found += aligned([list(HEADER[2:]), *own], words=_WORDS - 2, edge=edge)
+    return found
 
 
 def studies_page(lines: Sequence[Line]) -> str:

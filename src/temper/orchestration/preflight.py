@@ -29,7 +29,7 @@ def check_code(checkout: str | Path) -> None:
             asked="run the Snakefile of this checkout",
             happened="the package temper that is installed here belongs to another checkout",
             affected="nothing: no job was started",
-            fix="make setup in this checkout and its own .venv/bin/snakemake; or PYTHONPATH=src before the command",
+            fix="make setup in this checkout and its own .venv/bin/snakemake; or PYTHONPATH=$PWD/src before the command",
         )
 
 

@@ -53,11 +53,34 @@ def print_summary(folder: Path) -> None:
         folder: artifacts/report of a study.
     """
     content: Content = read_document(folder / "summary.json")
-    edge = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
     study = study_of(folder)
     which = "" if folder.name == "report" else f" --machine {folder.name}"
     rest = (_shown(folder / "summary.md"), page_command(study) + which)
-    print("\n".join(report_lines(content, rest, edge, _beside(study))))
+    print("\n".join(report_lines(content, rest, columns_here(), _beside(study))))
+
+
+def print_filed(folder: Path) -> None:
+    """Print the report of a filed study, which is computed, for none is filed: all of it as Markdown where this is no terminal.
+
+    Args:
+        folder: results/<machine>/<study>.
+    """
+    from temper.report.decide.decision import decide
+    from temper.report.filed import read_filed_study, summary_of
+    from temper.report.summary import summary
+
+    edge = columns_here()
+    if edge is None:
+        print(summary_of(folder), end="")
+        return
+    study = read_filed_study(folder)
+    content = summary(study.records, study.compared, decide(study.records, study.compared))
+    print("\n".join(report_lines(content, ("the same behind a pipe", f"temper report --filed {folder}"), edge)))
+
+
+def columns_here() -> int | None:
+    """Columns of the terminal; None where standard output is none."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
 
 
 def page_command(study: Path) -> str:
@@ -85,7 +108,7 @@ def report_lines(
             lines += [*table, ""]
     lines = [*lines[:-1], *_below(content, edge or WIDTH)]
     for title, other in beside:
-        lines += ["", title, *_aligned(other, words=len(other[0]), edge=edge)]
+        lines += ["", title, *aligned(other, words=len(other[0]), edge=edge)]
     return [*lines, "", *_notes(content, rest, edge or WIDTH, HEIGHT - len(lines) - 1)]
 
 
@@ -148,12 +171,13 @@ def _table(content: Content, workload: str, edge: int | None) -> list[str]:
             ]
         )
     more = len(timed) - len(shown)
-    return _aligned(lines, words=2, edge=edge) + ([f"and {more} slower"] if more else [])
+    return aligned(lines, words=2, edge=edge) + ([f"and {more} slower"] if more else [])
 
 
 def _precisions(executed: str | None) -> str:
     """'10 INT8, 8 FP32' as 'INT8+FP32', most first."""
-    return "+".join(each.rpartition(" ")[2] for each in executed.split(", ")) if executed else ABSENT
+    counted = [each.rpartition(" ")[2] for each in (executed or "").split(", ") if each[:1].isdigit()]
+    return "+".join(counted) or ABSENT
 
 
 def _accuracy(entry: Content) -> str:
@@ -162,7 +186,7 @@ def _accuracy(entry: Content) -> str:
     return ABSENT if points is None else f"{points:+.2f}".replace("-", "−") + f" ({entry['labels_differing']:,})"
 
 
-def _aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> list[str]:
+def aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> list[str]:
     """Lines in columns, the first `words` of them to the left and the others to the right; the last one to the left.
 
     A line is never wrapped: columns move together where the terminal is too narrow, then the first is cut, then the line.

@@ -9,9 +9,9 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper, shape_inference
 from pydantic import BaseModel, ConfigDict
 
-from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers
+from temper.transforms.graph.refused import refused
 from temper.transforms.graph.token_cut import insert_behind
 
 NEEDS_CALIBRATION = False
@@ -44,11 +44,10 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         if node.op_type == "Attention" and len(node.input) > _MASK and types.get(node.input[_MASK]) == TensorProto.BOOL
     ]
     if not asking:
-        raise ArtifactError(
-            asked=f"apply {NAME}",
-            happened="no Attention node of this file asks a boolean mask (below opset 23 exporters write attention in parts)",
-            affected="this ONNX file and what is made from it; nothing was written",
-            fix="drop the row from params.yaml, or start it from an export of opset 23",
+        raise refused(
+            NAME,
+            "no Attention node of this file asks a boolean mask (below opset 23 exporters write attention in parts)",
+            "drop the row from params.yaml, or start it from an export of opset 23",
         )
     graph.initializer.append(numpy_helper.from_array(np.asarray(0, np.float32), f"{NAME}_seen"))
     graph.initializer.append(numpy_helper.from_array(np.asarray(HIDDEN, np.float32), f"{NAME}_hidden"))

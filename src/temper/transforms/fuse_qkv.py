@@ -13,10 +13,10 @@ import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from pydantic import BaseModel, ConfigDict
 
-from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers, Shape, attribute, observed_shapes
 from temper.transforms.graph.prune import prune
+from temper.transforms.graph.refused import refused
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime")
@@ -64,11 +64,10 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         by_input.setdefault((projection.x, projection.heads), []).append(projection)
     groups = [group for group in by_input.values() if len(group) > 1]
     if not groups:
-        raise ArtifactError(
-            asked=f"apply {NAME}: query, key and value as one product",
-            happened="no two products of one input with a bias each are split into heads",
-            affected="this ONNX file and what is made from it; nothing was written",
-            fix="drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT and MiniLM, "
+        raise refused(
+            f"{NAME}: query, key and value as one product",
+            "no two products of one input with a bias each are split into heads",
+            "drop the row from params.yaml: it is for encoders as PyTorch's exporter writes BERT, DistilBERT and MiniLM, "
             "before a quantized precision's step (GPT-2 has one product already)",
         )
     groups.sort(key=lambda group: min(each.place for each in group))

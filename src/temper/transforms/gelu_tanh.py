@@ -8,9 +8,9 @@ measured, as for a precision.
 from onnx import ModelProto, helper
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
-from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers, attribute
+from temper.transforms.graph.refused import refused
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime")
@@ -36,11 +36,10 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         if node.op_type == "Gelu" and attribute(node, "approximate", b"none") in (b"none", "none")
     ]
     if not exact:
-        raise ArtifactError(
-            asked="apply gelu_tanh",
-            happened="no Gelu of this file is computed by the error function (below opset 20 exporters write it in parts)",
-            affected="this ONNX file and what is made from it; nothing was written",
-            fix="drop the row from params.yaml, or start it from an export of opset 20 or newer",
+        raise refused(
+            "gelu_tanh",
+            "no Gelu of this file is computed by the error function (below opset 20 exporters write it in parts)",
+            "drop the row from params.yaml, or start it from an export of opset 20 or newer",
         )
     for node in exact:
         del node.attribute[:]

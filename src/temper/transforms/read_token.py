@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers, observed_shapes
+from temper.transforms.graph.refused import refused
 from temper.transforms.graph.token_cut import TokenCut, cut_tokens, insert_behind
 
 NEEDS_CALIBRATION = False
@@ -25,11 +26,10 @@ class Options(BaseModel):
 
 
 def _refused(happened: str) -> ArtifactError:
-    return ArtifactError(
-        asked="apply read_token: compute only the token that the classifier reads",
-        happened=happened,
-        affected="this ONNX file and what is made from it; nothing was written",
-        fix="drop the row from params.yaml, or where a recipe brought it say `openvino-int8-fast: null` in candidates: it is for "
+    return refused(
+        "read_token: compute only the token that the classifier reads",
+        happened,
+        "drop the row from params.yaml, or where a recipe brought it say `openvino-int8-fast: null` in candidates: it is for "
         "models whose classifier reads the token of one fixed place, as BERT's does",
     )
 

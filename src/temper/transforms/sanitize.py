@@ -7,9 +7,9 @@ from onnx import ModelProto
 from pydantic import BaseModel, ConfigDict
 
 from temper.environment.library import Library, import_library
-from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers
+from temper.transforms.graph.refused import refused
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime", "polygraphy", "onnx-graphsurgeon")
@@ -21,15 +21,6 @@ class Options(BaseModel):
     """Options of a precision row whose step is sanitize."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _refused(happened: str, fix: str) -> ArtifactError:
-    return ArtifactError(
-        asked="apply sanitize",
-        happened=happened,
-        affected="this ONNX file and what is made from it; nothing was written",
-        fix=fix,
-    )
 
 
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
@@ -50,7 +41,8 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
     sanitized: ModelProto = surgeon.export_onnx(graph.cleanup().toposort())
     after = len(sanitized.graph.node)
     if after >= before:
-        raise _refused(
+        raise refused(
+            "sanitize",
             f"Polygraphy left {after} nodes of {before}: there is nothing in this graph that it takes out",
             "drop the row from params.yaml, and what loads it: it would be timed against itself",
         )

@@ -8,9 +8,9 @@ from onnx import ModelProto
 from pydantic import BaseModel, ConfigDict
 
 from temper.environment.library import Library, import_library
-from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers
+from temper.transforms.graph.refused import refused
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime", "onnxslim")
@@ -33,15 +33,6 @@ def _interface(model: ModelProto) -> list[tuple[str, str]]:
     return [(value.name, str(value.type)) for value in (*model.graph.input, *model.graph.output)]
 
 
-def _refused(happened: str, fix: str) -> ArtifactError:
-    return ArtifactError(
-        asked="apply simplify",
-        happened=happened,
-        affected="this ONNX file and what is made from it; nothing was written",
-        fix=fix,
-    )
-
-
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
     """The model with fewer nodes, the same inputs and outputs, and the same answers.
 
@@ -54,12 +45,14 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
     simplified: ModelProto = onnxslim.slim(model)
     after = _facts(simplified)
     if after[0] >= before[0]:
-        raise _refused(
+        raise refused(
+            "simplify",
             f"OnnxSlim left {after[0]} nodes of {before[0]}: there is nothing in this graph that it takes out",
             "drop the row from params.yaml, and what loads it: it would be timed against itself",
         )
     if _interface(simplified) != interface:
-        raise _refused(
+        raise refused(
+            "simplify",
             f"the inputs and outputs became {_interface(simplified)}",
             "drop the row from params.yaml: this model cannot be simplified by this version of OnnxSlim",
         )

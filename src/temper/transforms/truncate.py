@@ -12,16 +12,17 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from temper.artifacts.onnx_file import open_session
 from temper.artifacts.signature import SEQUENCE_AXIS, Signature, Tensors
-from temper.errors import ArtifactError
 from temper.lengths.packing import ATTENTION_MASK
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import SIZES, Answers, example_inputs
+from temper.transforms.graph.refused import refused
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime")
 
 NAME = "truncate"
 TOKEN_AXIS = 1
+_DOES = f"{NAME}: cut every row to its first tokens"
 
 
 class Options(BaseModel):
@@ -30,15 +31,6 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     max_tokens: PositiveInt  # of a row, special tokens included
     keep_last_token: bool  # whether a row that is cut ends in its own last token, as BERT's rows end in [SEP]
-
-
-def _refused(happened: str, fix: str) -> ArtifactError:
-    return ArtifactError(
-        asked=f"apply {NAME}: cut every row to its first tokens",
-        happened=happened,
-        affected="this ONNX file and what is made from it; nothing was written",
-        fix=fix,
-    )
 
 
 def signature_after(signature: Signature, options: Options) -> Signature:
@@ -50,17 +42,20 @@ def signature_after(signature: Signature, options: Options) -> Signature:
     names = [spec.name for spec in signature.inputs]
     padded_right = signature.padding_side == "right" and signature.row_tokens is None
     if signature.answers_at is not None:
-        raise _refused(
+        raise refused(
+            _DOES,
             "the model answers each token of a row, and what is cut off would have no answer",
             "lower data.max_tokens, or drop the row from params.yaml",
         )
     if ATTENTION_MASK not in names or not padded_right or any(len(spec.axes) != 2 for spec in signature.inputs):
-        raise _refused(
+        raise refused(
+            _DOES,
             f"the model's inputs are {names}, padded on the {signature.padding_side}",
             f"drop the row from params.yaml: the step takes inputs [batch, {SEQUENCE_AXIS}] that are padded on the right",
         )
     if options.max_tokens < 2 + options.keep_last_token:
-        raise _refused(
+        raise refused(
+            _DOES,
             f"max_tokens is {options.max_tokens}: not one token of the text would be left between the special ones",
             "raise max_tokens in the row",
         )

@@ -6,9 +6,9 @@ A graph step: the precision stays, and so do the answers. PyTorch's export guard
 from onnx import ModelProto
 from pydantic import BaseModel, ConfigDict
 
-from temper.errors import ArtifactError
 from temper.quantization.calibration.cache import CalibrationCache
 from temper.transforms.graph.probe import Answers
+from temper.transforms.graph.refused import refused
 
 NEEDS_CALIBRATION = False
 LIBRARIES = ("onnx", "onnxruntime")
@@ -41,11 +41,10 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         ):
             unguarded[node.output[0]] = node.input[2]
     if not unguarded:
-        raise ArtifactError(
-            asked="apply unguarded_softmax",
-            happened="no Softmax of this file has a guard against NaN",
-            affected="this ONNX file and what is made from it; nothing was written",
-            fix="drop the row from params.yaml, or where a recipe brought it say `openvino-int8-fast: null` in candidates; or "
+        raise refused(
+            "unguarded_softmax",
+            "no Softmax of this file has a guard against NaN",
+            "drop the row from params.yaml, or where a recipe brought it say `openvino-int8-fast: null` in candidates; or "
             "start it from an export below opset 23",
         )
     for node in graph.node:

@@ -43,6 +43,7 @@ def test_each_commands_help_has_an_example_of_itself(name, capsys):
     assert example
     assert all(f"temper {name}" in line for line in example)
     assert "DIR" in shown or name in ("lint", "pages", "figures")
+    assert "<" not in shown.partition("Options:")[0].replace("<machine>/<study>", "")  # no Python types
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in ("lint", "pages", "figures")])

@@ -1,5 +1,6 @@
 """Finished studies beside one another: what each chose on each machine."""
 
+from temper.comparison import studies
 from temper.comparison.studies import HEADER, Line, lines_of, matrix, print_studies, studies_page
 from tests.unit.prediction import conftest as finished
 
@@ -32,6 +33,19 @@ def test_lines_are_of_the_studys_own_report_and_records(finish, tmp_path, capsys
     assert other.workload == "b8"
     print_studies([tmp_path])
     assert "quick" in capsys.readouterr().out
+
+
+def test_on_a_narrow_terminal_a_table_stands_below_each_study_and_machine(monkeypatch, capsys):
+    monkeypatch.setattr(studies, "studies_lines", lambda folders: [ONE, TWO, OTHER])
+    monkeypatch.setattr(studies, "columns_here", lambda: 80)
+    print_studies([])
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert [line for line in shown if ", on " in line] == ["sst2, on cpu-small", "sst2, on gpu", "digits, on gpu"]
+    assert "2.00 [1.9, 2.1]" in shown[2]
+    monkeypatch.setattr(studies, "columns_here", lambda: 400)
+    print_studies([])
+    assert capsys.readouterr().out.splitlines()[0].startswith("study   machine")
 
 
 def test_a_study_without_a_report_says_why(tmp_path):

@@ -5,6 +5,7 @@ import yaml
 
 from temper.cli import main
 from temper.errors import ArtifactError
+from temper.report import terminal
 from temper.report.filed import read_filed_study
 from temper.report.packed import RECORDS, REMEASUREMENTS
 from tests.filed import file_study
@@ -76,6 +77,17 @@ def test_the_report_of_a_filed_study_is_computed_and_printed(tmp_path, capsys):
     assert all(f"| {name} |" in shown for name in "ab")
     assert main(["table", "--filed", str(tmp_path)]) == 1
     assert "name a folder of filed records" in capsys.readouterr().err
+
+
+def test_on_a_terminal_it_is_as_wide_as_that(tmp_path, monkeypatch, capsys):
+    file_study(tmp_path / "x", [record("a"), record("b")])
+    monkeypatch.setattr(terminal, "columns_here", lambda: 70)
+    assert main(["table", "--filed", str(tmp_path / "x")]) == 0
+    shown = capsys.readouterr().out
+    assert "|" not in shown
+    *lines, last = shown.splitlines()
+    assert max(map(len, lines)) <= 70
+    assert last.endswith(f"as a page: temper report --filed {tmp_path / 'x'}")  # a command is not broken
 
 
 def test_a_manifest_is_read_by_its_place(tmp_path):
