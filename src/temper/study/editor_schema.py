@@ -1,13 +1,14 @@
 """The JSON schema of a study's params.yaml, for editors: names of keys, their types and choices while it is typed.
 
-`python -m temper.study.editor_schema` writes params.schema.json anew from the closed schema and the options of each choice.
-It knows no rule between keys, and no key that is missing: `temper check` does.
+`python -m temper.study.editor_schema` writes params.schema.json anew from the closed schema and the options of each choice, and
+the tables of keys in docs/params.md. It knows no rule between keys, and no key that is missing: `temper check` does.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -15,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from temper.artifacts.manifest import write_text
 from temper.environment import plugins
 from temper.study import schema
+from temper.study.descriptions import descriptions
 from temper.study.names import NAME_PATTERN
 from temper.study.resolve import DEFAULTS, RECIPES, defaults_version
 from temper.study.sections.buckets import BucketsRow
@@ -25,19 +27,46 @@ from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
 
 FILE = Path(__file__).with_name("params.schema.json")
-REFERENCE = Path(__file__).parents[3] / "docs/params.md"  # what keys mean
+REFERENCE = Path(__file__).parents[3] / "docs/params.md"
 Json = dict[str, Any]
-_ROW = re.compile(r"^\| (?P<keys>(?:`\w+`(?:, )?)+) \| (?P<meaning>.*) \|$", re.MULTILINE)
+GIVEN = {  # keys that only a study gives, and no closed schema has
+    DEFAULTS: "version of the defaults. A study without it is in the complete form, as records are filed: every key is given, "
+    "and conversions stand in `precisions`, `calibrated_precisions` (with a calibration) and `searched_precisions` (with a "
+    "search), engines of buckets in `bucketed_engines`",
+    "recipe": "`cpu`: FP32, dynamic INT8 and the static INT8 files of [quantising](quantising.md) on ONNX Runtime and OpenVINO. "
+    "`gpu`: FP16, BF16 and INT8 engines with a static shape for each workload, PyTorch in FP16, torch.compile, all beside "
+    "PyTorch in FP32 on the GPU (`baseline`). `everything`: both, beside PyTorch on the CPU. Rows of `candidates` add to it, "
+    "change single keys of its rows, or leave one out (`openvino-int8-fast: null`)",
+    "threads": "of the CPU backends that come with the defaults, and of rows that give no number",
+    "like": "in any row: another row of its section, whose keys it takes where it gives none",
+}
+_TABLE = re.compile(r"^\| key \| meaning \|\n\| --- \| --- \|\n(?:\|.*\n)*", re.MULTILINE)
 
 
-def _meanings(section: str) -> dict[str, str]:
-    """What docs/params.md says of keys, in the tables of a section; '' is the one before all."""
-    text = REFERENCE.read_text(encoding="utf-8")
-    part = text.partition(f"\n## {section}\n")[2] if section else text
-    found: dict[str, str] = {}
-    for row in _ROW.finditer(part.partition("\n## ")[0]):
-        found |= dict.fromkeys(re.findall(r"`(\w+)`", row["keys"]), row["meaning"])
-    return found
+def meanings() -> dict[str, dict[str, str]]:
+    """What keys mean, by section; '' has those at the top."""
+    return {
+        "": GIVEN | descriptions(schema.Study),
+        "measurement": descriptions(Measurement),
+        "analysis": descriptions(Analysis),
+        "load_tests": descriptions(LoadTestRow),
+    }
+
+
+def reference(page: str) -> str:
+    """docs/params.md with a table of each section's keys where it had one.
+
+    Args:
+        page: as it is.
+    """
+    parts = re.split(r"(?m)^(?=## )", page)
+    for place, part in enumerate(parts):
+        section = part.partition("\n")[0].removeprefix("## ") if place else ""
+        if (said := meanings().get(section)) is not None:
+            rows = "".join(f"| `{key}` | {meaning} |\n" for key, meaning in said.items())
+            table = f"| key | meaning |\n| --- | --- |\n{rows}"
+            parts[place] = _TABLE.sub(lambda _, table=table: table, part)
+    return "".join(parts)
 
 
 def _without_titles(value: Any) -> Any:
@@ -77,9 +106,8 @@ class _Schema:
         return [plugins.load(kind, name).Options for name in plugins.names(kind)]
 
 
-def _one(keys: Json, section: str = "") -> Json:
-    """A closed mapping with these keys, all of which may be left out."""
-    said = _meanings(section) if section else {}
+def _one(keys: Json, said: Mapping[str, str] = MappingProxyType({})) -> Json:
+    """A closed mapping with these keys, all of which may be left out; `said` is what they mean."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -89,9 +117,9 @@ def _one(keys: Json, section: str = "") -> Json:
     }
 
 
-def _rows(keys: Json, section: str = "") -> Json:
+def _rows(keys: Json, said: Mapping[str, str] = MappingProxyType({})) -> Json:
     """Rows by name; null leaves one out, and `like` names another."""
-    row = _one({"like": {"type": "string", "description": _meanings("")["like"]}, **keys}, section)
+    row = _one({"like": {"type": "string"}, **keys}, {"like": GIVEN["like"], **said})
     names = {NAME_PATTERN: {"anyOf": [row, {"type": "null"}]}}
     return {"type": "object", "additionalProperties": False, "patternProperties": names}
 
@@ -107,7 +135,7 @@ def _data(made: _Schema) -> Json:
 
 def editor_schema() -> Json:
     """The JSON schema, draft 2020-12."""
-    made, fields = _Schema(), schema.Study.model_fields
+    made, fields, said = _Schema(), schema.Study.model_fields, meanings()
     text = {"type": "string"}
     step = {"step": {"enum": plugins.names("steps")}, **dict.fromkeys(("onnx", "calibration", "search"), text)}
     runner = {"runner": {"enum": plugins.names("backends")}, "options": _one(made.keys(made.options("backends")))}
@@ -132,19 +160,17 @@ def editor_schema() -> Json:
         "engines": _rows({**made.keys(engines), "library": {"enum": plugins.names("engines")}}),
         "backends": _rows({**made.keys((schema.BackendRow,)), **runner}),
         "workloads": made.of_type(fields["workloads"].annotation),
-        "measurement": _one(made.keys((Measurement,)), "measurement"),
-        "analysis": _one(made.keys((Analysis,)), "analysis"),
+        "measurement": _one(made.keys((Measurement,)), said["measurement"]),
+        "analysis": _one(made.keys((Analysis,)), said["analysis"]),
         "baseline": _one(made.keys((schema.BaselineRow,))),
         "candidates": _rows(made.keys((schema.CandidateRow,))),
-        "load_tests": _rows(made.keys((LoadTestRow,)), "load_tests"),
+        "load_tests": _rows(made.keys((LoadTestRow,)), said["load_tests"]),
     }
-    said = _meanings("")
-    top = {name: {**inner, "description": said[name]} if name in said else inner for name, inner in sections.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "params.yaml of a study",
         "required": [DEFAULTS, "study", "data", "model"],
-        **_one(top),
+        **_one(sections, said[""]),
         "$defs": made.shared,
     }
 
@@ -156,3 +182,4 @@ def as_json(content: Json) -> str:
 
 if __name__ == "__main__":
     write_text(FILE, as_json(editor_schema()))
+    write_text(REFERENCE, reference(REFERENCE.read_text(encoding="utf-8")))

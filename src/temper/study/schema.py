@@ -127,11 +127,14 @@ class Study(_Closed):
     """One model on one data set: the whole of params.yaml."""
 
     study: Name
+    """name of the study, in records and reports"""
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """of everything that is drawn: data, splits, weights, order, timed rows"""
     data: dict[str, Any]  # closed by temper/data/<source>.py
     model: Annotated[ArchitectureModel | CheckpointModel, Field(discriminator="source")]
     train: dict[str, Any]  # closed by temper/training/<method>.py
-    onnx_external_data: bool  # weights beside the graph: needed above 2 GB
+    onnx_external_data: bool
+    """weights in `model.onnx.data` beside the graph, for every ONNX row; needed above 2 GB"""
     exports: Annotated[dict[Name, ExportRow], Field(min_length=1)]
     calibration_methods: dict[str, dict[str, Any]]  # options of each method in use; closed by its file
     calibrations: dict[Name, CalibrationRow]
@@ -149,6 +152,8 @@ class Study(_Closed):
     measurement: Measurement
     analysis: Analysis
     baseline: BaselineRow
+    """`{backend, loads}`: what every candidate is timed beside and held against. It is a candidate too, of itself: its ratio
+    shows this machine's noise. So is the null backend"""
     candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
     load_tests: dict[Name, dict[str, Any]]  # closed by temper/study/sections/load_tests.py
 

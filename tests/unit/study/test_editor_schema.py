@@ -8,9 +8,12 @@ import jsonschema
 import pytest
 
 from temper.studies.sections import SCHEMA
-from temper.study.editor_schema import FILE, REFERENCE, as_json, editor_schema
+from temper.study.descriptions import descriptions
+from temper.study.editor_schema import FILE, REFERENCE, as_json, editor_schema, meanings, reference
 from temper.study.params_file import load_params
 from temper.study.resolve import spelt_out
+from temper.study.sections.load_tests import LoadTestRow
+from temper.study.sections.measurement import Analysis, Measurement
 
 ROOT = Path(__file__).parents[3]
 STUDIES = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml"))]
@@ -52,6 +55,19 @@ def test_every_study_is_right_as_it_stands_and_with_every_value(wrong, params):
 )
 def test_what_is_misspelt_is_seen_while_it_is_typed(wrong, change):
     assert wrong({**load_params(STUDIES[0]), **change})
+
+
+def test_the_reference_has_the_keys_as_the_schemas_fields_say_them():
+    page = REFERENCE.read_text(encoding="utf-8")
+    assert reference(page) == page, "python -m temper.study.editor_schema writes it anew"
+    for section, said in meanings().items():
+        assert said, section
+        assert all(f"| `{key}` | {meaning} |" in page for key, meaning in said.items())
+
+
+@pytest.mark.parametrize("model", [Measurement, Analysis, LoadTestRow], ids=lambda model: model.__name__)
+def test_every_field_of_a_section_with_a_table_says_what_it_means(model):
+    assert list(descriptions(model)) == list(model.model_fields)
 
 
 def test_the_reference_names_every_key():

@@ -32,18 +32,29 @@ class LoadTestRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     backend: Name
+    """as of a candidate"""
     loads: Loads
-    workload: Name  # of batch size 1 for single_stream and server; for offline the batch in which samples are answered
+    """as of a candidate"""
+    workload: Name
+    """as of a candidate; batch_size 1 for single_stream and server; for offline the batch in which samples are answered"""
     scenario: Scenario
-    min_queries: PositiveInt  # of a run; samples in offline
-    min_duration_s: PositiveFloat  # of a run
-    latency_bound_ms: PositiveFloat | None  # server only
-    latency_percentile: Annotated[float, Field(gt=0, lt=100)] | None  # server only: this share of queries is within
-    through: Through | None = (
-        None  # what stands between LoadGen and the artifact; left out: nothing, the runner is called
-    )
-    machine: Name | None = None  # a row of `machines:`; None: the machine that plans, too
-    timeout_s: PositiveFloat  # of all runs together, loading the artifact included
+    """`single_stream`, `offline` or `server` (Poisson arrivals; the highest VALID rate is searched)"""
+    min_queries: PositiveInt
+    """of each run; samples in offline"""
+    min_duration_s: PositiveFloat
+    """of each run"""
+    latency_bound_ms: PositiveFloat | None
+    """server only (null elsewhere): the bound within which `latency_percentile` of the queries answer"""
+    latency_percentile: Annotated[float, Field(gt=0, lt=100)] | None
+    """server only (null elsewhere): this share of queries, in per cent, answers within the bound"""
+    through: Through | None = None
+    """left out: LoadGen calls the backend itself. `http`: the artifact is packaged and served, and each query is a text over a
+    socket; `triton`: the same by a Triton of this machine ([deploy](how-to/deploy.md)); workload of batch_size 1 with
+    `real_lengths`"""
+    machine: Name | None = None
+    """a row of `machines`; left out: the machine that plans"""
+    timeout_s: PositiveFloat
+    """of all runs together, loading included"""
 
     @model_validator(mode="after")
     def _bound_for_server_only(self) -> Self:

@@ -41,27 +41,40 @@ class Measurement(_Closed):
     """How every candidate is measured. Calls are of each side, candidate and baseline."""
 
     warmup_runs: Annotated[int, Field(ge=0)]
-    calls_per_turn: PositiveInt  # timed calls of one side before the other's turn
+    """calls before the clock counts"""
+    calls_per_turn: PositiveInt
+    """timed calls of one side before the other's turn; two turns are a block"""
     min_calls: PositiveInt
-    max_calls: PositiveInt  # ends a candidate that answers in no time before its record fills the disk
-    min_duration_s: Annotated[float, Field(ge=0)]  # of the timed calls of both sides
-    max_duration_s: PositiveFloat  # of a workload by the clock
-    relative_half_width: Annotated[float, Field(gt=0, lt=1)]  # of the ratio's interval: narrower is precise enough
-    busy_share: Annotated[
-        float, Field(gt=0, le=1)
-    ]  # of the processors: a turn beside which others took more is taken again; 1: none
-    quiet_wait_s: Annotated[
-        float, Field(ge=0)
-    ]  # the longest that one run waits for a quiet machine, all candidates together
-    resamples: Annotated[int, Field(ge=200)]  # bootstrap draws
+    """timing goes on until so many calls, `min_duration_s` and `relative_half_width` are reached"""
+    max_calls: PositiveInt
+    """timing ends with so many in any case, before a candidate that answers in no time fills the disk with its record"""
+    min_duration_s: Annotated[float, Field(ge=0)]
+    """of the timed calls of both sides together, at least"""
+    max_duration_s: PositiveFloat
+    """of a workload by the clock, at most"""
+    relative_half_width: Annotated[float, Field(gt=0, lt=1)]
+    """the 95 % interval of the ratio is to be this narrow (0.02: ± 2 %)"""
+    busy_share: Annotated[float, Field(gt=0, le=1)]
+    """share of the processors that others may take beside a turn; above it the turn is dropped and taken again; 1 drops none"""
+    quiet_wait_s: Annotated[float, Field(ge=0)]
+    """the longest that one run waits for a quiet machine, all candidates together; then a workload is 'not measured: the
+    machine was busy'"""
+    resamples: Annotated[int, Field(ge=200)]
+    """bootstrap draws of that interval"""
     percentiles: Annotated[
         tuple[Annotated[float, AfterValidator(_percentile)], ...], Field(min_length=1), AfterValidator(distinct)
     ]
-    distinct_batches: PositiveInt  # seeded batches of test rows that are timed in turn
-    alone_calls: PositiveInt  # in a process with nothing beside it
+    """of the latency, nearest rank; left out where the calls are too few (p95 needs 130, p99 662)"""
+    distinct_batches: PositiveInt
+    """seeded batches of test rows, timed in turn"""
+    alone_calls: PositiveInt
+    """calls in a process with nothing beside it: its median shows whether the neighbour disturbs"""
     throughput_callers: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(distinct)]
-    throughput_duration_s: PositiveFloat  # for each number of callers
+    """threads at once of the saturated throughput, each with a loading of its own"""
+    throughput_duration_s: PositiveFloat
+    """of the saturated throughput, for each number of callers"""
     accuracy_batch_size: PositiveInt
+    """rows per call when predicting the test split"""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -79,9 +92,11 @@ class Measurement(_Closed):
 class Analysis(_Closed):
     """What is concluded from the measurements; a change of it measures nothing anew."""
 
-    latency_margin: Annotated[float, Field(gt=0, lt=1)]  # ratios within 1 ± it count as equal
-    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]  # what may be lost of the metric, percentage points
-    # what the budget is of; not given: accuracy of single labels, macro-F1 of several, Spearman of scores
+    latency_margin: Annotated[float, Field(gt=0, lt=1)]
+    """ratios within 1 ± this count as equal; by as much the baseline may move beside a candidate before its ratio is
+    `disturbed` (measuring.md, What holds)"""
+    accuracy_budget_points: Annotated[float, Field(gt=0, lt=100)]
+    """what may be lost of the metric, in percentage points; with few test rows the report says which budget they can decide"""
     metric: (
         Literal[
             "accuracy",
@@ -96,6 +111,9 @@ class Analysis(_Closed):
         ]
         | None
     ) = None
+    """what the budget is of: `accuracy`, `macro_f1`, `micro_f1`, `matthews`, `lowest_recall` (of the label that has the
+    lowest), `auroc`, `spearman`, `ndcg_at_10`, `entity_f1`; left out: the first of [the task](tasks.md). Accuracy has an exact
+    interval, the others a paired bootstrap's ([0066](decisions/0066-other-metrics-are-drawn-again.md))"""
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
