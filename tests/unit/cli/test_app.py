@@ -87,6 +87,7 @@ def test_the_list_is_shown_without_importing_what_is_in_it():
         "temper.reading",
         "temper.reading.letters",
         "temper.environment",
+        "temper.environment.memory",
         "temper.environment.own_process",
     }
 
