@@ -61,15 +61,15 @@ TWO = {
 pytestmark = pytest.mark.long
 
 
-def processes(number: str | None = None) -> Iterator[tuple[str, Path]]:
-    """Number of its job and folder below /proc of each process that Slurm has started; of one job where its number is given."""
+def processes() -> Iterator[tuple[str, Path]]:
+    """Number of its job and folder below /proc of each process that Slurm has started."""
     for place in Path("/proc").glob("[0-9]*"):
         try:
             variables = (place / "environ").read_bytes()
         except OSError:  # it has just ended
             continue
         found = re.search(rb"(?:^|\0)SLURM_JOB_ID=(\d+)", variables)
-        if found and number in (None, found[1].decode()):
+        if found:
             yield found[1].decode(), place
 
 
@@ -167,6 +167,14 @@ class Slurm:
     def begin_controller(self) -> None:
         conf = str(self.state / "slurm.conf")
         subprocess.run(["slurmctld"], env={**self.environment, "SLURM_CONF": conf}, check=True)
+
+    def end_jobs(self, folder: Path) -> None:
+        """What docs/how-to/cluster.md says of jobs that a run has left behind."""
+        self.ask("scancel", f"--name={self.jobs(folder)[-1]['JobName']}")
+        deadline = time.monotonic() + 60
+        while any(facts["JobState"] in ("PENDING", "RUNNING", "COMPLETING") for facts in self.jobs(folder)):
+            assert time.monotonic() < deadline, self.jobs(folder)
+            time.sleep(0.3)
 
     def begin(self, folder: Path, **resources: dict[str, int]) -> "subprocess.Popen[str]":
         """Start a study's run; its output is in run.txt beside it."""
@@ -386,3 +394,18 @@ def test_a_job_beyond_its_time_ends_the_run_which_names_it(slurm, tmp_path):
     tries = [facts["JobState"] for facts in slurm.jobs(folder) if rule_of(facts) == "fine_tune"]
     assert tries == ["TIMEOUT", "TIMEOUT"]
     assert "prepare_data" not in slurm.planned(folder)
+
+
+def test_a_run_that_is_killed_goes_on_once_its_jobs_are_ended(slurm, small):
+    run = slurm.begin(small)
+    left = slurm.started(small, "rule_fine_tune")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    slurm.end_jobs(small)
+    # on a node that was also the run's it has seen by itself that its run is gone
+    assert slurm.state_of(small, left) in ("CANCELLED", "FAILED")
+    before = sha256(small / "artifacts/jobs/prepare_data.json")
+    code, said = slurm.ended(slurm.begin(small), small)
+    assert code == 0, said
+    assert sha256(small / "artifacts/jobs/prepare_data.json") == before
+    assert "Nothing to be done" in slurm.planned(small)
