@@ -1,6 +1,7 @@
 """Who works in this folder: a run says so while it lasts, so that a second one can name the first."""
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -172,10 +173,8 @@ def clear_after_a_kill(asked: str) -> list[str]:
     for lock in locks:
         lock.unlink(missing_ok=True)
     release()
-    left = [path for path in scratch.leftovers() if ".." not in path.parts]
-    for path in left:
-        scratch.remove(path)
-    also = f", and {len(left)} half-written files" if left else ""
+    left = _remove_leftovers()
+    also = f", and {left} half-written files" if left else ""
     since = max(str(note["since"]) for note in notes)
     return [f"the run of {since} was killed: its lock was removed{also}"]
 
@@ -222,8 +221,21 @@ def release() -> None:
     HOLDER.unlink(missing_ok=True)
 
 
+def _remove_leftovers() -> int:
+    """Remove what jobs that are no more have left half-written in the study; how many there were."""
+    left = [path for path in scratch.leftovers() if ".." not in path.parts]
+    for path in left:
+        scratch.remove(path)
+    return len(left)
+
+
 def let_go() -> None:
-    """Work here no more; until this process ends it is one that has begun, for Snakemake takes its lock away only then."""
+    """Work here no more; until this process ends it is one that has begun, for Snakemake takes its lock away only then.
+
+    The jobs have ended: what one left that was killed alone is removed.
+    """
+    with contextlib.suppress(OSError):
+        _remove_leftovers()
     begin()
     release()
 

@@ -99,6 +99,23 @@ def test_the_next_run_removes_what_a_killed_one_left_and_says_so(killed):
     assert run_lock.clear_after_a_kill("run") == []
 
 
+def test_a_run_whose_job_was_killed_alone_removes_what_that_left(folder):
+    (folder / "artifacts").mkdir()
+    job = """
+import os, signal
+from temper.artifacts.scratch import scratch_folder
+from pathlib import Path
+with scratch_folder(Path("artifacts/report")):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    run_lock.hold()
+    (folder / "artifacts/.photo.original").write_text("a person's")
+    subprocess.run([sys.executable, "-c", job], check=False)
+    assert len(list((folder / "artifacts").iterdir())) == 2
+    run_lock.let_go()
+    assert [path.name for path in (folder / "artifacts").iterdir()] == [".photo.original"]
+
+
 @pytest.mark.parametrize("doubt", ["locked since", "another machine", "no note", "a torn note", "it lives"])
 def test_in_doubt_the_lock_stays(killed, doubt):
     lock = killed / ".snakemake/locks/0.output.lock"
