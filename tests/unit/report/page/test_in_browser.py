@@ -188,14 +188,14 @@ def test_flips_are_filtered_and_counted(page, study):
     paired = study.paired(CANDIDATE)
     page.select_option("#flip-candidate", CANDIDATE)
     lines = page.locator("#flip-table tbody tr")
-    assert lines.count() == paired["labels_differing"] > 0
+    assert lines.count() == paired.labels_differing > 0
     page.select_option("#flip-direction", "lost")
-    assert lines.count() == paired["right_to_wrong"]
+    assert lines.count() == paired.counted.right_to_wrong
     page.select_option("#flip-direction", "")
     page.select_option("#flip-label", "positive")
-    assert lines.count() == sum(flip["label"] == "positive" for flip in paired["flipped"])
+    assert lines.count() == sum(flip.label == "positive" for flip in paired.flipped)
     moved = page.locator("#confusion td:not(.same)").all_inner_texts()
-    assert sum(map(int, moved)) == paired["labels_differing"]
+    assert sum(map(int, moved)) == paired.labels_differing
 
 
 def test_dark_is_the_systems_until_a_person_chooses(opened, file):
