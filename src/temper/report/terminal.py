@@ -14,6 +14,7 @@ from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 WIDTH = 80  # where the output has no edge of its own
 NOTE_LINES = 2  # of one note; whole in summary.md
+LEAST_NOTES = 3  # that are there however long the tables are
 HEIGHT = 28  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
 IN_THE_TABLE = "Disturbed and left out: "  # a part of a choice's sentence that the verdicts and the first note show
 ROWS = 10  # candidates in one table; the fastest ones where there are more
@@ -218,10 +219,11 @@ def _below(content: Content, width: int) -> list[str]:
     found = _wrapped(
         f"×: times as fast as {base} ({took}); {content.get('judged_by', 'accuracy')}: points (flips)", width, ""
     )
+    lost = []
     for reason, names in _not_measured(content).items():
-        again = f"; once more: temper run --again {names[0].partition(' ')[0]}" if reason == OUT_OF_MEMORY else ""
-        found += _wrapped(f"not measured: {', '.join(names)}: {reason}{again}", width, "")
-    return found
+        again = f" (once more: temper run --again {names[0].partition(' ')[0]})" if reason == OUT_OF_MEMORY else ""
+        lost.append(f"{', '.join(names)}: {reason}{again}")
+    return found + (_wrapped(f"not measured: {'; '.join(lost)}", width, "") if lost else [])
 
 
 def _not_measured(content: Content) -> dict[str, list[str]]:
@@ -237,15 +239,17 @@ def _not_measured(content: Content) -> dict[str, list[str]]:
 
 
 def _notes(content: Content, rest: tuple[str, str], width: int, room: int) -> Iterator[str]:
-    """The first notes, as many as there is room for (three at least), and where all are."""
-    taken = 1  # by the line that names the rest
+    """The first notes, as many as there is room for (a line at least of each of the first three), and where all are."""
+    left = room - 1  # the last line names the rest
     for number, note in enumerate(content["first_notes"]):
         lines = _wrapped(note, width, "· ")
-        if len(lines) > NOTE_LINES:
-            last = lines[NOTE_LINES - 1][: width - 1].rstrip(" ,;:(")
-            lines = [*lines[: NOTE_LINES - 1], f"{last}…"]
-        taken += len(lines)
-        if number >= 3 and taken > room:
+        due = max(0, LEAST_NOTES - number - 1)  # lines of the notes after this one that are to be there
+        most = max(1, min(NOTE_LINES, left - due))
+        if len(lines) > most:
+            last = lines[most - 1][: width - 1].rstrip(" ,;:(")
+            lines = [*lines[: most - 1], f"{last}…"]
+        left -= len(lines)
+        if number >= LEAST_NOTES and left < 0:
             break
         yield from lines
     yield f"the rest: {rest[0]} ({len(content['notes'])} notes); as a page: {rest[1]}"

@@ -85,7 +85,7 @@ def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(pr
     assert fast == ["fast", "INT8+FP32", "2.00 [1.25, 2.50]", "1.00", "+0.00 (0)", "win"]
 
 
-def test_the_baseline_is_told_below_and_what_was_not_measured_in_one_line_for_each_reason(printed):
+def test_the_baseline_is_told_below_and_what_was_not_measured_in_one_sentence(printed):
     lines = printed(RECORDS)
     assert not any(line.startswith(("base ", "harness ", "gpu ")) for line in lines)
     assert "×: times as fast as base (2.00 ms); accuracy: points (flips)" in lines
@@ -96,7 +96,12 @@ def test_a_workload_that_was_lost_is_named_with_its_candidate(printed):
     both = {"b1": workload([1.0, 2.0, 3.0]), "b256": workload([1.0, 2.0, 30.0])}
     lost = {**both, "b256": NotMeasured(reason="out of memory: CUDA")}
     lines = printed([record("base", workloads=both), record("large", workloads=lost)])
-    assert "not measured: large (b256): out of memory; once more: temper run --again large" in lines
+    assert "not measured: large (b256): out of memory (once more: temper run --again large)" in lines
+
+
+def test_several_reasons_stand_in_one_sentence(printed):
+    both = [record("gpu", reason="no NVIDIA GPU"), record("mkl", reason="no AMX")]
+    assert "not measured: gpu: no NVIDIA GPU; mkl: no AMX" in printed([record("base"), record("fast"), *both])
 
 
 def test_no_line_is_longer_than_the_screen_of_a_person(printed, monkeypatch):
@@ -137,6 +142,9 @@ def test_notes_give_way_where_the_screen_is_full_and_three_stay(printed):
     workloads = {f"w{at}": FAST for at in range(HEIGHT // 3)}
     full = printed([record("base", workloads=workloads), record("fast", workloads=workloads)], first_notes=notes)
     assert sum(line.startswith("· note") for line in full) == 3
+    long = [f"note {at} " + "the processor was slower; " * 9 for at in range(5)]
+    full = printed([record("base", workloads=workloads), record("fast", workloads=workloads)], first_notes=long)
+    assert [line[:8] for line in full if line.startswith(("· note", "  the"))] == ["· note 0", "· note 1", "· note 2"]
 
 
 def test_a_note_takes_two_lines_and_is_whole_in_the_summary(printed):
