@@ -1,56 +1,126 @@
 """Points on an NVIDIA GPU: engines of TensorRT-RTX out of every graph and precision, and what the GPU does without them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, has_real_lengths
+from temper.lengths.buckets.limits import Lengths
+from temper.optimize.gpu_shapes import packed_shapes, padded_shapes
 from temper.optimize.points import Point, Row
 
-BUCKETS = "lengths"  # the row of `buckets:` that engines for rows of many lengths take
-_PROFILES = 7
-# fused kernels of half the size: products in 16 bits, and what overflows there in BF16
-_PRECISIONS = ("fp16", "bf16")
+# TensorRT writes graphs anew itself, so that `simplify` and `sanitize` make the same engines
+STEPS = {"unguarded_softmax": "unguarded", "read_token": "one-token", "fuse_qkv": "one-product", "gelu_tanh": "tanh"}
+# on packed rows, which read their tokens themselves; the mask as an addend is what TensorRT's own kernels take
+PACKED_STEPS = {"gelu_tanh": "tanh", "fuse_qkv": "one-product", "additive_mask": "additive"}
+OPSETS = (20, 23)  # attention as products and softmax, and as one operator: neither is the faster one everywhere
 _TORCH = (("float16", "eager"), ("float16", "torchscript"), ("float16", "compile"), ("bfloat16", "compile"))
 
 
-def buckets_of(workload: Mapping[str, Any], longest: int | None) -> dict[str, Row]:
-    """The lengths that engines are built for where rows keep theirs; none for a fixed shape."""
-    if not has_real_lengths(workload) or longest is None:
-        return {}
-    row = {"batch_size": workload["batch_size"], "profiles": _PROFILES, "multiple_of": min(PAD_TO_MULTIPLE_OF, longest)}
-    return {BUCKETS: {**row, "split": "train", "cost": "tokens"}}
+@dataclass
+class GpuSpace:
+    """Points, and the rows of params.yaml that make what they load.
+
+    Attributes:
+        points: those that are raced.
+        exports: rows by name, beside the one that the search starts from.
+        conversions: rows by name.
+        engines: rows by name.
+    """
+
+    points: list[Point] = field(default_factory=list)
+    exports: dict[str, Row] = field(default_factory=dict)
+    conversions: dict[str, Row] = field(default_factory=dict)
+    engines: dict[str, Row] = field(default_factory=dict)
 
 
 def gpu_space(
-    files: Sequence[str], int8: Sequence[str], export: str, workload: Mapping[str, Any]
-) -> tuple[list[Point], dict[str, Row], dict[str, Row]]:
-    """Points, and the rows of conversions and engines that they load.
+    *,
+    export: str,
+    opset: int,
+    applied: Sequence[str],
+    int8: Sequence[str],
+    workload: Mapping[str, Any],
+    longest: int | None,
+    lengths: Lengths | None,
+    packing: str,
+) -> GpuSpace:
+    """Every point.
 
     Args:
-        files: float ONNX rows that take padded batches, the export among them.
-        int8: INT8 rows of these; what they leave in float stays FP32 (docs/quantising.md says why).
-        export: the row that all start from.
+        export: the row of `exports:` that the search starts from.
+        opset: of it.
+        applied: steps that apply to it; to an export of another opset they apply, or what they make is 'not made'.
+        int8: INT8 rows; what they leave in float stays FP32 (docs/quantising.md says why).
         workload: its row.
+        longest: most tokens of a row of the data; None for images.
+        lengths: tokens of each row of a split, int64 [rows]; None for images, and before the data is there: then no engine
+            is among the points.
+        packing: the step that sets sentences end to end.
     """
-    conversions = {
-        f"{name}-{precision}": {"step": precision, "onnx": name} for precision in _PRECISIONS for name in files
+    found = GpuSpace()
+    exports = {export: ""}
+    if longest is not None:  # images have no attention
+        exports |= {f"{export}-opset{other}": f"opset{other}-" for other in OPSETS if other != opset}
+        found.exports = {name: {"opset": int(name.rpartition("opset")[2])} for name in list(exports)[1:]}
+    shapes = {}
+    if longest is not None and lengths is not None:
+        shapes = {"static_shapes": padded_shapes(lengths, workload, longest)}
+    chains = {
+        name: _chain(found, name, before, [step for step in STEPS if step in applied], STEPS)
+        for name, before in exports.items()
     }
-    shapes = {"buckets": BUCKETS} if has_real_lengths(workload) else {}
-    built = [*conversions, *int8, export]
-    engines = {name: {"onnx": name, **shapes} for name in built}
-    kinds: dict[str, Row] = {"rtx": {"runner": "tensorrt_rtx"}}
-    if not has_real_lengths(workload) and "sequence_length" in workload:
-        kinds["rtx-trimmed"] = {"runner": "tensorrt_rtx", "options": {"trim_padding": True}}
-    points = [
-        Point(f"{kind}--{name}", f"engines/{name}", row, f"rtx--{name}", name in int8)
-        for name in built
-        for kind, row in kinds.items()
-    ]
+    if longest is None or lengths is not None:
+        for name, files in chains.items():
+            # fused kernels of half the size: products in 16 bits, and BF16 where FP16 overflows, of the first and the last graph
+            precise = [(each, "fp16") for each in files] + [(each, "bf16") for each in {files[0]: 0, files[-1]: 0}]
+            for each, precision in precise:
+                _engine(found, _converted(found, each, precision), shapes)
+            if name == export:
+                for each in [*int8, name]:
+                    _engine(found, each, shapes, low_precision=each in int8)
+        if longest is not None and lengths is not None and packing in applied and workload["batch_size"] > 1:
+            packed = {"static_shapes": packed_shapes(lengths, workload, longest)}
+            for name, before in exports.items():
+                base = f"{before}packed"
+                found.conversions[base] = {"step": packing, "onnx": name, "row_tokens": longest}
+                steps = [step for step in PACKED_STEPS if step in applied or step == "additive_mask"]
+                for each in _chain(found, base, f"{base}-", steps, PACKED_STEPS):
+                    _engine(found, _converted(found, each, "fp16"), packed, trimmed=False)
     for dtype, mode in _TORCH:
         options = {"device": "cuda", "dtype": dtype, "mode": mode}
         name = f"torch-cuda-{dtype}-{mode}"
-        points.append(Point(name, "checkpoint", {"runner": "pytorch", "gpus": 1, "options": options}, name))
+        found.points.append(Point(name, "checkpoint", {"runner": "pytorch", "gpus": 1, "options": options}, name))
     provider: Row = {"execution_provider": "CUDAExecutionProvider", "allow_cpu_fallback": True, "io_binding": True}
     cuda = {"runner": "onnxruntime", "gpus": 1, "options": {**provider, "cuda_graph": True}}
-    points.append(Point(f"ort-cuda--{export}-fp16", f"onnx/{export}-fp16", cuda, f"ort-cuda--{export}-fp16"))
-    return points, conversions, engines
+    half = _converted(found, export, "fp16")
+    found.points.append(Point(f"ort-cuda--{half}", f"onnx/{half}", cuda, f"ort-cuda--{half}"))
+    return found
+
+
+def _chain(found: GpuSpace, start: str, before: str, steps: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """The row that a chain of graph steps starts from and those that it makes, each on the one before."""
+    files = [start]
+    for step in steps:
+        name = f"{before}{names[step]}"
+        found.conversions[name] = {"step": step, "onnx": files[-1]}
+        files.append(name)
+    return files
+
+
+def _converted(found: GpuSpace, name: str, precision: str) -> str:
+    """The row of a file's products in 16 bits."""
+    found.conversions[f"{name}-{precision}"] = {"step": precision, "onnx": name}
+    return f"{name}-{precision}"
+
+
+def _engine(
+    found: GpuSpace, name: str, shapes: Mapping[str, Any], *, low_precision: bool = False, trimmed: bool = True
+) -> None:
+    """An engine of a file, run as calls come and, where rows have padding, without the columns that hold nothing else."""
+    found.engines[name] = {"onnx": name, **shapes}
+    kinds: dict[str, Row] = {"rtx": {"runner": "tensorrt_rtx"}}
+    if shapes and trimmed:
+        kinds["rtx-trimmed"] = {"runner": "tensorrt_rtx", "options": {"trim_padding": True}}
+    found.points += [
+        Point(f"{kind}--{name}", f"engines/{name}", row, f"rtx--{name}", low_precision) for kind, row in kinds.items()
+    ]

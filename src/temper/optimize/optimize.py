@@ -7,28 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import canonical_json, sha256
+from temper.data.encoded import split_files
 from temper.environment.source_digest import source_digest
 from temper.errors import ConfigError
 from temper.measurement.isolated import run_isolated
 from temper.optimize import applies, build, told
 from temper.optimize.confirm import EXACT, FASTEST, Confirmed, confirm, confirmed, confirmed_throughput, where
+from temper.optimize.gpu_shapes import SHAPED_BY, row_lengths_of
 from temper.optimize.points import Point
 from temper.optimize.race import Rules, Standing
 from temper.optimize.record import FILE, append, lines
 from temper.optimize.search import LOG, WORKER, Search
 from temper.optimize.space import Machine, Space, most_points, space, this_machine, variants
-from temper.optimize.studies import (
-    FOLDER,
-    TRIALS,
-    take_over,
-    targets,
-    trials_params,
-    winner_params,
-    write_own,
-    write_study,
-)
+from temper.optimize.studies import TRIALS, take_over, targets, trials_params, winner_params, write_study
 from temper.optimize.taken import BASELINE
 from temper.optimize.told import Trial
+from temper.optimize.written import FOLDER, write_own
 from temper.statistics.tail import calls_needed
 from temper.study.names import LONGEST_NAME
 from temper.study.params_file import load_params
@@ -166,8 +160,9 @@ def _space(
     """The space of this study on this machine, its trials written as a study; the float file is made for it."""
     export = next(iter(words["exports"]))
     longest, row = words["data"].get("max_tokens"), words["workloads"][workload]
-    throughput = wish.target == "throughput"
-    bare = space(export=export, applied=(), machine=here, longest=longest, workload=row, throughput=throughput)
+    asked: dict[str, Any] = {"export": export, "opset": words["exports"][export]["opset"], "longest": longest}
+    asked |= {"machine": here, "workload": row, "throughput": wish.target == "throughput"}
+    bare = space(**asked, applied=())
     comment = f"{_COMMENT}what the search of ../../ may come to try; it is written anew by each."
     write_study(trials, folder, trials_params(section, bare, workload), comment)
     taken = take_over(trials, [folder])
@@ -175,12 +170,15 @@ def _space(
         say(f"{taken} jobs' files taken over from the study")
     baseline = str(words["baseline"]["loads"])
     more = targets([baseline]) if "/" in baseline else []
-    build.make(trials, [*targets([f"onnx/{export}"]), *more], cores=wish.cores, seconds=None, keep_going=False)
+    data = [f"data/prepared/{file}" for split in SHAPED_BY for file in split_files(split)]
+    made = dict.fromkeys([*targets([f"onnx/{export}"]), *more, *data])
+    build.make(trials, list(made), cores=wish.cores, seconds=None, keep_going=False)
     steps = _steps(trials, export, longest)
     for step, why in steps["refused"].items():
         say(f"{step} does not apply: {why}")
     applied = steps["applied"]
-    whole = space(export=export, applied=applied, machine=here, longest=longest, workload=row, throughput=throughput)
+    lengths = row_lengths_of(trials / "data/prepared") if longest is not None and here.gpus else None
+    whole = space(**asked, applied=applied, lengths=lengths)
     write_study(trials, folder, trials_params(section, whole, workload), comment)
     return whole
 

@@ -12,8 +12,9 @@ from typing import Any
 from temper.environment.devices import nvidia_gpus
 from temper.environment.machine import machine as this_machines_facts
 from temper.environment.processor import processor_features
+from temper.lengths.buckets.limits import Lengths
 from temper.measurement.timed_inputs import has_real_lengths
-from temper.optimize.gpu_space import buckets_of, gpu_space
+from temper.optimize.gpu_space import OPSETS, gpu_space
 from temper.optimize.points import Point, Row
 
 # graph steps in the order in which they build on one another, and the row that each makes; the last one changes answers a little
@@ -58,14 +59,14 @@ class Space:
         conversions: rows by name.
         calibrations: rows by name.
         engines: rows by name.
-        buckets: rows by name.
+        exports: rows by name, beside the one that everything starts from.
     """
 
     points: tuple[Point, ...]
     conversions: Mapping[str, Row]
     calibrations: Mapping[str, Row]
     engines: Mapping[str, Row]
-    buckets: Mapping[str, Row]
+    exports: Mapping[str, Row]
 
     @property
     def artifacts(self) -> list[str]:
@@ -159,6 +160,8 @@ def space(
     longest: int | None,
     workload: Mapping[str, Any],
     throughput: bool = False,
+    opset: int = OPSETS[0],
+    lengths: Lengths | None = None,
 ) -> Space:
     """Every point of a search.
 
@@ -169,23 +172,46 @@ def space(
         longest: most tokens of a row of the data; None for images.
         workload: its row; padding is packed away where its rows keep their lengths.
         throughput: whether samples per second are asked for: then each point comes with a caller for each core, too.
+        opset: of the export.
+        lengths: tokens of each row of a split, int64 [rows], for engines' shapes; None for images, and before it is known.
     """
+    if machine.gpus:
+        return _on_a_gpu(export, opset, applied, workload, longest, lengths)
     conversions = graph_rows(export, [step for step in applied if step in GRAPH_STEPS])
     if has_real_lengths(workload):
         conversions |= _packed_rows(export, applied, longest)
     int8, calibrations = _int8_rows(export, applied, longest is not None)
     files = [*int8, export, *conversions]
     files.sort(key=lambda name: (not name.startswith("int8"), GRAPH_STEPS["read_token"] not in name))
-    if machine.gpus:
-        floats = [export, *(name for name in conversions if not name.startswith("packed"))]
-        points, more, engines = gpu_space(floats, [name for name in int8 if "dynamic" not in name], export, workload)
-        every = {**conversions, **int8, **more}
-        return Space(tuple(points), every, calibrations, engines, buckets_of(workload, longest))
     conversions |= int8
     points = _cpu_points(machine, files, int8)
     if throughput and machine.cores > 1:
         points = [each for point in points for each in (_crowd(point, machine), point)]
     return Space(tuple(points), conversions, calibrations, {}, {})
+
+
+def _on_a_gpu(
+    export: str,
+    opset: int,
+    applied: Sequence[str],
+    workload: Mapping[str, Any],
+    longest: int | None,
+    lengths: Lengths | None,
+) -> Space:
+    int8, calibrations = _int8_rows(export, (), longest is not None)
+    del int8["int8-dynamic"]  # TensorRT computes that file in float
+    found = gpu_space(
+        export=export,
+        opset=opset,
+        applied=applied,
+        int8=list(int8),
+        workload=workload,
+        longest=longest,
+        lengths=lengths,
+        packing=PACKING,
+    )
+    made = {**found.conversions, **int8}
+    return Space(tuple(found.points), made, calibrations, found.engines, found.exports)
 
 
 def _cpu_points(machine: Machine, files: Sequence[str], int8: Mapping[str, Row]) -> list[Point]:

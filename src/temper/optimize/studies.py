@@ -4,7 +4,6 @@ Both are ordinary studies: their artifacts are made by the same rules, with the 
 over with its job record, where that was made of the same settings and the same bytes.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -12,24 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from temper.artifacts.manifest import canonical_json, sha256, write_text
+from temper.artifacts.manifest import sha256
 from temper.environment.own_process import environment, python_command
-from temper.errors import ArtifactError, ConfigError, ExperimentError
+from temper.errors import ArtifactError, ExperimentError
 from temper.optimize.points import Point
 from temper.optimize.shortest import shortest
 from temper.optimize.space import Space
+from temper.optimize.written import write_own
 from temper.orchestration.dvc import last_words
 from temper.orchestration.job_record import FOLDER as RECORDS
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs
-from temper.reading.json_file import read_object
 from temper.study.params_text import as_yaml
 from temper.study.raw_files import checkpoint_files, data_files
 from temper.study.resolve import DEFAULTS, spelt_out
 from temper.study.study import read_study
 
-FOLDER, TRIALS = "optimize", "trials"
-WRITTEN = "written.json"  # beside a search's files: digests of each, as it was written last and before
+TRIALS = "trials"
 # sections of the study that its trials and the winner share with it
 _SHARED = (
     *("seed", "threads", "data", "model", "train", "onnx_external_data", "exports", "calibration_methods"),
@@ -52,9 +50,9 @@ def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> di
         DEFAULTS: words[DEFAULTS],
         "study": f"{words['study']}-trials"[:100],
         **kept,
+        "exports": {**words["exports"], **space.exports},
         "calibrations": _calibrated(section if DEFAULTS in section else words, space.calibrations),
         "conversions": {**rows, **space.conversions},
-        "buckets": dict(space.buckets),
         "engines": dict(space.engines),
         "backends": {**backends, **{point.name: point.backend for point in space.points}},
         "workloads": {workload: words["workloads"][workload]},
@@ -119,12 +117,10 @@ def winner_params(
     }
     built = {point.loads.partition("/")[2] for point in points.values() if point.loads.startswith("engines/")}
     engines = {name: row for name, row in space.engines.items() if name in built}
-    exports = [name for name in words["exports"] if "exports" in given]
-    found["exports"] = {name: given["exports"][name] for name in exports} if exports else {}
+    found["exports"] = _exports(given, words, space, [*conversions.values(), *engines.values(), *rows.values()])
     found |= {
         "calibrations": _calibrated(given, calibrations),
         "conversions": {**rows, **conversions},
-        "buckets": dict(space.buckets) if any("buckets" in row for row in engines.values()) else {},
         "engines": engines,
         "backends": {**backends, **{kinds[name]: point.backend for name, point in points.items()}},
         "workloads": {workload: given.get("workloads", {}).get(workload, words["workloads"][workload])},
@@ -132,6 +128,17 @@ def winner_params(
         "candidates": {name: {"backend": kinds[name], "loads": point.loads} for name, point in points.items()},
     }
     return shortest({key: value for key, value in found.items() if value != {}})
+
+
+def _exports(
+    given: Mapping[str, Any], words: Mapping[str, Any], space: Space, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The study's own rows; with those that the search added, of all these the ones that something starts from."""
+    starts = {words["baseline"]["loads"].partition("/")[2], *(row["onnx"] for row in rows)}
+    added = {name: row for name, row in space.exports.items() if name in starts}
+    if not added:
+        return dict(given.get("exports", {}))
+    return {**{name: row for name, row in words["exports"].items() if name in starts}, **added}
 
 
 def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -152,38 +159,6 @@ def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]
 def leaf_values(content: Any) -> int:
     """How many values a params.yaml gives; a list is one."""
     return sum(map(leaf_values, content.values())) if isinstance(content, Mapping) else 1
-
-
-def write_own(folder: Path, name: str, text: str) -> None:
-    """Write a file of a search, in the place of what the last one wrote and of nothing else.
-
-    Args:
-        folder: of the study that it lies in.
-        name: of the file.
-        text: its content.
-
-    Raises:
-        ConfigError: what is there is not what a search wrote.
-    """
-    file, ledger = folder / name, folder / WRITTEN
-    try:
-        written: dict[str, Any] = read_object(ledger)
-    except (OSError, ValueError):
-        written = {}
-    known, new = list(written.get(name, [])), hashlib.sha256(text.encode()).hexdigest()
-    there = os.path.lexists(file)
-    now = sha256(file) if file.is_file() and not file.is_symlink() else None
-    if there and now not in known:
-        raise ConfigError(
-            asked=f"write {file}",
-            happened="a file is there that no search wrote, or that was changed since",
-            affected="nothing: it is as it was, and what was timed is kept",
-            fix=f"mv {file} {file}.mine (a folder of your own beside {FOLDER}/ is a better place), then the same command again",
-        )
-    if now != new:
-        # the old one stays named: a kill between the two writes leaves either
-        write_text(ledger, canonical_json({**written, name: [new, *([now] if now else [])]}))
-        write_text(file, text)
 
 
 def write_study(folder: Path, source: Path, params: Mapping[str, Any], comment: str) -> None:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from temper.optimize.space import GRAPH_STEPS, PACKING, Machine, most_points, space, variants
@@ -9,8 +10,12 @@ FIXED, REAL = {"batch_size": 1, "sequence_length": 128}, {"batch_size": 12, "rea
 STEPS = tuple(GRAPH_STEPS)
 
 
+LENGTHS = np.random.default_rng(0).integers(4, 70, 3000)
+
+
 def of(applied=STEPS, machine=TWO_CORES, longest=128, workload=FIXED):
-    return space(export="fp32", applied=applied, machine=machine, longest=longest, workload=workload)
+    lengths = LENGTHS if machine.gpus and longest else None
+    return space(export="fp32", applied=applied, machine=machine, longest=longest, workload=workload, lengths=lengths)
 
 
 def test_graph_steps_that_apply_build_on_one_another_and_the_others_are_left_out():
@@ -98,20 +103,52 @@ def test_the_rows_are_of_a_study_that_holds(workload, gpus):
     assert set(whole.artifacts) <= made
 
 
+ONE_GPU = Machine(cores=2, precisions=("bf16",), gpus=1)
+
+
 def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them():
-    machine = Machine(cores=2, precisions=("bf16",), gpus=1)
-    found = of(machine=machine)
+    found = of(machine=ONE_GPU)
     names = {point.name for point in found.points}
     assert {"rtx--one-token-fp16", "rtx-trimmed--tanh-bf16", "rtx--int8", "torch-cuda-float16-compile"} <= names
     assert found.conversions["one-token-fp16"] == {"step": "fp16", "onnx": "one-token"}
-    assert found.buckets == {}
-    real = of(machine=machine, workload=REAL)
-    assert real.engines["fp32-fp16"] == {"onnx": "fp32-fp16", "buckets": "lengths"}
-    assert real.buckets["lengths"]["batch_size"] == 12
-    assert not any(point.name.startswith("rtx-trimmed") for point in real.points)
-    assert not any(variants(point, machine) for point in found.points)
-    point = next(point for point in real.points if point.name == "rtx--one-token-fp16")
-    asked = {"points": {"fastest": point}, "space": real, "workload": "b12-arrival", "measurement": {}}
-    params = winner_params(SECTION, study="mine-fast", budget_points=0.5, **asked)
-    assert set(params["conversions"]) == {"one-token-fp16"}  # the others are rows of defaults.yaml
-    assert read_study(params).bucketed_engines.keys() == {"one-token-fp16"}
+    assert not any(variants(point, ONE_GPU) for point in found.points)
+    assert not any(
+        "simplify" in row.values() for row in found.conversions.values()
+    )  # TensorRT writes graphs anew itself
+
+
+def test_both_forms_of_attention_are_built_on_a_gpu_and_the_winner_says_the_one_it_needs():
+    found = of(machine=ONE_GPU, workload=SECTION["workloads"]["b12"])
+    assert found.exports == {"fp32-opset23": {"opset": 23}}
+    assert found.conversions["opset23-one-token"] == {"step": "read_token", "onnx": "opset23-unguarded"}
+    asked = {"space": found, "workload": "b12", "measurement": {}, "study": "mine-fast", "budget_points": 0.5}
+    points = {point.name: point for point in found.points}
+    other = winner_params(SECTION, points={"fastest": points["rtx--opset23-one-token-fp16"]}, **asked)
+    assert other["exports"] == {"fp32-opset23": {"opset": 23}}
+    assert set(read_study(other).onnx_rows) >= {"fp32-opset23", "opset23-one-token", "opset23-one-token-fp16"}
+    both = {"fastest": points["rtx--opset23-one-token-fp16"], "exact": points["rtx--fp32"]}
+    assert list(winner_params(SECTION, points=both, **asked)["exports"]) == ["fp32", "fp32-opset23"]
+    assert "exports" not in winner_params(SECTION, points={"fastest": points["rtx--one-token-fp16"]}, **asked)
+
+
+def test_engines_have_shapes_of_the_datas_own_lengths_and_none_before_these_are_known():
+    found = of(machine=ONE_GPU, workload=REAL, applied=(*STEPS, PACKING))
+    shapes = found.engines["fp32-fp16"]["static_shapes"]
+    assert [12, 128] in shapes
+    assert all(tokens in range(8, 129, 8) for _, tokens in shapes)
+    packed = found.engines["opset23-packed-additive-fp16"]["static_shapes"]
+    assert all(sentences == 12 and 1 <= rows <= 12 for sentences, rows in packed)
+    assert {point.name for point in found.points} >= {"rtx--packed-fp16", "rtx-trimmed--fp32-fp16"}
+    assert "rtx-trimmed--packed-fp16" not in {point.name for point in found.points}  # there is nothing to trim
+    asked = {"export": "fp32", "applied": STEPS, "machine": ONE_GPU, "longest": 128, "workload": REAL}
+    assert not any(point.loads.startswith("engines/") for point in space(**asked).points)
+    read_study(trials_params(SECTION, space(**asked), "b12-arrival"))
+
+
+def test_a_single_row_is_not_packed_and_images_have_engines_of_the_workloads_shape():
+    single = of(machine=ONE_GPU, applied=(*STEPS, PACKING))
+    assert not any("packed" in point.name for point in single.points)
+    images = of(machine=ONE_GPU, longest=None, applied=(), workload={"batch_size": 8})
+    assert images.engines["fp32-fp16"] == {"onnx": "fp32-fp16"}
+    assert images.exports == {}
+    assert "rtx-trimmed--fp32-fp16" not in {point.name for point in images.points}

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from temper.artifacts.manifest import sha256
-from temper.errors import ConfigError
 from temper.optimize import studies
 from temper.optimize.points import Point
 from temper.optimize.space import GRAPH_STEPS, Machine, space
@@ -17,7 +16,6 @@ from temper.optimize.studies import (
     targets,
     trials_params,
     winner_params,
-    write_own,
     write_study,
 )
 from temper.orchestration.job_record import record_path
@@ -101,20 +99,6 @@ def test_a_study_that_is_written_reads_the_outside_files_of_the_one_above_it(tmp
     before = (folder / "params.yaml").stat().st_mtime_ns
     write_study(folder, source, winner(), "a comment")
     assert (folder / "params.yaml").stat().st_mtime_ns == before
-
-
-def test_what_a_person_wrote_or_changed_is_not_written_over(tmp_path):
-    write_own(tmp_path, "search.md", "one")
-    write_own(tmp_path, "search.md", "two")
-    (tmp_path / "search.md").write_text("one", encoding="utf-8")  # a kill between the two writes
-    write_own(tmp_path, "search.md", "three")
-    (tmp_path / "search.md").write_text("mine", encoding="utf-8")
-    (tmp_path / "params.yaml").write_text("mine", encoding="utf-8")
-    for name in ("search.md", "params.yaml"):
-        with pytest.raises(ConfigError) as caught:
-            write_own(tmp_path, name, "four")
-        assert f"mv {tmp_path / name}" in caught.value.fix
-        assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
 @pytest.fixture
