@@ -13,6 +13,9 @@ STEPS = {"unguarded_softmax": "unguarded", "read_token": "one-token", "fuse_qkv"
 # on packed rows, which read their tokens themselves; the mask as an addend is what TensorRT's own kernels take
 PACKED_STEPS = {"gelu_tanh": "tanh", "fuse_qkv": "one-product", "additive_mask": "additive"}
 OPSETS = (20, 23)  # attention as products and softmax, and as one operator: neither is the faster one everywhere
+_ONE_OPERATOR = (
+    23  # from this opset on exporters write attention as one, without the guard, with a mask that may be an addend
+)
 _TORCH = (("float16", "eager"), ("float16", "torchscript"), ("float16", "compile"), ("bfloat16", "compile"))
 
 
@@ -65,8 +68,11 @@ def gpu_space(
     shapes = {}
     if longest is not None and lengths is not None:
         shapes = {"static_shapes": padded_shapes(lengths, workload, longest)}
+    whole = {
+        name: (found.exports[name]["opset"] if name in found.exports else opset) >= _ONE_OPERATOR for name in exports
+    }
     chains = {
-        name: _chain(found, name, before, [step for step in STEPS if step in applied], STEPS)
+        name: _chain(found, name, before, _steps(STEPS, applied, one_operator=whole[name]), STEPS)
         for name, before in exports.items()
     }
     if longest is None or lengths is not None:
@@ -83,7 +89,7 @@ def gpu_space(
             for name, before in exports.items():
                 base = f"{before}packed"
                 found.conversions[base] = {"step": packing, "onnx": name, "row_tokens": longest}
-                steps = [step for step in PACKED_STEPS if step in applied or step == "additive_mask"]
+                steps = _steps(PACKED_STEPS, applied, one_operator=whole[name])
                 for each in _chain(found, base, f"{base}-", steps, PACKED_STEPS):
                     _engine(found, _converted(found, each, "fp16"), packed, trimmed=False)
     for dtype, mode in _TORCH:
@@ -95,6 +101,12 @@ def gpu_space(
     half = _converted(found, export, "fp16")
     found.points.append(Point(f"ort-cuda--{half}", f"onnx/{half}", cuda, f"ort-cuda--{half}"))
     return found
+
+
+def _steps(names: Mapping[str, str], applied: Sequence[str], *, one_operator: bool) -> list[str]:
+    """Steps for a form of attention: one that does not apply would leave all behind it unmade. The mask is the last of all."""
+    only = {"unguarded_softmax": not one_operator, "additive_mask": one_operator}
+    return [step for step in names if only.get(step, True) and (step in applied or step == "additive_mask")]
 
 
 def _chain(found: GpuSpace, start: str, before: str, steps: Sequence[str], names: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from temper.artifacts.manifest import sha256
 from temper.environment.own_process import environment, python_command
 from temper.errors import ArtifactError, ExperimentError
+from temper.optimize.baseline import Baseline, baseline_of
 from temper.optimize.points import Point
 from temper.optimize.shortest import shortest
 from temper.optimize.space import Space
@@ -45,16 +46,22 @@ def trials_params(section: Mapping[str, Any], space: Space, workload: str) -> di
     """
     words = spelt_out(section)
     kept = {key: words[key] for key in _SHARED if key in words}
-    rows, backends = _baseline_rows(words)
+    own = baseline_of(words, space)
+    calibrated = _calibrated(section if DEFAULTS in section else words, space.calibrations)
     return {
         DEFAULTS: words[DEFAULTS],
         "study": f"{words['study']}-trials"[:100],
         **kept,
+        "baseline": {**words["baseline"], "loads": own.loads},
         "exports": {**words["exports"], **space.exports},
-        "calibrations": _calibrated(section if DEFAULTS in section else words, space.calibrations),
-        "conversions": {**rows, **space.conversions},
-        "engines": dict(space.engines),
-        "backends": {**backends, **{point.name: point.backend for point in space.points}},
+        "buckets": own.rows["buckets"],
+        "calibrations": {**own.rows["calibrations"], **calibrated},
+        "conversions": {**own.rows["conversions"], **space.conversions},
+        "engines": {**own.rows["engines"], **space.engines},
+        "backends": {
+            words["baseline"]["backend"]: words["backends"][words["baseline"]["backend"]],
+            **{point.name: point.backend for point in space.points},
+        },
         "workloads": {workload: words["workloads"][workload]},
         "analysis": words["analysis"],
         "candidates": {point.name: {"backend": point.name, "loads": point.loads} for point in space.points},
@@ -65,17 +72,6 @@ def _calibrated(given: Mapping[str, Any], rows: Mapping[str, Any]) -> dict[str, 
     """Rows of calibrations with what the study says of its own `main`: another method, fewer samples."""
     main = {key: value for key, value in (given.get("calibrations") or {}).get("main", {}).items() if key != "onnx"}
     return {name: {**main, **row} for name, row in rows.items()}
-
-
-def _baseline_rows(words: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the baseline loads and runs on, where the study has rows of its own for it."""
-    baseline = words["baseline"]
-    conversions: Mapping[str, Any] = words.get("conversions", {})
-    rows, name = {}, baseline["loads"].partition("/")[2]
-    while name in conversions:
-        rows[name] = conversions[name]
-        name = conversions[name]["onnx"]
-    return rows, {baseline["backend"]: words["backends"][baseline["backend"]]}
 
 
 def winner_params(
@@ -105,23 +101,27 @@ def winner_params(
     found |= {key: given[key] for key in _SHARED if key in given and given[key] != {}}
     if measurement:
         found["measurement"] = {**found.get("measurement", {}), **measurement}
-    rows, backends = _baseline_rows(given) if "baseline" in given and "backends" in given else ({}, {})
+    own, backend = baseline_of(words, space), words["baseline"]["backend"]
+    if "baseline" in found:
+        found["baseline"] = {**found["baseline"], "loads": own.loads}
+    backends = {backend: row} if (row := given.get("backends", {}).get(backend)) else {}
     conversions, calibrations = dict[str, Any](), dict[str, Any]()
     for point in points.values():
-        own, calibrated = _rows_of(point, space)
-        conversions |= own
+        converted, calibrated = _rows_of(point, space)
+        conversions |= converted
         calibrations |= calibrated
     kinds = {
-        name: next(other for other, own in points.items() if own.backend == point.backend)
+        name: next(other for other, each in points.items() if each.backend == point.backend)
         for name, point in points.items()
     }
     built = {point.loads.partition("/")[2] for point in points.values() if point.loads.startswith("engines/")}
     engines = {name: row for name, row in space.engines.items() if name in built}
-    found["exports"] = _exports(given, words, space, [*conversions.values(), *engines.values(), *rows.values()])
+    found["exports"] = _exports(given, words, space, [*conversions.values(), *engines.values()], own)
     found |= {
-        "calibrations": _calibrated(given, calibrations),
-        "conversions": {**rows, **conversions},
-        "engines": engines,
+        "buckets": own.rows["buckets"],
+        "calibrations": {**own.rows["calibrations"], **_calibrated(given, calibrations)},
+        "conversions": {**own.rows["conversions"], **conversions},
+        "engines": {**own.rows["engines"], **engines},
         "backends": {**backends, **{kinds[name]: point.backend for name, point in points.items()}},
         "workloads": {workload: given.get("workloads", {}).get(workload, words["workloads"][workload])},
         "analysis": {**dict(given.get("analysis", {})), "accuracy_budget_points": budget_points},
@@ -131,10 +131,10 @@ def winner_params(
 
 
 def _exports(
-    given: Mapping[str, Any], words: Mapping[str, Any], space: Space, rows: Sequence[Mapping[str, Any]]
+    given: Mapping[str, Any], words: Mapping[str, Any], space: Space, rows: Sequence[Mapping[str, Any]], own: Baseline
 ) -> dict[str, Any]:
     """The study's own rows; with those that the search added, of all these the ones that something starts from."""
-    starts = {words["baseline"]["loads"].partition("/")[2], *(row["onnx"] for row in rows)}
+    starts = {own.starts, *(row["onnx"] for row in rows)}
     added = {name: row for name, row in space.exports.items() if name in starts}
     if not added:
         return dict(given.get("exports", {}))

@@ -120,7 +120,8 @@ def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them
 def test_both_forms_of_attention_are_built_on_a_gpu_and_the_winner_says_the_one_it_needs():
     found = of(machine=ONE_GPU, workload=SECTION["workloads"]["b12"])
     assert found.exports == {"fp32-opset23": {"opset": 23}}
-    assert found.conversions["opset23-one-token"] == {"step": "read_token", "onnx": "opset23-unguarded"}
+    assert {"unguarded", "opset23-unguarded"} & set(found.conversions) == {"unguarded"}
+    assert found.conversions["opset23-one-token"] == {"step": "read_token", "onnx": "fp32-opset23"}
     asked = {"space": found, "workload": "b12", "measurement": {}, "study": "mine-fast", "budget_points": 0.5}
     points = {point.name: point for point in found.points}
     other = winner_params(SECTION, points={"fastest": points["rtx--opset23-one-token-fp16"]}, **asked)
@@ -139,6 +140,7 @@ def test_engines_have_shapes_of_the_datas_own_lengths_and_none_before_these_are_
     packed = found.engines["opset23-packed-additive-fp16"]["static_shapes"]
     assert all(sentences == 12 and 1 <= rows <= 12 for sentences, rows in packed)
     assert {point.name for point in found.points} >= {"rtx--packed-fp16", "rtx-trimmed--fp32-fp16"}
+    assert "packed-additive" not in found.conversions  # below opset 23 the mask is one already
     assert "rtx-trimmed--packed-fp16" not in {point.name for point in found.points}  # there is nothing to trim
     asked = {"export": "fp32", "applied": STEPS, "machine": ONE_GPU, "longest": 128, "workload": REAL}
     assert not any(point.loads.startswith("engines/") for point in space(**asked).points)
