@@ -17,7 +17,7 @@ from tests.filed import file_study
 from tests.fuzz.corrupt import in_what_it_holds
 from tests.fuzz.judge import Reader
 from tests.fuzz.server import server_readers
-from tests.records import record
+from tests.records import compared, record
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = [("a charming film", "1"), ('the "plot" is dull', "0"), ("café, à la carte", "1"), ("=1+1", "0")] * 3
@@ -261,7 +261,10 @@ def _records() -> list[Reader]:
     from temper.package.runtime.manifest import NAME
     from temper.package.runtime.manifest import read_manifest as read_package
     from temper.quantization.calibration.cache import CACHE_FILE, read_cache
+    from temper.report.decide.decided import read_decision
+    from temper.report.decide.decision import decide
     from temper.report.filed import read_filed_study
+    from temper.report.summary import read_summary, summary
 
     written = record("a", workloads=("b1", "b8"))
     files = _made(lambda folder: write_record(folder / "a.json", written), "a.json")
@@ -271,6 +274,9 @@ def _records() -> list[Reader]:
         "result": None, "machine": {}, "gpus": [], "conditions_before": {}, "conditions_after": {}, "versions": {},
         "source_digest": "s",
     }  # fmt: skip
+    against = compared([written], "a")
+    decided = decide([written], against)
+    shown = summary([written], against, decided)
     cells = {"a": {"b1": {"why": "busy", "workload": written.workloads["b1"].model_dump(mode="json")}}}
     again = {"schema_version": 1, "study": "x", "latency_margin": 0.05, "cells": cells, "source_digest": "s"}
 
@@ -330,6 +336,8 @@ def _records() -> list[Reader]:
     return [
         Reader("record", "json", files["a.json"], read_record, lambda found: found.schema_version == 2),
         Reader("remeasurements", "json", json.dumps(again).encode(), read_remeasurements),
+        Reader("decision", "json", json.dumps(decided.as_json()).encode(), read_decision),
+        Reader("summary", "json", json.dumps(shown.as_json()).encode(), read_summary),
         Reader("job record", "json", json.dumps({"format_version": FORMAT_VERSION, **job}).encode(), read_job_record),
         Reader("load test", "json", json.dumps(loaded).encode(), read_load_test),
         Reader(

@@ -148,12 +148,12 @@ class OpenStudy:
                 decision = self._finished("read the choice of this study").decision
         return {
             name: Chosen(
-                candidate=each["chosen"],
-                provisional=each["provisional"] or bool(each["left_open"]),
-                speed_up=None if each["latency_ratio"] is None else 1 / each["latency_ratio"],
-                sentence=each["sentence"],
+                candidate=each.chosen,
+                provisional=each.may_change,
+                speed_up=None if each.latency_ratio is None else 1 / each.latency_ratio,
+                sentence=each.sentence,
             )
-            for name, each in decision["workloads"].items()
+            for name, each in decision.workloads.items()
         }
 
     def predict(

@@ -8,6 +8,7 @@ from temper.comparison.experiments import ABSENT, Experiment, changed_params
 from temper.comparison.pairs import accuracy_pairs, latency_pairs
 from temper.comparison.rows import Row, candidate_row
 from temper.measurement.record import Record
+from temper.report.decide.decided import Decision
 from temper.report.filed import baseline_of
 from temper.report.page.material import Change, Changes
 from temper.statistics.multiple_comparisons import FAMILY_WISE, holm
@@ -25,12 +26,12 @@ def _row(experiment: Experiment, candidate: str) -> Row:
     return candidate_row({experiment.name: {}}, experiment.records[candidate], compared, _baseline(experiment))
 
 
-def _choices(decision: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(own["chosen"] or "no choice") for name, own in decision.get("workloads", {}).items()}
+def _choices(decision: Decision | None) -> dict[str, str]:
+    return {name: own.chosen or "no choice" for name, own in decision.workloads.items()} if decision else {}
 
 
 def changes(
-    now: Experiment, then: Experiment, decisions: tuple[Mapping[str, Any], Mapping[str, Any]], margin: float
+    now: Experiment, then: Experiment, decisions: tuple[Decision | None, Decision | None], margin: float
 ) -> Changes:
     """Hold one state against another: every candidate that both have, accuracy by its answers, latency by its ratio's quotient.
 
@@ -39,7 +40,7 @@ def changes(
     Args:
         now: this state.
         then: the other.
-        decisions: decision.json of both, now first; {} where there is none.
+        decisions: of both, now first; None where there is none.
         margin: difference of latencies that does not count, as a share.
     """
     both = [name for name in now.records if name in then.records]

@@ -1,10 +1,9 @@
 """An earlier state that a report is held against: an experiment, a commit, a folder; without a name the last committed run."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from temper.artifacts.manifest import read_document
 from temper.comparison.changes import changes
@@ -15,6 +14,7 @@ from temper.measurement.record import Record
 from temper.measurement.remeasurements import settled_record
 from temper.reading.bounded import decoded
 from temper.reading.json_file import parse_json
+from temper.report.decide.decided import Decision, read_decision
 from temper.report.decide.decision import decide
 from temper.report.filed import read_filed_study
 from temper.report.finished import REPORT, Finished, again_file
@@ -23,8 +23,7 @@ from temper.study.resolve import load_resolved, spelt_out
 
 MEASUREMENTS = "artifacts/measurements/"
 LOOKED_AT = 20  # commits of dvc.lock: where none of them has other records, there is no last run
-Json = Mapping[str, Any]
-State = tuple[Experiment, Json]  # a state of the study and its decision
+State = tuple[Experiment, Decision | None]  # a state of the study and its decision
 
 
 def _filed(folder: Path) -> State:
@@ -49,7 +48,7 @@ def _of_folder(folder: Path) -> State:
             fix="name results/<machine>/<study>, or a study's folder that was run to its end",
         )
     compared = read_document(report / "comparison.json")
-    decision = read_document(report / "decision.json")
+    decision = read_decision(report / "decision.json")
     again = folder / again_file("")
     records = {name: settled_record(folder / MEASUREMENTS / f"{name}.json", again) for name in compared["candidates"]}
     return Experiment(folder.name, load_resolved(folder / "params.yaml"), records, compared, None), decision
@@ -69,15 +68,15 @@ def _of_name(name: str) -> State:
     return found, _decision(revision, Store())
 
 
-def _decision(revision: Revision, store: Store) -> Json:
+def _decision(revision: Revision, store: Store) -> Decision | None:
     file = f"{REPORT}/decision.json"
     content = store.file(revision, file, store.outputs(revision).get(file))
     try:
-        return {} if content is None else dict(parse_json(decoded(content)))
-    except (TypeError, ValueError) as error:
+        return None if content is None else Decision.from_json(parse_json(decoded(content)))
+    except ValueError as error:
         raise ExperimentError(
             asked=f"hold this report against {revision.name}",
-            happened=f"{file} of it is no decision: {error}",
+            happened=f"{file} of it is no decision: {str(error)[:300]}",
             affected="nothing was written",
             fix="name another experiment or commit; temper experiments lists them",
         ) from None

@@ -69,15 +69,15 @@ def _level(workload: object) -> str:
 
 
 def _line(finished: Finished, study: str, machine: str, workload: str) -> Line:
-    decided, compared = finished.decision["workloads"][workload], finished.comparison
-    name = decided["chosen"]
+    decided, compared = finished.decision.workloads[workload], finished.comparison
+    name = decided.chosen
 
     def level(candidate: str) -> str:
         return _level(finished.record(candidate).workloads.get(workload))
 
     base = level(compared.baseline)
     if name is None:
-        return Line(study, machine, workload, "none", baseline_ms=base, why=decided["sentence"])
+        return Line(study, machine, workload, "none", baseline_ms=base, why=decided.sentence)
     own = compared.candidates[name]
     cell, accuracy = own.workloads[workload], None if isinstance(own.accuracy, Missing) else own.accuracy.accuracy
     verdict = ", ".join(filter(None, (own.accuracy_verdict, cell.verdict)))
@@ -86,7 +86,7 @@ def _line(finished: Finished, study: str, machine: str, workload: str) -> Line:
         machine,
         workload,
         name,
-        f"provisional, {verdict}" if decided["provisional"] else verdict,
+        f"provisional, {verdict}" if decided.provisional else verdict,
         speed_up(cell.taken.ratio, cell.taken.low, cell.taken.high),
         base,
         level(name),
@@ -105,9 +105,7 @@ def lines_of(folder: Path) -> list[Line]:
                 records = [finished.record(name) for name in finished.candidates]
                 own = records[0].machine.get("name", "")
                 machine = ": ".join(filter(None, (own, machine_line(records))))
-                found += [
-                    _line(finished, folder.name, machine, each) for each in in_order(finished.decision["workloads"])
-                ]
+                found += [_line(finished, folder.name, machine, each) for each in in_order(finished.decision.workloads)]
         except PipelineError as error:
             found.append(Line(folder.name, ABSENT, ABSENT, NO_REPORT, why=error.happened))
     return found

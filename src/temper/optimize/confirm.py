@@ -13,6 +13,7 @@ from temper.measurement.record import Record, Workload
 from temper.measurement.remeasurements import settled_record
 from temper.optimize.build import end_with_parent
 from temper.optimize.studies import leaf_values, take_over
+from temper.report.decide.decided import read_decision
 from temper.report.finished import REPORT, again_file
 
 FASTEST, EXACT = "fastest", "exact"  # candidates of the winner's study
@@ -69,9 +70,9 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
         workload: that was raced.
         p99_ms: the most that the 99th percentile may take; None for any.
     """
-    decision = read_document(goal / REPORT / "decision.json")["workloads"][workload]
-    chosen: str | None = decision["chosen"]
-    sentences = [f"On the test rows, with fresh calls: {decision['sentence']}"]
+    decision = read_decision(goal / REPORT / "decision.json").workloads[workload]
+    chosen = decision.chosen
+    sentences = [f"On the test rows, with fresh calls: {decision.sentence}"]
     ready, measured = chosen in (FASTEST, EXACT), None
     if p99_ms is not None and chosen is not None and ready:
         found = _record(goal, chosen).workloads[workload]

@@ -38,12 +38,12 @@ def _workload(finished: Finished, candidate: str | None) -> str:
     Raises:
         ConfigError: the decision chose differently for different workloads.
     """
-    workloads = finished.decision["workloads"]
+    workloads = finished.decision.workloads
     if candidate is not None:
         own = finished.comparison.candidates.get(candidate)
         timed = own.workloads if own else {}
         return str(next((name for name in workloads if name in timed), next(iter(workloads))))
-    chosen = {name: own["chosen"] for name, own in workloads.items() if own["chosen"] is not None}
+    chosen = {name: own.chosen for name, own in workloads.items() if own.chosen is not None}
     if len(set(chosen.values())) > 1:
         said = "; ".join(f"{own} for {name}" for name, own in chosen.items())
         raise ConfigError(
@@ -116,5 +116,5 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
             fix="--anyway packages it all the same, and its model card says so; or leave out --candidate, which takes what "
             "the decision chose",
         )
-    decided = finished.decision["workloads"][meant]["chosen"]
+    decided = finished.decision.workloads[meant].chosen
     return Selected(choice, choice.candidate == decided, latency, accuracy, against)

@@ -12,7 +12,7 @@ from temper.report.finished import Finished
 
 def _other(finished: Finished, workload: str) -> str:
     """What to do where a candidate cannot be packaged: the fastest within the budget that can be, by its name."""
-    excluded = finished.decision["workloads"][workload]["excluded"]
+    excluded = finished.decision.workloads[workload].excluded
     able = {
         name: finished.comparison.candidates[name].workloads[workload].taken.ratio
         for name in finished.candidates

@@ -35,7 +35,7 @@ class Choice:
 
 def workload_for(finished: Finished, rows: int) -> str:
     """The workload nearest to a request: the largest batch that the rows fill, else the smallest; the first of equals."""
-    sizes = {name: finished.batch_size(name) for name in finished.decision["workloads"]}
+    sizes = {name: finished.batch_size(name) for name in finished.decision.workloads}
     filled = [size for size in sizes.values() if size <= rows]
     wanted = max(filled) if filled else min(sizes.values())
     return next(str(name) for name, size in sizes.items() if size == wanted)
@@ -63,7 +63,7 @@ def accuracy_in_words(finished: Finished, candidate: str) -> str:
 def next_best(finished: Finished, workload: str, without: str) -> str | None:
     """The fastest candidate within the accuracy budget that has the GPUs it asks for here; None where there is none."""
     timed = finished.comparison.candidates
-    excluded = finished.decision["workloads"][workload]["excluded"]
+    excluded = finished.decision.workloads[workload].excluded
     able = [
         name
         for name in finished.candidates
@@ -86,14 +86,14 @@ def _decided(finished: Finished, workload: str) -> str:
     Raises:
         ConfigError: it chose none.
     """
-    decision = finished.decision["workloads"][workload]
-    if decision["chosen"] is not None:
-        return str(decision["chosen"])
-    others = [name for name, other in finished.decision["workloads"].items() if other["chosen"] is not None]
+    decision = finished.decision.workloads[workload]
+    if decision.chosen is not None:
+        return decision.chosen
+    others = [name for name, other in finished.decision.workloads.items() if other.chosen is not None]
     fix = "name a candidate with --candidate"
     raise ConfigError(
         asked=f"predict with the candidate that the decision chose for {workload}",
-        happened=decision["sentence"],
+        happened=decision.sentence,
         affected="nothing",
         fix=f"{fix}, or a workload with a choice: --workload {' or '.join(others)}" if others else fix,
     )
@@ -101,19 +101,19 @@ def _decided(finished: Finished, workload: str) -> str:
 
 def _notes(finished: Finished, workload: str, candidate: str) -> tuple[str, ...]:
     """That the choice is provisional, with its bound; that the latency of a named one is disturbed; the model's warnings."""
-    decision = finished.decision["workloads"][workload]
+    decision = finished.decision.workloads[workload]
     compared, found = finished.comparison.candidates[candidate], []
-    if decision["provisional"] and candidate == decision["chosen"] and (paired := compared.paired):
+    if decision.provisional and candidate == decision.chosen and (paired := compared.paired):
         found.append(
             f"the choice is provisional: {paired.rows:,} test rows cannot decide a budget of "
             f"{finished.comparison.budget_points:g} points; {loss_in_words(paired, finished.comparison.baseline)}"
         )
-    if decision["left_open"] and candidate == decision["chosen"]:
-        found.append(f"the choice is provisional. {left_open_in_words(decision['left_open'])}")
+    if decision.left_open and candidate == decision.chosen:
+        found.append(f"the choice is provisional. {left_open_in_words(decision.left_open)}")
     cell = compared.workloads.get(workload)
     if cell is not None and cell.verdict == DISTURBED:
         found.append(f"its latency at {workload} is disturbed: {cell.why_not}")
-    return (*found, *decision["warnings"])
+    return (*found, *decision.warnings)
 
 
 def choose(finished: Finished, *, candidate: str | None, workload: str | None, rows: int) -> Choice:
@@ -130,7 +130,7 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
             GPU that is not here.
         ArtifactError: its record is not the one that the report was made from.
     """
-    known = list(finished.decision["workloads"])
+    known = list(finished.decision.workloads)
     if workload is not None and workload not in known:
         raise ConfigError(
             asked=f"predict with the decision for the workload {workload}",
@@ -164,7 +164,7 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
             affected="nothing: it was not run on another device",
             fix=instead(finished, meant, name),
         )
-    executed = finished.summary["candidates"][name]["executed_products"]
+    executed = finished.summary.candidates[name].executed_products
     return Choice(
         candidate=name,
         record=record,

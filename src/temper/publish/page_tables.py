@@ -92,10 +92,7 @@ def terminal_block(study: FiledStudy, workload: str | None = None) -> str:
         workload: only its choice and its table; all where it is None.
     """
     content = summary(study.records, study.compared, decide(study.records, study.compared))
-    if workload is not None:
-        content["choices"] = [choice for choice in content["choices"] if choice.startswith(f"{workload}: ")]
-        for entry in content["candidates"].values():
-            entry["workloads"] = {name: own for name, own in entry["workloads"].items() if name == workload}
+    content = content if workload is None else content.on(workload)
     return "\n".join(
         ["```text", *report_lines(content, ("artifacts/report/summary.md", "make report"), TERMINAL_WIDTH), "```", ""]
     )

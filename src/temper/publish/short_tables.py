@@ -101,8 +101,7 @@ def short_table(study: FiledStudy, workload: str, candidates: Sequence[str] = ()
 
 
 def _chosen(study: FiledStudy, workload: str) -> str | None:
-    decided = decide(study.records, study.compared)["workloads"].get(workload)
-    return None if decided is None else decided["chosen"]
+    return decide(study.records, study.compared).of(workload).chosen
 
 
 def choices_list(study: FiledStudy) -> str:

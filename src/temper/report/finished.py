@@ -16,9 +16,11 @@ from temper.orchestration.jobs import run_command
 from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.compared_accuracy import ComparedAccuracy, Missing
 from temper.report.decide.compared_workload import ComparedWorkload
-from temper.report.decide.decision import SCHEMA_VERSION
+from temper.report.decide.decided import SCHEMA_VERSION, Decision
 from temper.report.decide.evidence import DISTURBED
 from temper.report.decide.paired_accuracy import metric_of
+from temper.report.read_back import made_from
+from temper.report.summary import Summary
 from temper.statistics.ratio import Ratio, verdict
 from temper.study.resolve import load_resolved
 
@@ -113,15 +115,15 @@ def _other_figures(said: ComparedAccuracy | Missing, answers: Accuracy) -> Itera
 class Finished:
     """The report of the study in the working directory.
 
-    decision, comparison, summary: the content of the report's files of these names.
+    decision, comparison, summary: what the report's files of these names say.
     params: its params.yaml.
     job: the record of the job that wrote the report.
     place: the machine that the report is of, where the study has one for each; else ''.
     """
 
-    decision: Json
+    decision: Decision
     comparison: ComparedStudy
-    summary: Json
+    summary: Summary
     params: Json
     job: JobRecord
     place: str = ""
@@ -129,7 +131,7 @@ class Finished:
     @property
     def candidates(self) -> list[str]:
         """Names of all candidates, in the report's order."""
-        return list(self.summary["candidates"])
+        return list(self.summary.candidates)
 
     def record(self, candidate: str) -> Record:
         """A candidate's record, its cells that were taken once more in the place of the first ones.
@@ -195,21 +197,11 @@ def _check_version(name: str, version: int | None) -> None:
         )
 
 
-def _compared(content: Json) -> ComparedStudy:
-    """What comparison.json says.
-
-    Raises:
-        ArtifactError: it is not what a report's job writes.
-    """
-    try:
-        return ComparedStudy.from_json(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            asked=f"read {REPORT}/comparison.json",
-            happened=f"it is not what a report holds: {type(error).__name__}: {str(error)[:300]}",
-            affected="nothing was written",
-            fix="temper run --again report, in the study's folder: makes the report anew from the records",
-        ) from None
+def _document(name: str, folder: str, job: JobRecord) -> Json:
+    """The content of one of the report's files, which its job wrote."""
+    file = f"{folder}/{name}.json"
+    _check_bytes(file, job.outputs.get(file))
+    return read_document(file)
 
 
 def read_finished(
@@ -240,12 +232,14 @@ def read_finished(
             fix=f"run it first: {run_command()}; -C names another study's folder",
         )
     job = read_job_record(record_path("report", place))
-    content = {}
-    for name in ("decision", "comparison", "summary"):
-        file = f"{folder}/{name}.json"
-        _check_bytes(file, job.outputs.get(file))
-        content[name] = read_document(file)
+    content = {name: _document(name, folder, job) for name in ("decision", "comparison", "summary")}
     for name in ("decision", "comparison"):
         _check_version(name, content[name].get("schema_version"))
-    decision, summary = content["decision"], content["summary"]
-    return Finished(decision, _compared(content["comparison"]), summary, params=params, job=job, place=place)
+    return Finished(
+        made_from(content["decision"], Decision.from_json, f"{folder}/decision.json"),
+        made_from(content["comparison"], ComparedStudy.from_json, f"{folder}/comparison.json"),
+        made_from(content["summary"], Summary.from_json, f"{folder}/summary.json"),
+        params=params,
+        job=job,
+        place=place,
+    )

@@ -1,8 +1,8 @@
 """How figures are written in every table and sentence of the report; what was not measured is a dash."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from temper.statistics.metrics import TITLES
 
@@ -31,10 +31,20 @@ def number(value: float | None, digits: int) -> str:
     return ABSENT if value is None else f"{value:,.{digits}f}"
 
 
-def centre(latency: Mapping[str, Any]) -> float | None:
+class Latency(Protocol):
+    """A row of a table, or a workload of a summary: its latency, ms."""
+
+    @property
+    def latency_mean_ms(self) -> float | None: ...
+    @property
+    def latency_p50_ms(self) -> float | None: ...
+    @property
+    def real_lengths(self) -> str | None: ...
+
+
+def centre(latency: Latency) -> float | None:
     """The latency that the ratio is of, ms: the mean where the rows differ in length, else the median."""
-    value: float | None = latency["latency_mean_ms" if latency["real_lengths"] else "latency_p50_ms"]
-    return value
+    return latency.latency_mean_ms if latency.real_lengths else latency.latency_p50_ms
 
 
 def milliseconds(value: float | None) -> str:

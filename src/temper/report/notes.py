@@ -1,15 +1,15 @@
 """What a table of results cannot show, in the order of what it would change for a reader."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
 
 from temper.artifacts.claims import claimed_precisions
 from temper.measurement.record import NotMeasured, Record, Workload
 from temper.report.decide.compared import ComparedCandidate, ComparedStudy, Noise
 from temper.report.decide.compared_accuracy import Missing
 from temper.report.decide.compared_workload import ComparedWorkload
+from temper.report.decide.decided import Decision
 from temper.report.formats import judged_by
 from temper.report.serving import padding_notes
 from temper.report.tables import rows
@@ -104,7 +104,7 @@ def _listed(named: Sequence[Note]) -> str:
     return ", ".join(told) + (f" and {rest} more" if rest > 0 else "") + (f" ({once})" if once else "")
 
 
-def notes(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> list[Note]:
+def notes(records: Sequence[Record], comparison: ComparedStudy, decision: Decision) -> list[Note]:
     """All there is to say beside the table, by rank and within a rank in the order of the records.
 
     Args:
@@ -114,7 +114,7 @@ def notes(records: Sequence[Record], comparison: ComparedStudy, decision: Mappin
     """
     found = [
         Note(Kind.CHOICE, warning)
-        for warning in dict.fromkeys(each for own in decision["workloads"].values() for each in own.get("warnings", []))
+        for warning in dict.fromkeys(each for own in decision.workloads.values() for each in own.warnings)
     ]
     for record in records:
         compared = comparison.candidates[record.candidate]

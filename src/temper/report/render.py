@@ -13,6 +13,7 @@ from temper.measurement.remeasurements import read_remeasurements, settled
 from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.compared_accuracy import ComparedAccuracy
 from temper.report.decide.comparison import compare_records
+from temper.report.decide.decided import Decision
 from temper.report.decide.decision import decide
 from temper.report.intact import check_jobs
 from temper.report.observe.observations import observations_markdown
@@ -43,12 +44,12 @@ def _csv(all_rows: Sequence[Row]) -> str:
 NO_CHOICE = "none"
 
 
-def metrics(comparison: ComparedStudy, decision: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def metrics(comparison: ComparedStudy, decision: Decision) -> dict[str, dict[str, Any]]:
     """What a person reads of an experiment first, in as few columns of `dvc exp show` as that takes: the choices.
 
     Args:
-        comparison: artifacts/report/comparison.json.
-        decision: artifacts/report/decision.json.
+        comparison: of the report.
+        decision: of the report.
 
     Returns:
         By quantity and workload, of the candidate that was chosen: `choice` its name ('none' where there is none, and then the
@@ -59,17 +60,17 @@ def metrics(comparison: ComparedStudy, decision: Mapping[str, Any]) -> dict[str,
     found: dict[str, dict[str, Any]] = {
         key: {} for key in ("choice", "speed_up", "accuracy", "loses_at_most_points", "flips", "verdict")
     }
-    for workload, decided in decision["workloads"].items():
-        name = decided["chosen"]
-        own: dict[str, Any] = {"choice": name or NO_CHOICE, "loses_at_most_points": decided["loses_at_most_points"]}
+    for workload, decided in decision.workloads.items():
+        name = decided.chosen
+        own: dict[str, Any] = {"choice": name or NO_CHOICE, "loses_at_most_points": decided.loses_at_most_points}
         if name is not None:
             candidate = comparison.candidates[name]
             verdicts = (candidate.accuracy_verdict, candidate.workloads[workload].verdict)
             own |= {
-                "speed_up": round(1 / decided["latency_ratio"], 3),
+                "speed_up": None if decided.latency_ratio is None else round(1 / decided.latency_ratio, 3),
                 "accuracy": candidate.accuracy.accuracy if isinstance(candidate.accuracy, ComparedAccuracy) else None,
                 "flips": candidate.paired.labels_differing if candidate.paired else None,
-                "verdict": ", ".join(filter(None, ("provisional" if decided["provisional"] else "", *verdicts))),
+                "verdict": ", ".join(filter(None, ("provisional" if decided.provisional else "", *verdicts))),
             }
         for key, values in found.items():
             values[workload] = own.get(key)
@@ -113,14 +114,15 @@ def write_summary(
     asked = None if data_folder is None else read_asked_rows(data_folder, flipped_rows(compared))
     material = Material(study, read, compared, decision, asked)
     shown_page, pictures = report_page(material), trade_offs(material)
+    in_given_order = json.dumps(shown.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with staged_folder(folder) as scratch:
         write_text(scratch / "report.html", shown_page)
         write_text(scratch / "trade_off.svg", pictures)
         write_text(scratch / "summary.md", markdown(read, compared, decision))
         write_text(scratch / "summary.csv", _csv(rows(read, compared)))
-        write_text(scratch / "summary.json", json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(scratch / "summary.json", in_given_order)
         write_text(scratch / "engineering_observations.md", observations_markdown(read, compared, decision))
         write_text(scratch / "comparison.json", canonical_json(compared.as_json()))
-        write_text(scratch / "decision.json", canonical_json(decision))
+        write_text(scratch / "decision.json", canonical_json(decision.as_json()))
         write_text(scratch / "metrics.json", canonical_json(metrics(compared, decision)))
     print(f"{study}: {len(read)} candidates")

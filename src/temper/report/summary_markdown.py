@@ -1,14 +1,13 @@
 """artifacts/report/summary.md: the choice, the whole table, every note."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 from temper.measurement.record import Record
 from temper.report.choices import choices
 from temper.report.decide.agreement import HEADER as AGREEMENT_HEADER
 from temper.report.decide.agreement import agreement_cells
 from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.decided import Decision
 from temper.report.formats import ABSENT, centre, in_order, judged_by, milliseconds, number, points, ratio
 from temper.report.notes import notes
 from temper.report.serving import real_length_cells, real_lengths_markdown
@@ -53,7 +52,7 @@ def table(all_rows: Sequence[Row], judged: str = "accuracy") -> tuple[list[str],
             row = own.get(workload)
             percentiles = (row.latency_percentiles_ms if row else None) or {}
             cells += [
-                milliseconds(centre(asdict(row)) if row else None),
+                milliseconds(centre(row) if row else None),
                 milliseconds(percentiles.get("95")),
                 ratio(row),
                 (row.latency_verdict if row else None) or ABSENT,
@@ -89,10 +88,10 @@ def agreement_markdown(comparison: ComparedStudy) -> str:
     return "\n".join(_markdown_table(AGREEMENT_HEADER, agreement_cells(comparison.agreement))) + "\n"
 
 
-def markdown(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> str:
+def markdown(records: Sequence[Record], comparison: ComparedStudy, decision: Decision) -> str:
     """The summary as a Markdown page."""
     page = [f"# {comparison.study}", "", f"Measured on {_machine_line(records)}.", ""]
-    page += [f"Which to serve, within {decision['accuracy_budget_points']:g} points of {decision['baseline']}:", ""]
+    page += [f"Which to serve, within {decision.accuracy_budget_points:g} points of {decision.baseline}:", ""]
     page += [*(f"- {sentence}" for sentence in choices(decision)), ""]
     page += [results_markdown(rows(records, comparison), judged=judged_by(comparison))]
     if comparison.agreement:

@@ -4,13 +4,15 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from temper.artifacts.manifest import read_document
 from temper.orchestration.jobs import checkout_of
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
+
+if TYPE_CHECKING:
+    from temper.report.summary import Summary, SummaryCandidate, SummaryWorkload
 
 WIDTH = 80  # where the output has no edge of its own
 NOTE_LINES = 2  # of one note; whole in summary.md
@@ -20,7 +22,6 @@ IN_THE_TABLE = "Disturbed and left out: "  # a part of a choice's sentence that 
 ROWS = 10  # candidates in one table; the fastest ones where there are more
 OUT_OF_MEMORY = "out of memory"  # how such a reason begins
 NOTHING = "none"  # the null backend's word for its library: no candidate, it shows what measuring costs
-Content = Mapping[str, Any]
 
 
 def study_of(folder: Path) -> Path:
@@ -53,7 +54,9 @@ def print_summary(folder: Path) -> None:
     Args:
         folder: artifacts/report of a study.
     """
-    content: Content = read_document(folder / "summary.json")
+    from temper.report.summary import read_summary
+
+    content = read_summary(folder / "summary.json")
     study = study_of(folder)
     which = "" if folder.name == "report" else f" --machine {folder.name}"
     rest = (_shown(folder / "summary.md"), page_command(study) + which)
@@ -93,12 +96,12 @@ def page_command(study: Path) -> str:
 
 
 def report_lines(
-    content: Content, rest: tuple[str, str], edge: int | None, beside: Iterable[tuple[str, list[list[str]]]] = ()
+    content: "Summary", rest: tuple[str, str], edge: int | None, beside: Iterable[tuple[str, list[list[str]]]] = ()
 ) -> list[str]:
     """The lines of a report.
 
     Args:
-        content: artifacts/report/summary.json.
+        content: what is shown of the study.
         rest: where the rest stands, and the command that shows it as a page.
         edge: columns of the terminal; None where there is no edge: text is wrapped at `WIDTH` then, and tables are whole.
         beside: title and lines, the header first, of tables below those of the candidates.
@@ -120,11 +123,11 @@ def _wrapped(text: str, width: int, mark: str) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _choices(content: Content, width: int) -> list[str]:
+def _choices(content: "Summary", width: int) -> list[str]:
     """What to serve; what is said of several workloads in the same words is said once."""
     found: list[str] = []
     said: set[str] = set()
-    for sentence in content["choices"]:
+    for sentence in content.choices:
         parts = [
             part
             for part in re.split(r"(?<=[.;]) ", sentence)
@@ -135,44 +138,50 @@ def _choices(content: Content, width: int) -> list[str]:
     return found
 
 
-def _workloads(content: Content) -> list[str]:
-    return list(dict.fromkeys(name for entry in content["candidates"].values() for name in entry["workloads"]))
+def _workloads(content: "Summary") -> list[str]:
+    return list(dict.fromkeys(name for entry in content.candidates.values() for name in entry.workloads))
 
 
-def _timed(content: Content, workload: str) -> dict[str, Content]:
+def _timed(content: "Summary", workload: str) -> "dict[str, SummaryWorkload]":
     """Latencies by candidate; the null backend is none."""
     return {
-        name: entry["workloads"][workload]
-        for name, entry in content["candidates"].items()
-        if entry["workloads"].get(workload, {}).get("latency_p50_ms") is not None and entry["library"] != NOTHING
+        name: own
+        for name, entry in content.candidates.items()
+        if (own := entry.workloads.get(workload)) and own.latency_p50_ms is not None and entry.library != NOTHING
     }
 
 
-def _table(content: Content, workload: str, edge: int | None) -> list[str]:
+def _table(content: "Summary", workload: str, edge: int | None) -> list[str]:
     """The candidates of a workload against the baseline, in the order of params.yaml; nothing where none was measured."""
-    timed = {name: own for name, own in _timed(content, workload).items() if name != content["baseline"]}
+    timed = {name: own for name, own in _timed(content, workload).items() if name != content.baseline}
     if not timed:
         return []
-    shown = sorted(timed, key=lambda name: timed[name]["latency_ratio"] or float("inf"))[:ROWS]
-    latency = "mean ms" if any(own["real_lengths"] for own in timed.values()) else "p50 ms"
-    lines = [[workload, "ran in", "× [95 %]", latency, content.get("judged_by", "accuracy"), "verdict"]]
+    shown = sorted(timed, key=lambda name: timed[name].latency_ratio or float("inf"))[:ROWS]
+    latency = "mean ms" if any(own.real_lengths for own in timed.values()) else "p50 ms"
+    lines = [[workload, "ran in", "× [95 %]", latency, content.judged_by, "verdict"]]
     for name, own in timed.items():
         if name not in shown:
             continue
-        entry = content["candidates"][name]
-        ratio = [own[f"latency_ratio{end}"] for end in ("", "_low", "_high")]
+        entry = content.candidates[name]
         lines.append(
             [
                 name,
-                _precisions(entry["executed_products"]),
-                ABSENT if None in ratio else speed_up(*ratio),
+                _precisions(entry.executed_products),
+                _speed(own),
                 milliseconds(centre(own)),
                 _accuracy(entry),
-                own["latency_verdict"] or ABSENT,
+                own.latency_verdict or ABSENT,
             ]
         )
     more = len(timed) - len(shown)
     return aligned(lines, words=2, edge=edge) + ([f"and {more} slower"] if more else [])
+
+
+def _speed(own: "SummaryWorkload") -> str:
+    ratio = (own.latency_ratio, own.latency_ratio_low, own.latency_ratio_high)
+    return (
+        ABSENT if ratio[0] is None or ratio[1] is None or ratio[2] is None else speed_up(ratio[0], ratio[1], ratio[2])
+    )
 
 
 def _precisions(executed: str | None) -> str:
@@ -181,10 +190,10 @@ def _precisions(executed: str | None) -> str:
     return "+".join(counted) or ABSENT
 
 
-def _accuracy(entry: Content) -> str:
+def _accuracy(entry: "SummaryCandidate") -> str:
     """Points gained or lost, and labels that differ: '−0.40 (8)'."""
-    points = entry["accuracy_difference_points"]
-    return ABSENT if points is None else f"{points:+.2f}".replace("-", "−") + f" ({entry['labels_differing']:,})"
+    points = entry.accuracy_difference_points
+    return ABSENT if points is None else f"{points:+.2f}".replace("-", "−") + f" ({entry.labels_differing or 0:,})"
 
 
 def aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> list[str]:
@@ -209,16 +218,14 @@ def aligned(lines: Sequence[Sequence[str]], *, words: int, edge: int | None) -> 
     return found
 
 
-def _below(content: Content, width: int) -> list[str]:
+def _below(content: "Summary", width: int) -> list[str]:
     """How to read the tables, and what is not in them."""
-    base = content["baseline"]
+    base = content.baseline
     own = [
         milliseconds(centre(timed[base])) for name in _workloads(content) if base in (timed := _timed(content, name))
     ]
     took = f"{', '.join(own)} ms" if own else "not measured"
-    found = _wrapped(
-        f"×: times as fast as {base} ({took}); {content.get('judged_by', 'accuracy')}: points (flips)", width, ""
-    )
+    found = _wrapped(f"×: times as fast as {base} ({took}); {content.judged_by}: points (flips)", width, "")
     lost = []
     for reason, names in _not_measured(content).items():
         again = f" (once more: temper run --again {names[0].partition(' ')[0]})" if reason == OUT_OF_MEMORY else ""
@@ -226,22 +233,22 @@ def _below(content: Content, width: int) -> list[str]:
     return found + (_wrapped(f"not measured: {'; '.join(lost)}", width, "") if lost else [])
 
 
-def _not_measured(content: Content) -> dict[str, list[str]]:
+def _not_measured(content: "Summary") -> dict[str, list[str]]:
     """Names by reason; a candidate of which some workloads were measured is named with the others."""
     found: dict[str, list[str]] = {}
-    for name, entry in content["candidates"].items():
-        reasons = {workload: own["reason"] for workload, own in entry["workloads"].items() if own.get("reason")}
+    for name, entry in content.candidates.items():
+        reasons = {workload: own.reason for workload, own in entry.workloads.items() if own.reason}
         for reason in dict.fromkeys(reasons.values()):
             lost = [workload for workload, own in reasons.items() if own == reason]
-            where = "" if len(lost) == len(entry["workloads"]) else f" ({', '.join(lost)})"
+            where = "" if len(lost) == len(entry.workloads) else f" ({', '.join(lost)})"
             found.setdefault(reason.partition(": ")[0], []).append(name + where)
     return found
 
 
-def _notes(content: Content, rest: tuple[str, str], width: int, room: int) -> Iterator[str]:
+def _notes(content: "Summary", rest: tuple[str, str], width: int, room: int) -> Iterator[str]:
     """The first notes, as many as there is room for (a line at least of each of the first three), and where all are."""
     left = room - 1  # the last line names the rest
-    for number, note in enumerate(content["first_notes"]):
+    for number, note in enumerate(content.first_notes):
         lines = _wrapped(note, width, "· ")
         due = max(0, LEAST_NOTES - number - 1)  # lines of the notes after this one that are to be there
         most = max(1, min(NOTE_LINES, left - due))
@@ -252,7 +259,7 @@ def _notes(content: Content, rest: tuple[str, str], width: int, room: int) -> It
         if number >= LEAST_NOTES and left < 0:
             break
         yield from lines
-    yield f"the rest: {rest[0]} ({len(content['notes'])} notes); as a page: {rest[1]}"
+    yield f"the rest: {rest[0]} ({len(content.notes)} notes); as a page: {rest[1]}"
 
 
 def _shown(path: Path) -> str:

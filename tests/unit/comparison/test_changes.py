@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from temper.comparison import last_run
 from temper.comparison.changes import changes
 from temper.comparison.experiments import Experiment
 from temper.comparison.last_run import changes_against, filed_changes
+from temper.comparison.revisions import Revision, Store
 from temper.errors import ExperimentError
 from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.decision import decide
@@ -95,17 +97,31 @@ def test_a_filed_folder_is_held_against_another(tmp_path):
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
     now, decision = state("now", BASE, fast(0.5))
-    finished = Finished(decision, ComparedStudy.from_json(now.compared), {}, {}, None)
+    finished = Finished(decision, ComparedStudy.from_json(now.compared), None, {}, None)
     with pytest.raises(ExperimentError) as caught:
         changes_against(finished, list(now.records.values()), tmp_path)
     assert "neither filed records" in caught.value.happened
     assert "results/<machine>/<study>" in caught.value.fix
 
 
+def test_a_decision_of_another_state_is_read_where_there_is_one_and_refused_where_it_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workspace, file = Revision("workspace", None), Path("artifacts/report/decision.json")
+    assert last_run._decision(workspace, Store()) is None
+    file.parent.mkdir(parents=True)
+    _, decision = state("then", BASE, fast(0.5))
+    file.write_text(json.dumps(decision.as_json()))
+    assert last_run._decision(workspace, Store()) == decision
+    for other in ("[]", '{"workloads": {"b1": []}}', "no JSON"):
+        file.write_text(other)
+        with pytest.raises(ExperimentError, match="of it is no decision"):
+            last_run._decision(workspace, Store())
+
+
 def test_where_nothing_was_committed_there_is_no_last_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     now, decision = state("now", BASE, fast(0.5))
-    finished = Finished(decision, ComparedStudy.from_json(now.compared), {}, {}, None)
+    finished = Finished(decision, ComparedStudy.from_json(now.compared), None, {}, None)
     assert changes_against(finished, list(now.records.values()), None) is None
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from temper.errors import ExperimentError
 from temper.optimize import confirm as confirming
 from temper.optimize.confirm import Confirmed, confirm, confirmed, confirmed_throughput, where
+from temper.report.decide.decided import UNDECIDED, Decision
 
 
 @pytest.fixture
@@ -13,7 +15,8 @@ def goal(tmp_path):
     (tmp_path / "artifacts/report").mkdir(parents=True)
 
     def decided(chosen):
-        decision = {"workloads": {"b1": {"chosen": chosen, "sentence": f"b1: {chosen}."}}}
+        own = replace(UNDECIDED, chosen=chosen, sentence=f"b1: {chosen}.")
+        decision = Decision("won", "torch-fp32", 0.5, {"b1": own}).as_json()
         (tmp_path / "artifacts/report/decision.json").write_text(json.dumps(decision), encoding="utf-8")
         return tmp_path
 

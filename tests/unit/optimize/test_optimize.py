@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from temper.optimize import search as searching
 from temper.optimize.optimize import Wish, optimize
 from temper.optimize.record import append
 from temper.optimize.search import Search
+from temper.report.decide.decided import UNDECIDED, Decision
 from temper.study.study import read_study
 
 WISH = Wish("latency", None, 0.3, None, 1.0, "2")
@@ -64,7 +66,8 @@ def study(tmp_path, monkeypatch):
         params = yaml.safe_load((goal / "params.yaml").read_text(encoding="utf-8"))
         assert set(params["candidates"]) == {"fastest", "exact"}
         (goal / "artifacts/report").mkdir(parents=True, exist_ok=True)
-        decision = {"workloads": {"b2-s16": {"chosen": "fastest", "sentence": "b2-s16: fastest, 4.00 ×."}}}
+        own = replace(UNDECIDED, chosen="fastest", sentence="b2-s16: fastest, 4.00 ×.")
+        decision = Decision("won", "baseline", 0.5, {"b2-s16": own}).as_json()
         (goal / "artifacts/report/decision.json").write_text(json.dumps(decision), encoding="utf-8")
 
     monkeypatch.setattr(command.build, "make", make)

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 from temper.report.formats import centre, in_order, interval, significant, speed_up
+from temper.report.summary import SummaryWorkload
 
 
 def test_numbers_in_names_are_compared_as_numbers():
@@ -22,6 +25,6 @@ def test_three_significant_digits_at_any_size():
 
 
 def test_where_rows_differ_in_length_the_mean_is_the_latency_of_the_ratio():
-    latency = {"latency_mean_ms": 3.0, "latency_p50_ms": 1.0}
-    assert centre({**latency, "real_lengths": "arrival"}) == 3.0
-    assert centre({**latency, "real_lengths": None}) == 1.0
+    latency = SummaryWorkload(latency_mean_ms=3.0, latency_p50_ms=1.0)
+    assert centre(replace(latency, real_lengths="arrival")) == 3.0
+    assert centre(latency) == 1.0

@@ -51,7 +51,8 @@ def test_what_says_that_the_choice_is_worth_less_comes_first_and_how_to_read_col
     records = [record("base"), record("other", cut_rows=3)]
     against = compared(records, "base")
     decision = decide(records, against)
-    decision["workloads"]["b1"]["warnings"] = ["it answers one label only"]
+    warned = replace(decision.workloads["b1"], warnings=("it answers one label only",))
+    decision = replace(decision, workloads={"b1": warned})
     said = [note.text for note in notes(records, against, decision)]
     assert said[0] == "it answers one label only"
     assert said[-1].startswith("difference is the accuracy minus the baseline's")

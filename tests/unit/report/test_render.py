@@ -1,10 +1,12 @@
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
 from temper.errors import ArtifactError
 from temper.measurement.record import write_record
+from temper.report.decide.decided import UNDECIDED, Decision
 from temper.report.decide.decision import decide
 from temper.report.files import REPORT_NAMES
 from temper.report.formats import ABSENT
@@ -132,7 +134,7 @@ def test_the_metrics_that_dvc_shows_are_the_choice_of_each_workload_in_few_colum
             ["provisional"] * own["provisional"] + [paired["verdict"], chosen["workloads"]["b1"]["verdict"]]
         ),
     }
-    nothing = {**own, "chosen": None, "latency_ratio": None, "loses_at_most_points": None}
-    assert metrics(compared(RECORDS, "base"), {"workloads": {"b1": nothing}}) == {
+    nothing = replace(Decision.from_json(decision), workloads={"b1": UNDECIDED})
+    assert metrics(compared(RECORDS, "base"), nothing) == {
         key: {"b1": "none" if key == "choice" else None} for key in found
     }

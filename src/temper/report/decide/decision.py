@@ -1,19 +1,19 @@
 """Which candidate to serve: the fastest that the evidence allows, the Pareto front, and what was left out and why."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from temper.measurement.record import LatencyRatio, Record
 from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.compared_accuracy import Missing
 from temper.report.decide.compared_workload import ComparedWorkload
+from temper.report.decide.decided import DecidedWorkload, Decision, OnFront
 from temper.report.decide.decision_words import choice_sentence, no_choice_sentence, remeasure_command
 from temper.report.decide.evidence import BUSY, DISTURBED, does_hold, told_apart
 from temper.report.decide.explanation import low_precision
 from temper.report.formats import judged_by
 from temper.report.tables import MIB
 
-SCHEMA_VERSION = 2  # 1 had choices that rested on disturbed measurements, and no sentences
 ALIKE = 0.05  # peaks and sizes this close count as equal: a peak is that of one process, read once
 _KINDS = ("checkpoint", "onnx", "engines")  # simpler first: what is loaded as it is, exported, built for one machine
 
@@ -110,37 +110,30 @@ def preferred(equals: Sequence[Record]) -> tuple[Record, str]:
     return simplest, decided or "is the fastest by its estimate"
 
 
-def _is_dominated(own: Mapping[str, float], other: Mapping[str, float]) -> bool:
+def _is_dominated(own: OnFront, other: OnFront) -> bool:
     no_worse = all(
         (
-            other["latency_ratio"] <= own["latency_ratio"],
-            other["accuracy"] >= own["accuracy"],
-            other["peak_rss_mib"] <= own["peak_rss_mib"],
+            other.latency_ratio <= own.latency_ratio,
+            other.accuracy >= own.accuracy,
+            other.peak_rss_mib <= own.peak_rss_mib,
         )
     )
-    return no_worse and any(other[key] != own[key] for key in ("latency_ratio", "accuracy", "peak_rss_mib"))
+    return no_worse and replace(other, candidate=own.candidate) != own
 
 
-def _pareto_front(records: Sequence[Record], comparison: ComparedStudy, workload: str) -> list[dict[str, Any]]:
+def _pareto_front(records: Sequence[Record], comparison: ComparedStudy, workload: str) -> tuple[OnFront, ...]:
     """Candidates whose latency holds and that no other beats in latency, accuracy and memory together."""
-    points: dict[str, dict[str, float]] = {}
+    points: list[OnFront] = []
     for record in records:
         accuracy, cell = comparison.candidates[record.candidate].accuracy, comparison.cell(record.candidate, workload)
         if cell is None or not cell.holds or isinstance(accuracy, Missing) or record.memory is None:
             continue
-        points[record.candidate] = {
-            "latency_ratio": cell.taken.ratio,
-            "accuracy": accuracy.judged,
-            "peak_rss_mib": record.memory.peak_rss_running_mib,
-        }
-    return [
-        {"candidate": name, **own}
-        for name, own in points.items()
-        if not any(_is_dominated(own, other) for other in points.values())
-    ]
+        peak = record.memory.peak_rss_running_mib
+        points.append(OnFront(record.candidate, cell.taken.ratio, accuracy.judged, peak))
+    return tuple(own for own in points if not any(_is_dominated(own, other) for other in points))
 
 
-def _left_open(comparison: ComparedStudy, workload: str, chosen: str, *, provisional: bool) -> list[str]:
+def _left_open(comparison: ComparedStudy, workload: str, chosen: str, *, provisional: bool) -> tuple[str, ...]:
     """Candidates that might have been chosen, had the machine been quiet: they were busy or disturbed, and are not shown slower.
 
     A disturbed ratio still bounds: were the baseline beside the candidate alone slower than beside itself, the true ratio is
@@ -157,7 +150,7 @@ def _left_open(comparison: ComparedStudy, workload: str, chosen: str, *, provisi
         if isinstance(cell.ratio, LatencyRatio):
             faster = cell.ratio.low * min(1.0, _shift(cell, beside_itself)) <= best.high
         found += [name] if faster else []
-    return found
+    return tuple(found)
 
 
 def _shift(cell: ComparedWorkload, beside_itself: ComparedWorkload | None) -> float:
@@ -166,48 +159,45 @@ def _shift(cell: ComparedWorkload, beside_itself: ComparedWorkload | None) -> fl
     return level / reference if level and reference else 1.0
 
 
-def _decide_workload(records: Mapping[str, Record], comparison: ComparedStudy, workload: str) -> dict[str, Any]:
+def _decide_workload(records: Mapping[str, Record], comparison: ComparedStudy, workload: str) -> DecidedWorkload:
     def ratio(name: str) -> float:
         return comparison.candidates[name].workloads[workload].taken.ratio
 
     why = {name: _excluded(comparison, name, workload) for name in comparison.candidates}
-    eligible = [name for name, reason in why.items() if reason is None]
+    excluded = {name: reason for name, reason in why.items() if reason is not None}
+    eligible = [name for name in why if name not in excluded]
     pool = [*eligible, *_possible(comparison, workload, eligible)]
-    found: dict[str, Any] = {
-        "chosen": None,
-        "provisional": False,
-        "not_told_apart": [],
-        "latency_ratio": None,
-        "loses_at_most_points": None,
-        "left_open": [],
-        "warnings": comparison.warnings,
-        "pareto_front": _pareto_front(list(records.values()), comparison, workload),
-    }
-    if pool:
-        pool.sort(key=ratio)
-        equals = [pool[0], *(name for name in pool[1:] if not told_apart(comparison, workload, name, pool[0]))]
-        # where time does not tell them apart, what is shown to be within the budget comes before what may be
-        certain = [name for name in equals if name in eligible] or equals
-        best, decided = preferred([records[name] for name in certain])
-        paired = comparison.candidates[best.candidate].paired
-        found |= {
-            "chosen": best.candidate,
-            "provisional": best.candidate not in eligible,
-            "not_told_apart": [name for name in equals if name != best.candidate],
-            "latency_ratio": ratio(best.candidate),
-            "loses_at_most_points": paired.loses_at_most_points if paired else None,
-        }
-        found["left_open"] = _left_open(
-            comparison, workload, best.candidate, provisional=best.candidate not in eligible
-        )
-        found["sentence"] = choice_sentence(comparison, workload, found, why, decided)
-    else:
-        found["sentence"] = no_choice_sentence(comparison, workload, why)
-    found["excluded"] = {name: reason for name, reason in why.items() if reason is not None and name != found["chosen"]}
-    return found
+    found = DecidedWorkload(
+        chosen=None,
+        not_told_apart=(),
+        latency_ratio=None,
+        pareto_front=_pareto_front(list(records.values()), comparison, workload),
+        excluded=excluded,
+        warnings=tuple(comparison.warnings),
+    )
+    if not pool:
+        return replace(found, sentence=no_choice_sentence(comparison, workload, why))
+    pool.sort(key=ratio)
+    equals = [pool[0], *(name for name in pool[1:] if not told_apart(comparison, workload, name, pool[0]))]
+    # where time does not tell them apart, what is shown to be within the budget comes before what may be
+    certain = [name for name in equals if name in eligible] or equals
+    best, decided = preferred([records[name] for name in certain])
+    chosen, provisional = best.candidate, best.candidate not in eligible
+    paired = comparison.candidates[chosen].paired
+    found = replace(
+        found,
+        chosen=chosen,
+        provisional=provisional,
+        not_told_apart=tuple(name for name in equals if name != chosen),
+        latency_ratio=ratio(chosen),
+        loses_at_most_points=paired.loses_at_most_points if paired else None,
+        left_open=_left_open(comparison, workload, chosen, provisional=provisional),
+        excluded={name: reason for name, reason in excluded.items() if name != chosen},
+    )
+    return replace(found, sentence=choice_sentence(comparison, workload, found, why, decided))
 
 
-def decide(records: Sequence[Record], comparison: ComparedStudy) -> dict[str, Any]:
+def decide(records: Sequence[Record], comparison: ComparedStudy) -> Decision:
     """The choice per workload: artifacts/report/decision.json.
 
     Only candidates whose latency holds and whose accuracy is within the budget can be chosen. The fastest of them and all
@@ -219,12 +209,6 @@ def decide(records: Sequence[Record], comparison: ComparedStudy) -> dict[str, An
     Args:
         records: of all candidates.
         comparison: what `compare_records` made of them.
-
-    Returns:
-        By workload: `chosen` (None where the evidence allows none), `provisional`, `not_told_apart`, `latency_ratio`,
-        `left_open` (what was disturbed or busy, and may be faster), `loses_at_most_points` (upper bound of 95 % on the accuracy
-        lost), `warnings` about the model, `sentence` for a person, `pareto_front`, and `excluded` with reasons. `remeasure` is
-        the command that measures anew, where a measurement was disturbed; else None.
     """
     workloads = list(dict.fromkeys(name for record in records for name in record.workloads))
     by_name = {record.candidate: record for record in records}
@@ -234,11 +218,10 @@ def decide(records: Sequence[Record], comparison: ComparedStudy) -> dict[str, An
         if not isinstance(compared.accuracy, Missing)  # what measuring itself costs is chosen by nobody
         for cell in compared.workloads.values()
     )
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "study": comparison.study,
-        "baseline": comparison.baseline,
-        "accuracy_budget_points": comparison.analysis["accuracy_budget_points"],
-        "remeasure": remeasure_command() if any(cell.verdict == DISTURBED for cell in cells) else None,
-        "workloads": {name: _decide_workload(by_name, comparison, name) for name in workloads},
-    }
+    return Decision(
+        study=comparison.study,
+        baseline=comparison.baseline,
+        accuracy_budget_points=comparison.analysis["accuracy_budget_points"],
+        workloads={name: _decide_workload(by_name, comparison, name) for name in workloads},
+        remeasure=remeasure_command() if any(cell.verdict == DISTURBED for cell in cells) else None,
+    )

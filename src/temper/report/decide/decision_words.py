@@ -9,6 +9,7 @@ from typing import Any
 from temper.orchestration.jobs import checkout_of
 from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.compared_accuracy import Missing, Paired
+from temper.report.decide.decided import DecidedWorkload
 from temper.report.decide.evidence import BUSY, ratio_in
 from temper.report.formats import judged_by
 
@@ -123,31 +124,32 @@ def left_open_in_words(names: Sequence[str]) -> str:
 
 
 def choice_sentence(
-    comparison: ComparedStudy, workload: str, choice: Mapping[str, Any], why: Mapping[str, str | None], decided: str
+    comparison: ComparedStudy, workload: str, choice: DecidedWorkload, why: Mapping[str, str | None], decided: str
 ) -> str:
     """The choice and its figures.
 
     Args:
         comparison: of the report.
         workload: its name.
-        choice: what was decided for it: `chosen`, `provisional`, `not_told_apart`, `left_open`.
+        choice: what was decided for it, all but the sentence.
         why: the reason that excludes each candidate, None for those that are eligible.
         decided: what made it the preferred one among equals, 'needs the least memory'; '' where time alone did.
     """
-    name = choice["chosen"]
-    how = "provisionally " if choice["provisional"] or choice["left_open"] else ""
+    name = choice.chosen
+    assert name is not None
+    how = "provisionally " if choice.may_change else ""
     said = f"{workload}: {how}{name}, {_speed(comparison, workload, name)}, {_accuracy(comparison, name)}"
-    if choice["not_told_apart"]:
-        said += f"; not told apart in time from {_names(choice['not_told_apart'])}"
+    if choice.not_told_apart:
+        said += f"; not told apart in time from {_names(choice.not_told_apart)}"
         said += f", of which it {decided}" if decided else ""
     paired = comparison.candidates[name].paired
-    if choice["provisional"] and paired is not None:
+    if choice.provisional and paired is not None:
         said += f". Provisional: {loss_in_words(paired, comparison.baseline)}; {budget_offer(comparison, name)}"
-    left_out = [other for other in disturbed(comparison, workload, why) if other not in choice["left_open"]]
+    left_out = [other for other in disturbed(comparison, workload, why) if other not in choice.left_open]
     if left_out:
         said += f". Disturbed and left out: {_names(left_out)}"
-    if choice["left_open"]:
-        said += f". {left_open_in_words(choice['left_open'])}"
+    if choice.left_open:
+        said += f". {left_open_in_words(choice.left_open)}"
     return said + _warning(comparison.model)
 
 

@@ -1,11 +1,12 @@
 """What an observation is: a sentence, and the records it rests on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from temper.measurement.record import LatencyRatio, NotMeasured, Record, Workload
 from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.decided import Decision
 from temper.report.decide.evidence import does_hold
 from temper.report.decide.explanation import low_precision
 from temper.report.formats import in_order
@@ -34,7 +35,7 @@ class Facts:
 
     records: Sequence[Record]
     compared: ComparedStudy
-    decision: Mapping[str, Any]  # of temper.report.decide.decision.decide
+    decision: Decision
 
     @property
     def baseline(self) -> str:

@@ -1,17 +1,15 @@
 """artifacts/report/engineering_observations.md: what the rules find in the records, each with the records it rests on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from temper.measurement.record import Record
 from temper.report.decide.compared import ComparedStudy
+from temper.report.decide.decided import Decision
 from temper.report.observe.observation import Facts, Observation
 from temper.report.observe.rules import RULES
 
 
-def observe(
-    records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]
-) -> dict[str, list[Observation]]:
+def observe(records: Sequence[Record], comparison: ComparedStudy, decision: Decision) -> dict[str, list[Observation]]:
     """The observations of every rule that found any, by the rule's title.
 
     Args:
@@ -42,7 +40,7 @@ def _lines(found: Mapping[str, Sequence[Observation]], heading: str) -> list[str
     return page
 
 
-def observations_markdown(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> str:
+def observations_markdown(records: Sequence[Record], comparison: ComparedStudy, decision: Decision) -> str:
     """The observations as a page of their own."""
     page = [
         f"# Engineering observations: {comparison.study}",
@@ -56,6 +54,6 @@ def observations_markdown(records: Sequence[Record], comparison: ComparedStudy, 
     return "\n".join(page)
 
 
-def observations_part(records: Sequence[Record], comparison: ComparedStudy, decision: Mapping[str, Any]) -> str:
+def observations_part(records: Sequence[Record], comparison: ComparedStudy, decision: Decision) -> str:
     """The same for a page of the documentation, without its title."""
     return "\n".join(_lines(observe(records, comparison, decision), "**{}**"))

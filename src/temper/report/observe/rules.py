@@ -3,10 +3,10 @@
 A rule yields observations (temper/report/observe/observation.py); where the records hold nothing of its kind it yields none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from temper.measurement.record import NotMeasured, Record
+from temper.report.decide.decided import DecidedWorkload
 from temper.report.decide.evidence import DISTURBED, told_apart
 from temper.report.formats import in_order, interval, milliseconds, number, points
 from temper.report.observe.observation import Facts, Observation, workload_of
@@ -44,8 +44,8 @@ def fastest(facts: Facts) -> Iterator[Observation]:
             f"{interval(own.ratio, own.low, own.high)} × {facts.baseline}'s; "
         )
         text += f"not told apart from it: {_names(equal)}" if equal else f"next is {others[0]}"
-        choice = facts.decision["workloads"][name]
-        chosen = choice["chosen"]
+        choice = facts.decision.workloads[name]
+        chosen = choice.chosen
         if chosen is None:
             text += "; the labels of none of them are shown to be within the accuracy budget"
         elif chosen != first:
@@ -54,11 +54,11 @@ def fastest(facts: Facts) -> Iterator[Observation]:
         yield Observation(text, tuple(dict.fromkeys(named)))
 
 
-def _why_chosen(choice: Mapping[str, Any], fastest: str) -> str:
+def _why_chosen(choice: DecidedWorkload, fastest: str) -> str:
     """Why another one than the fastest is the choice."""
-    if fastest in choice["not_told_apart"]:
+    if fastest in choice.not_told_apart:
         return "which time does not tell from it, and which is smaller or simpler"
-    within = "may be" if choice["provisional"] else "are shown to be"
+    within = "may be" if choice.provisional else "are shown to be"
     return f"the fastest of those whose labels {within} within the accuracy budget"
 
 

@@ -89,7 +89,7 @@ def _candidate(material: Material, record: Record, own: Sequence[Row]) -> Candid
     return Candidate(
         name=name,
         anchor=anchor("candidate", name),
-        chosen_for=[each for each, found in material.decision["workloads"].items() if found["chosen"] == name],
+        chosen_for=[each for each, found in material.decision.workloads.items() if found.chosen == name],
         is_baseline=name == material.baseline,
         ran=", ".join(ran) or ABSENT,
         library=own[0].library,

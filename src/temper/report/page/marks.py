@@ -13,30 +13,22 @@ from temper.report.tables import rows
 def marks(material: Material, workload: str) -> list[Mark]:
     """The candidates of a workload that have a speed and an accuracy; the baseline is none of them."""
     every = [row for row in rows(material.records, material.compared) if row.workload == workload]
-    decided = material.decision["workloads"].get(workload, {})
-    front = {each["candidate"] for each in decided.get("pareto_front", [])}
+    decided = material.decision.of(workload)
+    front = {each.candidate for each in decided.pareto_front}
     found = []
     for row in every:
         record, speed, points = material.record(row.candidate), speed_of(row), points_of(row)
         if row.candidate == material.baseline or speed is None or points is None or not material.predicts(record):
             continue
         cell = material.cell(row.candidate, workload)
-        latency = formats.figure(
-            centre(
-                {
-                    "latency_mean_ms": row.latency_mean_ms,
-                    "real_lengths": row.real_lengths,
-                    "latency_p50_ms": row.latency_p50_ms,
-                }
-            )
-        )
+        latency = formats.figure(centre(row))
         said = [
             row.candidate,
             *figure_said(speed, points),
             f"{latency} ms, {row.executed_products or 'precision not told'}",
         ]
         said += [f"{row.latency_verdict}, {ACCURACY_WORDS.get(row.accuracy_verdict or '', '')}"]
-        said += ["chosen"] if decided.get("chosen") == row.candidate else []
+        said += ["chosen"] if decided.chosen == row.candidate else []
         said += [] if cell.holds else [f"does not hold: {cell.why_not}"]
         found.append(
             Mark(
@@ -45,7 +37,7 @@ def marks(material: Material, workload: str) -> list[Mark]:
                 speed=speed,
                 points=points,
                 precision=narrowest(record, workload),
-                chosen=decided.get("chosen") == row.candidate,
+                chosen=decided.chosen == row.candidate,
                 front=row.candidate in front,
                 holds=cell.holds,
                 said="\n".join(said),

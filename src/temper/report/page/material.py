@@ -8,6 +8,7 @@ from temper.measurement.record import Record
 from temper.report.decide.compared import ComparedStudy
 from temper.report.decide.compared_accuracy import Paired
 from temper.report.decide.compared_workload import ComparedWorkload
+from temper.report.decide.decided import Decision
 from temper.report.formats import in_order
 
 Json = Mapping[str, Any]
@@ -82,7 +83,7 @@ class Material:
     study: its name.
     records: of all candidates, in the order of params.yaml.
     compared: every candidate against the baseline.
-    decision: decision.json's content.
+    decision: the choice of each workload.
     rows: the test rows; None where they are not beside the records.
     why_no_rows: why not, where not.
     changes: what is another than in an earlier state.
@@ -93,7 +94,7 @@ class Material:
     study: str
     records: Sequence[Record]
     compared: ComparedStudy
-    decision: Json
+    decision: Decision
     rows: AskedRows | None = None
     why_no_rows: str = ""
     changes: Changes | None = None

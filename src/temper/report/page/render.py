@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from temper.measurement.record import Workload
 from temper.report.choices import choices
+from temper.report.decide.decided import DecidedWorkload
 from temper.report.decide.evidence import smallest_difference_told
 from temper.report.formats import ABSENT
 from temper.report.notes import first_notes, notes
@@ -116,8 +117,8 @@ def report_page(material: Material) -> str:
 
 def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, Any]:
     """What the first screen shows of a workload: its choice with figures, its picture, its sizes."""
-    decided = material.decision["workloads"].get(name, {"chosen": None})
-    sentence = dict(zip(material.decision["workloads"], choices(material.decision), strict=True)).get(name, "")
+    decided = material.decision.of(name)
+    sentence = dict(zip(material.decision.workloads, choices(material.decision), strict=True)).get(name, "")
     found = marks(material, name)
     told = smallest_difference_told(material.compared, name)
     budget = material.compared.budget_points
@@ -146,9 +147,9 @@ def _workload(material: Material, name: str, every: Sequence[Row]) -> dict[str, 
     }
 
 
-def _beyond_the_figures(sentence: str, decided: Mapping[str, Any], material: Material) -> str:
+def _beyond_the_figures(sentence: str, decided: DecidedWorkload, material: Material) -> str:
     """What a choice's sentence says beyond the figures above it and the page's warnings; all of it where nothing is chosen."""
-    if decided["chosen"] is None:
+    if decided.chosen is None:
         return sentence
     warnings = material.compared.warnings
     parts = [
@@ -170,9 +171,9 @@ def _sizes(material: Material, name: str) -> str:
     return f"batch {own.batch_size}{length}{real}"
 
 
-def _chosen(material: Material, name: str, decided: Mapping[str, Any], every: Sequence[Row]) -> dict[str, Any] | None:
+def _chosen(material: Material, name: str, decided: DecidedWorkload, every: Sequence[Row]) -> dict[str, Any] | None:
     """Figures of the candidate that was chosen; None where none was."""
-    chosen = decided["chosen"]
+    chosen = decided.chosen
     if chosen is None:
         return None
     row = next(row for row in every if row.candidate == chosen)
@@ -180,7 +181,7 @@ def _chosen(material: Material, name: str, decided: Mapping[str, Any], every: Se
     return {
         "name": chosen,
         "href": f"#{anchor('candidate', chosen)}",
-        "provisional": decided["provisional"] or bool(decided.get("left_open")),
+        "provisional": decided.may_change,
         "is_baseline": chosen == material.baseline,
         "speed": "" if speed is None else formats.figure(speed[0]),
         "interval": "" if speed is None else formats.spread(speed[1], speed[2]),

@@ -1,7 +1,7 @@
 """The table of a workload's candidates: six columns to begin with, the others to be switched on."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -163,12 +163,12 @@ def points_of(row: Row) -> tuple[float, float, float] | None:
 def _lines(material: Material, workload: str, every: Sequence[Row]) -> list[Line]:
     speeds = [found for row in every if material.predicts(material.record(row.candidate)) and (found := speed_of(row))]
     scale = (min([0.95, *(each[1] for each in speeds)]), max([1.05, *(each[2] for each in speeds)]))
-    decided = material.decision["workloads"].get(workload, {})
+    chosen = material.decision.of(workload).chosen
     lines = [
         Line(
             row.candidate,
             _cells(material, row, scale),
-            decided.get("chosen") == row.candidate,
+            chosen == row.candidate,
             row.candidate == material.baseline,
         )
         for row in every
@@ -203,12 +203,11 @@ def _cells(material: Material, row: Row, scale: tuple[float, float]) -> dict[str
     record, cell = material.record(row.candidate), material.cell(row.candidate, row.workload)
     compared = material.compared.candidates[row.candidate]
     why_not_timed, why_no_answers = row.reason or cell.reason, compared.why_not_paired
-    decided = material.decision["workloads"].get(row.workload, {})
     speed, points = speed_of(row), points_of(row)
     ran, behind = ran_in(record, row.workload)
     percentiles = row.latency_percentiles_ms or {}
     start = None if row.load_s is None else (row.import_s or 0.0) + row.load_s + (row.first_call_ms or 0.0) / 1000
-    why = decided.get("excluded", {}).get(row.candidate)
+    why = material.decision.of(row.workload).excluded.get(row.candidate)
     found = {
         "candidate": Cell(row.candidate, row.candidate, href=f"#{anchor('candidate', row.candidate)}"),
         "ran": Cell(
@@ -228,7 +227,7 @@ def _cells(material: Material, row: Row, scale: tuple[float, float]) -> dict[str
             spread(speed[1], speed[2]),
             tone="" if cell.holds else "unsure",
         ),
-        "latency": _number(centre(asdict(row)), why_not_timed),
+        "latency": _number(centre(row), why_not_timed),
         "points": Cell(ABSENT, None, why_no_answers)
         if points is None
         else Cell(signed(points[0]), points[0], small=spread(points[1], points[2], "signed")),

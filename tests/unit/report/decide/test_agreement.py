@@ -5,6 +5,7 @@ import json
 import pytest
 
 from temper.report.decide.agreement import Agreement, agreement_cells, agreements, onnx_row
+from temper.report.decide.decided import Decision
 from temper.report.render import markdown
 from tests.records import ENGINES, compared, record
 
@@ -43,8 +44,8 @@ def test_what_was_not_measured_or_answered_other_rows_is_held_against_nothing():
 @pytest.mark.parametrize("other", ["onnx/fp32", "checkpoint"])
 def test_the_summary_has_a_table_of_it_where_a_file_ran_twice(other):
     records = [record("base"), record("a", loads=other)]
-    page = markdown(records, compared(records, "base"), {**DECISION})
+    page = markdown(records, compared(records, "base"), DECISION)
     assert ("| fp32 | base and a | 4 | 0 | 0 | 0 |" in page) == (other == "onnx/fp32")
 
 
-DECISION = {"accuracy_budget_points": 0.5, "baseline": "base", "workloads": {}}
+DECISION = Decision("tiny", "base", 0.5, {})

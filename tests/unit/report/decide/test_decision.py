@@ -58,7 +58,7 @@ def without_answers(name, ratio):
 
 
 def decided(*records, **analysis):
-    return decide(records, compared(records, "base", **analysis))["workloads"]["b1"]
+    return decide(records, compared(records, "base", **analysis)).workloads["b1"]
 
 
 BASE = candidate("base", 1.0)
@@ -66,30 +66,30 @@ BASE = candidate("base", 1.0)
 
 def test_the_fastest_within_the_budget_is_chosen():
     found = decided(BASE, candidate("slow", 0.8), candidate("fast", 0.3), candidate("lossy", 0.1, wrong=200))
-    assert (found["chosen"], found["latency_ratio"]) == ("fast", 0.3)
-    assert found["excluded"].keys() == {"lossy"}
-    assert found["excluded"]["lossy"].startswith("beyond the accuracy budget: -10.00 points [-11.")
+    assert (found.chosen, found.latency_ratio) == ("fast", 0.3)
+    assert found.excluded.keys() == {"lossy"}
+    assert found.excluded["lossy"].startswith("beyond the accuracy budget: -10.00 points [-11.")
 
 
 def test_an_accuracy_that_could_be_beyond_is_not_chosen_and_says_what_would_decide():
     found = decided(BASE, candidate("doubtful", 0.1, wrong=8))
-    assert found["chosen"] == "base"
-    assert found["excluded"]["doubtful"].startswith("undecided against the accuracy budget: -0.40 points")
-    assert "rows would decide" in found["excluded"]["doubtful"]
+    assert found.chosen == "base"
+    assert found.excluded["doubtful"].startswith("undecided against the accuracy budget: -0.40 points")
+    assert "rows would decide" in found.excluded["doubtful"]
 
 
 def test_a_larger_budget_lets_it_in():
-    assert decided(BASE, candidate("doubtful", 0.1, wrong=8), accuracy_budget_points=2.0)["chosen"] == "doubtful"
+    assert decided(BASE, candidate("doubtful", 0.1, wrong=8), accuracy_budget_points=2.0).chosen == "doubtful"
 
 
 def test_those_that_the_measurement_cannot_tell_apart_are_named():
     found = decided(BASE, candidate("a", 0.30), candidate("b", 0.31), candidate("c", 0.4))
-    assert (found["chosen"], found["not_told_apart"]) == ("a", ["b"])
+    assert (found.chosen, found.not_told_apart) == ("a", ("b",))
 
 
 def test_what_was_not_measured_is_left_out_with_the_reason():
     found = decided(BASE, record("gpu", reason="no GPU"), without_answers("harness", 0.001))
-    assert found["excluded"] == {
+    assert found.excluded == {
         "gpu": "latency not measured: no GPU",
         "harness": "accuracy not measured: the backend computes no logits",
     }
@@ -102,13 +102,13 @@ def test_the_pareto_front_has_what_nothing_beats_in_latency_accuracy_and_memory(
         candidate("small", 0.9, wrong=8, memory=50.0),
         candidate("worse", 0.9, wrong=10, memory=160.0),
     )
-    assert [point["candidate"] for point in found["pareto_front"]] == ["base", "fast", "small"]
+    assert [point.candidate for point in found.pareto_front] == ["base", "fast", "small"]
 
 
 def test_without_answers_of_the_baseline_nothing_is_chosen():
     found = decided(without_answers("base", 1.0), candidate("other", 0.5))
-    assert found["chosen"] is None
-    assert found["sentence"] == "b1: no choice: of the candidates whose latency holds 1 accuracy not compared"
+    assert found.chosen is None
+    assert found.sentence == "b1: no choice: of the candidates whose latency holds 1 accuracy not compared"
 
 
 ONE_LABEL = {"answers": [1] * 500, "rows": 500}
@@ -204,44 +204,44 @@ ONE_LABEL = {"answers": [1] * 500, "rows": 500}
 )  # fmt: skip
 def test_the_choice_rests_on_what_holds(records, chosen, provisional, says):
     found = decided(*records)
-    assert (found["chosen"], found["provisional"]) == (chosen, provisional)
-    assert says in found["sentence"]
-    held = {point["candidate"] for point in found["pareto_front"]}
+    assert (found.chosen, found.provisional) == (chosen, provisional)
+    assert says in found.sentence
+    held = {point.candidate for point in found.pareto_front}
     if chosen is None:
         assert held == set()
     else:
-        assert chosen not in found["excluded"]
-        disturbed = {name for name, why in found["excluded"].items() if why.startswith("latency disturbed: ")}
+        assert chosen not in found.excluded
+        disturbed = {name for name, why in found.excluded.items() if why.startswith("latency disturbed: ")}
         assert held & disturbed == set()
 
 
 def test_the_offered_budget_makes_the_provisional_choice_one_that_is_shown():
     records = [candidate("base", 1.0, rows=500), candidate("fast", 0.2, rows=500, wrong=2)]
-    assert "set analysis.accuracy_budget_points to 1.5" in decided(*records)["sentence"]
-    assert not decided(*records, accuracy_budget_points=1.5)["provisional"]
-    assert decided(*records, accuracy_budget_points=1.5)["chosen"] == "fast"
+    assert "set analysis.accuracy_budget_points to 1.5" in decided(*records).sentence
+    assert not decided(*records, accuracy_budget_points=1.5).provisional
+    assert decided(*records, accuracy_budget_points=1.5).chosen == "fast"
 
 
 def test_with_rows_enough_to_decide_what_stays_undecided_is_not_chosen():
     found = decided(BASE, candidate("doubtful", 0.1, wrong=8))
-    assert (found["chosen"], found["provisional"]) == ("base", False)
+    assert (found.chosen, found.provisional) == ("base", False)
 
 
 def test_the_bound_of_the_choice_and_the_models_warnings_are_fields():
     found = decided(candidate("base", 1.0, **ONE_LABEL), candidate("fast", 0.2, **ONE_LABEL))
-    assert found["loses_at_most_points"] == pytest.approx(0.735, abs=0.001)
-    one_label, no_better = found["warnings"]
+    assert found.loses_at_most_points == pytest.approx(0.735, abs=0.001)
+    one_label, no_better = found.warnings
     assert one_label == "the model answers 'positive' to all 500 test rows"
     assert no_better.startswith("the model is not shown to be better than always answering 'negative': accuracy 50.0 %")
 
 
 def test_the_command_that_measures_anew_is_named_only_where_something_was_disturbed():
     calm, moved = candidate("calm", 0.5), beside(candidate("fast", 0.1), 3.0)
-    assert decide([BASE, calm], compared([BASE, calm], "base"))["remeasure"] is None
+    assert decide([BASE, calm], compared([BASE, calm], "base")).remeasure is None
     harness = beside(without_answers("harness", 0.001), 3.0)
-    assert decide([BASE, harness], compared([BASE, harness], "base"))["remeasure"] is None
+    assert decide([BASE, harness], compared([BASE, harness], "base")).remeasure is None
     records = [BASE, moved]
-    assert decide(records, compared(records, "base"))["remeasure"] == "make remeasure"
+    assert decide(records, compared(records, "base")).remeasure == "make remeasure"
 
 
 def test_memory_of_the_gpu_counts_where_all_equals_have_one():
@@ -252,31 +252,29 @@ def test_memory_of_the_gpu_counts_where_all_equals_have_one():
     found = decided(
         BASE, on_gpu("a", 0.30, gpu_mib=900.0, memory=100.0), on_gpu("b", 0.305, gpu_mib=500.0, memory=200.0)
     )
-    assert found["chosen"] == "b"
-    assert "the least memory (500.0 MiB)" in found["sentence"]
+    assert found.chosen == "b"
+    assert "the least memory (500.0 MiB)" in found.sentence
 
 
 @pytest.mark.parametrize(
     ("left", "open_"),
     [
-        (beside(candidate("open", 0.5), 2.2), ["open"]),  # it may be faster than 0.6
-        (beside(candidate("open", 0.9), 2.2), []),  # beside whichever baseline, it is slower
-        (beside(candidate("open", 0.65), 1.8), ["open"]),  # 0.585, were the baseline alone faster beside it
-        (beside(candidate("open", 0.5, wrong=200), 2.2), []),  # beyond the budget anyway
+        (beside(candidate("open", 0.5), 2.2), ("open",)),  # it may be faster than 0.6
+        (beside(candidate("open", 0.9), 2.2), ()),  # beside whichever baseline, it is slower
+        (beside(candidate("open", 0.65), 1.8), ("open",)),  # 0.585, were the baseline alone faster beside it
+        (beside(candidate("open", 0.5, wrong=200), 2.2), ()),  # beyond the budget anyway
     ],
     ids=["faster", "slower", "by the shift", "beyond"],
 )
 def test_what_was_disturbed_and_may_be_faster_is_left_open_and_the_choice_says_so(left, open_):
     found = decided(BASE, candidate("calm", 0.6), left)
-    assert (found["chosen"], found["left_open"]) == ("calm", open_)
-    assert ("Left open: open may be faster (the figures do not hold); make remeasure" in found["sentence"]) is bool(
-        open_
-    )
-    assert found["sentence"].startswith(f"b1: {'provisionally ' if open_ else ''}calm, ")
+    assert (found.chosen, found.left_open) == ("calm", open_)
+    assert ("Left open: open may be faster (the figures do not hold); make remeasure" in found.sentence) is bool(open_)
+    assert found.sentence.startswith(f"b1: {'provisionally ' if open_ else ''}calm, ")
 
 
 def test_what_was_not_measured_on_a_busy_machine_is_left_open():
     busy_one = candidate("open", 0.5).model_copy(
         update={"workloads": {"b1": NotMeasured(reason="the machine was busy", cause="busy")}}
     )
-    assert decided(BASE, candidate("calm", 0.6), busy_one)["left_open"] == ["open"]
+    assert decided(BASE, candidate("calm", 0.6), busy_one).left_open == ("open",)

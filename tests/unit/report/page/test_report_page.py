@@ -239,11 +239,11 @@ def test_every_kind_of_note_has_a_title():
 def test_a_card_says_nothing_twice():
     against = compared([BASE, FAST], "base")
     decision = decide([BASE, FAST], against)
-    own = decision["workloads"]["b1"]
-    own["sentence"] = (
+    said = (
         "b1: fast, 2.00 × [1.92, 2.08] as fast as base, accuracy 75.00 % of a budget of 60. Disturbed and left out: slow. "
         "Warning: the model answers one label"
     )
+    decision = replace(decision, workloads={"b1": replace(decision.workloads["b1"], sentence=said)})
     against = replace(against, model={**against.model, "warnings": ["the model answers one label: 'a'"]})
     page = report_page(Material("tiny", [BASE, FAST], against, decision))
     card = page.partition('<article class="card"')[2].partition("</article>")[0]
