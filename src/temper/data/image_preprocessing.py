@@ -16,6 +16,7 @@ from temper.errors import DataError
 
 IMAGES_PER_CALL = 16  # bounds the memory, also for photographs; changes no result
 _PROBED = 32  # pixels of a side, where there is no image to look at
+_PROBES = ((32, 48), (48, 32), (64, 64))
 _SHOWN = 4
 
 
@@ -83,7 +84,29 @@ class ImagePreprocessor:
         assert examples.images is not None
         starts = range(0, len(examples), IMAGES_PER_CALL)
         rows = [row for start in starts for row in self._pixels(list(examples.images[start : start + IMAGES_PER_CALL]))]
-        sizes = Counter(row.shape[1:] for row in rows)
+        self._refuse_sizes(examples, Counter(row.shape[1:] for row in rows))
+        return Encoded(inputs={"pixel_values": rows}, token_lengths=[], truncated_rows=0, rows_without_tokens=0)
+
+    @property
+    def resizes(self) -> bool:
+        """Whether images of any size become images of one."""
+        probes = [np.zeros((height, width, 3), np.uint8) for height, width in _PROBES]
+        return len({row.shape for probe in probes for row in self._pixels([probe])}) == 1
+
+    def check_sizes(self, examples: Examples) -> None:
+        """Look at the size of each image once it is processed; none is kept.
+
+        Raises:
+            DataError: the processor leaves the images in several sizes.
+        """
+        assert examples.images is not None
+        given = Counter(image.shape[:2] for image in examples.images)
+        sizes: Counter[tuple[int, ...]] = Counter()
+        for (height, width), count in given.items():
+            sizes[self._pixels([np.zeros((height, width, 3), np.uint8)])[0].shape[1:]] += count
+        self._refuse_sizes(examples, sizes)
+
+    def _refuse_sizes(self, examples: Examples, sizes: "Counter[tuple[int, ...]]") -> None:
         if self._example is not None:
             sizes[self._pixels([self._example])[0].shape[1:]] += 0  # of another split
         if len(sizes) > 1:
@@ -96,7 +119,6 @@ class ImagePreprocessor:
                 fix='let preprocessor_config.json resize to one size ("do_resize": true, "size": {"height": H, "width": W}) or '
                 'crop to it ("do_center_crop": true, "crop_size": …); or give images of one size',
             )
-        return Encoded(inputs={"pixel_values": rows}, token_lengths=[], truncated_rows=0, rows_without_tokens=0)
 
     def signature(self, label_names: tuple[str, ...]) -> Signature:
         example = np.zeros((_PROBED, _PROBED, 3), np.uint8) if self._example is None else self._example

@@ -12,13 +12,13 @@ from typing import Any, Literal
 from temper.data.columns import NOTHING_WRITTEN, Columns
 from temper.errors import DataError
 from temper.reading.bounded import Unreadable, read_bytes
+from temper.reading.encodings import wide_letters
 from temper.reading.json_file import parse_json
 
 # what may stand between fields, the usual first: countries with a decimal comma save CSV with semicolons
 DELIMITERS = {"tsv": ("\t",), "csv": (",", ";", "\t", "|")}
 MOST_BYTES, MOST_COLUMNS, MOST_ROWS = 2**32, 4096, 20_000_000
 _FEWER = "keep the columns and rows that the study needs"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def _error(path: str, happened: str, fix: str) -> DataError:
@@ -53,8 +53,10 @@ def data_bytes(path: str) -> bytes:
 
 def _read_text(path: str) -> str:
     content = data_bytes(path)
-    if content.startswith(_UTF_16) or content[:1000].count(0) > len(content[:1000]) // 4:
-        raise _error(path, "it is UTF-16, not UTF-8", "convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW")
+    wide = wide_letters(content[:1000])
+    if wide is not None:
+        named = wide.removesuffix("LE").removesuffix("BE")
+        raise _error(path, f"it is {named}, not UTF-8", f"convert it: iconv -f {wide} -t UTF-8 OLD > NEW")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -62,7 +64,8 @@ def _read_text(path: str) -> str:
         raise _error(
             path,
             f"it is not UTF-8: byte 0x{content[error.start]:02x} at position {error.start:,} (line {line:,})",
-            "convert it, for example: iconv -f LATIN1 -t UTF-8 OLD > NEW",
+            # it holds Latin-1 and what Windows has where Latin-1 has control characters, such as quotes
+            "convert it; where it is of Western Europe: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW",
         ) from None
     position = content.find(b"\0")
     if position >= 0:
@@ -78,6 +81,18 @@ class _Table:
     delimiter: str
     names: list[str]
     rows: int
+
+
+def _of_width(text: str) -> str:
+    """What to do about a row of another width."""
+    other = "correct that line, data.format, data.quoting, or the file's `columns`"
+    if "\r" not in text.replace("\r\n", ""):
+        return other
+    # pandas leaves such a field without quotes, and cannot read it either
+    return (
+        "a carriage return ends a line where no quotes are around its field: write the file with quotes around all fields, or "
+        f"without such characters; else {other}"
+    )
 
 
 def _laid_out(path: str, text: str, columns: list[str] | None, delimiter: str, quoting: Literal[0, 3]) -> _Table:
@@ -103,7 +118,7 @@ def _laid_out(path: str, text: str, columns: list[str] | None, delimiter: str, q
                 raise _error(
                     path,
                     f"line {reader.line_num:,} has {len(fields)} fields, where the columns are {names}"[:600],
-                    "correct that line, data.format, data.quoting, or the file's `columns`",
+                    _of_width(text),
                 )
     except csv.Error as error:
         raise _error(

@@ -8,7 +8,7 @@ from temper.errors import ArtifactError, ConfigError
 from temper.studies.hub import name_of
 from temper.study.sections.model import Task
 from temper.training.checkpoint_config import read_config
-from temper.training.checkpoint_head import Head, compared, head_of
+from temper.training.checkpoint_head import NAMES_FIX, Head, compared, head_of
 from temper.training.checkpoint_kind import foreign
 from temper.training.pooling import MODULES, pooling_files
 
@@ -85,7 +85,10 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
         config = read_config(folder / "config.json")
         model_type = str(config["model_type"])
         architectures = [str(name) for name in config.get("architectures") or []]
-        head = head_of(config)
+        try:
+            head = head_of(config)
+        except ValueError as error:
+            raise _refused(folder, str(error), NAMES_FIX) from None
         files = _files(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(

@@ -10,6 +10,7 @@ from typing import Any
 
 from temper.artifacts.signature import Signature
 from temper.data.encoding import Preprocessor
+from temper.data.image_preprocessing import ImagePreprocessor
 from temper.data.prepare import one_by_one
 from temper.data.preprocessing import build_preprocessor
 from temper.data.source import Splits
@@ -100,7 +101,8 @@ def loaded_model(
             if labels != USUAL:
                 update = {"labels": labels, "answers_at": task_of(labels).ANSWERS_AT}
                 signature = signature.model_copy(update=update)
-            network = unprobed_model(options, signature, Path(scratch), fresh_head=trained)
+            with contextlib.redirect_stdout(io.StringIO()):  # what lasts is said on the terminal as well
+                network = unprobed_model(options, signature, Path(scratch), fresh_head=trained)
         yield Loaded(options, network, preprocessor, signature, Path(scratch), said.getvalue().splitlines())
 
 
@@ -125,6 +127,26 @@ def measure_texts(model: Loaded, splits: Splits) -> Lengths:
         most=min(lengths[max(0, -(-len(lengths) * 19 // 20) - 1)], takes),
         cut=beyond,
     )
+
+
+def check_images(model: Loaded, splits: Splits, folder: Path) -> None:
+    """Look whether all images have one size once they are processed, as a run would see when it encodes them.
+
+    Args:
+        model: what was loaded.
+        splits: images by their paths in the study's folder.
+        folder: of the study.
+
+    Raises:
+        DataError: the image processor leaves them in several sizes.
+    """
+    assert isinstance(model.preprocessor, ImagePreprocessor)
+    if model.preprocessor.resizes:
+        return
+    with standing_in(folder):
+        for part in (splits.train, splits.validation, splits.test):
+            if part is not None:
+                model.preprocessor.check_sizes(part)
 
 
 def rounded(length: int, most: int) -> int:

@@ -72,7 +72,9 @@ def _fine_tune(questions: Questions, checkpoint: Checkpoint, labels: str) -> boo
     unlike = checkpoint.head.unlike_task(labels)
     if checkpoint.head.task is not None and unlike is not None:
         if not questions.agree("fine-tune", f"{unlike}: train a new classifier on the data", "no"):
-            raise ConfigError(asked=asked, happened=unlike, affected=NOT_MADE, fix=fix_of("--fine-tune yes"))
+            raise ConfigError(
+                asked=asked, happened=unlike, affected=NOT_MADE, fix=fix_of("--fine-tune yes", "--labels")
+            )
         return True
     agreed = questions.agree(
         "fine-tune", "the checkpoint has no classifier of its own: train one on the data", enter="yes"
@@ -198,7 +200,9 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
             section, lines, copied = texts_section(questions, given, checkpoint, data, rows, fine_tune, folder, words)
         splits = create.loaded(folder, section, checkpoint.task)
         with model.loaded_model(folder, checkpoint, splits, labels=labels, trained=fine_tune) as loaded:
-            if not images:
+            if images:
+                model.check_images(loaded, splits, folder)
+            else:
                 lengths = model.measure_texts(loaded, splits)
                 section["max_tokens"] = _max_tokens(questions, lengths)
                 length = model.rounded(lengths.most, section["max_tokens"])

@@ -1,7 +1,7 @@
 """The `data:` section of a new study: files of texts or a folder of images, copied below it, and what was found in them."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from temper.data.prepare import check_examples
@@ -36,6 +36,7 @@ def own_words(checkpoint: Checkpoint, path: Path) -> dict[str, str]:
         "data.quoting": "--quoting",
         "the file's `columns`": "--columns",
         "data.text": "--text-column",
+        "data.format": "the file's ending",
     } | ({f"{create.RAW}/train": str(path)} if checkpoint.task == "image-classification" else {})
 
 
@@ -84,6 +85,8 @@ def _labels(
         ConfigError: they differ from the checkpoint's, or nobody says which is which.
         DataError: they are scores.
     """
+    if given.label_names is not None and len(given.label_names) == 1:  # with commas, as where they are asked for
+        given = replace(given, label_names=_names(given.label_names[0]))
     if fine_tune and _new_head(questions, given, checkpoint, labels, values):
         _refuse_scores(values)
         return Labels(given.label_names or values, own_head=False)
@@ -93,8 +96,10 @@ def _labels(
         said = "does not name" if checkpoint.head.names_nothing else f"names {', '.join(own)}:"
         typed = questions.answer(
             "label-names",
-            f"the checkpoint {said} its {len(own)} outputs; the data's labels ({', '.join(values)}) in their order, with commas",
+            f"the checkpoint {said} its {len(own)} outputs; the data's label of each, in their order, with commas "
+            f"(it has {', '.join(values)})",
             _names,
+            values=f", {len(own)} names with commas between",
         )
         found = match_labels(checkpoint, values, typed)
         if found is None:

@@ -32,6 +32,7 @@ class Questions:
         suggestion: str | None = None,
         *,
         enter: str | None = None,
+        values: str = "",
     ) -> Value:
         """The value of a flag.
 
@@ -41,6 +42,7 @@ class Questions:
             read: makes the value of an answer; ValueError says what is wrong with one that was typed.
             suggestion: what an empty answer means, and no answer; None where there is nothing to suggest.
             enter: what an empty answer means where no answer means nothing: somebody has to say it, if only by Enter.
+            values: what is to stand behind the flag, for the error.
 
         Raises:
             ConfigError: it was not given and cannot be asked, or what was given is wrong.
@@ -63,7 +65,7 @@ class Questions:
                     asked=f"make a study: {question}",
                     happened="it was not given, and nobody is there to be asked",
                     affected="nothing: no study was made",
-                    fix=f"give {_WITHOUT_DASHES.get(flag, f'--{flag}')}",
+                    fix=f"give {_WITHOUT_DASHES.get(flag, f'--{flag}{values}')}",
                 ) from None
             try:
                 return read(typed or default or "")
@@ -76,7 +78,9 @@ class Questions:
         Raises:
             ConfigError: as `answer`.
         """
-        return self.answer(flag, f"{question} (yes/no)", yes_or_no, suggestion, enter=enter or "no")
+        return self.answer(
+            flag, f"{question} (yes/no)", yes_or_no, suggestion, enter=enter or "no", values=" yes, or no"
+        )
 
     def given(self, flag: str) -> str | None:
         """What was given for a flag, as it was typed; None where it was not."""

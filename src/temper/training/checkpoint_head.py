@@ -67,6 +67,12 @@ class Head:
         return names_nothing(self.names)
 
 
+NAMES_FIX = (
+    "write id2label of its config.json as {output: name}, outputs from 0 on, label2id the other way round, and "
+    "architectures as a list"
+)
+
+
 def names_nothing(names: Sequence[str]) -> bool:
     """Whether names of outputs are the placeholders of transformers, or the outputs' numbers."""
     return all(name.lower() in (f"label_{n}", str(n)) for n, name in enumerate(names))
@@ -171,15 +177,16 @@ def head_of(config: Mapping[str, Any]) -> Head:
     return Head(found[0] if found else None, names, unlike, bool(architectures), labels)
 
 
-def fix_of(fine_tune: str) -> str:
+def fix_of(fine_tune: str, labels: str = "data.labels:") -> str:
     """What one can do about a head that answers otherwise.
 
     Args:
         fine_tune: how fine-tuning is asked for.
+        labels: how a task is.
     """
     return (
         "name a checkpoint that gives each row one label of several (one that gives any number of labels goes with "
-        "data.labels: multi_label, one that gives a score with data.labels: score, one that tags words with data.labels: "
+        f"{labels} multi_label, one that gives a score with {labels} score, one that tags words with {labels} "
         f"token_classification); or {fine_tune}, which keeps the "
         "body and trains a new classifier for the data's labels"
     )

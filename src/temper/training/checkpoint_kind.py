@@ -14,6 +14,10 @@ from temper.training.checkpoint_config import MOST_BYTES, read_config
 _SAVE = "save_pretrained(FOLDER)"
 
 _TIMM_WRAPPER = "timm_wrapper"
+_ADAPTED = {  # peft has such a class for some tasks; images have none
+    "SEQ_CLS": "AutoPeftModelForSequenceClassification",
+    "TOKEN_CLS": "AutoPeftModelForTokenClassification",
+}
 _LIGHTNING = ("*.ckpt", "checkpoints/*.ckpt", "version_*/checkpoints/*.ckpt", "lightning_logs")
 
 
@@ -50,11 +54,16 @@ def _adapter(folder: Path) -> Foreign | None:
         return None
     content = _json(folder / "adapter_config.json")
     base = content.get("base_model_name_or_path") or "its base model"
+    auto = _ADAPTED.get(str(content.get("task_type")))
+    loaded = (
+        f"{auto}.from_pretrained(ADAPTER, num_labels=N)"
+        if auto
+        else "PeftModel.from_pretrained(AutoModelFor….from_pretrained(BASE, num_labels=N), ADAPTER)"
+    )
     kind = content.get("peft_type") or "PEFT"
     return Foreign(
         f"an adapter ({kind}) for {base}, without that model's weights",
-        "merge it: AutoPeftModelForSequenceClassification.from_pretrained(ADAPTER, num_labels=N).merge_and_unload()."
-        f"{_SAVE}, and save the tokenizer there too",
+        f"merge it by peft: {loaded}.merge_and_unload().{_SAVE}, and save the tokenizer (or the image processor) there too",
     )
 
 
@@ -87,7 +96,8 @@ def _sentence_transformers(folder: Path) -> Foreign | None:
     if (folder / "model_head.pkl").is_file():
         return Foreign(
             "a SetFit model, whose classifier is a pickle of scikit-learn",
-            "fine-tune its body here: name the folder without model_head.pkl's classifier, with train.method: fine_tune",
+            "fine-tune its body here: copy the folder without model_head.pkl, with train.method: fine_tune (temper init: "
+            "--fine-tune yes)",
         )
     inner = next((str(each.get("path")) for each in modules if isinstance(each, Mapping) and each.get("path")), "")
     if (folder / "config.json").is_file() or not (folder / inner / "config.json").is_file():

@@ -1,6 +1,7 @@
 """A transformers model for a study: from a checkpoint, or an architecture with seeded random weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from temper.reading.weights_file import tensors_in
 from temper.study.sections.model import ArchitectureModel, CheckpointModel, ModelOptions, Task
 from temper.tasks.task import task_of
 from temper.training.checkpoint_config import read_config, remote_code
-from temper.training.checkpoint_head import FUNCTIONS, fix_of, head_of
+from temper.training.checkpoint_head import FUNCTIONS, NAMES_FIX, fix_of, head_of
 from temper.training.labels import check_labels, keeps_head
 from temper.training.padding import count_positions, hide_padding
 from temper.training.pooling import pooled
@@ -81,12 +82,25 @@ def _is_local(checkpoint: str) -> bool:
     return Path(checkpoint).exists() or checkpoint.count("/") > 1 or checkpoint.startswith((".", "/", "~"))
 
 
+@contextmanager
+def _without_its_table() -> Iterator[None]:
+    """Without transformers' table of the tensors that fit nowhere, which load_whole says in a line, or refuses."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
 def _load(task: Task, labels: str | None, checkpoint: str, asked: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
     import torch
 
     load: Callable[..., tuple[Any, dict[str, Any]]] = _auto_class(task, labels).from_pretrained
     try:
-        with no_panic():
+        with no_panic(), _without_its_table():
             return load(
                 checkpoint,
                 dtype=torch.float32,
@@ -240,11 +254,7 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
     try:
         head = head_of(config)
     except ValueError as error:
-        fix = (
-            "write id2label of its config.json as {output: name}, outputs from 0 on, label2id the other way round, and "
-            "architectures as a list"
-        )
-        raise ArtifactError(asked=asked, happened=str(error), affected=_SPOILED, fix=fix) from None
+        raise ArtifactError(asked=asked, happened=str(error), affected=_SPOILED, fix=NAMES_FIX) from None
     revision = {"revision": options.revision} if options.revision is not None else {}
     load = partial(_load, options.task, signature.labels, options.checkpoint, asked, **revision)
     if not fresh_head:

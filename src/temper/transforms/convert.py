@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import EncodeError
 from onnx import ModelProto, NodeProto
 
 from temper.artifacts.manifest import read_manifest, sha256
@@ -79,6 +80,13 @@ def convert_precision(
         unchanged = _same(converted, load(source))
     except PipelineError:
         raise
+    except EncodeError:
+        raise ArtifactError(
+            asked=f"apply {step} to {source / 'model.onnx'}",
+            happened="the library behind this step passes models on in one protobuf message, which holds 2 GiB",
+            affected="this ONNX file and what is made from it; nothing was written",
+            fix="drop the row from params.yaml, and what loads it",
+        ) from None
     except Exception as error:  # the libraries behind the steps raise many types
         raise ArtifactError(
             asked=f"apply {step} to {source / 'model.onnx'}",

@@ -1,4 +1,6 @@
+import csv
 import json
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,42 @@ def test_a_csv_as_pandas_saves_it_is_read_with_its_index(study, tsv_data):
     assert table.values["Unnamed: 0"] == [str(number) for number in range(6)]
 
 
+@pytest.mark.parametrize("kind", ["two index columns", "R's row names", "unquoted tsv", "json lines", "json array"])
+def test_texts_keep_each_character_that_some_reader_takes_for_a_lines_end(study, tsv_data, kind):
+    """Of U+2028, U+0085, form feed and others; and a text as long as a book, which the csv module refuses by default."""
+    import pandas as pd
+
+    texts = ["a\u2028b", "a\x85b", "a\x0cb\x1cc", "x" * 200_000]
+    table = pd.DataFrame({"sentence": texts, "label": [0, 1] * 2})
+    form, quoting = ("jsonl", None) if "json" in kind else ("tsv", False) if "tsv" in kind else ("csv", True)
+    if kind == "two index columns":
+        table.set_index(pd.MultiIndex.from_product([["a", "b"], [1, 2]])).to_csv("rows")
+    elif kind == "R's row names":
+        table.to_csv("rows", index_label=" ", quoting=csv.QUOTE_NONNUMERIC)
+        Path("rows").write_text(Path("rows").read_text().replace('" "', '""', 1))
+    elif kind == "unquoted tsv":
+        Path("rows").write_text("sentence\tlabel\n" + "".join(f"{text}\t{n % 2}\n" for n, text in enumerate(texts)))
+    else:
+        table.to_json("rows", orient="records", lines=kind == "json lines", force_ascii=False)
+    file = {"path": "rows", "columns": None}
+    options = Options(**{**tsv_data, "format": form, "quoting": quoting, "train": file, "test": file})
+    if form == "jsonl":
+        options = options.model_copy(update={"label_names": ["0", "1"]})
+    splits = load(options, 1)
+    assert splits.train.texts == [(text,) for text in texts]
+    assert splits.train.labels == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("kind", "quoting"), [("csv", True), ("tsv", False)])
+def test_a_carriage_return_without_quotes_is_named(study, tsv_data, kind, quoting):
+    """As pandas itself writes it, and cannot read it."""
+    Path("train.tsv").write_bytes(f"sentence{',' if quoting else chr(9)}label\na\rfilm,1\n".encode())
+    changes = {"format": kind, "quoting": quoting}
+    with pytest.raises(DataError) as caught:
+        load(Options(**{**tsv_data, **changes}), 1)
+    assert caught.value.fix.startswith("a carriage return ends a line where no quotes are around its field")
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_an_array_of_json_objects_is_read_as_its_rows(study, tsv_data, indent):
     Path("rows.json").write_text(
@@ -115,13 +153,19 @@ def test_an_array_of_json_objects_is_read_as_its_rows(study, tsv_data, indent):
         load(Options(**{**tsv_data, **changes}), 1)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf_16_is_named(study, tsv_data, encoding):
-    Path("train.tsv").write_bytes(Path("train.tsv").read_text().encode(encoding))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "cp1252"])
+def test_another_encoding_is_named_and_the_printed_command_makes_the_file_readable(study, tsv_data, encoding):
+    text = Path("train.tsv").read_text().replace("a ", "a “café” ", 1)
+    Path("train.tsv").write_bytes(text.encode(encoding))
     with pytest.raises(DataError) as caught:
         load(Options(**tsv_data), 1)
-    assert caught.value.happened == "it is UTF-16, not UTF-8"
-    assert "iconv -f UTF-16 -t UTF-8" in caught.value.fix
+    wide = encoding.upper().removesuffix("-LE").removesuffix("-BE")
+    assert caught.value.happened.startswith(
+        "it is not UTF-8: byte" if encoding == "cp1252" else f"it is {wide}, not UTF-8"
+    )
+    command = caught.value.fix[caught.value.fix.index("iconv") :].replace("OLD > NEW", "train.tsv")
+    made = subprocess.run(command.split(), capture_output=True, check=True).stdout.decode()
+    assert made.removeprefix("\ufeff") == text
 
 
 @pytest.mark.parametrize(

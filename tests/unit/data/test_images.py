@@ -1,4 +1,6 @@
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,22 @@ def test_a_file_that_is_no_whole_image_is_an_error_with_its_name(tmp_path: Path,
     make(tmp_path / name)
     with pytest.raises(DataError, match=rf"read the image .*{name}[\s\S]*{message}"):
         read_pixels(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("colours", "samples"), [(2, 3), (4, 2), (6, 4)], ids=["colour", "grey, alpha", "colour, alpha"]
+)
+def test_sixteen_bits_a_channel_of_colours_are_scaled_to_eight(tmp_path: Path, colours: int, samples: int):
+    """Pillow has them in 8 bits; of grey alone it keeps 16, which is refused."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 2, 2, 16, colours, 0, 0, 0)
+    rows = (b"\0" + struct.pack(">H", 40_000) * samples * 2) * 2
+    content = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    assert np.abs(read_pixels(tmp_path / "deep.png").values.astype(int) - 40_000 // 257).max() <= 1
 
 
 def test_images_on_disk_are_indexed_like_an_array(tmp_path: Path):

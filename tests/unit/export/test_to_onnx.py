@@ -167,8 +167,8 @@ def test_an_error_that_nothing_wraps_is_its_own_cause():
     assert root_cause(ValueError("a\n\nb")) == "ValueError: a"
 
 
-@pytest.mark.long  # two exports of networks with windows
-@pytest.mark.parametrize(("model_type", "attention"), [("swin", "eager"), ("swinv2", None)])
+@pytest.mark.long  # three exports of networks with windows
+@pytest.mark.parametrize(("model_type", "attention"), [("swin", "eager"), ("swinv2", None), ("donut-swin", None)])
 def test_networks_with_windows_are_exported(model_type, attention):
     from transformers import CONFIG_MAPPING, AutoModelForImageClassification
 

@@ -170,7 +170,7 @@ def test_a_checkpoint_without_names_needs_their_order(new, checkout, checkpoint,
     edit(checkpoint / "config.json", id2label=names, label2id={name: int(key) for key, name in names.items()})
     flags = {"name": "mine", "model": checkpoint, "data": data}
     error = refused(checkout, new, **flags)
-    assert error.fix == "give --label-names"
+    assert error.fix == "give --label-names, 2 names with commas between"
     error = refused(checkout, new, **flags, lists=Given(None, None, None, ["positive"]))
     assert "LABEL_0" in error.happened
     new(**flags, lists=Given(None, None, None, ["positive", "negative"]))
@@ -277,7 +277,7 @@ def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, da
 def test_a_checkpoint_without_a_classifier_has_to_be_trained(new, checkout, checkpoint, data):
     edit(checkpoint / "config.json", architectures=["DistilBertForMaskedLM"])
     flags = {"name": "mine", "model": checkpoint, "data": data}
-    assert refused(checkout, new, **flags).fix == "give --fine-tune"
+    assert refused(checkout, new, **flags).fix == "give --fine-tune yes, or no"
     assert "no classifier" in refused(checkout, new, **flags, fine_tune="no").happened
     new(**flags, fine_tune="yes")
     assert params(checkout)["train"]["epochs"] == 3

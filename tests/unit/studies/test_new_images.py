@@ -58,6 +58,22 @@ def test_a_folder_of_images_becomes_a_study(new, checkout, resnet, tmp_path):
     assert read_about(checkout / "studies/mine/about.yaml").needs.gpu
 
 
+@pytest.mark.parametrize("settings", [{"do_resize": False}, {"size": {"shortest_edge": 8}}])
+def test_images_that_stay_of_several_sizes_are_refused_before_a_study_is_made(
+    new, checkout, resnet, tmp_path, settings
+):
+    from transformers import CLIPImageProcessorPil
+
+    CLIPImageProcessorPil(**settings, do_center_crop=False).save_pretrained(resnet)
+    photos = images(tmp_path / "photos")
+    Image.fromarray(np.zeros((8, 12, 3), np.uint8)).save(photos / "NEGATIVE/wide.png")
+    error = refused(checkout, new, name="mine", model=resnet, data=photos)
+    assert "its image processor gives images of 2 sizes (8 × 8 (" in error.happened
+    assert "12 × 8 (1)" in error.happened
+    (photos / "NEGATIVE/wide.png").unlink()
+    new(name="mine", model=resnet, data=photos)
+
+
 def test_texts_for_a_model_of_images_are_refused(new, checkout, resnet, data):
     error = refused(checkout, new, name="mine", model=resnet, data=data)
     assert "reviews.tsv is no folder" in error.happened

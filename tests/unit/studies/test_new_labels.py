@@ -59,7 +59,7 @@ def test_the_checkpoints_names_in_another_order_are_refused(new, checkout, tmp_p
 
 def test_as_many_labels_of_other_names_are_asked_about_before_a_head_is_kept_or_left(new, checkout, tmp_path, rows):
     flags = {"name": "mine", "model": save_classifier(tmp_path / "nli", NLI), "data": rows("e", "n", "c")}
-    assert refused(checkout, new, **flags, fine_tune="yes").fix == "give --new-head"
+    assert refused(checkout, new, **flags, fine_tune="yes").fix == "give --new-head yes, or no"
     assert refused(checkout, new, **flags, fine_tune="yes", new_head="no").fix.startswith(
         "give the data the checkpoint's"
     )
@@ -88,9 +88,16 @@ def test_a_mapping_that_is_given_is_written_into_the_copy(new, checkout, tmp_pat
 def test_numbers_that_may_count_from_one_are_asked_about(new, checkout, tmp_path, rows, names, labels):
     flags = {"name": "mine", "model": save_classifier(tmp_path / "stars", names), "data": rows(*labels)}
     error = refused(checkout, new, **flags)
-    assert error.fix == "give --label-names"
-    assert f"the data's labels ({', '.join(labels)}) in their order" in error.asked
+    assert error.fix == "give --label-names, 5 names with commas between"
+    assert f"the data's label of each, in their order, with commas (it has {', '.join(labels)})" in error.asked
     new(**flags, lists=given(*"12345"))
+    assert params(checkout)["data"]["label_names"] == list("12345")
+
+
+@pytest.mark.parametrize("fine_tune", ["yes", "no"])
+def test_names_may_be_given_as_they_are_asked_for(new, checkout, tmp_path, rows, fine_tune):
+    folder = save_classifier(tmp_path / "stars", PLACEHOLDERS)
+    new(name="mine", model=folder, data=rows(*"1234"), fine_tune=fine_tune, lists=given("1, 2,3,4,5"))
     assert params(checkout)["data"]["label_names"] == list("12345")
 
 
@@ -133,6 +140,7 @@ def test_a_head_that_is_no_softmax_over_one_label_is_refused(new, checkout, tmp_
         assert said in error.happened
         assert error.affected == "nothing: no study was made"
         assert "--fine-tune yes" in error.fix
+        assert "data.labels" not in error.fix  # init has a flag for it
     made = new(**flags, fine_tune="yes")
     assert "classifier: a new one of 3 labels is trained" in made.lines
 
@@ -150,12 +158,22 @@ def test_scores_are_not_made_into_classes(new, checkout, tmp_path, rows):
     assert params(checkout)["data"]["label_names"] == ["0.5", "1.0", "1.5"]
 
 
-def test_names_as_keys_of_id2label_are_named(new, checkout, tmp_path, rows):
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({name: n for n, name in enumerate(NLI)}, "its id2label has names as keys ('entailment': 0)"),
+        (list(NLI), "its id2label is list, not names"),
+        ({n + 1: name for n, name in enumerate(NLI)}, "its id2label names the outputs 1, 2, 3, not each from 0 on"),
+    ],
+    ids=["names as keys", "a list", "from 1 on"],
+)
+def test_names_that_name_no_output_are_said_with_the_cure(new, checkout, tmp_path, rows, found, said):
     folder = save_classifier(tmp_path / "nli", NLI)
     content = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**content, "id2label": {name: n for n, name in enumerate(NLI)}}))
+    (folder / "config.json").write_text(json.dumps({**content, "id2label": found}))
     error = refused(checkout, new, name="mine", model=folder, data=rows(*NLI))
-    assert "its id2label has names as keys ('entailment': 0)" in error.happened
+    assert said in error.happened
+    assert error.fix.startswith("write id2label of its config.json as {output: name}, outputs from 0 on")
 
 
 def test_what_was_made_reads_as_it_was_meant(new, checkout, tmp_path, rows):

@@ -76,7 +76,7 @@ def test_yes_or_no_shows_both_and_takes_enter(capsys):
     assert made.asked == [f"train (yes/no) [{default}]: " for default in ("yes", "no", "no", "yes")]
     with pytest.raises(ConfigError) as caught:
         questions().agree("x", "train", enter="yes")  # nobody is there: that somebody would press Enter is no answer
-    assert caught.value.fix == "give --x"
+    assert caught.value.fix == "give --x yes, or no"
     with pytest.raises(ConfigError):
         questions(silent=True).agree("x", "train")
 

@@ -14,16 +14,25 @@ BERT = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]
 KINDS = {
     "LoRA": (
         {
-            "adapter_config.json": {"peft_type": "LORA", "base_model_name_or_path": "roberta-base"},
+            "adapter_config.json": {
+                "peft_type": "LORA",
+                "base_model_name_or_path": "roberta-base",
+                "task_type": "SEQ_CLS",
+            },
             "adapter_model.safetensors": "",
         },
         "an adapter (LORA) for roberta-base",
-        "merge_and_unload",
+        "AutoPeftModelForSequenceClassification.from_pretrained(ADAPTER, num_labels=N).merge_and_unload()",
+    ),
+    "LoRA of tags": (
+        {"adapter_config.json": {"peft_type": "LORA", "task_type": "TOKEN_CLS"}},
+        "an adapter (LORA) for its base model",
+        "AutoPeftModelForTokenClassification.from_pretrained(ADAPTER, num_labels=N).merge_and_unload()",
     ),
     "IA3 with a config": (
         {"adapter_config.json": {"peft_type": "IA3"}, "config.json": BERT, "adapter_model.safetensors": ""},
         "an adapter (IA3) for its base model",
-        "merge_and_unload",
+        "PeftModel.from_pretrained(AutoModelFor….from_pretrained(BASE, num_labels=N), ADAPTER).merge_and_unload()",
     ),
     "bitsandbytes": (
         {

@@ -43,7 +43,9 @@ def test_a_wrappers_prefix_is_recognised_and_named(start, tmp_path, capfd, prefi
     rename_tensors(folder, prefix)
     network = start(folder, fresh_head=fresh_head)
     assert all(same(network, folder, prefix=prefix).values())
-    assert f"its tensors stand under {prefix!r}" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert f"its tensors stand under {prefix!r}" in said
+    assert "UNEXPECTED" not in said  # transformers' table of all tensors, twice
     network.save_pretrained(tmp_path / "saved")  # under the model's own names
     assert set(load_file(tmp_path / "saved/model.safetensors")) == set(network.state_dict())
 

@@ -3,8 +3,10 @@ import json
 import numpy as np
 import onnxruntime as ort
 import pytest
+from google.protobuf.message import EncodeError
 
 from temper.artifacts.manifest import read_manifest, sha256
+from temper.environment.plugins import load
 from temper.errors import ArtifactError
 from temper.transforms.convert import convert_precision
 from tests.processor import int8_tolerance
@@ -125,6 +127,20 @@ def test_what_a_library_cannot_convert_is_an_error_of_this_file(tiny_study, run,
     assert caught.value.asked == f"apply int8_static to {tiny_study.fp32 / 'model.onnx'}"
     assert "AssertionError" in caught.value.happened
     assert "drop the row" in caught.value.fix
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("step", ["fp16", "simplify", "additive_mask"])
+def test_a_step_that_needs_the_model_in_one_message_says_so(run, monkeypatch, tmp_path, step):
+    def convert(model, cache, options):
+        raise EncodeError("Failed to serialize proto")  # as a model of more than 2 GiB has it
+
+    module = load("steps", step)
+    monkeypatch.setattr(module, "convert", convert)
+    with pytest.raises(ArtifactError) as caught:
+        run(step=step, options={"keep_in_fp32": []} if step == "fp16" else {})
+    assert "one protobuf message, which holds 2 GiB" in caught.value.happened
+    assert caught.value.fix == "drop the row from params.yaml, and what loads it"
     assert not (tmp_path / "made").exists()
 
 
