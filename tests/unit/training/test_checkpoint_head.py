@@ -30,6 +30,7 @@ NLI = {"id2label": {"0": "entailment", "1": "neutral", "2": "contradiction"}}
         ),
         ({"architectures": ["BertForQuestionAnswering"]}, "BertForQuestionAnswering, which answers something else"),
         ({"architectures": ["DeiTForImageClassificationWithTeacher"], **NLI}, "the mean of two classifiers"),
+        ({"architectures": ["LevitForImageClassificationWithTeacher"], **NLI}, "the mean of two classifiers"),
     ],
 )
 def test_what_is_no_softmax_over_one_label_is_told(config, said):

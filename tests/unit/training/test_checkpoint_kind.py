@@ -47,6 +47,11 @@ KINDS = {
         "quantised already, by gptq (4-bit)",
         "the checkpoint from before",
     ),
+    "AWQ": (
+        {"config.json": {**BERT, "quantization_config": {"quant_method": "awq", "bits": 4}}, "model.safetensors": ""},
+        "quantised already, by awq (4-bit)",
+        "dequantize",
+    ),
     "Lightning": ({"epoch=3.ckpt": "", "hparams.yaml": ""}, "a checkpoint of Lightning", "load_from_checkpoint"),
     "Lightning's logs": ({"lightning_logs/version_0/a.ckpt": ""}, "a checkpoint of Lightning", "load_from_checkpoint"),
     "sentence-transformers": (
