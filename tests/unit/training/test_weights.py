@@ -1,6 +1,8 @@
 """Tensors under a wrapper's prefix, tensors that are missing, and heads that are to be new."""
 
+import contextlib
 import json
+import logging
 
 import pytest
 import torch
@@ -43,11 +45,28 @@ def test_a_wrappers_prefix_is_recognised_and_named(start, tmp_path, capfd, prefi
     rename_tensors(folder, prefix)
     network = start(folder, fresh_head=fresh_head)
     assert all(same(network, folder, prefix=prefix).values())
-    said = capfd.readouterr().err
-    assert f"its tensors stand under {prefix!r}" in said
-    assert "UNEXPECTED" not in said  # transformers' table of all tensors, twice
+    assert f"its tensors stand under {prefix!r}" in capfd.readouterr().err
     network.save_pretrained(tmp_path / "saved")  # under the model's own names
     assert set(load_file(tmp_path / "saved/model.safetensors")) == set(network.state_dict())
+
+
+@pytest.mark.parametrize("left_out", ["", "bert.encoder.layer.1."])
+def test_transformers_prints_no_table_of_all_tensors(start, tmp_path, left_out):
+    """A line says it, or the error; the table would stand before it, once for each way of loading."""
+    from transformers.utils import logging as transformers_logging
+
+    folder = save_classifier(tmp_path / "user")
+    rename_tensors(folder, "" if left_out else "module.", left_out=left_out)
+    kept: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = kept.append  # type: ignore[method-assign]
+    transformers_logging.add_handler(handler)
+    try:
+        with pytest.raises(ArtifactError) if left_out else contextlib.nullcontext():
+            start(folder, fresh_head=True)
+    finally:
+        transformers_logging.remove_handler(handler)
+    assert kept == []
 
 
 def test_a_prefix_before_a_body_without_a_head_is_recognised(start, tmp_path):
