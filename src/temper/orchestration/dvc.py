@@ -12,6 +12,7 @@ from typing import Any
 from temper.environment import own_process
 from temper.errors import ExperimentError
 
+_BRACES = frozenset("{}")
 _LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as torn
 
 
@@ -51,6 +52,26 @@ def remove_torn_lock() -> str | None:
     return os.path.relpath(path)
 
 
+def refuse_braces() -> None:
+    """Refuse a cache whose path holds { or }: DVC formats that path in a line of progress, after the jobs, and ends in `'name'`.
+
+    The repository is the one around the working directory.
+
+    Raises:
+        ExperimentError: it does.
+    """
+    if not _BRACES.intersection(str(Path.cwd())):
+        return
+    cache = dvc("cache", "dir", capture_output=True).stdout.strip()
+    if _BRACES.intersection(cache):
+        raise ExperimentError(
+            asked=f"let DVC run stages, with its cache in {cache}",
+            happened="DVC takes { and } in that path for a place to fill in, and would end after the first job that it ran",
+            affected="nothing: no job was started",
+            fix="move the checkout to a path without { and }; or keep the cache elsewhere: dvc cache dir --local FOLDER",
+        )
+
+
 def last_words(done: "subprocess.CompletedProcess[str]", most: int = 600) -> str:
     """The end of what a command said before it failed; of one that was killed and said nothing, how it ended."""
     said = (done.stderr.strip() or done.stdout.strip())[-most:]
@@ -69,6 +90,7 @@ def ask_dvc(*arguments: str, affected: str, fix: str) -> str:
     """
     done = dvc(*arguments, capture_output=True)
     if done.returncode != 0:
+        refuse_braces()
         raise ExperimentError(
             asked=f"dvc {' '.join(arguments)}",
             happened=last_words(done),

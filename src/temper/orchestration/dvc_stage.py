@@ -9,7 +9,7 @@ from pathlib import Path
 from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ConfigError
 from temper.orchestration.by_hand import check_nothing_beside, check_unedited, records_here
-from temper.orchestration.dvc import ask_dvc
+from temper.orchestration.dvc import ask_dvc, refuse_braces
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs, run_command, snakemake_command
 from temper.orchestration.links import check_no_links
@@ -64,9 +64,10 @@ def write_settings() -> None:
         BusyError: another run works here, on the files that DVC would remove.
         ArtifactError: files of a person lie in folders that DVC removes, or artifacts were edited.
         ConfigError: the study cannot be planned, or its dvc.yaml is not the checkout's.
-        ExperimentError: files from outside that DVC tracks are not in its cache.
+        ExperimentError: files from outside that DVC tracks are not in its cache, or it could not use the path of its cache.
     """
     check_free(_REPRO)
+    refuse_braces()
     check_no_links(_REPRO)
     check_pipeline()
     _bring_outside_files()

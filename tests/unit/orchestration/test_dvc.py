@@ -1,12 +1,14 @@
 """What DVC leaves when it is killed; tests/workflow/ runs DVC itself."""
 
+import contextlib
 import json
 import subprocess
 
 import pytest
 
+from temper.errors import ExperimentError
 from temper.orchestration import dvc
-from temper.orchestration.dvc import last_words, remove_torn_lock
+from temper.orchestration.dvc import last_words, refuse_braces, remove_torn_lock
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +62,30 @@ def test_without_a_list_or_a_repository_there_is_nothing_to_do(study, tmp_path_f
 )
 def test_a_command_that_failed_has_last_words(code, stdout, stderr, said):
     assert last_words(subprocess.CompletedProcess(["dvc"], code, stdout, stderr)) == said
+
+
+def test_a_cache_whose_path_dvc_would_fill_in_is_refused_before_a_job(tmp_path, monkeypatch):
+    folder = tmp_path / "a {b}"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert dvc.dvc("init", "--no-scm", "--quiet").returncode == 0
+    with pytest.raises(ExperimentError) as caught:
+        refuse_braces()
+    assert str(folder) in caught.value.asked
+    assert "dvc cache dir --local FOLDER" in caught.value.fix
+
+
+@pytest.mark.parametrize(("cache", "refused"), [("/home/a}/cache", True), ("/{}", True), ("/elsewhere", False)])
+def test_it_is_the_caches_path_that_counts(tmp_path, monkeypatch, cache, refused):
+    (tmp_path / "a}").mkdir()
+    monkeypatch.chdir(tmp_path / "a}")
+    monkeypatch.setattr(dvc, "dvc", lambda *_, **__: subprocess.CompletedProcess([], 0, f"{cache}\n", ""))
+    with pytest.raises(ExperimentError) if refused else contextlib.nullcontext():
+        refuse_braces()
+
+
+def test_any_other_path_asks_dvc_nothing(tmp_path, monkeypatch):
+    (tmp_path / "it's a [b]").mkdir()
+    monkeypatch.chdir(tmp_path / "it's a [b]")
+    monkeypatch.setattr(dvc, "dvc", None)
+    refuse_braces()
