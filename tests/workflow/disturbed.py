@@ -35,6 +35,9 @@ NOTES = {
     "notes.md": "what a person thinks",
 }
 WORDS = re.compile(r"asked: +.+\n\s*happened: +.+\n(?:.*\n)*?\s*affected: +.+\n\s*fix: +.+")
+TORN = (
+    "Unable to read RWLock-file"  # DVC's words, before anything of ours runs; docs/troubleshooting.md says what helps
+)
 REFUSALS = 3  # that a person follows, one after the other
 WAIT_S = 60
 LARGE = "1g"
@@ -261,10 +264,11 @@ def next_command(made: StudyFolder, kind: Kind, mark: str) -> tuple[list[str], s
         output = said(made)
         if code == 0:
             return [*steps, "right"], ""
-        if "Traceback" in output or not WORDS.search(output):
+        torn = TORN in output and kind.command[0] == "dvc"
+        if "Traceback" in output or not (torn or WORDS.search(output)):
             return steps, f"the next command: {output[-1500:]}"
-        steps.append("refused in words")
-        fix = _named_fix(output)
+        steps.append("refused by DVC" if torn else "refused in words")
+        fix = ["temper", "sync"] if torn else _named_fix(output)
         if "still works in this folder" in output or "works in this folder since" in output:
             _until(lambda: not works_in(made.folder), WAIT_S)
         elif fix is not None:

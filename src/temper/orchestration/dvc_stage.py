@@ -10,6 +10,7 @@ from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ConfigError
 from temper.orchestration.by_hand import check_nothing_beside, check_unedited, records_here
 from temper.orchestration.dvc import ask_dvc, refuse_braces
+from temper.orchestration.in_words import ALOUD
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs, run_command, snakemake_command
 from temper.orchestration.links import check_no_links
@@ -115,7 +116,9 @@ def run_job(rule: str, row: str, cores: int) -> int:
     record = record_path(rule, row)
     check_unedited(f"run {rule} {row}".rstrip(), [record])
     arguments = ("--cores", str(cores), "--quiet", "all", "--force", record, "--allowed-rules", rule)
-    done = subprocess.run(snakemake_command(".", *arguments), env=environment(**{UNCHECKED: "1"}), check=False)
+    done = subprocess.run(
+        snakemake_command(".", *arguments), env=environment(**{UNCHECKED: "1", ALOUD: "1"}), check=False
+    )
     if done.returncode != 0:
         _check_asked(rule, row)
         return done.returncode

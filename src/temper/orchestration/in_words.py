@@ -5,12 +5,16 @@ import logging
 import os
 import re
 import signal
+import sys
 
 from temper.environment.memory import limit_words
 from temper.errors import EndedError, NoMemoryError, PipelineError
 from temper.logs.script_log import storage_error
 from temper.measurement.memory_kills import memory_kills
 
+ALOUD = (
+    "TEMPER_SAYS_ALOUD"  # where Snakemake is told to be quiet of everything: a job that is killed says nothing itself
+)
 _ENDED = re.compile(  # by itself, or as the shell around it counts it
     r"\nCommand '.*' (?:died with <Signals\.(?P<name>SIG\w+): \d+>|returned non-zero exit status (?P<code>1[2-9]\d))\.",
     re.DOTALL,
@@ -96,6 +100,8 @@ class _InWords(logging.Filter):
             known = storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "run this study")
         if known is not None:
             record.msg, record.args = f"{type(known).__name__}:{known}", ()
+            if os.environ.get(ALOUD):
+                print(record.msg, file=sys.stderr, flush=True)
         return True
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from temper.errors import EndedError, NoMemoryError
 from temper.orchestration import in_words
-from temper.orchestration.in_words import how_it_ended, speak
+from temper.orchestration.in_words import ALOUD, how_it_ended, speak
 
 SAID = (
     'RuleException:\nCalledProcessError in file "calibrate.smk", line 13:\n'
@@ -111,3 +111,14 @@ def test_kills_before_a_job_began_are_not_its_own(logger, counted, caplog):
     assert outside.startswith("EndedError:\n  asked:    run rule calibrate\n  happened: the job's process was killed")
     assert memory.startswith("NoMemoryError:")
     assert "CalledProcessError" not in outside + memory
+
+
+def test_of_a_run_that_is_to_be_quiet_it_is_said_all_the_same(logger, counted, monkeypatch, capsys):
+    """A stage of DVC's runs Snakemake with --quiet all, which drops what it says of a job that was killed."""
+    counted(7)
+    logger.error(KILLED)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv(ALOUD, "1")
+    logger.error(KILLED)
+    logger.error("KeyError: 'x'")
+    assert capsys.readouterr().err.startswith("NoMemoryError:\n  asked:    run rule calibrate")
