@@ -6,6 +6,7 @@ tests/unit/ has each kind for itself; here is that the commands hold it.
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,21 @@ def test_files_of_a_studys_folder_are_neither_libraries_nor_settings(study):
     assert "Nothing to be done" in done.stdout, done.stdout + done.stderr
     assert jobs_in(study.snakemake("--force", LIGHT)) == ["choose_buckets main"]
     assert not ran.exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["sync", "forget", "report"])
+def test_a_study_on_a_read_only_disk_is_refused_in_four_parts(study, command):
+    (study / "kept_versions.json").write_text("{}")  # which forget would remove
+    if subprocess.run(["mount", "--bind", str(study.folder), str(study.folder)], check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(study.folder)], check=True)
+        done = study.temper(command, "--directory", str(study.folder))
+    finally:
+        subprocess.run(["umount", "--lazy", str(study.folder)], check=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stdout + done.stderr
+    assert happened(done.stderr).startswith("Read-only file system, of ")
 
 
 # What is put in an artifact's place
@@ -84,6 +100,16 @@ def lose_the_memory_and_a_file(study: StudyFolder) -> None:
     (study / "artifacts/onnx/fp32/model.onnx").unlink()
 
 
+def lose_the_memory_and_a_job_record(study: StudyFolder) -> None:
+    shutil.rmtree(study / ".snakemake")
+    (study / record_path("measure", "ort-int8")).unlink()
+
+
+def lose_the_memory_and_empty_a_file(study: StudyFolder) -> None:
+    shutil.rmtree(study / ".snakemake")
+    (study / "artifacts/onnx/int8/model.onnx").write_bytes(b"")
+
+
 SPOILED = {
     "two folders exchanged": (exchange, "changed since its job wrote it: artifacts/onnx/fp32/model.onnx"),
     "another study's folder": (copy_another_studys, "changed since its job wrote it: artifacts/onnx/int8/"),
@@ -100,6 +126,11 @@ SPOILED = {
     "an edited job record": (edit(record_path("measure", "ort-int8")), "artifacts were put here since its last run"),
     "a linked folder": (link_the_measurements, "artifacts/measurements is a link, to "),
     "a lost memory and a lost file": (lose_the_memory_and_a_file, "artifacts were put here since its last run"),
+    "a lost memory and a lost job record": (
+        lose_the_memory_and_a_job_record,
+        "artifacts were put here since its last run",
+    ),
+    "a lost memory and an empty file": (lose_the_memory_and_empty_a_file, "artifacts were put here since its last run"),
 }
 
 

@@ -80,8 +80,8 @@ def _check_places(study: Path, outside: Path, wanted: dict[str, list[str]]) -> N
                 raise _refused(
                     study, outside, why, f"give the folder that holds them: temper raw -C {study} --from FOLDER"
                 )
-        place = (study / target).parent
-        if not place.resolve().is_relative_to((study / RAW).resolve()):
+        place, below = (study / target).parent, (study / RAW).parent.resolve() / Path(RAW).name
+        if not place.resolve().is_relative_to(below):  # the whole of data/ may lie on another disk
             why = f"{place} leads out of {study / RAW}, to {place.resolve()}"
             raise _refused(study, outside, why, "put a folder in the place of that link")
 

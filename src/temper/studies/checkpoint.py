@@ -7,7 +7,7 @@ from pathlib import Path
 from temper.errors import ArtifactError, ConfigError
 from temper.studies.hub import name_of
 from temper.study.sections.model import Task
-from temper.training.checkpoint_config import read_config
+from temper.training.checkpoint_config import read_config, remote_code
 from temper.training.checkpoint_head import NAMES_FIX, Head, compared, head_of
 from temper.training.checkpoint_kind import foreign
 from temper.training.pooling import MODULES, pooling_files
@@ -98,6 +98,13 @@ def inspect_checkpoint(folder: Path) -> Checkpoint:
             else f"its config.json cannot be read ({type(error).__name__}: {error})",
             "name the folder that transformers' save_pretrained wrote",
         ) from None
+    code = remote_code(config)
+    if code is not None:  # here, and not after half a minute of loading
+        raise _refused(
+            folder,
+            f"its config.json asks for remote code ({code})",
+            "use an architecture that transformers itself has; Temper never runs code that comes with weights",
+        )
     guessed = [task for name, task in _PREPROCESSING.items() if (folder / name).is_file()]
     if head.task is None and not guessed:
         raise _refused(

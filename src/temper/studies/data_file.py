@@ -82,7 +82,8 @@ def read_data_file(path: Path, *, columns: list[str] | None, quoting: bool | Non
         DataError: it is absent, of an unknown format, cannot be read, has no rows, or no header.
     """
     if not path.is_file():
-        raise _refused(path, "there is no such file", "correct its path")
+        why = "it is a pipe, a socket or a device, and no file" if path.exists() else "there is no such file"
+        raise _refused(path, why, "correct its path")
     format = FORMATS.get(path.suffix.lower())
     if format is None:
         raise _refused(path, f"its ending is {path.suffix or 'missing'}", f"save it as one of {', '.join(FORMATS)}")

@@ -1,5 +1,6 @@
 """Exit codes and errors, and commands that need no finished study; tests/workflow/test_commands.py runs all of them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -90,6 +91,24 @@ def test_raw_stays_in_its_folders_and_copies_nothing_of_a_list_that_leads_out(st
     assert words in error
     assert "affected: nothing was copied" in error
     assert sorted(study.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_raw_writes_through_no_link_in_the_place_of_its_folder(study, capsys, force):
+    elsewhere = study.parent / "elsewhere"
+    elsewhere.mkdir()
+    (study / "data").mkdir()
+    (study / "data/raw").symlink_to(elsewhere)
+    assert main(["raw", "--directory", str(study), "--from", str(study.parent / "outside"), *force]) == 1
+    assert f"data/raw leads out of {study}/data/raw, to {elsewhere}" in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_raw_of_a_study_whose_data_lies_on_another_disk_writes_there(study):
+    (study.parent / "disk").mkdir()
+    (study / "data").symlink_to(study.parent / "disk")
+    assert raw(study) == 0
+    assert (study.parent / "disk/raw/x.csv").read_text() == "x"
 
 
 def test_raw_of_a_folder_in_the_lists_place_is_an_error(study, capsys):
@@ -247,6 +266,18 @@ def test_memory_that_ran_out_is_an_error_in_its_parts_and_a_bug_is_none(monkeypa
         assert main(["studies"]) == code
         said = "NoMemoryError:\n  asked:    run temper studies\n  happened: memory ran out: MemoryError: 12 GiB"
         assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_disk_that_takes_nothing_is_an_error_in_its_parts(monkeypatch, capsys, number):
+    def fail(arguments):
+        raise OSError(number, os.strerror(number), "kept.json")
+
+    monkeypatch.setattr(entry, "_ran", fail)
+    monkeypatch.setattr(entry, "_let_go_of_stdout", lambda: None)
+    assert main(["forget"]) == 1
+    said = f"StorageError:\n  asked:    run temper forget\n  happened: {os.strerror(number)}, of kept.json"
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_reader_that_has_enough_ends_it_without_a_word():

@@ -128,7 +128,21 @@ def animation(path: Path) -> None:
     Image.new("P", (2, 1)).save(path, format="GIF")
 
 
-@pytest.mark.parametrize("save", [encapsulated_postscript, picture_of_a_scanner, animation])
+def document(path: Path) -> None:
+    Image.new("RGB", (2, 1), RED).save(path, format="PDF")
+
+
+def drawing_in_xml(path: Path) -> None:
+    path.write_text('<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>')
+
+
+def metafile(path: Path) -> None:
+    path.write_bytes(b"\xd7\xcd\xc6\x9a" + bytes(40))
+
+
+@pytest.mark.parametrize(
+    "save", [encapsulated_postscript, document, drawing_in_xml, metafile, picture_of_a_scanner, animation]
+)
 def test_what_a_file_holds_decides_and_not_its_name(tmp_path: Path, monkeypatch, save):
     """Pillow starts Ghostscript for EPS."""
     monkeypatch.setattr("subprocess.Popen", None)

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -289,8 +290,11 @@ def test_a_checkpoint_without_a_classifier_has_to_be_trained(new, checkout, chec
         (lambda folder: (folder / "model.safetensors").unlink(), "no *.safetensors"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda folder: [file.unlink() for file in folder.glob("tokenizer*")], ""),
+        (lambda folder: edit(folder / "config.json", auto_map={"AutoModel": "a.B"}), "asks for remote code (a.B)"),
+        (lambda folder: edit(folder / "config.json", auto_map=7), "asks for remote code (7)"),
+        (lambda folder: edit(folder / "config.json", auto_map=[["a"]]), "asks for remote code ([['a']])"),
     ],
-    ids=["no weights", "no configuration", "no tokenizer"],
+    ids=["no weights", "no configuration", "no tokenizer", "code", "a number as code", "a list as code"],
 )
 def test_a_broken_checkpoint_is_refused(new, checkout, checkpoint, data, spoil, happened):
     spoil(checkpoint)
@@ -301,6 +305,12 @@ def test_a_broken_checkpoint_is_refused(new, checkout, checkpoint, data, spoil, 
 def test_a_path_that_is_not_there_is_refused(new, checkout, checkpoint, data, tmp_path, flag, happened):
     flags = {"name": "mine", "model": checkpoint, "data": data, flag: tmp_path / "absent.tsv"}
     assert refused(checkout, new, **flags).happened == happened
+
+
+def test_a_pipe_in_the_place_of_rows_is_named_as_one(new, checkout, checkpoint, tmp_path):
+    os.mkfifo(tmp_path / "rows.tsv")
+    error = refused(checkout, new, name="mine", model=checkpoint, data=tmp_path / "rows.tsv")
+    assert error.happened == "it is a pipe, a socket or a device, and no file"
 
 
 def test_labels_that_only_the_test_rows_have_count(new, checkout, checkpoint, data, tmp_path):

@@ -225,6 +225,12 @@ def test_an_unknown_choice_lists_the_known_ones(path, place, known):
     assert "CONTRIBUTING.md" in error.fix
 
 
+@pytest.mark.parametrize("name", ["../../evil", "os", "evil.x", "__init__"])
+@pytest.mark.parametrize("path", ["backends/ort-cpu/runner", "precisions/fp16/step"])
+def test_a_choice_is_a_file_of_its_room_and_no_path_or_module(path, name):
+    assert f"is {name!r}, which is not one of" in refusal((path, name)).happened
+
+
 def test_an_unknown_calibration_method_with_options_lists_the_known_ones():
     assert (
         "entropy, minmax, moving_average, nncf, percentile, smooth_quant"
