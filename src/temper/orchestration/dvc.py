@@ -13,6 +13,7 @@ from temper.environment import own_process
 from temper.errors import ExperimentError
 
 _BRACES = frozenset("{}")
+_TORN = "Unable to read RWLock-file"  # DVC's words of a list that cannot be read
 _LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as torn
 
 
@@ -89,6 +90,9 @@ def ask_dvc(*arguments: str, affected: str, fix: str) -> str:
         ExperimentError: with what DVC said, `affected` and `fix`.
     """
     done = dvc(*arguments, capture_output=True)
+    if done.returncode != 0 and _TORN in done.stderr and (torn := remove_torn_lock()) is not None:
+        print(f"{torn}, which a killed DVC had left cut off, was removed", flush=True)
+        done = dvc(*arguments, capture_output=True)
     if done.returncode != 0:
         refuse_braces()
         raise ExperimentError(

@@ -3,11 +3,12 @@
 DVC decides what is stale by settings.json and by the artifacts; Snakemake then runs that one job.
 """
 
+import signal
 import subprocess
 from pathlib import Path
 
 from temper.environment.own_process import environment
-from temper.errors import ArtifactError, ConfigError
+from temper.errors import ArtifactError, ConfigError, EndedError
 from temper.orchestration.by_hand import check_nothing_beside, check_unedited, records_here
 from temper.orchestration.dvc import ask_dvc, refuse_braces
 from temper.orchestration.in_words import ALOUD
@@ -111,6 +112,7 @@ def run_job(rule: str, row: str, cores: int) -> int:
             the result under settings it was not made with. The job's outputs are removed.
         BusyError: another run works here.
         ArtifactError: what the job made was edited by hand since.
+        EndedError: a signal ended Snakemake.
     """
     check_slots({"--cores": cores})
     record = record_path(rule, row)
@@ -119,6 +121,13 @@ def run_job(rule: str, row: str, cores: int) -> int:
     done = subprocess.run(
         snakemake_command(".", *arguments), env=environment(**{UNCHECKED: "1", ALOUD: "1"}), check=False
     )
+    if done.returncode < 0:  # it could say nothing itself
+        raise EndedError(
+            asked=f"run {rule} {row}".rstrip(),
+            happened=f"Snakemake, which runs the job, was ended by signal {signal.Signals(-done.returncode).name}",
+            affected="this job only: nothing of it counts as made, and the next run removes what it left",
+            fix="see who ends processes here (a limit of the batch system, systemd-oomd, earlyoom), then the same command again",
+        )
     if done.returncode != 0:
         _check_asked(rule, row)
         return done.returncode

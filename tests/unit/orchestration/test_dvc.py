@@ -89,3 +89,17 @@ def test_any_other_path_asks_dvc_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "it's a [b]")
     monkeypatch.setattr(dvc, "dvc", None)
     refuse_braces()
+
+
+def test_a_command_that_meets_a_list_that_a_kill_cut_off_goes_on_without_it(study, monkeypatch, capsys):
+    path, asked = lock(study, ""), []
+
+    def dvc_commits(*arguments, **options):
+        asked.append(arguments)
+        torn = "ERROR: failed - Unable to read RWLock-file '.dvc/tmp/rwlock'."
+        return subprocess.CompletedProcess([], 255 if path.exists() else 0, "done", torn if path.exists() else "")
+
+    monkeypatch.setattr(dvc, "dvc", dvc_commits)
+    assert dvc.ask_dvc("commit", affected="a", fix="f") == "done"
+    assert asked == [("commit",)] * 2
+    assert capsys.readouterr().out == "../../.dvc/tmp/rwlock, which a killed DVC had left cut off, was removed\n"
