@@ -11,7 +11,7 @@ from temper.artifacts.onnx_file import load
 from temper.artifacts.signature import read_signature
 from temper.environment import plugins
 from temper.errors import PipelineError
-from temper.optimize.space import GRAPH_STEPS, PACKING
+from temper.optimize.steps import GRAPH_STEPS, PACKING
 
 
 def applies(request: Mapping[str, Any]) -> dict[str, Any]:

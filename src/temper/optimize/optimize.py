@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from temper.artifacts.manifest import canonical_json, sha256
 from temper.data.encoded import split_files
 from temper.environment.source_digest import source_digest
@@ -19,6 +21,7 @@ from temper.optimize.race import Rules, Standing
 from temper.optimize.record import FILE, append, lines
 from temper.optimize.search import LOG, WORKER, Search
 from temper.optimize.space import Machine, Space, most_points, space, this_machine, variants
+from temper.optimize.steps import GRAPH_STEPS, PACKING
 from temper.optimize.studies import TRIALS, take_over, targets, trials_params, winner_params, write_study
 from temper.optimize.taken import BASELINE
 from temper.optimize.told import Trial
@@ -162,7 +165,9 @@ def _space(
     longest, row = words["data"].get("max_tokens"), words["workloads"][workload]
     asked: dict[str, Any] = {"export": export, "opset": words["exports"][export]["opset"], "longest": longest}
     asked |= {"machine": here, "workload": row, "throughput": wish.target == "throughput"}
-    bare = space(**asked, applied=())
+    # with every name that it may come to have, so that the baseline's rows have theirs from the start
+    named = np.array([longest]) if longest is not None and here.gpus else None
+    bare = space(**asked, applied=(*GRAPH_STEPS, PACKING), lengths=named)
     comment = f"{_COMMENT}what the search of ../../ may come to try; it is written anew by each."
     write_study(trials, folder, trials_params(section, bare, workload), comment)
     taken = take_over(trials, [folder])

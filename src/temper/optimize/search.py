@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import sha256
 from temper.environment import plugins
-from temper.environment.devices import gpu_indices
+from temper.environment.devices import gpu_indices, nvidia_gpus
 from temper.environment.library import resolve_version
 from temper.environment.machine import measuring_machine
 from temper.environment.source_digest import source_digest
@@ -69,6 +69,7 @@ class Search:
             "seed": self.study.seed,
             "rows": sha256(Path(self._data) / f"{SPLIT}.parquet"),
             "machine": measuring_machine(),
+            "gpus": [asdict(gpu) for gpu in nvidia_gpus()],
             "source": source_digest(Path(worker.__file__)),
         }
         self.taken = Taken(self.record, digest(conditions))

@@ -16,17 +16,8 @@ from temper.lengths.buckets.limits import Lengths
 from temper.measurement.timed_inputs import has_real_lengths
 from temper.optimize.gpu_space import OPSETS, gpu_space
 from temper.optimize.points import Point, Row
+from temper.optimize.steps import GRAPH_STEPS, PACKING
 
-# graph steps in the order in which they build on one another, and the row that each makes; the last one changes answers a little
-GRAPH_STEPS = {
-    "unguarded_softmax": "unguarded",
-    "read_token": "one-token",
-    "fuse_qkv": "one-product",
-    "simplify": "simplified",
-    "sanitize": "sanitized",
-    "gelu_tanh": "tanh",
-}
-PACKING = "pack_rows"  # where rows keep their lengths
 _CALIBRATED = (
     "",
     "read_token",

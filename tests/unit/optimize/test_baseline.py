@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from temper.optimize.baseline import baseline_of
-from temper.optimize.space import GRAPH_STEPS, PACKING, Machine, space
+from temper.optimize.space import Machine, space
+from temper.optimize.steps import GRAPH_STEPS, PACKING
 from temper.optimize.studies import trials_params, winner_params
 from temper.study.params_file import load_params
 from temper.study.resolve import spelt_out

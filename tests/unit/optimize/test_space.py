@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from temper.optimize.space import GRAPH_STEPS, PACKING, Machine, most_points, space, variants
+from temper.optimize.space import Machine, most_points, space, variants
+from temper.optimize.steps import GRAPH_STEPS, PACKING
 from temper.optimize.studies import trials_params, winner_params
 from temper.study.study import read_study
 

@@ -9,7 +9,8 @@ import yaml
 from temper.artifacts.manifest import sha256
 from temper.optimize import studies
 from temper.optimize.points import Point
-from temper.optimize.space import GRAPH_STEPS, Machine, space
+from temper.optimize.space import Machine, space
+from temper.optimize.steps import GRAPH_STEPS
 from temper.optimize.studies import (
     leaf_values,
     take_over,
