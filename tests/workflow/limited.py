@@ -103,6 +103,8 @@ class Shortages(Disturbances):
         target = self.kind.command[-1]
         if not target.startswith("artifacts/jobs/measure/"):
             return ""
+        if not (made / target).is_file():
+            return ""
         text = str(read_record(made / target.replace("/jobs/measure/", "/measurements/")))
         return "out of memory" if "out of memory: " in text else ""
 
@@ -128,16 +130,19 @@ class Shortages(Disturbances):
                     each.kill()
                 return self.count(number, drawn, "", f"it had not ended after {PATIENCE_S} s")
             output, how, command = said(made), "said so", self.kind.command
+            again = ("snakemake", "--forcerun", command[-1], "--", command[-1])
             if code == 0:
                 how = "ended right all the same"
                 if noted := self._noted(made):
-                    how, command = f"recorded as '{noted}'", ("snakemake", "--forcerun", command[-1], "--", command[-1])
+                    how, command = f"recorded as '{noted}'", again
                 elif differing := _differences(self.kind.judged(made), self.wanted):
                     return self.count(
                         number, drawn, "", f"it ended as if all were well, with other bytes: {differing[:6]}"
                     )
             elif code < 0:
                 how = "the main process was killed"
+                if noted := self._noted(made):  # a worker before it: its record stands, as after a run that goes on
+                    how, command = f"{how} after it was recorded as '{noted}'", again
             elif "Traceback" in output or not WORDS.search(output) or not OF_MEMORY.search(output):
                 return self.count(number, drawn, "", f"it says ({code}): {output[-2500:]}")
             kind = (

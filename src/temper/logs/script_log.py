@@ -157,7 +157,9 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         say(f"{rule}: interrupted; what it had begun to write was removed")
         raise SystemExit(130) from None
     except PipelineError as error:
-        say(f"{type(error).__name__} in rule {rule}:{error}")
+        # a library's words for memory that ran out, which its caller took for another fault
+        told = error if isinstance(error, NoMemoryError) else memory_error(error, error.asked) or error
+        say(f"{type(told).__name__} in rule {rule}:{told}")
         raise SystemExit(1) from None
     except Exception as error:
         known = storage_error(error, f"run rule {rule}") or memory_error(error, f"run rule {rule}")

@@ -85,6 +85,16 @@ def test_memory_that_ran_out_is_said_with_the_limit_that_is_set_and_how_to_go_on
     assert "is set on" not in run(f"raise {cause}")[1]
 
 
+def test_a_librarys_words_for_memory_that_ran_out_are_known_behind_another_error(run):
+    said = "asked='build an engine', happened='Unexpected exception std::bad_alloc', affected='it', fix='other shapes'"
+    code, shown, _ = run(f"from temper.errors import BackendError; raise BackendError({said})")
+    assert code == 1
+    assert shown.startswith(
+        "NoMemoryError in rule measure:\n  asked:    build an engine\n  happened: memory ran out: Unexpected"
+    )
+    assert "other shapes" not in shown
+
+
 def test_a_log_that_cannot_be_opened_is_said_too(tmp_path):
     program = PROGRAM.replace("with log_to", "import temper.logs.script_log as it; it.open = full\nwith log_to").format(
         code="pass"
