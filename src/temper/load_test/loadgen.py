@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.environment.devices import gpu_indices
-from temper.errors import LoadTestError, Unavailable
+from temper.errors import LoadTestError, NoMemoryError, Unavailable
 from temper.load_test import driver
 from temper.load_test.summary import SPOILED
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
@@ -108,9 +108,17 @@ def run_load_test(
                 **{"status": "not measured", "reason": busy.reason},
                 **{"contention": busy.contention, "settings": settings},
             }
-        except (NoAnswer, OutOfMemory) as error:
-            told = error.__cause__ or error  # of OutOfMemory: the process that was killed, or the runner's own error
-            raise (_no_answer(told, asked, checked.timeout_s) if isinstance(told, NoAnswer) else told) from None
+        except NoAnswer as ended:
+            raise _no_answer(ended, asked, checked.timeout_s) from None
+        except OutOfMemory as error:
+            if error.__cause__ is not None and not isinstance(error.__cause__, NoAnswer):
+                raise error.__cause__ from None  # the runner's own
+            raise NoMemoryError(
+                asked=asked,
+                happened=f"memory ran out: {error}",
+                affected=SPOILED,
+                fix="a higher limit, nothing beside it, fewer callers, or a machine with more memory; then the same again",
+            ) from None
     note_waited(result["contention"]["waited_s"])
     return {"status": "measured", "reason": None, **result, "settings": settings}
 
@@ -129,5 +137,5 @@ def _no_answer(ended: NoAnswer, asked: str, timeout_s: float) -> LoadTestError:
         happened=f"the process that runs LoadGen ended with {ended.how}; it last said: {ended.last_said}",
         affected=SPOILED,
         fix="run it again; where it ends the same way, the backend's library crashes: measure the candidate without load, or "
-        "drop the row (SIGKILL: memory ran out, or somebody ends processes here)",
+        "drop the row (SIGKILL: somebody ends processes here)",
     )

@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from temper.data.encoded import write_split_manifest
-from temper.errors import BackendError, ConfigError, LoadTestError
+from temper.errors import BackendError, ConfigError, LoadTestError, NoMemoryError
 from temper.load_test.generator import TEST_SCENARIOS
 from temper.load_test.loadgen import run_load_test
 from temper.load_test.search import MAX_RUNS
+from temper.measurement import isolated
 from tests.tiny_study import SEED, TEST_ROWS
 from tests.unit.load_test.rows import BATCH, ONE, ROW, SERVER
 
@@ -270,6 +271,14 @@ def test_a_crash_names_its_signal_and_its_last_output(run, does, name):
     assert "calibrated" in caught.value.happened
     assert caught.value.affected == "this load test only; nothing was written"
     assert "measure the candidate without load" in caught.value.fix
+
+
+def test_what_the_systems_memory_killer_ended_is_memory_that_ran_out(run, monkeypatch):
+    counts = iter([3, 4])
+    monkeypatch.setattr(isolated, "memory_kills", lambda: next(counts))
+    with pytest.raises(NoMemoryError, match="memory ran out: the system's memory killer ended the process") as caught:
+        run(fake={"does": "is killed", "from_call": FIRST_CALLS})
+    assert "fewer callers" in caught.value.fix
 
 
 def test_a_runner_whose_memory_ran_out_says_so_itself(run):
