@@ -35,6 +35,7 @@ NOTES = {
     "notes.md": "what a person thinks",
 }
 WORDS = re.compile(r"asked: +.+\n\s*happened: +.+\n(?:.*\n)*?\s*affected: +.+\n\s*fix: +.+")
+STAGE_KILLED = re.compile(r"failed to run: temper \S+[^\n]*, exited with -9")
 TORN = (
     "Unable to read RWLock-file"  # DVC's words, before anything of ours runs; docs/troubleshooting.md says what helps
 )
@@ -282,7 +283,10 @@ def next_command(made: StudyFolder, kind: Kind, mark: str) -> tuple[list[str], s
 
 
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    return sorted(path for path in wanted.keys() | found.keys() if found.get(path) != wanted.get(path))
+    """What differs; of texts that are no digests also how."""
+    differing = sorted(path for path in wanted.keys() | found.keys() if found.get(path) != wanted.get(path))
+    texts = {path: f"{path}: {found.get(path)!r} instead of {wanted.get(path)!r}" for path in ("git", "left", "lock")}
+    return [texts.get(path, path) for path in differing]
 
 
 def judged_again(made: StudyFolder, kind: Kind, wanted: Mapping[str, str], mark: str) -> tuple[str, str]:
@@ -404,6 +408,8 @@ class Disturbances:
                 drawn = f"{victim} after {wait_s:.2f} s"
                 # what lives on says why it failed, and takes no kill for a lack of memory
                 silent = run.returncode > 0 and not WORDS.search(output)
+                # the stage's own process can say nothing of its own kill: DVC, its parent, names it and how it ended
+                silent &= not (self.kind.command[0] == "dvc" and STAGE_KILLED.search(output))
                 if run.returncode >= 0 and (silent or "Traceback" in output or "memory ran out" in output):
                     return self.count(number, drawn, "", f"it says ({run.returncode}): {output[-1500:]}")
                 outcome, fault = judged_again(made, self.kind, self.wanted, mark)
