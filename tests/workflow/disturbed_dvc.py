@@ -38,9 +38,10 @@ def half(made: StudyFolder) -> list[str]:
 
 
 def _git(made: StudyFolder) -> dict[str, str]:
-    """What git has to see after it: the same files as changed, and no lock of its own."""
+    """What git has to see after it: the same files as changed (DVC stages its lock as the last of all), and no lock of its own."""
     assert isinstance(made, Repository)
-    return {"git": made.run("git", "status", "--porcelain"), "lock": str((made / ".git/index.lock").exists())}
+    changed = sorted(line[3:] for line in made.run("git", "status", "--porcelain").splitlines())
+    return {"git": str(changed), "lock": str((made / ".git/index.lock").exists())}
 
 
 def dvc_kind(name: str, repository: Repository, folder: Path, digests: Judged) -> Kind:
