@@ -38,7 +38,7 @@ def half(made: StudyFolder) -> list[str]:
 
 
 def _git(made: StudyFolder) -> dict[str, str]:
-    """What git has to see after it: the same files as changed (DVC stages its lock as the last of all), and no lock of its own."""
+    """What git has to see after it: the same files as changed (DVC stages its lock last of all), and no lock of its own."""
     assert isinstance(made, Repository)
     changed = sorted(line[3:] for line in made.run("git", "status", "--porcelain").splitlines())
     return {"git": str(changed), "lock": str((made / ".git/index.lock").exists())}
