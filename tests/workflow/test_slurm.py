@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT.parent / "shared/tools/mini_slurm.sh"
 CPUS, MEMORY_MB = 4, 16000  # that the node says it has
 PATIENCE_S = 2400  # the embedded study on two slow processors that others use
+LONGER_THAN_BOTH_TRIES = 8000  # epochs of the small study: minutes, where Slurm ends each try after 60 to 90 s
+AWAY_S = 45  # more than a round of questions after a run's jobs takes
 TIMED = ("measure", "remeasure", "load_test", "read_machine")
 SMALL = {
     "defaults": 1,
@@ -179,11 +181,11 @@ class Slurm:
     def begin(self, folder: Path, **resources: dict[str, int]) -> "subprocess.Popen[str]":
         """Start a study's run; its output is in run.txt beside it."""
         profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-        profile |= {"slurm-init-seconds-before-status-checks": 4, "latency-wait": 20}
+        profile |= {"temper-slurm-init-seconds-before-status-checks": 4, "latency-wait": 20}
         for rule, asked in resources.items():
             profile["set-resources"].setdefault(rule, {}).update(asked)
         place = folder.parent / f"{folder.name}-profile"
-        place.mkdir(exist_ok=True)
+        shutil.copytree(ROOT / "profiles/slurm", place, dirs_exist_ok=True)
         (place / "config.yaml").write_text(yaml.safe_dump(profile))
         command = [sys.executable, "-P", "-m", "temper.cli", "run", "-C", str(folder), "--profile", str(place)]
         with (folder.parent / f"{folder.name}.txt").open("w") as said:
@@ -386,14 +388,42 @@ def test_a_job_beyond_its_memory_ends_the_run_and_the_next_one_makes_what_is_mis
     assert "Nothing to be done" in slurm.planned(small)
 
 
-def test_a_job_beyond_its_time_ends_the_run_which_names_it(slurm, tmp_path):
-    folder = study(tmp_path / "slow", {**SMALL, "train": {"epochs": 20000}})
+def test_a_job_beyond_its_time_ends_the_run_and_the_next_one_with_more_time_makes_what_is_missing(slurm, tmp_path):
+    folder = study(tmp_path / "slow", {**SMALL, "train": {"epochs": LONGER_THAN_BOTH_TRIES}})
     code, said = slurm.ended(slurm.begin(folder, fine_tune={"runtime": 1}), folder)
     assert code == 1, said
     assert "failed: fine_tune" in said
-    tries = [facts["JobState"] for facts in slurm.jobs(folder) if rule_of(facts) == "fine_tune"]
-    assert tries == ["TIMEOUT", "TIMEOUT"]
+    assert "Traceback" not in said
+    first = slurm.jobs(folder)
+    assert [facts["JobState"] for facts in first if rule_of(facts) == "fine_tune"] == ["TIMEOUT", "TIMEOUT"]
+    assert not (folder / "artifacts/checkpoint/checkpoint.json").exists()
+    there = {facts["Comment"] for facts in first if facts["JobState"] == "COMPLETED"}
+    assert {"rule_prepare_data", "rule_read_machine_wildcards_small"} <= there
     assert "prepare_data" not in slurm.planned(folder)
+    code, said = slurm.ended(slurm.begin(folder), folder)
+    assert code == 0, said
+    next_ones = [facts for facts in slurm.jobs(folder) if facts["JobId"] not in {own["JobId"] for own in first}]
+    assert not there & {facts["Comment"] for facts in next_ones}
+    assert [facts["JobState"] for facts in next_ones] == ["COMPLETED"] * len(next_ones)
+    assert len(next_ones) == 10 - len(there)
+    assert "Nothing to be done" in slurm.planned(folder)
+
+
+def test_a_run_goes_on_once_a_controller_that_was_away_for_longer_is_back(slurm, small):
+    run = slurm.begin(small)
+    slurm.started(small, "rule_fine_tune")
+    while not (small / "logs/fine_tune.log").exists():  # then its step has begun, and it ends without a controller
+        assert run.poll() is None, slurm.said(small)
+        time.sleep(0.1)
+    slurm.end_controller()
+    time.sleep(AWAY_S)
+    assert run.poll() is None, slurm.said(small)
+    slurm.begin_controller()
+    code, said = slurm.ended(run, small)
+    assert code == 0, said
+    assert said.count("Slurm does not say how its jobs are") == 1
+    assert [facts["JobState"] for facts in slurm.jobs(small)] == ["COMPLETED"] * 10
+    assert "Nothing to be done" in slurm.planned(small)
 
 
 def test_a_run_that_is_killed_goes_on_once_its_jobs_are_ended(slurm, small):

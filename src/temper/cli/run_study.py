@@ -1,7 +1,10 @@
 """`temper run`: a study by Snakemake, and what came out of it: what `make reproduce` and `make study` call."""
 
 import contextlib
+import importlib
 import io
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +51,8 @@ def run_study(
     one has made is taken by the others where code, settings and inputs are the same.
     """
     _check_options(cores, profile)
+    if profile is not None:
+        _find_executors(Path(profile).resolve())
     if studies:
         return _run_several(studies, cores, again, profile)
     return _run_one(directory, cores, again, profile)
@@ -73,6 +78,32 @@ def _check_options(cores: str, profile: str | None) -> None:
             affected="nothing: no job was started",
             fix="name the folder that holds it: --profile profiles/slurm, or a copy of it",
         )
+
+
+def _find_executors(profile: Path) -> None:
+    """Let this process, and those that it starts, find an executor of Snakemake that lies in the profile's folder.
+
+    Raises:
+        ConfigError: what it stands on is not installed.
+    """
+    for package in profile.glob("snakemake_executor_plugin_*/__init__.py"):
+        sys.path.append(str(profile))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(profile)]))
+        try:
+            importlib.import_module(package.parent.name)
+        except ModuleNotFoundError as error:
+            raise _refused(str(profile), str(error)) from None
+
+
+def _refused(profile: str | None, happened: str) -> ConfigError:
+    """What Snakemake does not take, in its words."""
+    return ConfigError(
+        asked="run a study" + (f" with --profile {profile}" if profile else ""),
+        happened=happened,
+        affected="nothing: no job was started",
+        fix="install what the profile's executor needs: requirements/slurm.txt or requirements/kubernetes.txt; of a profile of "
+        "Temper's, copy the whole folder",
+    )
 
 
 def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, profile: str | None) -> int:
@@ -113,12 +144,17 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
     folder = Path(directory).resolve()
     check_study_folder(directory, f"run the study in {directory}")
     told = ["--forcerun", *_forced(folder, again)] if again else []
+    where = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
-            where = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
-            options = [*snakemake_options(folder), *where, "--logger", "temper"]
-            parser, given = parse_args([*options, *told])
+            parser, given = parse_args([*snakemake_options(folder), *where, "--logger", "temper", *told])
+    except SystemExit:
+        raise _refused(profile, said.getvalue().strip().rpartition("error: ")[2]) from None
+    except Exception as error:
+        print_exception(error)
+        return 1
+    try:
         done = args_to_api(given, parser)
     except Exception as error:
         print_exception(error)

@@ -1,7 +1,11 @@
+import importlib.util
+import os
+import sys
+
 import pytest
 
 from temper.cli import main
-from temper.cli.run_study import forced
+from temper.cli.run_study import _find_executors, forced
 from temper.errors import ConfigError
 
 JOBS = {
@@ -36,6 +40,42 @@ def test_options_that_snakemake_cannot_read_are_refused_before_it_begins(tmp_pat
     said = capsys.readouterr().err
     assert f"asked:    run with {' '.join(option)}" in said
     assert f"fix:      {fix}" in said or f"the folder that holds it: {fix}" in said
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    """A profile that names an executor of its own; the package of that is not there yet."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("PYTHONPATH", "before")
+    (tmp_path / "params.yaml").write_text("study: none\n")
+    folder = tmp_path / "profile"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("executor: own\n")
+    return folder
+
+
+def test_an_executor_in_the_profiles_folder_is_found_here_and_by_what_is_started(profile):
+    package = profile / "snakemake_executor_plugin_own"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    _find_executors(profile)
+    assert importlib.util.find_spec(package.name) is not None
+    assert os.environ["PYTHONPATH"] == f"before{os.pathsep}{profile}"
+
+
+def test_an_executor_that_stands_on_what_is_not_installed_is_refused(profile, capsys):
+    package = profile / "snakemake_executor_plugin_unfounded"
+    package.mkdir()
+    (package / "__init__.py").write_text("import snakemake_executor_plugin_of_nobody\n")
+    assert main(["run", "--directory", str(profile.parent), "--profile", str(profile)]) == 1
+    said = capsys.readouterr().err
+    assert "happened: No module named 'snakemake_executor_plugin_of_nobody'" in said
+    assert "requirements/slurm.txt" in said
+
+
+def test_an_executor_that_is_not_there_is_refused_in_snakemakes_words(profile, capsys):
+    assert main(["run", "--directory", str(profile.parent), "--profile", str(profile)]) == 1
+    assert "invalid choice: 'own' (choose from " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
