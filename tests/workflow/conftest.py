@@ -150,11 +150,14 @@ class StudyFolder:
         assert jobs or "Nothing to be done" in output, output
         return jobs
 
-    def start_and_wait_for(self, path: str) -> "subprocess.Popen[str]":
-        """Start `snakemake` and return once the job that opens `path` (its log) is under way."""
+    def start_and_wait_for(self, path: str, *, by: str = "snakemake") -> "subprocess.Popen[str]":
+        """Start `snakemake`, or `temper run`, and return once the job that opens `path` (its log) is under way."""
         (self / path).unlink(missing_ok=True)
+        how = self.command()
+        if by == "temper run":
+            how["args"] = [sys.executable, "-m", "temper.cli", "run", "--directory", str(self.folder), "--cores", "2"]
         with open(self / "terminal.txt", "w") as terminal:
-            process = subprocess.Popen(**self.command(), stdout=terminal, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(**how, stdout=terminal, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + PATIENCE_S
         while not (self / path).exists():
             assert process.poll() is None, self.terminal()

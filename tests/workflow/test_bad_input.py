@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -298,6 +299,16 @@ def test_ctrl_c_ends_without_a_traceback_and_a_second_run_is_kept_out(study):
     assert study.scratch() == []
     study.snakemake(*(path for path in before if path.startswith("artifacts/checkpoint/")))
     assert study.digests() == before
+
+
+def test_ctrl_c_ends_temper_run_with_130_and_without_snakemakes_words_for_a_failure(study):
+    shutil.rmtree(study / "artifacts/checkpoint")
+    process = study.start_and_wait_for("logs/fine_tune.log", by="temper run")
+    assert end(process, signal.SIGINT) == 130, study.terminal()
+    terminal = study.terminal()
+    assert re.search(r"stopped after \d of \d+ jobs, .*; the same command goes on from there", terminal)
+    assert not any(word in terminal for word in ("Traceback", "Exception", "CalledProcessError", "failed:")), terminal
+    assert not (study / CHECKPOINT).exists()
 
 
 @pytest.mark.parametrize("option", ["--cores", "--jobs"])

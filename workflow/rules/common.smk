@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 from temper.environment import plugins
 from temper.errors import PipelineError
-from temper.orchestration import coming, machines, made_files, planning, rule_code, run_lock
+from temper.orchestration import coming, in_words, machines, made_files, planning, rule_code, run_lock
 from temper.orchestration.job_record import record_path
 from temper.orchestration.rule_files import (
     CALIBRATION_FILES, any_of, beside_splits, gpus_for, plain, row_of, version_of, without_machine
@@ -22,6 +22,7 @@ from temper.study.sections.searches import SEARCH_FILES
 try:
     FILES = planning.begin(workflow)
 except PipelineError as error:
+    in_words.speak()
     raise WorkflowError(f"{type(error).__name__}:{error}") from None
 
 STUDY = FILES.study

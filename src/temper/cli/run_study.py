@@ -4,10 +4,12 @@ import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -154,15 +156,48 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
     except Exception as error:
         print_exception(error)
         return 1
-    try:
-        done = args_to_api(given, parser)
-    except Exception as error:
-        print_exception(error)
-        return 1
+    with _interrupts() as interrupts:
+        try:
+            done = args_to_api(given, parser)
+        except Exception as error:
+            if not interrupts:
+                print_exception(error)
+            done = False
+        if interrupts:
+            raise KeyboardInterrupt  # Snakemake has ended its jobs, and takes it for a failure
     if done:
         print(flush=True)
         print_summaries(folder)
     return 0 if done else 1
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[list[float]]:
+    """Ctrl-C inside: the first ends the run, the second only says that it is being ended, the third leaves at once.
+
+    Yields:
+        When each came, seconds of the monotonic clock.
+    """
+    from temper.logs import job_lines
+
+    found: list[float] = []
+
+    def end(*_: Any) -> None:
+        found.append(time.monotonic())
+        if len(found) == 1:
+            if job_lines.shown is not None:
+                job_lines.shown.interrupt()
+            raise KeyboardInterrupt
+        if len(found) == 2:
+            os.write(2, b"the jobs are being ended; Ctrl-C once more leaves at once\n")
+            return
+        os._exit(130)  # the jobs end with their parent
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _forced(folder: Path, names: Sequence[str]) -> list[str]:

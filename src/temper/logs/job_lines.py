@@ -44,7 +44,7 @@ class JobLines:
         self._began = self._spoke = clock()
         self._silence_s = SILENCE_S
         self._total = self._done = 0
-        self._failed = self._over = False
+        self._failed = self._over = self._interrupted = False
         # by job number: its words, its rule, its begin, its log
         self._running: dict[int, tuple[str, str, float, Sequence[str]]] = {}
         self._seconds: dict[str, float] = {}
@@ -101,7 +101,17 @@ class JobLines:
         """A job has failed; its error in four parts is on the terminal already, from its own process."""
         words = self._running.pop(number, ("a job", "", 0.0, ()))[0]
         self._failed = True
-        self.say(f"failed: {words}{f' (its log: {log[0]})' if log else ''}")
+        if not self._interrupted:
+            self.say(f"failed: {words}{f' (its log: {log[0]})' if log else ''}")
+
+    def interrupt(self) -> None:
+        """The person ends the run: what Snakemake says of the jobs that end with it is no news."""
+        self._interrupted = True
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the person has ended the run."""
+        return self._interrupted
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -189,7 +199,9 @@ class LogHandler(LogHandlerBase):
             self._lines.fail(event["jobid"], list(event["log"] or []))
         elif text == NOTHING_TO_BE_DONE_MSG:
             self._lines.say("nothing to do: every artifact is there and belongs to these settings")
-        elif record.levelno >= logging.WARNING and not text.startswith(_BESIDE_THE_ERROR):
+        elif (
+            record.levelno >= logging.WARNING and not self._lines.interrupted and not text.startswith(_BESIDE_THE_ERROR)
+        ):
             self._lines.say(text)
 
     def close(self) -> None:

@@ -84,6 +84,18 @@ def _own_lack(said: str) -> NoMemoryError | None:
     )
 
 
+_WRAPPED = re.compile(  # what a file of rules raised: Snakemake puts its place before it, and behind
+    r'\A(?:Workflow|Rule)\w+ in file [^\n]*, line \d+:\n(?P<error>\w+:\n\s+asked: .*?)(?:\n  File "[^\n]*)*\s*\Z',
+    re.DOTALL,
+)
+
+
+def unwrapped(said: str) -> str:
+    """An error in four parts without Snakemake's words around it; anything else as it is."""
+    found = _WRAPPED.match(said)
+    return found["error"] if found else said
+
+
 class _InWords(logging.Filter):
     """Puts Snakemake's words into four parts where it would show a traceback, or a command that died."""
 
@@ -102,6 +114,8 @@ class _InWords(logging.Filter):
             record.msg, record.args = f"{type(known).__name__}:{known}", ()
             if os.environ.get(ALOUD):
                 print(record.msg, file=sys.stderr, flush=True)
+        elif (error := unwrapped(said)) != said:
+            record.msg, record.args = error, ()
         return True
 
 

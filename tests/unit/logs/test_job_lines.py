@@ -199,3 +199,15 @@ def test_a_job_that_has_not_run_here_takes_what_others_of_its_rule_took():
     clock.now += 40
     lines.finish(1)
     assert lines.left() == "about 40 s left"
+
+
+def test_after_an_interrupt_what_snakemake_says_of_jobs_that_end_with_it_is_no_news():
+    stream = io.StringIO()
+    lines = JobLines(stream, Clock())
+    lines.plan(PLAN)
+    lines.start(0, "prepare_data", "prepare_data")
+    lines.interrupt()
+    lines.fail(0, ["logs/prepare_data.log"])
+    lines.end()
+    assert lines.interrupted
+    assert stream.getvalue().startswith("stopped after 0 of 3 jobs")

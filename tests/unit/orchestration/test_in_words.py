@@ -6,7 +6,7 @@ import pytest
 
 from temper.errors import EndedError, NoMemoryError
 from temper.orchestration import in_words
-from temper.orchestration.in_words import ALOUD, how_it_ended, speak
+from temper.orchestration.in_words import ALOUD, how_it_ended, speak, unwrapped
 
 SAID = (
     'RuleException:\nCalledProcessError in file "calibrate.smk", line 13:\n'
@@ -122,3 +122,21 @@ def test_of_a_run_that_is_to_be_quiet_it_is_said_all_the_same(logger, counted, m
     logger.error(KILLED)
     logger.error("KeyError: 'x'")
     assert capsys.readouterr().err.startswith("NoMemoryError:\n  asked:    run rule calibrate")
+
+
+FOUR = "ConfigError:\n  asked:    plan\n  happened: no\n  affected: nothing\n  fix:      a key"
+
+
+@pytest.mark.parametrize("kind", ["WorkflowError", "RuleException"])
+@pytest.mark.parametrize(
+    "places", ["", '\n  File "common.smk", line 25, in <module>', '\n  File "a", line 1\n  File "b", line 2\n']
+)
+def test_four_parts_stand_without_the_place_in_a_file_of_rules(kind, places):
+    assert unwrapped(f'{kind} in file "/some/common.smk", line 25:\n{FOUR}{places}') == FOUR
+
+
+@pytest.mark.parametrize(
+    "said", [FOUR, 'WorkflowError in file "a.smk", line 3:\nno such rule\n  File "a.smk", line 3', "asked: nothing"]
+)
+def test_other_words_of_snakemakes_stay(said):
+    assert unwrapped(said) == said
