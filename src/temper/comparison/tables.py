@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from temper.comparison.experiments import ABSENT as NOT_SET
 from temper.comparison.pairs import (
     AccuracyPair,
     LatencyPair,
@@ -16,6 +17,7 @@ from temper.comparison.rows import Cell, Row
 from temper.report.formats import ABSENT, in_order
 from temper.statistics.multiple_comparisons import by_what_is_shown, letters
 
+SETTING_COLUMNS = 3  # a column each for so many settings; more of them share one, which a terminal can wrap
 MOST_PAIRS_SHOWN = 6  # where a person reads them first; comparison.md has all
 
 
@@ -88,11 +90,25 @@ def _who(found: Comparison, with_settings: bool = True) -> tuple[list[str], list
     """The columns that say which row it is: experiment and what changed, where there are several, and the candidate."""
     keys = short_names(found.rows[0].changed_keys if found.rows and with_settings else [])
     named = len({row.name for row in found.rows}) > 1
-    header = [*(["experiment"] if named else []), *keys.values(), "candidate"]
+    own: dict[str, list[str]] = {
+        name: [", ".join(map(str, row.values(key))) for row in found.rows] for key, name in keys.items()
+    }
+    if len(own) > SETTING_COLUMNS:  # methods have options of their own, which the others lack
+        own = {"settings": [_in_one_cell(values) for values in _by_row(own)]}
+    header = [*(["experiment"] if named else []), *own, "candidate"]
     return header, [
-        [*([row.name] if named else []), *(", ".join(map(str, row.values(key))) for key in keys), row.candidate]
-        for row in found.rows
+        [*([row.name] if named else []), *(values[number] for values in own.values()), row.candidate]
+        for number, row in enumerate(found.rows)
     ]
+
+
+def _by_row(columns: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _in_one_cell(values: Mapping[str, str]) -> str:
+    """'method nncf, samples 8': what a row sets."""
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value != NOT_SET)
 
 
 def accuracy_table(found: Comparison) -> tuple[list[str], list[list[str]]]:

@@ -1,5 +1,6 @@
 """What a person reads of a comparison, at 120 columns."""
 
+import dataclasses
 import io
 
 import pytest
@@ -99,8 +100,6 @@ def test_one_state_of_a_study_shows_candidates_and_no_experiments():
 
 
 def test_rows_of_other_test_rows_come_last_without_a_letter():
-    import dataclasses
-
     import numpy as np
 
     one, two, three = rows([FEW, MANY, ALMOST])
@@ -108,6 +107,16 @@ def test_rows_of_other_test_rows_come_last_without_a_letter():
     assert found.rows[-1].name == "few"
     assert accuracy_table(found)[1][-1][3] == "85.00"
     assert "few int8: answered other test rows, its accuracy is not compared." in remarks(found)
+
+
+def test_settings_that_are_too_many_for_columns_share_one_and_what_a_row_does_not_set_is_left_out():
+    changed = {"a.samples": 8, "a.method": "nncf", "a.preset": "mixed", "a.bins": "absent"}
+    one, two = rows([FEW, ALMOST])
+    few = dataclasses.replace(one, changed={one.name: changed})
+    almost = dataclasses.replace(two, changed={two.name: {**changed, "a.preset": "absent", "a.bins": 2048}})
+    header, lines = accuracy_table(comparison_of([few, almost], 0.05))
+    assert header[:3] == ["experiment", "settings", "candidate"]
+    assert {line[1] for line in lines} == {"samples 8, method nncf, preset mixed", "samples 8, method nncf, bins 2048"}
 
 
 def test_the_page_has_every_pair():
