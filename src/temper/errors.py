@@ -26,6 +26,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
+from temper.environment.typed import as_typed, with_the_folder
 from temper.reading.letters import for_a_terminal
 
 CHANGES_NO_RESULT = "a job that raises one leaves no result; the reason in Unavailable is the words of who raises it"
@@ -42,6 +43,7 @@ class PipelineError(Exception):
     """Says what was asked, what happened, what is affected by it and how to fix it."""
 
     def __init__(self, *, asked: str, happened: str, affected: str, fix: str) -> None:
+        happened, fix = as_typed(happened), with_the_folder(as_typed(fix))
         # what a file or a name holds may be meant for the terminal that shows it
         parts = (for_a_terminal(_short(part), kept="\n") for part in (asked, happened, affected, fix))
         asked, happened, affected, fix = self.asked, self.happened, self.affected, self.fix = tuple(parts)

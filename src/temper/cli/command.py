@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from typer import Context, Option
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+from temper.environment.typed import typed_study
 from temper.errors import UsageError
 
 Directory = Annotated[
@@ -28,6 +29,7 @@ Quoting = Annotated[
     bool | None, Option("--quoting/--no-quoting", help="Whether fields of TSV or CSV may stand in double quotes.")
 ]
 Remote = Annotated[str | None, Option(metavar="NAME", help="Name of the remote (default: DVC's default remote).")]
+ANOTHER_FOLDER = ("studies", "init", "new-study", "remove")  # commands whose -C is no study's
 _NUMBER = re.compile(r"-\d+(\.\d*)?$")
 
 
@@ -64,6 +66,11 @@ class Command(TyperCommand):
             flag for each in self.params if isinstance(each, TyperOption) and each.multiple for flag in each.opts
         }
         return super().parse_args(ctx, one_by_one(args, several))
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer does; commands that are named in answer name the study's folder as it was typed."""
+        with typed_study(None if ctx.info_name in ANOTHER_FOLDER else ctx.params.get("directory")):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """As typer does, without the Python type behind an argument's name."""

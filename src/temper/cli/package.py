@@ -11,6 +11,7 @@ from typer import Option
 from temper.cli.command import Directory, Machine
 from temper.cli.ending import cleaning_up
 from temper.cli.study_folder import stand_in
+from temper.environment.typed import as_typed
 
 EXAMPLES = ("temper package -C studies/mine --to served", "temper package -C studies/mine --to repository --for triton")
 Form = Literal["folder", "triton", "docker", "openvino", "hub"]
@@ -54,5 +55,5 @@ def package(
             machine=machine,
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
-    print("\n".join(lines))
+    print(as_typed("\n".join(lines)))
     return 0

@@ -13,6 +13,7 @@ from typer import Argument, Option
 from temper.cli.command import Columns, Directory, Machine, Quoting
 from temper.cli.package import Candidate
 from temper.cli.study_folder import check_study_folder
+from temper.environment.typed import as_typed
 
 if TYPE_CHECKING:
     from temper.prediction.inputs import RowsFile
@@ -138,7 +139,7 @@ def predict(
     with contextlib.redirect_stdout(sys.stderr):  # what libraries say is no answer
         found, from_file = _predicted(wanted, base)
     if json:
-        print("".join(f"warning:   {each}\n" for each in found.choice.notes), end="", file=sys.stderr)
+        print("".join(f"warning:   {as_typed(each)}\n" for each in found.choice.notes), end="", file=sys.stderr)
         sys.stdout.write(as_json(found))
         return 0
     if target is not None:
@@ -147,7 +148,7 @@ def predict(
         sys.stdout.write(as_lines(found, "\t"))
     else:
         print_table(found)
-    print("\n".join(facts(found)), file=sys.stderr)
+    print(as_typed("\n".join(facts(found))), file=sys.stderr)
     if target is not None:
         print(f"written:   {output}", file=sys.stderr)
     return 0

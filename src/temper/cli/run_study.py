@@ -15,6 +15,7 @@ from typer import Argument, Option
 
 from temper.cli.command import Cores, Directory
 from temper.cli.study_folder import check_study_folder
+from temper.environment.typed import typed_study
 from temper.errors import ConfigError
 
 EXAMPLES = (
@@ -122,7 +123,8 @@ def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, pr
             fix=f"temper run -C {studies[0]} --again {' '.join(again)}",
         )
     if len(folders) == 1:
-        return _run_one(str(folders[0]), cores, again, profile)
+        with typed_study(os.path.relpath(folders[0])):
+            return _run_one(str(folders[0]), cores, again, profile)
     options = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
     ran = run_together(folders, options, scheduled=profile is not None, say=lambda line: print(line, flush=True))
     print(flush=True)

@@ -103,6 +103,7 @@ def serve(
             candidate=candidate,
             anyway=anyway,
             machine=machine,
+            verb="serve",
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
         print("\n".join(lines[1:-1]), file=sys.stderr, flush=True)

@@ -32,8 +32,12 @@ def studies(
     from temper.studies.listing import listed, table
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in table(listed(checkout_of(directory)), width):
+    found = listed(checkout_of(directory))
+    for line in table(found, width):
         print(line)
+    for study in found:
+        if study.broken is not None:
+            print(f"{study.folder} cannot be listed: {study.broken}", file=sys.stderr)
     return 0
 
 

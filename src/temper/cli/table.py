@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Option
 
 from temper.cli.command import Directory
-from temper.cli.study_folder import check_filed_folder
+from temper.cli.study_folder import check_filed_folder, check_study_folder
 from temper.errors import DataError
 
 EXAMPLES = ("temper table -C studies/mine", "temper table --filed results/cpu-2c/sst2-minilm")
@@ -36,11 +36,12 @@ def table(
     from temper.report.terminal import print_summaries, reports_in
 
     if not reports_in(Path(directory)):
+        check_study_folder(directory, f"print the table of {directory}")
         raise DataError(
             asked=f"print the table of {directory}",
             happened=f"{Path(directory)}/artifacts/report/summary.json does not exist",
             affected="nothing",
-            fix=f"run the study first: {'temper run' if directory == '.' else f'temper run -C {directory}'}",
+            fix="run the study first: temper run",
         )
     print_summaries(Path(directory))
     return 0

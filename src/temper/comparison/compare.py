@@ -22,6 +22,7 @@ from temper.comparison.tables import (
     remarks,
 )
 from temper.errors import ExperimentError
+from temper.orchestration.jobs import run_command
 
 
 def _margin(experiments: Sequence[Experiment]) -> float:
@@ -131,7 +132,8 @@ def compare(names: Sequence[str], costs: Mapping[str, Any] | None = None) -> Non
             happened="; ".join(not_compared(experiments))
             or f"there is only one: {found[0].name}, {found[0].candidate}",
             affected="nothing",
-            fix="finish the study (make study), or run an experiment (dvc exp run -S 'calibrations.main.method=entropy')"
+            fix=f"finish the study ({run_command()}), or run an experiment "
+            "(temper experiment -S 'calibrations.main.method=entropy')"
             + (f"; experiments of earlier commits can be named: {earlier}" if earlier else ""),
         )
     compared = comparison_of(found, _margin([each for each in experiments if each.error is None]))

@@ -136,7 +136,7 @@ def print_experiments() -> None:
             asked="list experiments",
             happened="this study was never handed to DVC (it has no dvc.yaml)",
             affected="nothing",
-            fix="temper commit, once it is finished; then dvc exp run -S 'calibrations.main.method=entropy'",
+            fix="temper commit, once it is finished; then temper experiment -S 'calibrations.main.method=entropy'",
         )
     text = ask_dvc("exp", "show", "--json", affected="nothing", fix="mend what it names, then again")
     lines, console = cells(states(text, _prefix())), Console()

@@ -95,7 +95,7 @@ def _check_asked(rule: str, row: str) -> None:
             asked=f"run the job {rule} {row}".rstrip(),
             happened="this study has no such job",
             affected="nothing: no job was started",
-            fix=f"name one of its {len(names)} jobs, rule and row: {', '.join(names[:8])} … (make plan lists all)",
+            fix=f"name one of its {len(names)} jobs, rule and row: {', '.join(names[:8])} … (temper plan lists all)",
         )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.environment.own_process import python_command
+from temper.environment.typed import temper_command
 from temper.errors import ConfigError
 from temper.orchestration.job_record import plain_settings
 from temper.orchestration.machines import counted
@@ -53,9 +54,8 @@ def checkout_of(folder: str | Path = ".") -> Path:
 
 
 def run_command() -> str:
-    """What runs the study of the working directory, as a fix line names it."""
-    here = Path().resolve()
-    return f"make study STUDY={here.name}" if here.parent == checkout_of() / "studies" else "snakemake --cores 1"
+    """What runs the study of the working directory, as a person types it from where they stand."""
+    return temper_command("run")
 
 
 @contextlib.contextmanager
@@ -108,7 +108,7 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
             asked=f"plan the study in {folder}",
             happened=_cause(error) or said.getvalue().strip()[-600:],
             affected="nothing: no job was started",
-            fix="correct params.yaml; make plan shows the same error",
+            fix="correct params.yaml; temper plan shows the same error",
         ) from None
 
 

@@ -70,13 +70,19 @@ def hold(adoptable: Iterable[str] = (), *, share: bool = False) -> None:
     os.environ[RUN] = _words(content)  # its jobs inherit it
 
 
+def _program(path: str) -> str:
+    """Who runs: `temper run` has Snakemake in its own process, under its own name or as python -m temper.cli."""
+    called = Path(path)
+    return "temper" if called.name == "temper" or called.parts[-3:] == ("temper", "cli", "__main__.py") else "snakemake"
+
+
 def _own() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "started": _started(os.getpid()),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "command": " ".join(["snakemake", *sys.argv[1:]]),
+        "command": " ".join([_program(sys.argv[0]), *sys.argv[1:]]),
     }
 
 

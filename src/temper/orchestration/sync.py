@@ -14,7 +14,7 @@ from temper.orchestration import run_lock
 from temper.orchestration.by_hand import edited
 from temper.orchestration.dvc import last_words, remove_torn_lock
 from temper.orchestration.job_record import FOLDER, is_remembered, read_job_record, record_path, remember
-from temper.orchestration.jobs import Job, planned_jobs, snakemake_command
+from temper.orchestration.jobs import Job, planned_jobs, run_command, snakemake_command
 from temper.orchestration.kept_versions import read_kept_versions, write_kept_versions
 from temper.orchestration.links import check_no_links
 from temper.orchestration.origin import UNCHECKED, foreign
@@ -213,7 +213,16 @@ def sync(*, keep: bool = False, force: bool = False) -> list[str]:
                 remember(job.rule, job.row)
         said.append(f"{len(adopted)} artifacts checked against their job records and made known to Snakemake")
     _check_settled(jobs)
-    return said
+    return said + _not_there(jobs)
+
+
+def _not_there(jobs: Sequence[Job]) -> list[str]:
+    """What a run has to make, in a line: its files are gone, and Snakemake knows."""
+    gone = [path for job in jobs for path in job.outputs if not os.path.lexists(path)]
+    if not gone:
+        return []
+    more = f" and {len(gone) - 1} more are" if len(gone) > 1 else " is"
+    return [f"{gone[0]}{more} not there: {run_command()} makes {'them' if len(gone) > 1 else 'it'}"]
 
 
 def _check_settled(jobs: Sequence[Job]) -> None:

@@ -32,7 +32,7 @@ class Selected:
     against: tuple[str, ...]
 
 
-def _workload(finished: Finished, candidate: str | None) -> str:
+def _workload(finished: Finished, candidate: str | None, verb: str) -> str:
     """The workload whose decision is meant where none is named.
 
     Raises:
@@ -47,7 +47,7 @@ def _workload(finished: Finished, candidate: str | None) -> str:
     if len(set(chosen.values())) > 1:
         said = "; ".join(f"{own} for {name}" for name, own in chosen.items())
         raise ConfigError(
-            asked="package what the decision chose",
+            asked=f"{verb} what the decision chose",
             happened=f"it chose {said}",
             affected=NOTHING_WRITTEN,
             fix="name the workload that is meant: --workload " + " or ".join(chosen),
@@ -78,7 +78,9 @@ def _accuracy(finished: Finished, candidate: str) -> tuple[str, str]:
     return paired.verdict, ""
 
 
-def select(finished: Finished, *, workload: str | None, candidate: str | None, anyway: bool) -> Selected:
+def select(
+    finished: Finished, *, workload: str | None, candidate: str | None, anyway: bool, verb: str = "package"
+) -> Selected:
     """The candidate that is to be packaged.
 
     Args:
@@ -86,20 +88,21 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
         workload: whose decision counts; None where the decision is the same for all.
         candidate: its name; None takes the decision's.
         anyway: take it also where its verdict speaks against it.
+        verb: what was asked for, in an error's words: package or serve.
 
     Raises:
         ConfigError: there is no such candidate or workload, the decision chose none, or several; it needs a GPU that is not
             here; or, without `anyway`, its accuracy is beyond the budget or without a verdict, or its latency does not hold.
         ArtifactError: its record is not the one that the report was made from.
     """
-    meant = workload or _workload(finished, candidate)
-    with restated(NOTHING_WRITTEN, {"predict with": "package"}):
+    meant = workload or _workload(finished, candidate, verb)
+    with restated(NOTHING_WRITTEN, {"predict with": verb}):
         choice = choose(finished, candidate=candidate, workload=meant, rows=1)
     answers = choice.record.accuracy
     task = answers.task if isinstance(answers, Accuracy) else None
     if task not in KINDS:
         raise ConfigError(
-            asked=f"package {choice.candidate} for {meant}",
+            asked=f"{verb} {choice.candidate} for {meant}",
             happened=f"its answers are {task_of(task).TITLE}, which the runtime of a package does not give",
             affected=NOTHING_WRITTEN,
             fix="temper predict answers with it where Temper is installed",
@@ -110,7 +113,7 @@ def select(finished: Finished, *, workload: str | None, candidate: str | None, a
     against = tuple(filter(None, (lossy, slow)))
     if against and not anyway:
         raise ConfigError(
-            asked=f"package {choice.candidate} for {meant}",
+            asked=f"{verb} {choice.candidate} for {meant}",
             happened="; ".join(against),
             affected=NOTHING_WRITTEN,
             fix="--anyway packages it all the same, and its model card says so; or leave out --candidate, which takes what "

@@ -10,7 +10,7 @@ from typing import Any
 
 from temper.artifacts.manifest import write_manifest, write_text
 from temper.backends.packaged import RUNNERS
-from temper.errors import ConfigError, ParityError
+from temper.errors import ConfigError, ParityError, restated
 from temper.package.card import card
 from temper.package.contents import Source, copy_contents, facts_of
 from temper.package.replay import replay
@@ -42,17 +42,27 @@ def check_target(target: Path) -> None:
     raise ConfigError(asked=f"write a package to {target}", happened=happened, affected=NOTHING_WRITTEN, fix=fix)
 
 
-def read_source(*, workload: str | None, candidate: str | None, machine: str | None = None, anyway: bool) -> Source:
+def read_source(
+    *, workload: str | None, candidate: str | None, machine: str | None = None, anyway: bool, verb: str = "package"
+) -> Source:
     """What is to be packaged, of the study in the working directory.
+
+    Args:
+        workload: as of `select`.
+        candidate: as of `select`.
+        machine: as of `read_finished`.
+        anyway: as of `select`.
+        verb: what was asked for, in an error's words: package or serve.
 
     Raises:
         PipelineError: as `read_finished`, `select`, `runtime_of`, `check_artifact` and `preprocessing`.
     """
-    finished = read_finished(machine=machine, candidate=candidate)
-    selected = select(finished, workload=workload, candidate=candidate, anyway=anyway)
-    runtime = runtime_of(finished, selected.choice.record, selected.choice.workload)
-    files = check_artifact(selected.choice)
-    return Source(finished, selected, runtime, files, preprocessing(files))
+    with restated(NOTHING_WRITTEN, {"predict with": verb}):
+        finished = read_finished(machine=machine, candidate=candidate)
+        selected = select(finished, workload=workload, candidate=candidate, anyway=anyway, verb=verb)
+        runtime = runtime_of(finished, selected.choice.record, selected.choice.workload)
+        files = check_artifact(selected.choice)
+        return Source(finished, selected, runtime, files, preprocessing(files))
 
 
 def write_base(source: Source, folder: Path, *, form: str, say: Callable[[str], None]) -> dict[str, Any]:
@@ -140,6 +150,7 @@ def write_package(
     anyway: bool,
     say: Callable[[str], None],
     machine: str | None = None,
+    verb: str = "package",
 ) -> list[str]:
     """Write what the decision of the study in the working directory chose, or a named candidate.
 
@@ -149,6 +160,7 @@ def write_package(
         workload, candidate, anyway: as of `select`.
         say: is told what is being done.
         machine: as of `read_finished`.
+        verb: as of `read_source`.
 
     Returns:
         What was written, in lines.
@@ -158,7 +170,7 @@ def write_package(
         PipelineError: as `read_source` and `write_base`.
     """
     check_target(target)
-    source = read_source(workload=workload, candidate=candidate, machine=machine, anyway=anyway)
+    source = read_source(workload=workload, candidate=candidate, machine=machine, anyway=anyway, verb=verb)
     check_form(form, source)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:

@@ -22,6 +22,7 @@ from temper.environment.memory import memory_reason
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.measurement.accuracy import predict
 from temper.measurement.task import signature_of
+from temper.orchestration.jobs import run_command
 from temper.prediction.choice import Choice
 from temper.prediction.preprocessing import Preprocessing
 from temper.prediction.rows import by_row
@@ -85,6 +86,14 @@ def check_artifact(choice: Choice) -> dict[str, str]:
     measured = choice.record.artifact
     assert measured is not None  # every record that `measure` writes has one
     kind, folder = measured.loads.partition("/")[0], Path("artifacts", measured.loads)
+    missing = [name for name in (*measured.files_sha256, MANIFESTS[kind]) if not (folder / name).is_file()]
+    if missing:
+        raise ArtifactError(
+            asked=f"predict with {folder}, as {choice.candidate} measured it",
+            happened=f"{folder / missing[0]} is not there",
+            affected=NOTHING,
+            fix=f"{run_command()}: makes it anew",
+        )
     manifest = read_manifest(folder / MANIFESTS[kind], kind={"engines": "engine"}.get(kind, kind))
     files = {name: str(facts["sha256"]) for name, facts in manifest["files"].items()}
     if files != measured.files_sha256:
@@ -95,7 +104,7 @@ def check_artifact(choice: Choice) -> dict[str, str]:
             asked=f"predict with {folder}, as {choice.candidate} measured it",
             happened=f"it was made anew since: {', '.join(other)} differ from what the record was taken of",
             affected=f"{NOTHING}: its accuracy and speed are another artifact's",
-            fix="finish the study, which measures it: make study STUDY=…",
+            fix=f"finish the study, which measures it: {run_command()}",
         )
     return files
 

@@ -1,5 +1,6 @@
 """What is to be answered: texts or images from the command line, or a file of rows."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -162,6 +163,22 @@ def _file(path: Path, how: RowsFile, data: Mapping[str, Any]) -> Asked:
     return _lines(str(path), data_bytes(str(path)), len(columns), columns)
 
 
+def _checked(found: Asked, task: str, arguments: Sequence[str]) -> Asked:
+    """What was read, once its rows are such as a study's own; an error says what was typed, and speaks of no params.yaml."""
+    words = {
+        f"use {found.examples.origin}": f"predict {shlex.join(arguments)}",
+        "point params.yaml at data that has rows": "give it rows",
+    }
+    if not found.from_file:
+        words["remove these rows, or fill them; if a field before is to blame, check data.quoting"] = (
+            "give a text, or leave it out"
+        )
+        words["remove it from the data"] = "leave it out of the text"
+    with restated(NOTHING, words):
+        check_examples(found.examples, task)
+    return found
+
+
 def read_inputs(
     arguments: Sequence[str], *, base: Path, task: str, data: Mapping[str, Any], how: RowsFile, as_text: bool
 ) -> Asked:
@@ -182,13 +199,11 @@ def read_inputs(
     with restated(NOTHING, _WORDS):
         if task == "image-classification":
             asked = _images(arguments, base)
-            check_examples(asked.examples, task)
-            return asked
+            return _checked(asked, task, arguments)
         if list(arguments) == [STANDARD_INPUT] and not as_text:
             count = len(data.get("text") or [""])
             asked = _lines("standard input", sys.stdin.buffer.read(), count, data.get("text") or ["text"])
-            check_examples(asked.examples, task)
-            return asked
+            return _checked(asked, task, arguments)
         pictures = [] if as_text else [argument for argument in arguments if _looks_like(argument, ENDINGS, base)]
         if pictures:
             raise _refused(
@@ -218,5 +233,4 @@ def read_inputs(
             )
         else:
             asked = _file(base / files[0], how, data)
-        check_examples(asked.examples, task)
-        return asked
+        return _checked(asked, task, arguments)

@@ -89,7 +89,9 @@ def _check_bytes(file: str, digest: str | None) -> None:
             if not Path(file).is_file()
             else "it is another file: altered or made anew since",
             affected="this answer: what is said of the artifact might be another's",
-            fix="finish the study (make study STUDY=…), or temper sync, which puts back what was altered",
+            fix=f"{run_command()}: makes it anew"
+            if not Path(file).is_file()
+            else f"finish the study ({run_command()}), or temper sync, which puts back what was altered",
         )
 
 
@@ -182,7 +184,7 @@ class Finished:
                 asked=f"read how many rows a call of the workload {workload} has",
                 happened="params.yaml has no such workload any more: it was changed after the last report",
                 affected="nothing",
-                fix="finish the study (make study STUDY=…), or take the change back",
+                fix=f"finish the study ({run_command()}), or take the change back",
             ) from None
 
 

@@ -1,5 +1,6 @@
 """A report on the terminal: the choice, a table for each workload, at most five notes, and where the rest stands."""
 
+import dataclasses
 import re
 import shutil
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temper.orchestration.jobs import checkout_of
+from temper.environment.typed import as_typed, temper_command, typed_for, typed_study
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 if TYPE_CHECKING:
@@ -59,8 +60,14 @@ def print_summary(folder: Path) -> None:
     content = read_summary(folder / "summary.json")
     study = study_of(folder)
     which = "" if folder.name == "report" else f" --machine {folder.name}"
-    rest = (_shown(folder / "summary.md"), page_command(study) + which)
-    print("\n".join(report_lines(content, rest, columns_here(), _beside(study))))
+    with typed_study(typed_for(study)):
+        content = dataclasses.replace(
+            content,
+            choices=tuple(map(as_typed, content.choices)),
+            first_notes=tuple(map(as_typed, content.first_notes)),
+        )
+        rest = (_shown(folder / "summary.md"), temper_command("report") + which)
+        print("\n".join(report_lines(content, rest, columns_here(), _beside(study))))
 
 
 def print_filed(folder: Path) -> None:
@@ -85,14 +92,6 @@ def print_filed(folder: Path) -> None:
 def columns_here() -> int | None:
     """Columns of the terminal; None where standard output is none."""
     return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else None
-
-
-def page_command(study: Path) -> str:
-    """What shows a study's report as a page, as a person types it at the checkout's root, or in the study's own folder."""
-    here, checkout = study.resolve(), checkout_of(study)
-    if here == checkout:
-        return "make report"
-    return f"make report STUDY={here.name}" if here.parent == checkout / "studies" else "temper report"
 
 
 def report_lines(
@@ -228,7 +227,8 @@ def _below(content: "Summary", width: int) -> list[str]:
     found = _wrapped(f"×: times as fast as {base} ({took}); {content.judged_by}: points (flips)", width, "")
     lost = []
     for reason, names in _not_measured(content).items():
-        again = f" (once more: temper run --again {names[0].partition(' ')[0]})" if reason == OUT_OF_MEMORY else ""
+        once_more = temper_command("run", f"--again {names[0].partition(' ')[0]}")
+        again = f" (once more: {once_more})" if reason == OUT_OF_MEMORY else ""
         lost.append(f"{', '.join(names)}: {reason}{again}")
     return found + (_wrapped(f"not measured: {'; '.join(lost)}", width, "") if lost else [])
 

@@ -1,5 +1,6 @@
 """The studies of a checkout, and what was last measured of each: computed from the records in results/."""
 
+import os
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,15 +37,21 @@ class Filed:
 
 @dataclass(frozen=True)
 class Listed:
-    """A study: its folder's name ('params.yaml' of the checkout is the embedded one), and what is said of it."""
+    """A study: its folder's name ('params.yaml' of the checkout is the embedded one), and what is said of it.
+
+    broken: why nothing can be said, in words, with the command that says it again; None of a study that can be read.
+    """
 
     folder: str
     study: str
     about: About | None
     filed: tuple[Filed, ...]
+    broken: str | None = None
 
     def cells(self) -> tuple[str, ...]:
         """One cell for each column of HEADER."""
+        if self.broken is not None:
+            return self.folder, "not known", "not estimated", "not known", "it cannot be read"
         needs, minutes, title = "not said", "not estimated", f"no {FILE}"
         if self.about is not None:
             needs, title = str(self.about.needs), self.about.title
@@ -92,37 +99,43 @@ def filed(checkout: Path, study: str) -> tuple[Filed, ...]:
 
 
 def _study_name(params: Path) -> str:
+    """The name of a study; where its params.yaml has none, the error is what `temper check` says."""
     try:
         content = load_params(params)
+        if isinstance(content, dict) and "study" not in content:
+            from temper.study.study import read_study  # all of a study's code, which a list of sound ones does without
+
+            read_study(content)
         return str(content["study"])
-    except (KeyError, TypeError) as error:
+    except (ConfigError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            happened = error.happened
+        else:
+            happened = "it holds no keys" if isinstance(error, TypeError) else "it has no key `study`"
         raise ConfigError(
             asked=f"list the study of {params}",
-            happened=f"{type(error).__name__}: {error}",
+            happened=" ".join(happened.split()),
             affected="the list of studies; no study is changed by it",
-            fix=f"temper check {params}",
+            fix=f"temper check {os.path.relpath(params)}",
         ) from None
 
 
 def listed(checkout: Path) -> list[Listed]:
     """The embedded study, and every folder below studies/ that has a params.yaml, by name.
 
-    Raises:
-        ConfigError: a params.yaml names no study, or an about.yaml has other keys.
-        ArtifactError: what lies under results/ is no record.
+    A study whose params.yaml names none, whose about.yaml has other keys or whose filed records are none is in the list as
+    broken, and keeps no other from it.
     """
     found = []
     for params in (checkout / "params.yaml", *sorted(checkout.glob("studies/[!.]*/params.yaml"))):
+        folder = "params.yaml" if params.parent == checkout else params.parent.name
         about = params.with_name(FILE)
-        name = _study_name(params)
-        found.append(
-            Listed(
-                folder="params.yaml" if params.parent == checkout else params.parent.name,
-                study=name,
-                about=read_about(about) if about.is_file() else None,
-                filed=filed(checkout, name),
-            )
-        )
+        try:
+            name = _study_name(params)
+            told = read_about(about) if about.is_file() else None
+            found.append(Listed(folder, name, told, filed(checkout, name)))
+        except (ConfigError, ArtifactError) as error:
+            found.append(Listed(folder, "", None, (), broken=f"{error.happened}; fix: {error.fix}"))
     return found
 
 

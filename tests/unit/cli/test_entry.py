@@ -128,6 +128,9 @@ def test_raw_of_a_study_without_a_list_is_an_error_in_four_parts(study, capsys):
 
 def test_table_prints_a_report_that_is_there_and_says_how_to_make_one_that_is_not(tmp_path, capfd):
     assert main(["table", "--directory", str(tmp_path)]) == 1
+    assert "params.yaml does not exist" in capfd.readouterr().err
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    assert main(["table", "--directory", str(tmp_path)]) == 1
     assert f"temper run -C {tmp_path}" in capfd.readouterr().err
     write_record(tmp_path / "base.json", record("base"))
     report = str(tmp_path / "artifacts/report")

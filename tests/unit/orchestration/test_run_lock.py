@@ -49,6 +49,21 @@ def test_another_process_that_lives_is_named_with_its_command():
     assert run_lock.holder() is None  # it has ended: the note of a killed run keeps nobody out
 
 
+@pytest.mark.parametrize(
+    ("program", "called"),
+    [
+        ("/checkout/.venv/bin/temper", "temper run -C studies/mine"),
+        ("/checkout/src/temper/cli/__main__.py", "temper run -C studies/mine"),
+        ("/checkout/.venv/bin/snakemake", "snakemake run -C studies/mine"),
+        ("/lib/site-packages/snakemake/__main__.py", "snakemake run -C studies/mine"),
+    ],
+)
+def test_a_run_is_noted_by_the_name_that_it_was_started_by(monkeypatch, program, called):
+    monkeypatch.setattr("sys.argv", [program, "run", "-C", "studies/mine"])
+    run_lock.hold()
+    assert json.loads(run_lock.HOLDER.read_text())["command"] == called
+
+
 def test_another_process_under_an_old_number_does_not_count():
     held_by(pid=os.getppid(), started="1")
     assert run_lock.holder() is None

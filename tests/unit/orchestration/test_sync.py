@@ -6,6 +6,7 @@ import pytest
 
 from temper.artifacts import scratch
 from temper.artifacts.manifest import sha256
+from temper.environment.typed import typed_study
 from temper.orchestration import set_aside, sync
 from temper.orchestration.job_record import JobRecord, record_path, write_job_record
 from temper.orchestration.jobs import Job
@@ -85,3 +86,15 @@ def test_an_altered_output_is_set_aside_and_what_its_record_vouches_for_is_remov
     assert (folder / aside / "artifacts/two.bin").read_text() == "mine"
     assert not (folder / "artifacts/one.bin").exists()
     assert not (folder / record_path("a", "")).exists()
+
+
+def test_what_is_not_there_is_named_with_the_command_that_makes_it(folder):
+    whole, gone = made(folder, job("export")), made(folder, job("quantize", "int8"))
+    assert sync._not_there([whole, gone]) == []
+    (folder / gone.outputs[0]).unlink()
+    with typed_study("studies/mine"):
+        (said,) = sync._not_there([whole, gone])
+    assert said == f"{gone.outputs[0]} is not there: temper run -C studies/mine makes it"
+    (folder / whole.outputs[0]).unlink()
+    (said,) = sync._not_there([whole, gone])
+    assert said == f"{whole.outputs[0]} and 1 more are not there: temper run makes them"

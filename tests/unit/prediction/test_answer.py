@@ -11,6 +11,7 @@ from temper.artifacts.manifest import sha256, write_manifest
 from temper.backends.runner import Runner
 from temper.data.examples import Examples
 from temper.data.preprocessing import TextPreprocessor, train_tokenizer
+from temper.environment.typed import typed_study
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.prediction import answer as module
 from temper.prediction.answer import Prepared, answer, check_artifact, prepared
@@ -200,6 +201,15 @@ def test_an_altered_artifact_is_refused(artifact):
     Path("artifacts/onnx/fp32/model.onnx").write_bytes(b"Weights")
     with pytest.raises(ArtifactError, match="truncated or altered"):
         check_artifact(artifact)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "onnx.json"])
+def test_an_artifact_that_is_not_there_is_said_to_be_made_by_a_run(artifact, name):
+    Path("artifacts/onnx/fp32", name).unlink()
+    with typed_study("studies/mine"), pytest.raises(ArtifactError) as caught:
+        check_artifact(artifact)
+    assert caught.value.happened == f"artifacts/onnx/fp32/{name} is not there"
+    assert caught.value.fix == "temper run -C studies/mine: makes it anew"
 
 
 def test_an_artifact_that_was_made_anew_is_refused(artifact):

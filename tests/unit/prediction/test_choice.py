@@ -102,7 +102,7 @@ def test_without_a_choice_the_reason_is_given_with_what_to_do(finish):
     assert caught.value.happened.startswith(
         "b1: no choice: none of its 2 measurements holds (beside itself the baseline"
     )
-    assert "snakemake --cores 1 --forcerun remeasure takes them once more" in caught.value.happened
+    assert "temper run --again remeasure takes them once more" in caught.value.happened
     assert caught.value.fix == "name a candidate with --candidate"
 
 
@@ -176,7 +176,7 @@ def test_a_report_that_was_altered_is_refused(finish, name):
 
 def test_a_study_that_was_not_run_says_how(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="snakemake --cores 1"):
+    with pytest.raises(DataError, match="temper run"):
         read_finished()
 
 

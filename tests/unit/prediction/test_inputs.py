@@ -112,8 +112,12 @@ def test_one_file_at_a_time(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "  ", "a\0b"])
 def test_a_text_without_words_is_refused(tmp_path, text):
-    with pytest.raises(DataError):
-        read(text, base=tmp_path)
+    with pytest.raises(DataError) as caught:
+        read("a film", text, base=tmp_path)
+    assert caught.value.asked.startswith("predict 'a film' '")
+    assert "2" in caught.value.happened
+    assert "the data" not in caught.value.fix
+    assert "rows" not in caught.value.fix
 
 
 def test_a_number_is_no_text(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from temper.artifacts.manifest import write_manifest
 from temper.measurement.record import NotMeasured, write_record
 from temper.report.render import write_summary
-from temper.report.terminal import HEIGHT, page_command, print_summary
+from temper.report.terminal import HEIGHT, print_summary
 from tests.records import ANALYSIS, record, workload
 
 pytestmark = pytest.mark.usefixtures("made_up_figures")
@@ -21,12 +21,6 @@ RECORDS = [
     record("gpu", reason="no NVIDIA GPU: the backend asks for 1, this machine has none"),
     record("gpu-2", reason="no NVIDIA GPU: the backend asks for 2, this machine has none"),
 ]
-
-
-def test_the_command_for_the_page_is_the_one_that_is_typed_there(tmp_path):
-    assert page_command(ROOT) == "make report"
-    assert page_command(ROOT / "studies/sst2-minilm") == "make report STUDY=sst2-minilm"
-    assert page_command(tmp_path) == "temper report"
 
 
 @pytest.fixture
@@ -75,7 +69,7 @@ def test_the_choice_comes_first_then_the_table_then_the_notes_then_where_the_res
     table = next(at for at, line in enumerate(lines) if line.startswith("b1 "))
     first_note = next(at for at, line in enumerate(lines) if line.startswith("· "))
     assert 0 < table < first_note
-    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\); as a page: temper report", lines[-1])
+    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\); as a page: temper report -C .*", lines[-1])
 
 
 def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(printed):
@@ -92,7 +86,8 @@ def test_the_baseline_is_told_below_and_what_was_not_measured_in_one_sentence(pr
     assert "not measured: gpu, gpu-2: no NVIDIA GPU" in lines
 
 
-def test_a_workload_that_was_lost_is_named_with_its_candidate(printed):
+def test_a_workload_that_was_lost_is_named_with_its_candidate(printed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     both = {"b1": workload([1.0, 2.0, 3.0]), "b256": workload([1.0, 2.0, 30.0])}
     lost = {**both, "b256": NotMeasured(reason="out of memory: CUDA")}
     lines = printed([record("base", workloads=both), record("large", workloads=lost)])
@@ -163,12 +158,17 @@ def test_what_is_said_of_several_workloads_in_the_same_words_is_said_once(printe
     assert said[:2] == ["b1: none (2 %); measure anew", "b8: none (3 %)"]
 
 
-def test_what_the_table_shows_is_not_said_of_a_choice_too(printed):
+def test_what_the_table_shows_is_not_said_of_a_choice_too(printed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     sentence = (
         "b1: fast, 2.00 × as fast as base. Disturbed and left out: gpu. Left open: gpu-2 may be faster; make remeasure"
     )
     lines = printed(RECORDS, choices=[sentence])
-    assert lines[:2] == ["b1: fast, 2.00 × as fast as base. Left open: gpu-2 may be faster; make remeasure", ""]
+    assert lines[:3] == [
+        "b1: fast, 2.00 × as fast as base. Left open: gpu-2 may be faster; temper run",
+        "--again remeasure",
+        "",
+    ]
 
 
 def test_the_lengths_that_engines_are_built_for_stand_below_the_table(report, tmp_path, capfd):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from temper.cli import main
-from temper.errors import ArtifactError, ConfigError
+from temper.errors import ConfigError
 from temper.studies.about import About, read_about
 from temper.studies.listing import HEADER, listed, table
 
@@ -80,8 +80,7 @@ def test_candidates_that_were_left_out_count(checkout):
     (checkout / "results/gpu/one/left_out.json").write_text(json.dumps(left_out))
     assert "gpu: 2 of 4 candidates" in listed(checkout)[1].cells()[3]
     (checkout / "results/gpu/one/left_out.json").write_text("{")
-    with pytest.raises(ArtifactError, match="not a list of what was left out"):
-        listed(checkout)
+    assert "not a list of what was left out" in (listed(checkout)[1].broken or "")
 
 
 def test_a_study_without_about_or_estimate_says_so(checkout):
@@ -121,14 +120,26 @@ def test_a_title_with_a_colon_needs_quotes(tmp_path):
 
 def test_what_is_no_record_is_refused(checkout):
     (checkout / "results/cpu/one/records.json").write_text('{"a": {}}')
-    with pytest.raises(ArtifactError, match="not a file of records"):
-        listed(checkout)
+    assert "not a file of records" in (listed(checkout)[1].broken or "")
 
 
-def test_a_params_file_without_a_study_is_refused(checkout):
-    (checkout / "studies/one/params.yaml").write_text("seed: 1\n")
-    with pytest.raises(ConfigError, match="temper check"):
-        listed(checkout)
+@pytest.mark.parametrize(
+    ("text", "happened"),
+    [("seed: 1\n", "study"), ("", "it holds no keys"), ("a: [\n", "YAML"), ("study: one\nstudy: two\n", "study")],
+)
+def test_a_broken_study_is_named_and_keeps_no_other_from_the_list(checkout, monkeypatch, capsys, text, happened):
+    (checkout / "studies/one/params.yaml").write_text(text)
+    monkeypatch.setattr("temper.orchestration.jobs.checkout_of", lambda _=".": checkout)
+    monkeypatch.chdir(checkout)
+    assert main(["studies"]) == 0
+    out, said = capsys.readouterr()
+    assert [line.split(" ")[0] for line in out.splitlines()] == ["study", "params.yaml", "one", "two"]
+    assert said.startswith("one cannot be listed: ")
+    assert happened in said
+    assert said.endswith("; fix: temper check studies/one/params.yaml\n")
+    assert main(["check", "studies/one/params.yaml"]) == 1
+    checked = capsys.readouterr().err.partition("happened: ")[2].splitlines()[0]
+    assert checked.split()[-1] in said
 
 
 def test_every_study_of_this_repository_says_what_it_is():
