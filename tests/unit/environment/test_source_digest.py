@@ -238,6 +238,7 @@ def test_the_modules_that_change_no_result_are_these():
         "__init__",
         "errors",
         "environment/plugins",
+        "environment/typed",
         "logs/progress",
         "artifacts/scratch",
         "logs/script_log",
