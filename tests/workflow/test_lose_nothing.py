@@ -20,7 +20,7 @@ import yaml
 from temper.artifacts.manifest import sha256
 from temper.cli.app import HELP, HIDDEN
 from tests.workflow.conftest import PARTS, ROOT
-from tests.workflow.repository import Repository, copy_repository
+from tests.workflow.repository import Repository, checkout_of, copy_repository, dvc_jobs
 
 NOTE = "what a person wrote\n"
 RAW = "studies/mine/data/raw/train.tsv"
@@ -233,6 +233,63 @@ def test_an_experiment_does_not_begin_where_dvc_would_put_back_what_it_knows(put
     put(RAW, "labelled anew")
     done = unchanged.attempt("temper", "experiment", "--directory", "studies/mine", "-S", "seed=3")
     says(done, "data/raw/train.tsv", "dvc add data/raw")
+
+
+def test_dvc_does_not_begin_where_it_knows_nothing_of_what_is_finished(finished, tmp_path):
+    """Its checkout removed the decision and every measurement, and all of it was made anew."""
+    made = checkout_of(finished, tmp_path / "study")
+    before = files(made)
+    says(
+        made.attempt("temper", "experiment"),
+        "was never handed to DVC",
+        "temper commit, once",
+        "git commit (docs/how-to/",
+    )
+    repro = made.attempt(sys.executable, "-m", "dvc", "repro")
+    assert repro.returncode != 0
+    assert "finished and was never handed to DVC (no dvc.lock)" in repro.stderr
+    assert files(made) == before
+    made.temper_says("commit")
+    made.commit()
+    assert dvc_jobs(made.temper_says("experiment", "-S", "analysis.latency_margin=0.07")) == ["remeasure", "report"]
+    # measured by Snakemake alone since: dvc.lock does not match the records
+    made.temper_says("sync")
+    made.set(analysis__latency_margin=0.08)
+    made.snakemake()
+    before = files(made)
+    says(made.attempt("temper", "experiment", "-S", "seed=18"), "only this folder has: artifacts/", "temper commit")
+    assert files(made) == before
+    shutil.rmtree(made.folder)
+
+
+def test_an_experiment_that_fails_leaves_params_yaml_as_it_was(repository):
+    before = (repository / "params.yaml").read_bytes()
+    refused = repository.attempt("temper", "experiment", "-S", "calibrations.main.samples=512")
+    says(refused, "is 512, more than the 16 rows", "ask for fewer samples", "DVC was not asked")
+    refused = repository.attempt("temper", "experiment", "-S", "calibrations.main.sampels=8")
+    says(refused, "no key calibrations.main.sampels", "-S calibrations.main.samples=8, the nearest of its keys")
+    failed = repository.attempt("temper", "experiment", "-S", "backends.openvino-cpu.version=9.9.9")
+    assert failed.returncode != 0
+    assert "the experiment failed: params.yaml is as it was before it" in failed.stdout
+    assert failed.stderr.count("happened:") == 1
+    assert (repository / "params.yaml").read_bytes() == before
+    repository.temper_says("sync")
+    assert repository.repro() == []
+
+
+def test_experiments_of_a_study_that_git_has_not_yet_are_none(unchanged):
+    study = unchanged / "studies/new"
+    try:
+        study.mkdir()
+        shutil.copy(unchanged / "params.yaml", study / "params.yaml")
+        unchanged.temper_says("track", "--directory", "studies/new")
+        unchanged.run("git", "reset", "--quiet")
+        for more in ((), ("--all",)):
+            done = unchanged.attempt("temper", "experiments", "-C", "studies/new", *more)
+            says(done, "this study is not committed yet", "temper commit -C studies/new")
+    finally:
+        shutil.rmtree(study)
+        unchanged.run("git", "reset", "--quiet")
 
 
 def test_no_tool_starts_a_job_that_would_write_over_an_edit(put, unchanged):

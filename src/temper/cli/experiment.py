@@ -7,7 +7,7 @@ from typer import Option
 from temper.cli.command import Directory
 from temper.cli.study_folder import stand_in
 
-EXAMPLES = ("temper experiment -C studies/mine --name more -S calibrations.main.samples=512",)
+EXAMPLES = ("temper experiment -C studies/mine --name minmax -S calibrations.main.method=minmax",)
 MORE = "In the study's own folder; it refuses where DVC would remove what is nowhere else."
 
 

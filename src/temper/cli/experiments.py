@@ -18,7 +18,9 @@ def experiments(
     stand_in(directory)
     if every:
         from temper.orchestration.dvc import dvc
+        from temper.orchestration.handed_over import check_committed
 
+        check_committed("list experiments")
         return dvc("exp", "show").returncode
     from temper.comparison.overview import print_experiments
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from temper.errors import ExperimentError
 from temper.orchestration.dvc import ask_dvc
+from temper.orchestration.handed_over import check_committed, commit_command
 from temper.report.formats import significant
 from temper.report.markdown_table import markdown_table
 
@@ -136,8 +137,9 @@ def print_experiments() -> None:
             asked="list experiments",
             happened="this study was never handed to DVC (it has no dvc.yaml)",
             affected="nothing",
-            fix="temper commit, once it is finished; then temper experiment -S 'calibrations.main.method=entropy'",
+            fix=f"{commit_command()}, once it is finished, and git commit; then temper experiment, which --help explains",
         )
+    check_committed("list experiments")
     text = ask_dvc("exp", "show", "--json", affected="nothing", fix="mend what it names, then again")
     lines, console = cells(states(text, _prefix())), Console()
     if not console.is_terminal:

@@ -11,6 +11,7 @@ from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ConfigError, EndedError
 from temper.orchestration.by_hand import check_nothing_beside, check_unedited, records_here
 from temper.orchestration.dvc import ask_dvc, refuse_braces
+from temper.orchestration.handed_over import check_finished_is_recorded
 from temper.orchestration.in_words import ALOUD
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import planned_jobs, run_command, snakemake_command
@@ -64,7 +65,8 @@ def write_settings() -> None:
 
     Raises:
         BusyError: another run works here, on the files that DVC would remove.
-        ArtifactError: files of a person lie in folders that DVC removes, or artifacts were edited.
+        ArtifactError: files of a person lie in folders that DVC removes, artifacts were edited, or the study is finished and
+            DVC knows nothing of it.
         ConfigError: the study cannot be planned, or its dvc.yaml is not the checkout's.
         ExperimentError: files from outside that DVC tracks are not in its cache, or it could not use the path of its cache.
     """
@@ -77,6 +79,7 @@ def write_settings() -> None:
     jobs = planned_jobs()
     check_nothing_beside(_REPRO, [output for job in jobs for output in job.outputs])
     check_unedited(_REPRO, records_here())
+    check_finished_is_recorded(_REPRO, jobs)
     print("".join(f"{line}\n" for line in remove_records_of_no_row(jobs)), end="")
     write_settings_json(jobs)
 

@@ -5,22 +5,20 @@ and changed data are gone before the first stage runs, of every study of the che
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from temper.artifacts.manifest import write_text
 from temper.errors import ExperimentError
 from temper.orchestration.dvc import dvc
+from temper.orchestration.experiment_params import changed_params, kept_unless_it_ends_well
+from temper.orchestration.handed_over import check_committed, check_recorded
 from temper.orchestration.links import check_no_links
-from temper.orchestration.pipeline import PIPELINE, is_current
+from temper.orchestration.pipeline import PARAMS, PIPELINE, is_current
 from temper.orchestration.pull import in_the_way, is_in_place
 from temper.orchestration.run_lock import check_free
 from temper.orchestration.set_aside import listed, nowhere_else
 from temper.orchestration.stored import cached, files_of, outputs, repository
 from temper.orchestration.study_repository import make_ready
-from temper.study.params_file import edited, parse_params, with_value
-from temper.study.resolve import spelt_out
 
 
 def unsaved() -> list[str]:
@@ -43,7 +41,8 @@ def unsaved() -> list[str]:
 def run_experiment(name: str | None, changes: Sequence[str]) -> int:
     """Run `dvc exp run` for the study in the working directory alone; return its exit code.
 
-    Values that params.yaml has are put in their places there: DVC would write the whole file anew, in lines of its own.
+    Values that params.yaml has are put in their places there: DVC would write the whole file anew, in lines of its own. Where
+    the experiment fails, params.yaml is put back as it was.
 
     Args:
         name: of the experiment; DVC finds one when None.
@@ -51,11 +50,15 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
 
     Raises:
         BusyError: a run works here.
-        ExperimentError: DVC would remove what is nowhere else.
+        ConfigError: the changed params.yaml is no study, or a change names a key that it has not.
+        ExperimentError: DVC would remove what is nowhere else, or the study is not committed.
     """
     asked = "run an experiment here"
     check_free(asked)
     check_no_links(asked)
+    changed = changed_params(Path(PARAMS).read_bytes().decode(), changes)
+    check_recorded(asked)
+    check_committed(asked)
     found = unsaved()
     if found:
         raise ExperimentError(
@@ -66,49 +69,9 @@ def run_experiment(name: str | None, changes: Sequence[str]) -> int:
             "this folder alone",
         )
     named = ["--name", name] if name is not None else []
-    left = _set_values(changes)
-    if Path(PIPELINE).is_file() and not is_current():
-        make_ready()
-    return dvc(
-        "exp", "run", *named, *(word for change in left for word in ("--set-param", change)), "dvc.yaml"
-    ).returncode
-
-
-def _set_values(changes: Sequence[str]) -> list[str]:
-    """Put new values into params.yaml, whose lines stay as they were; return the changes that only DVC can make.
-
-    A value that only defaults.yaml gives is put beside what the study says.
-    """
-    if not changes:
-        return []
-    params = Path("params.yaml")
-    before = text = params.read_text(encoding="utf-8")
-    left = []
-    for change in changes:
-        key, _, value = change.partition("=")
-        changed = with_value(text, key, value) or _with_more(text, key, value)
-        if changed is None:
-            left.append(change)
-        else:
-            text = changed
-    if text != before:
-        write_text(params, text)
-    return left
-
-
-def _with_more(text: str, key: str, value: str) -> str | None:
-    """The text of params.yaml with one more value; None where a study has no such key, or gives it already."""
-    given = parse_params(text)
-    *parents, last = key.split(".")
-    there, whole = given, spelt_out(given)
-    for name in parents:
-        there, whole = (each.get(name, {}) if isinstance(each, Mapping) else {} for each in (there, whole))
-    if not isinstance(whole, Mapping) or last not in whole or not isinstance(there, Mapping) or last in there:
-        return None
-
-    def put(study: Any) -> None:
-        for name in parents:
-            study = study.setdefault(name, {})
-        study[last] = parse_params(value)
-
-    return edited(text, put)
+    with kept_unless_it_ends_well(changed) as codes:
+        if Path(PIPELINE).is_file() and not is_current():
+            make_ready()
+        words = [word for change in changed.left for word in ("--set-param", change)]
+        codes.append(dvc("exp", "run", *named, *words, "dvc.yaml").returncode)
+    return codes[0]

@@ -15,7 +15,7 @@ from typing import Any
 
 from temper.environment.own_process import python_command
 from temper.environment.typed import temper_command
-from temper.errors import ConfigError
+from temper.errors import ConfigError, PipelineError
 from temper.orchestration.job_record import plain_settings
 from temper.orchestration.machines import counted
 from temper.orchestration.origin import UNCHECKED
@@ -104,12 +104,26 @@ def planned_jobs(folder: str | Path = ".") -> list[Job]:
     except Exception as error:
         with _standing_in(Path(folder)):
             check_free(f"plan the study in {folder}")  # what it was refused for, in its own words
+        known = _own(error)
+        if known is not None:  # its parts, not the four of them squeezed into one
+            raise ConfigError(
+                asked=f"plan the study in {folder}", happened=known.happened, affected=known.affected, fix=known.fix
+            ) from None
         raise ConfigError(
             asked=f"plan the study in {folder}",
             happened=_cause(error) or said.getvalue().strip()[-600:],
             affected="nothing: no job was started",
             fix="correct params.yaml; temper plan shows the same error",
         ) from None
+
+
+def _own(error: BaseException | None) -> PipelineError | None:
+    """The error of this package that Snakemake wrapped in one of its own; None where there is none."""
+    for _ in range(5):
+        if error is None or isinstance(error, PipelineError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _cause(error: Exception) -> str:

@@ -112,6 +112,25 @@ def pipeline_text(folder: str | Path = ".") -> str:
     return HEAD + "stages:\n" + "\n\n".join(f"  {stage}" for stage in filled if stage) + f"\n\nparams:\n{params}"
 
 
+def kept_paths(folder: str | Path = ".") -> list[str]:
+    """Files and folders that DVC's cache keeps of the study in a folder: outputs of the stages of today's params.yaml.
+
+    Raises:
+        ConfigError: params.yaml cannot be read or resolved.
+    """
+    content, file = parse_yaml(pipeline_text(folder)), Path(folder) / PARAMS
+    params = load_params(file) if file.is_file() else {}
+    found: list[str] = []
+    for stage in content["stages"].values():
+        rows = stage.get("foreach", [""])
+        if isinstance(rows, str):
+            rows = _found(params, *rows.strip("${}").split(".")) or ()
+        body = stage.get("do", stage)
+        outs = [out for out in (*body.get("outs", ()), *body.get("metrics", ())) if isinstance(out, str)]
+        found += [re.sub(r"\$\{(?:key|item)\}", str(row), out) for row in rows for out in outs]
+    return list(dict.fromkeys(found))
+
+
 def _plain(value: Any, params: Mapping[str, Any]) -> Any:
     """A part of dvc.yaml with the values that it points to in params.yaml."""
     if isinstance(value, Mapping):
