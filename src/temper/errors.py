@@ -26,8 +26,8 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
-from temper.environment.typed import as_typed, with_the_folder
 from temper.reading.letters import for_a_terminal
+from temper.reading.typed import as_typed, with_the_folder
 
 CHANGES_NO_RESULT = "a job that raises one leaves no result; the reason in Unavailable is the words of who raises it"
 

@@ -157,7 +157,8 @@ def test_pull_brings_the_one_study_it_was_given_and_then_needs_no_job(with_remot
     assert (clone / RAW).read_text() == (several / RAW).read_text()
     said = clone.temper_says("pull", "--directory", "studies/half")
     assert "1 artifacts checked against their job records" in said
-    assert len(said.splitlines()) == 2
+    assert "are not there: temper run -C studies/half makes the" in said.splitlines()[2]
+    assert len(said.splitlines()) == 3
     said = clone.temper_says("pull")
     assert "17 artifacts checked against their job records" in said
     assert len(said.splitlines()) == 2
@@ -209,7 +210,9 @@ def test_pull_refuses_changed_data_that_is_nowhere_else(put, unchanged, tmp_path
     remote = remote_for(unchanged, tmp_path / "remote")
     put(RAW, "text\tlabel\nlabelled anew\t0\n")
     says(
-        unchanged.attempt("temper", "pull", "--directory", "studies/mine"), "data/raw/train.tsv", "temper pull --force"
+        unchanged.attempt("temper", "pull", "--directory", "studies/mine"),
+        "data/raw/train.tsv",
+        "temper pull -C studies/mine --force",
     )
     assert not remote.exists()
     unchanged.run("git", "checkout", "--quiet", ".dvc/config")

@@ -20,6 +20,7 @@ from temper.artifacts.manifest import artifact_digest
 from temper.cli import main
 from temper.data.digits import Options, load
 from temper.environment.devices import nvidia_gpus
+from temper.reading.typed import as_typed, typed_study
 from tests.workflow.conftest import ROOT, StudyFolder, happened, jobs_in
 
 
@@ -153,10 +154,13 @@ def test_where_nothing_holds_it_refuses_and_the_command_it_names_takes_it_once_m
     assert (choice["chosen"], choice["pareto_front"]) == (None, [])
     out, said = predict("a text", study=study, code=1)
     assert out == ""
-    assert happened(said) == choice["sentence"]
     assert shlex.join(["snakemake", *again(study)]) in choice["sentence"]
+    with typed_study(str(study.folder)):
+        shown = as_typed(choice["sentence"])
+    assert f"temper run -C {study.folder} --again remeasure" in shown
+    assert happened(said) == shown
     refused = study.temper("package", "--directory", str(study.folder), "--to", str(tmp_path / "package"))
-    assert happened(refused.stderr) == choice["sentence"]
+    assert happened(refused.stderr) == shown
     assert (refused.returncode, (tmp_path / "package").exists()) == (1, False)
     assert jobs_in(study.snakemake(*again(study))) == ["remeasure", "report"]
     out, _ = predict("a text", "--candidate", "ort-int8", study=study)  # by its name it answers all the same

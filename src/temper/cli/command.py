@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from typer import Context, Option
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
-from temper.environment.typed import typed_study
 from temper.errors import UsageError
+from temper.reading.typed import typed_study
 
 Directory = Annotated[
     str, Option("--directory", "-C", metavar="DIR", help="The study's folder.", show_default="this one")

@@ -11,7 +11,7 @@ from typer import Option
 from temper.cli.command import Directory, Machine
 from temper.cli.ending import cleaning_up
 from temper.cli.study_folder import stand_in
-from temper.environment.typed import as_typed
+from temper.reading.typed import as_typed
 
 EXAMPLES = ("temper package -C studies/mine --to served", "temper package -C studies/mine --to repository --for triton")
 Form = Literal["folder", "triton", "docker", "openvino", "hub"]

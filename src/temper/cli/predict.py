@@ -13,7 +13,7 @@ from typer import Argument, Option
 from temper.cli.command import Columns, Directory, Machine, Quoting
 from temper.cli.package import Candidate
 from temper.cli.study_folder import check_study_folder
-from temper.environment.typed import as_typed
+from temper.reading.typed import as_typed
 
 if TYPE_CHECKING:
     from temper.prediction.inputs import RowsFile

@@ -15,8 +15,8 @@ from typer import Argument, Option
 
 from temper.cli.command import Cores, Directory
 from temper.cli.study_folder import check_study_folder
-from temper.environment.typed import typed_study
 from temper.errors import ConfigError
+from temper.reading.typed import typed_study
 
 EXAMPLES = (
     "temper run -C studies/mine --cores 4",

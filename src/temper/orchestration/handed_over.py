@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from temper.artifacts.scratch import is_scratch
-from temper.environment.typed import temper_command
 from temper.errors import ArtifactError, ExperimentError
 from temper.orchestration.jobs import Job
 from temper.orchestration.pipeline import kept_paths
@@ -13,6 +12,7 @@ from temper.orchestration.set_aside import listed, nowhere_else
 from temper.orchestration.states import states
 from temper.orchestration.stored import outputs, repository
 from temper.orchestration.study_repository import LOCK
+from temper.reading.typed import temper_command
 
 _GUIDE = "docs/how-to/compare-calibrations.md"
 

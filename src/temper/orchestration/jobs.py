@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from temper.environment.own_process import python_command
-from temper.environment.typed import temper_command
 from temper.errors import ConfigError, PipelineError
 from temper.orchestration.job_record import plain_settings
 from temper.orchestration.machines import counted
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.run_lock import check_free
+from temper.reading.typed import temper_command
 
 NO_ARTIFACT = ("all", "read_machine")  # rules without an artifact and a record: the target, what is seen on machines
 

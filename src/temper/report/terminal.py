@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temper.environment.typed import as_typed, temper_command, typed_for, typed_study
+from temper.reading.typed import as_typed, temper_command, typed_for, typed_study
 from temper.report.formats import ABSENT, centre, milliseconds, speed_up
 
 if TYPE_CHECKING:

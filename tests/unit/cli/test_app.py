@@ -83,7 +83,7 @@ def test_the_list_is_shown_without_importing_what_is_in_it():
         "temper.cli.app",
         "temper.cli.command",
         "temper.cli.entry",
-        "temper.environment.typed",
+        "temper.reading.typed",
         "temper.errors",
         "temper.reading",
         "temper.reading.letters",

@@ -238,7 +238,7 @@ def test_the_modules_that_change_no_result_are_these():
         "__init__",
         "errors",
         "environment/plugins",
-        "environment/typed",
+        "reading/typed",
         "logs/progress",
         "artifacts/scratch",
         "logs/script_log",

@@ -6,11 +6,11 @@ import pytest
 
 from temper.artifacts import scratch
 from temper.artifacts.manifest import sha256
-from temper.environment.typed import typed_study
 from temper.orchestration import set_aside, sync
 from temper.orchestration.job_record import JobRecord, record_path, write_job_record
 from temper.orchestration.jobs import Job
 from temper.orchestration.sync import remove_records_of_no_row, remove_scratch
+from temper.reading.typed import typed_study
 
 
 @pytest.fixture(autouse=True)

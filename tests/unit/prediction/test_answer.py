@@ -11,11 +11,11 @@ from temper.artifacts.manifest import sha256, write_manifest
 from temper.backends.runner import Runner
 from temper.data.examples import Examples
 from temper.data.preprocessing import TextPreprocessor, train_tokenizer
-from temper.environment.typed import typed_study
 from temper.errors import ArtifactError, BackendError, ConfigError, DataError
 from temper.prediction import answer as module
 from temper.prediction.answer import Prepared, answer, check_artifact, prepared
 from temper.prediction.choice import Choice
+from temper.reading.typed import typed_study
 from temper.study.sections.model import TokenizerOptions
 from temper.tasks.single_label import probabilities
 from tests.unit.prediction.conftest import candidate

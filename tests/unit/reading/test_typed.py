@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from temper.cli import main
-from temper.environment.typed import STUDY, as_typed, temper_command, typed_for, typed_study, with_the_folder
 from temper.errors import ConfigError
+from temper.reading.typed import STUDY, as_typed, temper_command, typed_for, typed_study, with_the_folder
 
 PARAMS = Path(__file__).resolve().parents[2] / "workflow/params.tiny.yaml"
 
@@ -78,8 +78,8 @@ def test_a_command_without_a_finished_study_says_what_to_type(tmp_path, monkeypa
     folder.mkdir(parents=True)
     (folder / "params.yaml").write_text("study: mine\n")
     monkeypatch.chdir(tmp_path)
-    assert main(["sync", "-C", "studies/mine"]) == 1  # no data, no model: it cannot be planned
-    assert "temper plan -C studies/mine" in capsys.readouterr().err
+    assert main(["table", "-C", "studies/mine"]) == 1
+    assert "temper run -C studies/mine" in capsys.readouterr().err
     assert STUDY not in os.environ
 
 
