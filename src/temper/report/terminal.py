@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH = 80  # where the output has no edge of its own
 NOTE_LINES = 2  # of one note; whole in summary.md
-LEAST_NOTES = 3  # that are there however long the tables are
+LEAST_NOTES = 2  # that are there however long the tables are
 HEIGHT = 28  # lines that a report of few candidates takes at most: a screen of 40, less what the run itself says
 IN_THE_TABLE = "Disturbed and left out: "  # a part of a choice's sentence that the verdicts and the first note show
 ROWS = 10  # candidates in one table; the fastest ones where there are more
@@ -246,7 +246,7 @@ def _not_measured(content: "Summary") -> dict[str, list[str]]:
 
 
 def _notes(content: "Summary", rest: tuple[str, str], width: int, room: int) -> Iterator[str]:
-    """The first notes, as many as there is room for (a line at least of each of the first three), and where all are."""
+    """The first notes, as many as there is room for (a line at least of each of the first two), and where all are."""
     left = room - 1  # the last line names the rest
     for number, note in enumerate(content.first_notes):
         lines = _wrapped(note, width, "· ")
