@@ -195,6 +195,11 @@ def _interrupts() -> Iterator[list[float]]:
             return
         os._exit(130)  # the jobs end with their parent
 
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # a shell's job in the background: Ctrl-C is meant for another
+        yield found
+        return
     before = signal.signal(signal.SIGINT, end)
     try:
         yield found
