@@ -30,7 +30,7 @@ DEFAULTS = "defaults"  # the key by which a study says that it gives only what d
 FILE = Path(__file__).with_name("defaults.yaml")
 CONVERSIONS = ("precisions", "calibrated_precisions", "searched_precisions")
 ENGINES = ("engines", "bucketed_engines")
-RECIPES = ("cpu", "gpu", "everything")
+RECIPES = ("quick", "cpu", "gpu", "everything")
 _SECTION_OF = {**dict.fromkeys(CONVERSIONS, "conversions"), "bucketed_engines": "engines"}
 _MERGED = ("data", "model", "measurement", "analysis", "baseline")  # sections that are one row: key by key
 _ENDINGS = {"tsv": False, "csv": True, "jsonl": None, "parquet": None}  # format: whether fields may stand in quotes
@@ -173,7 +173,7 @@ def resolve(section: Mapping[str, Any]) -> Section:
     recipe = section.get("recipe")
     values = merged(known["values"], known["values_by_recipe"].get(recipe, {}))
     study = _one_row_sections(section, values, known["choices"])
-    names = [name for name in known["recipes"] if recipe in (name, "everything")]
+    names = [name for name in known["recipes"] if recipe == name or (recipe == "everything" and name != "quick")]
     listed = {row: value for name in names for row, value in known["recipes"][name].items() if value is not None}
     for name in (*ROWS, "buckets", "candidates", "load_tests", "searches", "quantization_aware"):
         if name in study:

@@ -80,7 +80,7 @@ def test_what_can_be_found_out_is_not_asked(type_in, checkout, checkpoint, data)
     assert "studies/mine/params.yaml" in said.out
     lines = (checkout / "studies/mine/params.yaml").read_text().splitlines()
     assert lines[0].startswith("# yaml-language-server: $schema=")
-    assert "recipe: cpu" in "\n".join(lines)
+    assert "recipe: quick" in "\n".join(lines)
     assert len(lines) < 40  # a screen
 
 

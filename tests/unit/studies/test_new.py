@@ -24,12 +24,12 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     written = (checkout / "studies/mine/params.yaml").read_text()
     assert values(yaml.safe_load(written)) <= 20
     assert len(written.splitlines()) <= 24
-    assert "recipe: cpu" in written
+    assert "recipe: quick" in written
     assert content["data"]["label_names"] == ["negative", "positive"]  # the checkpoint's order, the data's spelling
     assert (content["data"]["text"], content["data"]["label"]) == (["review"], "mark")
     assert content["train"] == {"method": "none"}
     assert content["engines"] == {}
-    assert content["calibrated_precisions"]["int8"]["quantize_bias"] is False
+    assert content["calibrated_precisions"]["int8-fast"]["quantize_bias"] is False
     folder = checkout / "studies/mine"
     assert not (folder / "dvc.yaml").exists()  # a study that was never run costs the others nothing
     assert (folder / "data/raw/checkpoint/model.safetensors").read_bytes() == (
@@ -261,7 +261,10 @@ def test_a_model_that_reads_a_rows_last_token_has_no_row_of_one_token_and_that_i
     assert not {"one-token", "unguarded"} & content["precisions"].keys()
     assert "openvino-int8-static" in content["candidates"]
     written = yaml.safe_load((checkout / "studies/mine/params.yaml").read_text())
-    assert written["candidates"] == {"openvino-int8-fast": None}
+    assert written["candidates"] == {
+        "openvino-int8-fast": None,
+        "openvino-int8-static": {"backend": "openvino-fast", "loads": "onnx/int8"},
+    }
     assert not any("left out" in line for line in new(name="bert", model=checkpoint, data=data).lines)
 
 

@@ -164,6 +164,8 @@ def test_conversions_and_engines_are_sorted_by_what_they_depend_on():
     [
         ("cpu", SHORT, ["ort-fp32", "ort-int8-dynamic", "ort-int8", "openvino-fp32", "openvino-int8",
                         "openvino-int8-static", "openvino-int8-fast"]),
+        ("quick", SHORT, ["ort-fp32", "ort-int8-dynamic", "openvino-int8-fast"]),
+        ("quick", IMAGES, ["ort-fp32", "openvino-int8-static"]),
         ("gpu", SHORT, ["torch-cuda-fp16", "torch-compile", "rtx-fp16", "rtx-bf16", "rtx-int8"]),
         ("cpu", IMAGES, ["ort-fp32", "ort-int8", "openvino-fp32", "openvino-int8", "openvino-int8-static"]),
         ("gpu", IMAGES, ["torch-cuda-fp16", "torch-compile", "rtx-fp16", "rtx-bf16"]),
@@ -234,7 +236,7 @@ def test_a_changed_default_is_a_changed_setting_and_nothing_else(monkeypatch):
     ("change", "happened", "fix"),
     [
         ({"defaults": 2}, "defaults is 2; this Temper has the defaults 1", "set defaults: 1"),
-        ({"recipe": "fast"}, "recipe is 'fast', which is not one of cpu, gpu, everything", "name one of these"),
+        ({"recipe": "fast"}, "recipe is 'fast', which is not one of quick, cpu, gpu, everything", "name one of these"),
         ({"candidates": {}}, "neither recipe nor candidates is given", "list candidates"),
         ({"precisions": {}}, "precisions is a section of a study without `defaults`", "move its rows to conversions"),
         ({"measurment": {}}, "measurment is an unknown key", "docs/params.md"),
