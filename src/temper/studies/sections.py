@@ -13,7 +13,9 @@ SEED = 17
 Section = dict[str, Any]
 SCHEMA = "../../src/temper/study/params.schema.json"  # from a study's folder: what editors check it with as it is typed
 ONE_TOKEN = "openvino-int8-fast"  # the recipe's candidate whose last layer is computed for the classifier's token alone
-_STATIC = {"openvino-int8-static": {"backend": "openvino-fast", "loads": "onnx/int8"}}  # quick's static INT8 without that one
+_STATIC = {
+    "openvino-int8-static": {"backend": "openvino-fast", "loads": "onnx/int8"}
+}  # quick's static INT8 without that one
 COMMENTS = {
     "recipe": "quick, cpu, gpu or everything: what is measured; rows of your own in candidates add to it, null leaves one out",
     "threads": "of the CPU backends; this machine's",
@@ -100,7 +102,8 @@ def sections(wanted: Wanted) -> Section:
     }
     if wanted.task == "text-classification" and not wanted.fixed_token:
         study["candidates"] = {**study.get("candidates", {}), ONE_TOKEN: None}
-    if study["recipe"] == "quick":  # in the study and not in the recipe: the recipe may be another one tomorrow, and only what it adds runs
+    if study["recipe"] == "quick":
+        # in the study, not in the recipe: with another recipe tomorrow, only what that adds runs
         study["measurement"] = {"max_duration_s": 5.0}
     if study["recipe"] == "quick" and study.get("candidates", {}).get(ONE_TOKEN, ...) is None:
         study["candidates"] |= _STATIC

@@ -34,7 +34,8 @@ GIVEN = {  # keys that only a study gives, and no closed schema has
     "and conversions stand in `precisions`, `calibrated_precisions` (with a calibration) and `searched_precisions` (with a "
     "search), engines of buckets in `bucketed_engines`",
     "recipe": "`quick`: FP32 and dynamic INT8 on ONNX Runtime, the static INT8 file of OpenVINO that was fastest on the "
-    "CPUs of results/: a first table in minutes. `cpu`: FP32, dynamic INT8 and the static INT8 files of [quantising](quantising.md) on ONNX Runtime and OpenVINO. "
+    "CPUs of results/: a first table in minutes. `cpu`: FP32, dynamic INT8 and the static INT8 files of "
+    "[quantising](quantising.md) on ONNX Runtime and OpenVINO. "
     "`gpu`: FP16, BF16 and INT8 engines with a static shape for each workload, PyTorch in FP16, torch.compile, all beside "
     "PyTorch in FP32 on the GPU (`baseline`). `everything`: both, beside PyTorch on the CPU. Rows of `candidates` add to it, "
     "change single keys of its rows, or leave one out (`openvino-int8-fast: null`)",
