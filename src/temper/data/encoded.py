@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from temper.artifacts.manifest import read_manifest, write_manifest
 from temper.artifacts.signature import SEQUENCE_AXIS, Signature, Tensors, TensorSpec
@@ -106,6 +104,9 @@ def write_split(
     where none is), group (int64, where rows have one), and per
     model input a list: of varying length for text, of fixed length (the flattened pixels) for images.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     texts = ["\t".join(row) for row in examples.texts] if examples.texts is not None else [""] * len(examples)
     columns: dict[str, Any] = {
         "row": pa.array(range(len(examples)), pa.int64()),
@@ -126,6 +127,8 @@ def write_split(
 
 
 def _label_column(labels: Sequence[Any], signature: Signature) -> Any:
+    import pyarrow as pa
+
     kind = task_of(signature.labels).LABEL_TYPE
     if signature.answers_at is None:
         return pa.array(np.asarray(labels, dtype=kind))
@@ -151,6 +154,9 @@ def read_split(path: str | Path, signature: Signature) -> Split:
     Raises:
         ArtifactError: the file is absent, is no Parquet, or lacks an input of the signature.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         # neither `pq.read_table` nor `to_numpy`: both import pandas, a third of a second in each worker
         with pq.ParquetFile(path) as file:

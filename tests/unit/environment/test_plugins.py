@@ -47,6 +47,9 @@ HEAVY = {
     "polygraphy",
     "datasets",
     "sklearn",
+    "pyarrow",
+    "pandas",
+    "scipy",
 }
 
 
