@@ -52,6 +52,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.pods: dict[str, Pod] = {}
+        self.asked_after: set[str] = set()  # the run knows of these: one that it is just asking for it does not delete
         self.deleted: set[str] = set()
         cluster = self
 
@@ -77,8 +78,10 @@ class Cluster:
                 self.answer(body)
 
             def do_GET(self) -> None:
-                found = re.fullmatch(r"/apis/batch/v1/namespaces/default/jobs/[\w-]+/status", self.path)
+                found = re.fullmatch(r"/apis/batch/v1/namespaces/default/jobs/([\w-]+)/status", self.path)
                 self.answer({"status": {"active": 1}} if found else {"items": []})
+                if found:
+                    cluster.asked_after.add(found[1])
 
             def do_DELETE(self) -> None:
                 self.told()
@@ -182,7 +185,7 @@ def check_asked(pod: Pod, profile: dict[str, Any]) -> None:
 def test_pods_are_asked_for_as_profile_and_study_say_and_end_with_the_run(tmp_path, cluster):
     run, profile = begin(tmp_path, cluster)
     deadline = time.monotonic() + 120
-    while len(cluster.pods) < 2:
+    while len(cluster.asked_after) < 2:
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.2)
