@@ -63,6 +63,7 @@ def test_a_plan_that_cannot_be_made_ends_in_the_error_itself(fresh):
     assert done.returncode != 0
     assert "train.epoch is an unknown key" in done.stderr
     assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("  fix:")  # nothing of Snakemake's after it
 
 
 def test_a_study_on_two_machines_is_planned_for_each_whoever_plans(fresh):

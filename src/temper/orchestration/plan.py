@@ -25,6 +25,7 @@ from temper.reading.letters import for_a_terminal
 
 # every rule's message is its name and, where it has one, its row
 _JOB = re.compile(r"^Job \d+: (?P<rule>\w+)(?: (?P<row>\S+))?\nReason: (?P<reason>.*)$", re.MULTILINE)
+_PROFILE = re.compile(r"Using .*profiles? .* for setting default command line arguments\.")  # no part of an error
 SETTINGS_CHANGED = "its settings changed"
 _FOLLOWS = "follows "
 # what a changed key of a job's settings is in words; the key's own name where it is not listed
@@ -151,7 +152,8 @@ def plan() -> int:
     command = snakemake_command(".", "--dry-run", "--cores", "1", "--quiet", "host")
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if done.returncode != 0:
-        print(f"{done.stdout.strip()}\n{done.stderr.strip()}".strip(), file=sys.stderr)
+        said = f"{done.stdout.strip()}\n{done.stderr.strip()}".splitlines()
+        print("\n".join(line for line in said if not _PROFILE.match(line)).strip(), file=sys.stderr)
         return done.returncode
     planned = parse_dry_run(done.stdout + done.stderr)
     if not planned:
