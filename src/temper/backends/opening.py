@@ -10,7 +10,7 @@ from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Sig
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import Execution
 from temper.environment import plugins
-from temper.lengths.packing import FIRST_TOKENS, SEGMENT_IDS, pack
+from temper.lengths.packing import FIRST_TOKENS, SEGMENT_IDS, Packer, pack
 
 
 class PackedRunner(Runner):
@@ -22,6 +22,7 @@ class PackedRunner(Runner):
         self._dtypes = {spec.name: spec.dtype for spec in signature.inputs}
 
     def __enter__(self) -> Self:
+        self._pack = Packer(self._row_tokens, self._dtypes)
         self._runner.__enter__()
         self._most_rows = self._runner.limits().get(ROWS_AXIS, (1, 2**31))[1]
         return self
@@ -36,7 +37,7 @@ class PackedRunner(Runner):
         return np.concatenate([self._runner.infer(call) for call in calls])
 
     def describe(self) -> dict[str, Any]:
-        return {**self._runner.describe(), "packed_row_tokens": self._row_tokens}
+        return {**self._runner.describe(), "packed_row_tokens": self._row_tokens, "packed_by": self._pack.by}
 
     def limits(self) -> Mapping[str, tuple[int, int]]:
         own = self._runner.limits()
@@ -67,7 +68,7 @@ class PackedRunner(Runner):
 
     def _calls(self, inputs: Tensors) -> list[Tensors]:
         """The batch on packed rows; in halves where the runner takes fewer rows than it needs."""
-        packed = pack(inputs, self._row_tokens, self._dtypes)
+        packed = self._pack(inputs)
         count = len(next(iter(inputs.values())))
         if count == 1 or _rows(packed) <= self._most_rows:
             return [packed]

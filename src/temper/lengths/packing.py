@@ -7,3 +7,4 @@ from temper.package.runtime.packing import SEGMENT_IDS as SEGMENT_IDS
 from temper.package.runtime.packing import Placement as Placement
 from temper.package.runtime.packing import pack as pack
 from temper.package.runtime.packing import place as place
+from temper.package.runtime.packing_compiled import Packer as Packer

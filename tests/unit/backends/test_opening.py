@@ -77,7 +77,7 @@ def test_a_batch_that_fits_is_one_call():
     with PackedRunner(inner, SIGNATURE) as runner:
         assert runner.infer(batch(3, 5, 4, 4))[:, 0].tolist() == [1, 2, 3, 4]
         assert runner.limits() == {"batch_size": (1, 16), "sequence_length": (1, ROW)}
-        assert runner.describe() == {"library": "inner", "packed_row_tokens": ROW}
+        assert runner.describe() == {"library": "inner", "packed_row_tokens": ROW, "packed_by": runner._pack.by}
     assert [len(call["input_ids"]) for call in inner.calls] == [2]
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from .answers import Answer, Labels, Score
 from .batches import calls, collate
 from .described import Encoded, Package, Values
-from .packing import Tensors, pack
+from .packing import Tensors
+from .packing_compiled import Packer
 from .signature import Signature
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -46,6 +47,7 @@ class Model(Package):
         super().__init__(folder)
         self._runner = _runner(self.manifest["runner"], folder / "model", self.signature)
         self._lock = threading.Lock()
+        self._packer = Packer(self.signature.row_tokens, self.signature.dtypes) if self.signature.row_tokens else None
 
     def __enter__(self) -> Self:
         return self
@@ -72,20 +74,20 @@ class Model(Package):
 
     def infer(self, inputs: Tensors) -> npt.NDArray[np.float32]:
         """Logits of one call's padded arrays; packed first where the model takes packed rows."""
-        calls = [inputs] if self.signature.row_tokens is None else self._packed(inputs, self.signature.row_tokens)
+        calls = [inputs] if self._packer is None else self._packed(inputs, self._packer)
         with self._lock:
             found = [self._runner.infer(call) for call in calls]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _packed(self, inputs: Tensors, row_tokens: int) -> list[Tensors]:
+    def _packed(self, inputs: Tensors, packer: Packer) -> list[Tensors]:
         """A call on packed rows; in halves where an engine takes fewer rows than it needs."""
-        packed, count = pack(inputs, row_tokens, self.signature.dtypes), len(next(iter(inputs.values())))
+        packed, count = packer(inputs), len(next(iter(inputs.values())))
         cut = getattr(self._runner, "cut", None)
         if cut is None or count == 1 or cut(packed) is not None:
             return [packed]
         halves = (slice(0, count // 2), slice(count // 2, None))
         parts = [{name: array[half] for name, array in inputs.items()} for half in halves]
-        return [call for part in parts for call in self._packed(part, row_tokens)]
+        return [call for part in parts for call in self._packed(part, packer)]
 
     def warm_up(self, rows: int, tokens: int | None = None) -> None:
         """One call of made-up rows: memory is taken, and kernels are made, in the first call of a shape.
