@@ -28,10 +28,12 @@ from temper.study.study import read_study
 from temper.tasks.task import task_of
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_head import compared
+from temper.training.checkpoint_sizes import SIZES_FIX, why_larger_than_weights
 
 RAW = "data/raw"
 CHECKPOINT = f"{RAW}/checkpoint"
 MOST_VALIDATION_ROWS, MOST_CALIBRATION_ROWS = 500, 300
+LEAST_PART_ROWS = 48  # of validation and of calibration, where there are enough
 UNBOUNDED = 1_000_000  # tokens, where the model states no limit: only to count a text's
 
 
@@ -123,10 +125,9 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Copy what a study needs of a checkpoint.
 
     Raises:
-        ArtifactError: one of its files is a link to something outside of it, or no ordinary file.
+        ArtifactError: one of its files is a link to something outside of it, or no ordinary file; or its config.json has sizes
+            that its weights have not.
     """
-    target = folder / CHECKPOINT
-    target.mkdir(parents=True)
     for name, source in checkpoint.files.items():
         # of sentence-transformers' old folders the weights lie below what says how they are pooled
         why = why_not_inside(source, _shelf(source.parents[len(Path(name).parts) - 1]))
@@ -137,6 +138,17 @@ def copy_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
                 affected=NOT_MADE,
                 fix="put the file itself in the link's place, if it is the checkpoint's",
             )
+    larger = why_larger_than_weights(checkpoint.folder, read_config(checkpoint.folder / "config.json"))
+    if larger is not None:  # here, and not when it has been copied and half of it built
+        raise ArtifactError(
+            asked=f"make a study of the checkpoint {checkpoint.folder}",
+            happened=larger,
+            affected=NOT_MADE,
+            fix=SIZES_FIX,
+        )
+    target = folder / CHECKPOINT
+    target.mkdir(parents=True)
+    for name, source in checkpoint.files.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target / name)
 

@@ -14,6 +14,7 @@ from temper.study.sections.model import CheckpointModel, ModelOptions, Task
 from temper.tasks.task import USUAL, task_of
 from temper.training.checkpoint_config import read_config
 from temper.training.checkpoint_kind import foreign
+from temper.training.checkpoint_sizes import SIZES_FIX, why_larger_than_weights
 
 SEVERAL_LABELS = "multi_label_classification"
 _CLASSIFIERS: dict[str, Task] = {
@@ -202,7 +203,8 @@ def check_model(model: ModelOptions, train: Mapping[str, Any], labels: str | Non
         labels: the task of the data.
 
     Raises:
-        ArtifactError: it is none of transformers' own, or is to be taken as it is and its answer is not one label of several.
+        ArtifactError: it is none of transformers' own, its sizes are not its weights', or it is to be taken as it is and its
+            answer is not one label of several.
     """
     if not isinstance(model, CheckpointModel):
         return
@@ -214,11 +216,23 @@ def check_model(model: ModelOptions, train: Mapping[str, Any], labels: str | Non
             affected="nothing: no job was started",
             fix=other.cure,
         )
+    try:
+        config = read_config(Path(model.checkpoint) / "config.json")
+        larger = why_larger_than_weights(Path(model.checkpoint), config)
+    except (OSError, ValueError, ArtifactError):
+        return
+    if larger is not None:
+        raise ArtifactError(
+            asked=f"load the checkpoint {model.checkpoint}",
+            happened=larger,
+            affected="nothing: no job was started",
+            fix=SIZES_FIX,
+        )
     if train["method"] != "none":
         return
     try:
-        head = head_of(read_config(Path(model.checkpoint) / "config.json"))
-    except (OSError, ValueError, AttributeError, TypeError):
+        head = head_of(config)
+    except (ValueError, AttributeError, TypeError):
         return
     why = head.unlike_task(labels)
     if why is not None:

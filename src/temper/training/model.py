@@ -10,11 +10,11 @@ from temper.artifacts.manifest import read_document
 from temper.artifacts.signature import Signature, read_signature
 from temper.errors import ArtifactError, ConfigError
 from temper.reading.bounded import no_panic, why_not_ordinary
-from temper.reading.weights_file import tensors_in
 from temper.study.sections.model import ArchitectureModel, CheckpointModel, ModelOptions, Task
 from temper.tasks.task import task_of
 from temper.training.checkpoint_config import read_config, remote_code
 from temper.training.checkpoint_head import FUNCTIONS, NAMES_FIX, fix_of, head_of
+from temper.training.checkpoint_sizes import SIZES_FIX, why_larger_than_weights, why_more_than_weights
 from temper.training.labels import check_labels, keeps_head
 from temper.training.padding import count_positions, hide_padding
 from temper.training.pooling import pooled
@@ -73,8 +73,9 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
     why = why_not_ordinary(folder)
     if why is not None:
         raise ArtifactError(asked=asked, happened=why, affected=_SPOILED, fix="put the file itself there, or remove it")
-    for file in sorted(folder.glob("*.safetensors")):
-        tensors_in(file)
+    why = why_larger_than_weights(folder, content)
+    if why is not None:
+        raise ArtifactError(asked=asked, happened=why, affected=_SPOILED, fix=SIZES_FIX)
 
 
 def _is_local(checkpoint: str) -> bool:
@@ -250,6 +251,9 @@ def _from_checkpoint(options: CheckpointModel, signature: Signature, *, fresh_he
     asked = f"load the checkpoint {options.checkpoint} with {len(signature.label_names)} labels"
     if _is_local(options.checkpoint):
         _refuse_unsafe(Path(options.checkpoint), asked)
+        why = why_more_than_weights(Path(options.checkpoint), _auto_class(options.task, signature.labels))
+        if why is not None:
+            raise ArtifactError(asked=asked, happened=why, affected=_SPOILED, fix=SIZES_FIX)
     config = _config_of(options, asked)
     try:
         head = head_of(config)
