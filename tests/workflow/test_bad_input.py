@@ -15,7 +15,7 @@ import pytest
 from temper.artifacts.manifest import SEAL, seal, sha256
 from temper.environment.devices import nvidia_gpus
 from temper.orchestration.job_record import read_job_record, record_path, write_job_record
-from tests.workflow.conftest import ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
+from tests.workflow.conftest import PATIENCE_S, ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
 
 CHECKPOINT = "artifacts/checkpoint/checkpoint.json"
 
@@ -309,6 +309,22 @@ def test_ctrl_c_ends_temper_run_with_130_and_without_snakemakes_words_for_a_fail
     assert re.search(r"stopped after \d of \d+ jobs, .*; the same command goes on from there", terminal)
     assert not any(word in terminal for word in ("Traceback", "Exception", "CalledProcessError", "failed:")), terminal
     assert not (study / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_temper_run_alone_ends_its_jobs_as_ctrl_c_does(study, kind):
+    before = study.digests()
+    shutil.rmtree(study / "artifacts/checkpoint")
+    process = study.start_and_wait_for("logs/fine_tune.log", by="temper run")
+    process.send_signal(kind)
+    assert process.wait(timeout=PATIENCE_S) == 130, study.terminal()
+    terminal = study.terminal()
+    assert "fine_tune: interrupted" in terminal, terminal
+    assert not any(word in terminal for word in ("Traceback", "Exception", "CalledProcessError", "failed:")), terminal
+    assert not (study / CHECKPOINT).exists()
+    assert study.scratch() == []
+    study.snakemake(*(path for path in before if path.startswith("artifacts/checkpoint/")))
+    assert study.digests() == before
 
 
 @pytest.mark.parametrize("option", ["--cores", "--jobs"])

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -126,7 +127,8 @@ def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, pr
         with typed_study(os.path.relpath(folders[0])):
             return _run_one(str(folders[0]), cores, again, profile)
     options = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
-    ran = run_together(folders, options, scheduled=profile is not None, say=lambda line: print(line, flush=True))
+    with _interrupts():
+        ran = run_together(folders, options, scheduled=profile is not None, say=lambda line: print(line, flush=True))
     print(flush=True)
     print_studies(folders)
     failed = [each.folder.name for each in ran if each.code != 0]
@@ -175,17 +177,23 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[list[float]]:
-    """Ctrl-C inside: the first ends the run, the second only says that it is being ended, the third leaves at once.
+    """Ctrl-C or SIGTERM inside: the first ends the run and its jobs, also where it reached this process alone; the second only
+    says that it is being ended, the third leaves at once.
 
     Yields:
         When each came, seconds of the monotonic clock.
     """
     from temper.logs import job_lines
+    from temper.orchestration.running_jobs import ended_with_this_run, ending_by
 
     found: list[float] = []
+    begun = threading.Event()
 
-    def end(*_: Any) -> None:
+    def end(kind: int, _: Any) -> None:
+        if kind == signal.SIGTERM and found and time.monotonic() - found[0] < 2:
+            return  # of a run of several studies, which hands on what the terminal sent to all
         found.append(time.monotonic())
+        begun.set()
         if len(found) == 1:
             if job_lines.shown is not None:
                 job_lines.shown.interrupt()
@@ -195,16 +203,8 @@ def _interrupts() -> Iterator[list[float]]:
             return
         os._exit(130)  # the jobs end with their parent
 
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # a shell's job in the background: Ctrl-C is meant for another
+    with ending_by(end), ended_with_this_run(begun):
         yield found
-        return
-    before = signal.signal(signal.SIGINT, end)
-    try:
-        yield found
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _forced(folder: Path, names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import signal
 import sys
 import textwrap
 import time
@@ -127,10 +128,24 @@ def _into(log: str, rule: str) -> None:
         raise SystemExit(1) from None
 
 
+def _end_once() -> None:
+    """Let the first SIGINT or SIGTERM raise KeyboardInterrupt, and none after it: a run that is ended may send a second."""
+    kinds = [kind for kind in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(kind) is not signal.SIG_IGN]
+
+    def end(*_: object) -> None:
+        for kind in kinds:
+            signal.signal(kind, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for kind in kinds:
+        signal.signal(kind, end)
+
+
 @contextmanager
 def log_to(log: str, rule: str) -> Iterator[None]:
     """Send this process's output (also that of compiled libraries) to `log`, and end it with an exit code on errors.
 
+    Ctrl-C and SIGTERM end it as well, the first that comes: what follows while it cleans up is ignored.
     A progress line for a person still reaches the terminal through `temper.logs.progress`. The last line of a log says how
     long the job's own work took, imports included: what benchmarks/overhead.py holds the wall time against.
 
@@ -151,6 +166,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
 
     started = time.monotonic()
     try:
+        _end_once()
         yield
         print(f"{OWN_WORK}: {time.monotonic() - started:.3f} s")
     except KeyboardInterrupt:

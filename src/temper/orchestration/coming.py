@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from temper.logs import job_lines
 from temper.logs.progress import duration
 from temper.logs.script_log import WIDTH, own_work_s
+from temper.orchestration.running_jobs import listen_again
 
 if TYPE_CHECKING:
     from temper.orchestration.plan import PlannedJob
@@ -21,6 +22,7 @@ def announce(dag: Any) -> None:
     Args:
         dag: Snakemake's, as it stands when its first job is about to start.
     """
+    listen_again()
     lines = job_lines.shown
     if lines is None:
         return

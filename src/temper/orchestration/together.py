@@ -22,6 +22,7 @@ from temper.orchestration.study_folder import check_study_folder
 
 CHANGES_NO_RESULT = "it says in which order studies are run"
 LOG = "logs/run.txt"  # of a study that is run beside others: what its run printed
+INTERRUPTED = 130  # how a run ends that was told to
 _MOST_AT_ONCE = 8  # runs that wait for a scheduler, each a process of Snakemake's
 _WRITES_RESULTS = ("measure", "remeasure", "load_test", "report")
 Say = Callable[[str], None]
@@ -104,6 +105,9 @@ def run_together(folders: Sequence[Path], options: Sequence[str], *, scheduled: 
 
     Returns:
         How each ended, in the order of the folders.
+
+    Raises:
+        KeyboardInterrupt: one of them was ended; those that were not begun are not.
     """
 
     def run_group(members: Sequence[int], log: str | None) -> list[Ran]:
@@ -113,6 +117,8 @@ def run_together(folders: Sequence[Path], options: Sequence[str], *, scheduled: 
             say(f"{folder.name}: begins" + (f" ({place} of {len(members)})" if log is None else f": {folder / log}"))
             others = [each for each in folders if each != folder]
             found.append(_one(folder, others, options, None if log is None else folder / log))
+            if found[-1].code == INTERRUPTED:
+                break  # and what would follow is not begun
             say(f"{folder.name}: " + ("done" if found[-1].code == 0 else f"failed (exit code {found[-1].code})"))
         return found
 
@@ -123,4 +129,6 @@ def run_together(folders: Sequence[Path], options: Sequence[str], *, scheduled: 
             for group in pool.map(lambda group: run_group(group, LOG if scheduled else None), groups)
             for each in group
         ]
+    if any(each.code == INTERRUPTED for each in ran):
+        raise KeyboardInterrupt
     return sorted(ran, key=lambda each: folders.index(each.folder))

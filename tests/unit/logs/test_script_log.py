@@ -132,6 +132,24 @@ def test_ctrl_c_ends_with_130(run):
     assert shown == log == "measure: interrupted; what it had begun to write was removed\n"
 
 
+def test_sigterm_is_as_ctrl_c(run):
+    code, shown, _ = run("os.kill(os.getpid(), signal.SIGTERM)")
+    assert (code, shown) == (130, "measure: interrupted; what it had begun to write was removed\n")
+
+
+@pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
+def test_a_second_signal_does_not_disturb_what_cleans_up(run, second):
+    program = f"""
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        os.kill(os.getpid(), signal.{second})
+        print("cleaned up", flush=True)"""
+    code, shown, log = run(program)
+    assert code == 130
+    assert log == f"cleaned up\n{shown}"
+
+
 @pytest.fixture
 def on_a_terminal(tmp_path):
     """Runs code inside `log_to` with a terminal to look at; gives what the terminal gets, and the log."""

@@ -60,6 +60,19 @@ def test_on_this_machine_one_runs_after_the_other_and_a_failure_keeps_none_from_
     assert "a: failed (exit code 1)" in said
 
 
+def test_a_run_that_was_ended_begins_no_other_study(studies, monkeypatch):
+    begun = []
+
+    def one(folder: Path, others, options, log):
+        begun.append(folder.name)
+        return together.Ran(folder, 130)
+
+    monkeypatch.setattr(together, "_one", one)
+    with pytest.raises(KeyboardInterrupt):
+        run_together(folders_of(["studies/*"]), [], scheduled=False, say=lambda line: None)
+    assert begun == ["a"]
+
+
 def test_with_a_scheduler_those_that_share_nothing_are_run_side_by_side(studies, monkeypatch):
     import threading
 
