@@ -82,6 +82,7 @@ def staging(checkout: Path, name: str, before: Contents | None = None) -> Iterat
 
     Raises:
         StorageError: it cannot be written.
+        ConfigError: somebody changed what is in its place in the meantime.
     """
     studies = checkout / "studies"
     try:
@@ -93,7 +94,7 @@ def staging(checkout: Path, name: str, before: Contents | None = None) -> Iterat
             yield folder
             note_files(folder)
             if before is not None:
-                remove(studies / name, before)
+                remove(studies / name, check_replaceable(studies / name))  # it may have been edited in the meantime
             folder.rename(studies / name)
     except OSError as error:
         raise StorageError(
@@ -205,11 +206,32 @@ def copy_images(source: Path, target: Path) -> None:
             shutil.copyfile(path, below / path.name)
 
 
-def drawn_rows(train: int, has_validation: bool = False) -> dict[str, int | None]:
-    """How many rows to draw for validation and calibration from so many in train."""
-    validation = None if has_validation else max(1, min(MOST_VALIDATION_ROWS, train // 10))
-    left = train - (validation or 0)
-    return {"validation_rows": validation, "calibration_rows": max(1, min(MOST_CALIBRATION_ROWS, left))}
+def drawn_rows(train: int, *, trained: bool) -> dict[str, int]:
+    """How many rows to draw for validation and calibration from so many in train.
+
+    Validation rows choose an epoch, check each export, decide searches and what `temper optimize` drops. Where nothing is
+    trained they are half, since the others only calibrate; else a tenth, or the least that says something, at most a fifth.
+
+    Args:
+        train: rows that are not for the test.
+        trained: whether the checkpoint is trained on them.
+    """
+    share = min(max(train // 10, LEAST_PART_ROWS), train // 5) if trained else train // 2
+    validation = max(1, min(MOST_VALIDATION_ROWS, share))
+    return {"validation_rows": validation, "calibration_rows": max(1, min(MOST_CALIBRATION_ROWS, train - validation))}
+
+
+def parts_line(data: Section, train: int, test: int) -> str:
+    """How many rows each part of a study has, as `temper init` says it.
+
+    Args:
+        data: the section, with what is drawn.
+        train: rows that are not for the test.
+        test: rows of the test.
+    """
+    validation, calibration = data["validation_rows"], data["calibration_rows"]
+    left = train - validation
+    return f"parts:      train {left:,} ({calibration:,} of them calibrate), validation {validation:,}, test {test:,}"
 
 
 def loaded(folder: Path, data: Section, task: str) -> Splits:
@@ -257,7 +279,6 @@ def write_beside(folder: Path, checkout: Path, about: Section, readme: str, raw:
     write_text(folder / ABOUT, yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=10**6))
     write_text(folder / "README.md", readme)
     if raw is not None:
-        head = (
-            f"# What `make raw STUDY={folder.name} FROM=folder` copies: target in this study ← source in that folder.\n"
-        )
+        command = f"temper raw -C studies/{folder.name} --from folder"
+        head = f"# What `{command}` copies: target in this study ← source in that folder.\n"
         write_text(folder / "raw.yaml", head + yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=10**6))

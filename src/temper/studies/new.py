@@ -136,7 +136,7 @@ def _raw_listing(checkpoint: Checkpoint, copied: Mapping[str, Path], folder: Pat
 
 def _readme(wanted: Wanted, lines: list[str], listed: bool) -> str:
     bring = (
-        f"`make raw STUDY={wanted.name} FROM=folder` copies them (raw.yaml)"
+        f"`temper raw -C studies/{wanted.name} --from folder` copies them (raw.yaml)"
         if listed
         else "they are not in git; `dvc pull` brings them where they were pushed"
     )

@@ -17,8 +17,7 @@ from temper.tasks.task import USUAL, task_of
 from temper.training.checkpoint_head import compared
 
 MOST_TEST_ROWS, LEAST_ROWS = 2000, 10
-# where nothing is trained, the rest of the rows only calibrates and validates
-LEAST_CALIBRATED, CALIBRATED_SHARE = 64, 0.1
+KEPT_SHARE = 0.1  # where nothing is trained, the rest of the rows only calibrates and validates
 
 
 def path_of(text: str) -> Path:
@@ -196,7 +195,7 @@ def texts_section(
             str(min(_test_rows(data.rows, trained=fine_tune), most)),
         )
         train, test = draw_test(data, drawn, SEED, folder / create.RAW)
-        train_rows, said = data.rows - drawn, f"{drawn:,} rows drawn from {path.name} (seed {SEED})"
+        train_rows, test_rows, said = data.rows - drawn, drawn, f"{drawn:,} rows drawn from {path.name} (seed {SEED})"
     else:
         test_data = read_data_file(other, columns=given.columns, quoting=data.quoting)
         if test_data.format != data.format:
@@ -213,7 +212,7 @@ def texts_section(
             words[f"{create.RAW}/{target}"] = str(source)
         if len(rows.label) == 1 and label in test_data.names:
             values = sorted({*values, *label_values(test_data, rows, own)})
-        train_rows, said = data.rows, f"{test_data.rows:,} rows of {other.name}"
+        train_rows, test_rows, said = data.rows, test_data.rows, f"{test_data.rows:,} rows of {other.name}"
     labels = _names_of(questions, given, checkpoint, rows, values, fine_tune)
     names = labels.names
     if len(rows.label) > 1:
@@ -237,7 +236,7 @@ def texts_section(
         "text": rows.text,
         "label": label,
         "label_names": names,
-        **create.drawn_rows(train_rows),
+        **create.drawn_rows(train_rows, trained=fine_tune),
         "max_tokens": create.UNBOUNDED,
     }
     lines = [
@@ -245,14 +244,15 @@ def texts_section(
         f"columns:    text {', '.join(rows.text)}; label {', '.join(rows.label)}{shown}",
         *([] if task is None else [f"answers:    {task_of(task).TITLE} ({task}), {rows.why}; --labels changes it"]),
         f"test:       {said}",
+        create.parts_line(section, train_rows, test_rows),
         *create.settle_head(folder, checkpoint, rows.labels, names, labels.own_head),
     ]
     return section, lines, copied
 
 
 def _test_rows(rows: int, *, trained: bool) -> int:
-    """How many of so many rows to test on: a fifth where the others are trained on, else all but what calibrates."""
-    kept = min(max(int(rows * CALIBRATED_SHARE), LEAST_CALIBRATED), rows // 2)
+    """How many of so many rows to test on: a fifth where the others are trained on, else all but what stays to validate."""
+    kept = min(max(int(rows * KEPT_SHARE), 2 * create.LEAST_PART_ROWS), rows // 2)
     return max(1, min(rows // 5 if trained else rows - kept, MOST_TEST_ROWS))
 
 
@@ -286,10 +286,11 @@ def images_section(
         "max_tokens": None,
     }
     splits = create.loaded(folder, section, checkpoint.task)
-    section |= create.drawn_rows(len(splits.train))
+    section |= create.drawn_rows(len(splits.train), trained=fine_tune)
     lines = [
         f"data:       {path.name}: {len(splits.train) + len(splits.test):,} images of {len(values)} labels",
         f"test:       {len(splits.test):,} images, {test_share:g} of each label (seed {SEED})",
+        create.parts_line(section, len(splits.train), len(splits.test)),
         *create.settle_head(folder, checkpoint, USUAL, names, labels.own_head),
         *(f"note:       {warning}" for warning in splits.warnings),
     ]

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from temper.cli import main
+from temper.studies import create
 from temper.study.resolve import load_resolved
 from tests.unit.studies.conftest import checkout, checkpoint, data, left, saved
 
@@ -101,6 +102,51 @@ def test_a_name_that_is_taken_may_be_taken_anew_where_all_of_it_is_tempers(type_
     said = type_in("mine", "--model", checkpoint, "--data", data, "--max-tokens", 16, "--force")
     assert "replaced:   " in said.out
     assert load_resolved(study / "params.yaml")["data"]["max_tokens"] == 16
+    assert left(checkout) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("params.yaml", "# a row of mine\n"),
+        ("raw.yaml", "# mine\n"),
+        ("about.yaml", "# mine\n"),
+        ("README.md", "what I found\n"),
+        ("data/raw/more.tsv", "review\tmark\n"),
+        ("data/raw/train.tsv", "good\tpositive\n"),
+        ("data/raw/checkpoint/config.json", " "),
+        ("notebooks/look.py", "print()\n"),
+    ],
+)
+def test_nothing_a_person_made_or_changed_is_overwritten(type_in, checkout, checkpoint, data, tmp_path, file, text):
+    (tmp_path / "test.tsv").write_bytes(data.read_bytes())
+    given = ("mine", "--model", checkpoint, "--data", data, "--test", tmp_path / "test.tsv")
+    type_in(*given)
+    path = checkout / "studies/mine" / file
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as stream:
+        stream.write(text)
+    before = path.read_bytes()
+    said = type_in(*given, "--force", code=1).err
+    assert f"holds what is not as Temper wrote it: {file}" in said
+    assert "move that elsewhere, then the same command again; or choose another name" in said
+    assert path.read_bytes() == before
+
+
+def test_what_is_changed_while_the_new_one_is_made_stays(type_in, checkout, checkpoint, data, monkeypatch):
+    type_in("mine", "--model", checkpoint, "--data", data)
+    params = checkout / "studies/mine/params.yaml"
+
+    def edited(folder, *arguments):
+        params.write_text("mine\n")
+        return written(folder, *arguments)
+
+    written = create.write_beside
+    monkeypatch.setattr(create, "write_beside", edited)
+    said = type_in("mine", "--model", checkpoint, "--data", data, "--force", code=1).err
+    assert "holds what is not as Temper wrote it: params.yaml" in said
+    assert params.read_text() == "mine\n"
+    assert (params.parent / "data/raw/train.tsv").is_file()
     assert left(checkout) == ["mine"]
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from temper.data.files import Options, load
 from temper.errors import PipelineError
+from temper.studies import create
 from temper.studies.about import read_about
 from temper.studies.create import standing_in
 from temper.studies.new_data import Given
@@ -59,13 +60,34 @@ def test_it_says_where_the_test_rows_are_too_few_to_decide(new, checkpoint, data
 
 
 def test_where_nothing_is_trained_most_rows_are_test_rows(new, checkpoint, data, tmp_path):
-    """872 rows, as SST-2's dev split has them: a fifth (174) could decide nothing, 785 can."""
+    """872 rows, as SST-2's dev split has them: a fifth (174) could decide nothing, 776 can."""
     data.write_text("review\tmark\n" + "".join(f"good {n}\tpositive\nbad {n}\tnegative\n" for n in range(436)))
     as_it_is = new(name="mine", model=checkpoint, data=data)
-    assert [line for line in as_it_is.lines if line.startswith("test:") and " 785 rows drawn" in line]
+    assert [line for line in as_it_is.lines if line.startswith("test:") and " 776 rows drawn" in line]
     assert not [line for line in as_it_is.lines if "where no answer changes" in line]
     trained = new(name="trained", model=checkpoint, data=data, fine_tune="yes")
     assert [line for line in trained.lines if line.startswith("test:") and " 174 rows drawn" in line]
+
+
+@pytest.mark.parametrize(
+    ("trained", "parts"),
+    [
+        ("no", "train 48 (48 of them calibrate), validation 48, test 304"),
+        ("yes", "train 272 (272 of them calibrate), validation 48, test 80"),
+    ],
+)
+def test_each_part_has_rows_for_what_is_asked_of_it_and_its_size_is_said(new, checkpoint, data, trained, parts):
+    data.write_text("review\tmark\n" + "".join(f"good {n}\tpositive\nbad {n}\tnegative\n" for n in range(200)))
+    made = new(name="mine", model=checkpoint, data=data, fine_tune=trained)
+    assert f"parts:      {parts}" in made.lines
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 10, 64, 128, 1000, 10**6])
+@pytest.mark.parametrize("trained", [True, False])
+def test_parts_never_take_more_than_there_is(rows, trained):
+    drawn = create.drawn_rows(rows, trained=trained)
+    assert 1 <= drawn["validation_rows"] <= 500
+    assert 1 <= drawn["calibration_rows"] <= max(1, rows - drawn["validation_rows"])
 
 
 def test_test_rows_are_drawn_from_the_one_file_and_none_is_lost(new, checkout, checkpoint, data):
