@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from temper.errors import ExperimentError
@@ -11,6 +12,7 @@ from temper.orchestration.dvc import ask_dvc
 from temper.orchestration.handed_over import check_committed, commit_command
 from temper.report.formats import significant
 from temper.report.markdown_table import markdown_table
+from temper.report.terminal import aligned, columns_here
 
 PARAMS, METRICS = "params.yaml", "artifacts/report/metrics.json"
 HEADER = (
@@ -24,6 +26,7 @@ HEADER = (
     "flips",
     "loses ≤ points",
 )
+TITLE = "Experiments, and what was chosen"
 _WORDS = 5  # columns of words; then numbers
 
 
@@ -117,6 +120,47 @@ def cells(found: Sequence[State]) -> list[list[str]]:
     return lines
 
 
+def terminal_lines(lines: Sequence[Sequence[str]], edge: int) -> list[str]:
+    """A table and below it what each experiment changed; where a terminal has no room for that, a few lines of each.
+
+    Args:
+        lines: a line for each experiment and workload, under HEADER.
+        edge: columns of the terminal.
+    """
+    table = aligned([[cells[0], *cells[2:]] for cells in (HEADER, *lines)], words=_WORDS - 1, edge=None)
+    if max(map(len, table)) > edge:
+        return [TITLE, *(line for cells in lines for line in _below(cells, edge))]
+    changed = [(cells[0], cells[1]) for cells in lines if cells[1] not in ("", "–")]
+    return [
+        TITLE,
+        "",
+        *table,
+        *([""] if changed else []),
+        *(each for pair in changed for each in _changed(*pair, edge)),
+    ]
+
+
+def _changed(name: str, what: str, edge: int) -> list[str]:
+    return wrap(f"{name} changed {what}", edge, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _below(cells: Sequence[str], edge: int) -> list[str]:
+    """A line of the table in words: the experiment and what it changed, then each workload's choice."""
+    name, changed, workload, choice, verdicts, speed_up, accuracy, flips, loses = cells
+    found = ["", *(_changed(name, changed, edge) if changed != "–" else [name])] if name else []
+    figures = (
+        (verdicts, "{}"),
+        (speed_up, "{} × as fast"),
+        (accuracy, "accuracy {}\N{NO-BREAK SPACE}%"),
+        (flips, "flips {}"),
+        (loses, "loses at most {} points"),
+    )
+    said = "; ".join([choice, *(form.format(value) for value, form in figures if value != "–")])
+    said = said if workload == "–" else f"{workload}: {said}"
+    lines = wrap(said, edge, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return [*found, *(line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)]
+
+
 def _prefix() -> str:
     here = Path.cwd()
     root = next((place for place in (here, *here.parents) if (place / ".dvc").is_dir()), here)
@@ -129,9 +173,6 @@ def print_experiments() -> None:
     Raises:
         ExperimentError: DVC cannot list its experiments, or it was never handed to DVC.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     if not Path("dvc.yaml").is_file():
         raise ExperimentError(
             asked="list experiments",
@@ -141,13 +182,8 @@ def print_experiments() -> None:
         )
     check_committed("list experiments")
     text = ask_dvc("exp", "show", "--json", affected="nothing", fix="mend what it names, then again")
-    lines, console = cells(states(text, _prefix())), Console()
-    if not console.is_terminal:
+    lines, edge = cells(states(text, _prefix())), columns_here()
+    if edge is None:
         print(markdown_table(HEADER, lines, _WORDS), end="")
         return
-    shown = Table(title="experiments of this commit, and what was chosen", title_justify="left")
-    for number, name in enumerate(HEADER):
-        shown.add_column(name, justify="left" if number < _WORDS else "right", overflow="fold")
-    for line in lines:
-        shown.add_row(*line)
-    console.print(shown, highlight=False)
+    print("\n".join(terminal_lines(lines, edge)))

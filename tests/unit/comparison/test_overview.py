@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from temper.comparison.overview import HEADER, cells, print_experiments, states
+from temper.comparison.overview import HEADER, cells, print_experiments, states, terminal_lines
 from temper.errors import ExperimentError
 
 METRICS = {  # DVC leaves out what is null
@@ -50,6 +50,40 @@ def test_a_line_for_each_workload_says_what_changed_and_what_was_chosen(prefix):
         ["", "", "b8", "none", "–", "–", "–", "–", "–"],
         ["broken", "–", "–", "no dvc.yaml", *["–"] * 5],
     ]
+
+
+def test_a_terminal_with_room_shows_a_table_and_below_it_what_changed():
+    lines = terminal_lines(cells(states(shown(), "")), 100)
+    assert (
+        " ".join(lines[2].split()) == "experiment workload choice verdicts speed-up × accuracy % flips loses ≤ points"
+    )
+    assert " ".join(lines[4].split()) == "ccccccc b1 ort-int8 within, win 2.04 91.25 7 0.40"
+    assert lines[-2:] == [
+        "workspace changed calibrations.main.method: entropy",
+        "minmax changed calibrations.main.method: minmax",
+    ]
+
+
+def test_on_a_narrow_terminal_each_experiment_has_lines_of_its_own():
+    lines = terminal_lines(cells(states(shown(), "")), 60)
+    assert lines[1:12] == [
+        "",
+        "workspace changed calibrations.main.method: entropy",
+        "  no results",
+        "",
+        "ccccccc",
+        "  b1: ort-int8; within, win; 2.04 × as fast; accuracy",
+        "    91.25 %; flips 7; loses at most 0.40 points",
+        "  b8: none",
+        "",
+        "minmax changed calibrations.main.method: minmax",
+        "  b1: ort-int8; within, win; 2.04 × as fast; accuracy",
+    ]
+
+
+@pytest.mark.parametrize("edge", [40, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(edge):
+    assert max(map(len, terminal_lines(cells(states(shown(), "")), edge))) <= edge
 
 
 def test_a_study_that_dvc_does_not_know_is_named_so(tmp_path, monkeypatch):
