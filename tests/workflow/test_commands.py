@@ -19,7 +19,7 @@ def test_check_accepts_the_params_files_of_this_repository_and_refuses_a_typing_
     fresh.set(seeed=3)
     done = fresh.temper("check", str(fresh / "params.yaml"))
     assert done.returncode == 1
-    assert happened(done.stderr) == "seeed is an unknown key"
+    assert happened(done.stderr).startswith("seeed is an unknown key (params.yaml, line ")
 
 
 def test_check_says_that_a_file_is_not_there(fresh):
@@ -85,7 +85,7 @@ def test_run_shows_what_a_study_is_refused_for_before_any_job(fresh):
     fresh.set(seeed=3)
     done = fresh.temper("run", "--directory", str(fresh.folder))
     assert done.returncode == 1
-    assert happened(done.stderr) == "seeed is an unknown key"
+    assert happened(done.stderr).startswith("seeed is an unknown key (params.yaml, line ")
     assert "jobs" not in done.stderr
     assert fresh.files() == []
 

@@ -26,6 +26,7 @@ def check(
         ConfigError: a file is not there, or no study.
     """
     from temper.study.params_file import load_params
+    from temper.study.params_lines import naming_lines
     from temper.study.params_text import as_yaml
     from temper.study.resolve import spelt_out
     from temper.study.study import read_study
@@ -44,7 +45,8 @@ def check(
                 affected="nothing",
                 fix="start from the params.yaml of this repository",
             )
-        study = read_study(section)
+        with naming_lines(file):
+            study = read_study(section)
         if resolved:
             print(as_yaml(spelt_out(section)), end="")
             continue

@@ -1,5 +1,6 @@
 """The beginning of every plan: the study that the Snakefile's folder holds, read and checked before any rule is."""
 
+import contextlib
 from typing import Any
 
 from temper.environment import own_process
@@ -7,6 +8,7 @@ from temper.environment.machine import wait_without_spinning
 from temper.orchestration import kept_versions, machines, preflight
 from temper.orchestration.rule_files import RuleFiles
 from temper.study import params_file, raw_files
+from temper.study.params_lines import naming_lines
 from temper.study.study import read_study
 from temper.training import checkpoint_head
 
@@ -28,7 +30,11 @@ def begin(workflow: Any) -> RuleFiles:
     # 2e-5 is text.
     given = [str(file) for file in workflow.overwrite_configfiles]
     own = [] if workflow.config_settings.replace_workflow_config or params_file.FILE in given else [params_file.FILE]
-    study = read_study(params_file.read_params([*own, *given], workflow.config_settings.config))
+    files = [*own, *given]
+    with (
+        naming_lines(files[0]) if len(set(files)) == 1 else contextlib.nullcontext()
+    ):  # of several, nobody knows in which
+        study = read_study(params_file.read_params(files, workflow.config_settings.config))
     if workflow.is_main_process:  # not where a cluster's node runs one job of a plan that was checked
         preflight.check_storage(workflow.storage_settings.default_storage_provider)
         asked = workflow.resource_settings
