@@ -87,6 +87,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     workload = _workload(words, wish.workload)
     budget = wish.budget_points or float(words["analysis"]["accuracy_budget_points"])
     trials, here = folder / FOLDER / TRIALS, this_machine()
+    asked = time.monotonic()
     found_space = _space(section, words, folder, trials, workload, here, wish, say)
     began = time.monotonic()
     study = read_study(load_params(trials / "params.yaml"))
@@ -98,8 +99,10 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         seconds=60 * wish.minutes * _BUILDS_SHARE,
         keep_going=True,
     )
+    made = time.monotonic()
     search, not_made = _search(trials, study, found_space, workload, budget, here, wish, say)
     standing = search.run(began + 60 * wish.minutes, also=lambda name: variants(search.taken.points[name], here))
+    raced = time.monotonic()
     exact = search.fastest_exact()
     found = _trials(search, standing, not_made)
     answer = told.sentences(found, winner=standing.incumbent, baseline=BASELINE, margin=search.rules.margin)
@@ -133,6 +136,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
         facts["confirmed"] = asdict(outcome)
         answer += [*outcome.sentences, *where(folder, goal, params, outcome)]
+    answer.append(told.took(made - asked, raced - made, time.monotonic() - raced if points else None))
     write_own(goal, "search.json", canonical_json(facts))
     write_own(goal, "search.md", f"{told.table(found)}\n" + "\n".join(f"- {line}" for line in answer) + "\n")
     return [*_fastest(found), *answer]

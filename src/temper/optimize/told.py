@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from temper.logs.progress import duration
 from temper.report.formats import significant
 from temper.report.markdown_table import markdown_table
 from temper.report.page.svg import Scale, drawing, tag, together
@@ -118,6 +119,19 @@ def sentences(trials: Sequence[Trial], *, winner: str, baseline: str, margin: fl
     if winner == baseline:
         lines.append("Nothing was found that is faster than the baseline and right.")
     return lines
+
+
+def took(making_s: float, racing_s: float, confirming_s: float | None) -> str:
+    """How long a search took in all, and its parts.
+
+    Args:
+        making_s: for the float file and the artifacts, seconds.
+        racing_s: for the race, what it waited for others included.
+        confirming_s: for the winner's measurement; None where there was none.
+    """
+    parts = [f"{duration(making_s)} making artifacts", f"{duration(racing_s)} racing"]
+    parts += [] if confirming_s is None else [f"{duration(confirming_s)} measuring on the test rows"]
+    return f"Took {duration(making_s + racing_s + (confirming_s or 0.0))} in all: {', '.join(parts)}."
 
 
 def _still_open(trials: Sequence[Trial], most: int = 3) -> list[str]:

@@ -2,7 +2,7 @@ import json
 import math
 from xml.etree import ElementTree
 
-from temper.optimize.told import Trial, as_json, picture, sentences, table
+from temper.optimize.told import Trial, as_json, picture, sentences, table, took
 from temper.statistics.confidence_sequence import Interval
 
 
@@ -19,6 +19,12 @@ TRIALS = [
     Trial("wrong", "answers", "baseline", interval(0.2, 0.19, 0.21), "9.00 points lost", 1.6, 5.0),
     Trial("absent", "not made", reason="no time"),
 ]
+
+
+def test_how_long_it_took_is_told_in_all_and_apart():
+    said = "Took 4 min 10 s in all: 2 min 5 s making artifacts, 2 min 0 s racing, 5 s measuring on the test rows."
+    assert took(125, 120, 5) == said
+    assert took(60, 120, None) == "Took 3 min 0 s in all: 1 min 0 s making artifacts, 2 min 0 s racing."
 
 
 def test_what_more_time_could_bring_is_said_of_the_open_ones_alone():
