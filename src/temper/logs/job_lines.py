@@ -22,6 +22,7 @@ from temper.logs.script_log import CLEAR_LINE, WIDTH, own_work_s
 shown: "JobLines | None" = None  # of this process, where a person sees them
 SILENCE_S = 60.0  # after which a pipe, which shows no line that is overwritten, first hears of the jobs
 SILENCE_GROWS = 1.5  # and each time later: hours leave a page, not pages
+BASIS = 0.1  # of the work, which has to be done before what is left is told: the first jobs are short, and unlike the others
 NAMED = 3  # rules whose share of the time is told at the end
 # Snakemake's words beside the error itself, which stands above them in four parts
 _BESIDE_THE_ERROR = (
@@ -51,6 +52,8 @@ class JobLines:
         self._finished: dict[str, int] = {}  # jobs of each rule
         self._expected: dict[str, float | None] = {}  # by words, of jobs that have not ended
         self._expected_of_ended = 0.0
+        self._before: dict[str, list[float]] = {}  # by rule, what its jobs took the last time
+        self._first: float | None = None  # when the first job began
 
     def plan(self, jobs: dict[str, int]) -> None:
         """So many jobs of each rule will run; the target rule `all` is none."""
@@ -59,31 +62,43 @@ class JobLines:
     def expect(self, seconds: Mapping[str, float | None]) -> None:
         """How long each job took the last time, by its words; None where it has not run here."""
         self._expected = dict(seconds)
+        self._before = {}
+        for words, took in seconds.items():
+            if took is not None:
+                self._before.setdefault(words.partition(" ")[0], []).append(took)
 
     def left(self) -> str | None:
-        """'about 2 min left', by what jobs took before and what this run's take; None where nothing tells."""
-        if not self._expected:
-            return None
-        now, known, unknown = self._clock(), 0.0, False
+        """'about 2 min left', by what jobs took before and how fast this run is.
+
+        Returns:
+            None while nothing tells: less than a tenth of the work is done, or a job is of a rule that has not run here.
+        """
+        now, done, coming = self._clock(), self._expected_of_ended, 0.0
         begun = {words: now - began for words, _, began, _ in self._running.values()}
         for words, before in self._expected.items():
-            rule = words.partition(" ")[0]
-            if before is None and rule in self._finished:
-                before = self._seconds[rule] / self._finished[rule]
-            if before is None:
-                unknown = True
-                continue
-            known += max(0.0, before - begun.get(words, 0.0))
-        if self._expected_of_ended > 0:  # jobs side by side, and a machine that is not as fast as it was
-            known *= min(3.0, max(0.3, (now - self._began) / self._expected_of_ended))
-        if not known:
+            takes = self._usual(words.partition(" ")[0]) if before is None else before
+            if takes is None:
+                return None
+            passed = min(takes, begun.get(words, 0.0))
+            done, coming = done + passed, coming + takes - passed
+        if not self._finished or self._first is None or not coming or done < BASIS * (done + coming):
             return None
-        return f"{'more than' if unknown else 'about'} {duration(known)} left"
+        # jobs side by side, and a machine that is not as fast as it was
+        pace = min(3.0, max(0.3, (now - self._first) / done))
+        return f"about {duration(pace * coming)} left"
+
+    def _usual(self, rule: str) -> float | None:
+        """How long a job of a rule takes, by those of this run, else by those of the last."""
+        if rule in self._finished:
+            return self._seconds[rule] / self._finished[rule]
+        known = self._before.get(rule, ())
+        return sum(known) / len(known) if known else None
 
     def start(self, number: int, rule: str, words: str, log: Sequence[str] = ()) -> None:
         """A job is at work, or waits for a scheduler."""
         if rule != "all":
             self._running[number] = (words, rule, self._clock(), log)
+            self._first = self._running[number][2] if self._first is None else self._first
             self._show()
 
     def finish(self, number: int) -> None:
@@ -92,9 +107,10 @@ class JobLines:
             words, rule, began, log = self._running.pop(number)
             self._done += 1
             passed, worked = self._clock() - began, own_work_s(log)  # in a queue a job does not work
-            self._seconds[rule] = self._seconds.get(rule, 0.0) + min(passed, passed if worked is None else worked)
+            took = min(passed, passed if worked is None else worked)
+            self._seconds[rule] = self._seconds.get(rule, 0.0) + took
             self._finished[rule] = self._finished.get(rule, 0) + 1
-            self._expected_of_ended += self._expected.pop(words, None) or 0.0
+            self._expected_of_ended += self._expected.pop(words, None) or took
             self._show()
 
     def fail(self, number: int, log: list[str]) -> None:

@@ -171,8 +171,10 @@ def test_a_dry_run_prints_snakemakes_own_lines(capsys):
 @pytest.mark.parametrize(
     ("before", "said"),
     [
-        ({"prepare_data": 2.0, "measure a": 10.0, "measure b": 20.0}, "job 2 of 3: measure a; about 30 s left"),
-        ({"prepare_data": 2.0, "measure a": 10.0, "measure b": None}, "job 2 of 3: measure a; more than 10 s left"),
+        ({"prepare_data": 4.0, "measure a": 10.0, "measure b": 20.0}, "job 2 of 3: measure a; about 30 s left"),
+        ({"prepare_data": 2.0, "measure a": 10.0, "measure b": 20.0}, "job 2 of 3: measure a"),  # too little is done
+        ({"prepare_data": 4.0, "measure a": 10.0, "measure b": None}, "job 2 of 3: measure a; about 20 s left"),
+        ({"prepare_data": 4.0, "measure a": 10.0, "report": None}, "job 2 of 3: measure a"),  # no report was made here
         ({"prepare_data": None, "measure a": None, "measure b": None}, "job 2 of 3: measure a"),
         ({}, "job 2 of 3: measure a"),
     ],
@@ -180,13 +182,26 @@ def test_a_dry_run_prints_snakemakes_own_lines(capsys):
 def test_what_is_left_is_told_by_what_jobs_took_before(before, said):
     clock, stream = Clock(), Terminal()
     lines = JobLines(stream, clock)
+    clock.now += 100  # planning
     lines.plan(PLAN)
     lines.expect(before)
     lines.start(0, "prepare_data", "prepare_data")
-    clock.now += 2
+    assert "left" not in stream.getvalue()
+    clock.now += 4
     lines.finish(0)
     lines.start(1, "measure", "measure a")
     assert stream.getvalue().endswith(f"{CLEAR_LINE}{said}")
+
+
+def test_what_is_left_follows_the_pace_of_this_run():
+    clock = Clock()
+    lines = JobLines(io.StringIO(), clock)
+    lines.plan(PLAN)
+    lines.expect({"measure a": 10.0, "measure b": 10.0})
+    lines.start(1, "measure", "measure a")
+    clock.now += 20
+    lines.finish(1)
+    assert lines.left() == "about 20 s left"
 
 
 def test_a_job_that_has_not_run_here_takes_what_others_of_its_rule_took():
