@@ -109,7 +109,7 @@ def raw(
         target for target in sorted(there) if not _holds(study / target, [outside / each for each in wanted[target]])
     ]
     if other and not force:
-        fix = "move them elsewhere, then again; or temper raw … --force (make raw … FORCE=1) writes over them"
+        fix = "move them elsewhere, then again; or temper raw … --force writes over them"
         raise _refused(study, outside, f"other files are in their place: {first(other)}", fix)
     for target, sources in wanted.items():
         goal = study / target

@@ -75,6 +75,7 @@ def serve(
     """Serve a package, or the study's choice, until SIGTERM or Ctrl-C."""
     from temper.cli.study_folder import stand_in
     from temper.package.write import write_package
+    from temper.reading.typed import as_typed
 
     given = {
         "host": host,
@@ -106,5 +107,5 @@ def serve(
             verb="serve",
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
-        print("\n".join(lines[1:-1]), file=sys.stderr, flush=True)
+        print(as_typed("\n".join(lines[1:-1])), file=sys.stderr, flush=True)
         return _run(folder, options)

@@ -38,7 +38,7 @@ def _bring_outside_files() -> None:
             ask_dvc(
                 *("checkout", str(tracked)),
                 affected="this run only; nothing was recorded",
-                fix=f"dvc pull {tracked} fetches them from the remote; or put them there again (make raw)",
+                fix=f"dvc pull {tracked} fetches them from the remote; or put them there again (temper raw)",
             )
 
 

@@ -8,6 +8,7 @@ from temper.artifacts.manifest import read_document
 from temper.errors import ArtifactError
 from temper.load_test.record import read_load_test
 from temper.publish.resources import resources_markdown
+from temper.reading.typed import as_typed
 from temper.report.decide.decision import decide
 from temper.report.filed import FiledStudy
 from temper.report.load_tests import load_test_markdown
@@ -93,8 +94,11 @@ def terminal_block(study: FiledStudy, workload: str | None = None) -> str:
     """
     content = summary(study.records, study.compared, decide(study.records, study.compared))
     content = content if workload is None else content.on(workload)
+    content = replace(  # as a terminal has them
+        content, choices=tuple(map(as_typed, content.choices)), first_notes=tuple(map(as_typed, content.first_notes))
+    )
     return "\n".join(
-        ["```text", *report_lines(content, ("artifacts/report/summary.md", "make report"), TERMINAL_WIDTH), "```", ""]
+        ["```text", *report_lines(content, ("artifacts/report/summary.md", "temper report"), TERMINAL_WIDTH), "```", ""]
     )
 
 

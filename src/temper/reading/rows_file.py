@@ -38,7 +38,7 @@ def data_bytes(path: str) -> bytes:
             path,
             "there is no such file below the study's folder",
             "correct its path in params.yaml, or bring it: the study's README.md, or this repository's, says where from; "
-            "`make raw STUDY=…` copies what its raw.yaml lists",
+            "`temper raw` copies what its raw.yaml lists",
         ) from None
     except Unreadable as error:
         raise _error(path, str(error), "name an ordinary file in params.yaml, or give the study fewer rows") from None

@@ -64,7 +64,7 @@ def _unreadable(file: Path, what: str, error: Exception) -> ArtifactError:
         asked=f"say what was measured, from {file}",
         happened=f"it is not {what} ({type(error).__name__}: {error})",
         affected="the list of studies; no study is changed by it",
-        fix="restore it (git checkout), or file the study's records anew (make results)",
+        fix="restore it (git checkout), or file the study's records anew (temper results)",
     )
 
 

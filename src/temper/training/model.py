@@ -36,7 +36,7 @@ def _refuse_unsafe(folder: Path, asked: str) -> None:
             asked=asked,
             happened=f"the folder {folder} does not exist",
             affected=_SPOILED,
-            fix="copy the checkpoint there (make raw STUDY=… does it for the studies of this repository), "
+            fix="copy the checkpoint there (temper raw -C studies/… does it for the studies of this repository), "
             "or name a model of the hub in model.checkpoint",
         )
     config = folder / "config.json"

@@ -53,7 +53,7 @@ def test_a_folder_that_is_not_there_is_named_with_the_way_to_bring_it(start, tmp
     with pytest.raises(ArtifactError) as caught:
         start(tmp_path / "nowhere/at/all")
     assert caught.value.happened == f"the folder {tmp_path / 'nowhere/at/all'} does not exist"
-    assert "make raw" in caught.value.fix
+    assert "temper raw" in caught.value.fix
 
 
 def test_a_truncated_safetensors_file_is_refused(start, checkpoint):

@@ -122,7 +122,8 @@ WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "left open",
-        "A candidate that may be faster than the choice, and whose latency does not hold: `make remeasure` takes it once more.",
+        "A candidate that may be faster than the choice, and whose latency does not hold: `temper run --again remeasure` takes "
+        "it once more.",
     ),
     ("checkpoint", "A trained model as transformers saves it: config.json, weights, tokenizer or image processor."),
     ("embedded study", "The params.yaml at the top of this repository: a small DistilBERT on made-up sentences."),
