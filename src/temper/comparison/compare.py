@@ -20,9 +20,12 @@ from temper.comparison.tables import (
     markdown,
     pairs_table,
     remarks,
+    settings_lines,
 )
 from temper.errors import ExperimentError
 from temper.orchestration.jobs import run_command
+
+_ANY_WIDTH = 10_000  # columns: more than any table has
 
 
 def _margin(experiments: Sequence[Experiment]) -> float:
@@ -72,8 +75,16 @@ def _print(title: str, found: Comparison, notes: Sequence[str]) -> None:
 
     console = Console()
     if console.is_terminal:
+        accuracy, settings = accuracy_table(found), settings_lines(found)
+        whole = console.measure(terminal_table(title, *accuracy), options=console.options.update(width=_ANY_WIDTH))
+        if settings and whole.maximum > console.width:
+            accuracy = accuracy_table(found, with_settings=False)  # they stand below it, where they are not broken
+        else:
+            settings = []
+        console.print(terminal_table(title, *accuracy), highlight=False)
+        for line in settings:
+            console.print(line, highlight=False, markup=False)
         shown = {
-            title: accuracy_table(found),
             "Latency": latency_table(found),
             "Pairs, by accuracy": pairs_table(found, MOST_PAIRS_SHOWN),
         }
@@ -146,4 +157,4 @@ def compare(names: Sequence[str], costs: Mapping[str, Any] | None = None) -> Non
     write_text(f"{FOLDER}/comparison.json", canonical_json(content(compared, notes) | own))
     write_text(f"{FOLDER}/comparison.md", markdown(title, compared, notes))
     write_page(compared, notes, Path(FOLDER) / "comparison.html", title)
-    print(f"written: {FOLDER}/comparison.md, .json and .html (a page with its plot; opens without a network)")
+    print(f"written: {FOLDER}/comparison.md, .json and .html (a page)")

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 from markupsafe import Markup
 
@@ -152,8 +153,24 @@ def _by_place(lines: Sequence[Line], edge: int) -> list[str]:
     for place in dict.fromkeys((line.study, line.machine) for line in lines):
         own = [line.cells()[2:] for line in lines if (line.study, line.machine) == place]
         found.append(f"{place[0]}, on {place[1]}"[:edge])
-        found += aligned([list(HEADER[2:]), *own], words=_WORDS - 2, edge=edge)
+        table = aligned([list(HEADER[2:]), *own], words=_WORDS - 2, edge=None)
+        found += table if max(map(len, table)) <= edge else [line for cells in own for line in _in_words(cells, edge)]
     return found
+
+
+def _in_words(cells: Sequence[str], edge: int) -> list[str]:
+    """A workload's line where not even a table of the workloads has room."""
+    workload, choice, verdict, speed, baseline_ms, choice_ms, accuracy = cells
+    figures = (
+        (verdict, "{}"),
+        (speed, "{}\N{NO-BREAK SPACE}× its baseline"),
+        (baseline_ms, "baseline {}\N{NO-BREAK SPACE}ms"),
+        (choice_ms, "choice {}\N{NO-BREAK SPACE}ms"),
+        (accuracy, "accuracy {}\N{NO-BREAK SPACE}%"),
+    )
+    said = "; ".join([f"{workload}: {choice}", *(form.format(value) for value, form in figures if value != ABSENT)])
+    lines = wrap(said, edge, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def studies_page(lines: Sequence[Line]) -> str:

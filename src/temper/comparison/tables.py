@@ -111,10 +111,17 @@ def _in_one_cell(values: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if value != NOT_SET)
 
 
-def accuracy_table(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def settings_lines(found: Comparison) -> list[str]:
+    """'nncf-8: method nncf, samples 8': what each experiment sets, for a terminal without room for it in a table."""
+    names = short_names(found.rows[0].changed_keys if found.rows else [])
+    own = {row.name: {name: ", ".join(map(str, row.values(key))) for key, name in names.items()} for row in found.rows}
+    return [f"{row}: {_in_one_cell(values)}" for row, values in own.items() if names]
+
+
+def accuracy_table(found: Comparison, *, with_settings: bool = True) -> tuple[list[str], list[list[str]]]:
     """Header and cells. Rows that share a letter are not told apart."""
     groups = letters_of(found)
-    header, lines = _who(found)
+    header, lines = _who(found, with_settings)
     header = [*header, "accuracy %", "− baseline's, points", "flips", "better : worse"]
     for number, (line, row) in enumerate(zip(lines, found.rows, strict=True)):
         away = against_baseline(row)

@@ -170,7 +170,7 @@ def _compare(study: Mapping[str, Any], library: str, title: str, before: Snapsho
     }
     write_text(f"{FOLDER}/upgrade.json", canonical_json(content))
     print(page)
-    print(f"written: {FOLDER}/upgrade.md, .json and .html (a page with its plot; opens without a network)")
+    print(f"written: {FOLDER}/upgrade.md, .json and .html (a page)")
 
 
 def upgrade(*, library: str, version: str, only_plan: bool, cores: int) -> int:

@@ -61,13 +61,15 @@ def print_summary(folder: Path) -> None:
     study = study_of(folder)
     which = "" if folder.name == "report" else f" --machine {folder.name}"
     with typed_study(typed_for(study)):
-        content = dataclasses.replace(
-            content,
-            choices=tuple(map(as_typed, content.choices)),
-            first_notes=tuple(map(as_typed, content.first_notes)),
-        )
+        content = _as_typed(content)
         rest = (_shown(folder / "summary.md"), temper_command("report") + which)
         print("\n".join(report_lines(content, rest, columns_here(), _beside(study))))
+
+
+def _as_typed(content: "Summary") -> "Summary":
+    """With the commands that a person types."""
+    choices, notes = (tuple(map(as_typed, lines)) for lines in (content.choices, content.first_notes))
+    return dataclasses.replace(content, choices=choices, first_notes=notes)
 
 
 def print_filed(folder: Path) -> None:
@@ -85,7 +87,7 @@ def print_filed(folder: Path) -> None:
         print(summary_of(folder), end="")
         return
     study = read_filed_study(folder)
-    content = summary(study.records, study.compared, decide(study.records, study.compared))
+    content = _as_typed(summary(study.records, study.compared, decide(study.records, study.compared)))
     print("\n".join(report_lines(content, ("the same behind a pipe", f"temper report --filed {folder}"), edge)))
 
 
@@ -247,7 +249,9 @@ def _not_measured(content: "Summary") -> dict[str, list[str]]:
 
 def _notes(content: "Summary", rest: tuple[str, str], width: int, room: int) -> Iterator[str]:
     """The first notes, as many as there is room for (a line at least of each of the first two), and where all are."""
-    left = room - 1  # the last line names the rest
+    where, page = f"the rest: {rest[0]} ({len(content.notes)} notes)", f"as a page: {rest[1]}"
+    closing = [f"{where}; {page}"] if len(where) + 2 + len(page) <= width else [where, page]
+    left = room - len(closing)
     for number, note in enumerate(content.first_notes):
         lines = _wrapped(note, width, "· ")
         due = max(0, LEAST_NOTES - number - 1)  # lines of the notes after this one that are to be there
@@ -259,7 +263,7 @@ def _notes(content: "Summary", rest: tuple[str, str], width: int, room: int) -> 
         if number >= LEAST_NOTES and left < 0:
             break
         yield from lines
-    yield f"the rest: {rest[0]} ({len(content.notes)} notes); as a page: {rest[1]}"
+    yield from closing
 
 
 def _shown(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What `temper compare` prints and writes, over experiments made by hand; tests/workflow/test_experiments.py runs DVC's."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_experiments_are_printed_and_written_with_every_pair_and_a_plot(found, c
     assert content["latency_pairs"][0]["ratio"] == pytest.approx(0.8 / 0.51)
     assert Path(FOLDER, "comparison.md").read_text().startswith("# Experiments\n")
     assert "</html>" in Path(FOLDER, "comparison.html").read_text()
+
+
+@pytest.mark.parametrize(("columns", "below"), [("80", True), ("200", False)])
+def test_settings_that_a_terminal_has_no_room_for_in_the_table_stand_below_it(
+    found, capsys, monkeypatch, columns, below
+):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich's word for a terminal
+    names = [f"percentile-of-{n}-samples" for n in (1, 2)]
+    found(*(experiment(name, wrong(*range(n)), samples=n, method=f"method{n}") for n, name in enumerate(names)))
+    compare([])
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= int(columns)
+    said = f"{names[0]}: samples 0, method method0"
+    assert (said in lines) == below
+    assert any(" samples " in line and "candidate" in line for line in lines) != below
 
 
 def test_of_many_pairs_the_surest_are_printed_and_the_page_has_all(found, capsys):

@@ -48,6 +48,20 @@ def test_on_a_narrow_terminal_a_table_stands_below_each_study_and_machine(monkey
     assert capsys.readouterr().out.splitlines()[0].startswith("study   machine")
 
 
+def test_where_a_table_of_the_workloads_has_no_room_no_figure_is_cut(monkeypatch, capsys):
+    long = Line(
+        "sst2", "cpu", "b1-s128", "torch-fp32", "within, undecided", "0.991 [0.719, 1.34]", "1755.9", "1755.9", "85.67"
+    )
+    monkeypatch.setattr(studies, "studies_lines", lambda folders: [long])
+    monkeypatch.setattr(studies, "columns_here", lambda: 80)
+    print_studies([])
+    assert capsys.readouterr().out.splitlines() == [
+        "sst2, on cpu",
+        "  b1-s128: torch-fp32; within, undecided; 0.991 [0.719, 1.34] × its baseline;",
+        "    baseline 1755.9 ms; choice 1755.9 ms; accuracy 85.67 %",
+    ]
+
+
 def test_a_study_without_a_report_says_why(tmp_path):
     (tmp_path / "params.yaml").write_text("study: none\n")
     (line,) = lines_of(tmp_path)

@@ -7,7 +7,8 @@ import pytest
 from temper.artifacts.manifest import write_manifest
 from temper.measurement.record import NotMeasured, write_record
 from temper.report.render import write_summary
-from temper.report.terminal import HEIGHT, print_summary
+from temper.report.summary import read_summary
+from temper.report.terminal import HEIGHT, print_summary, report_lines
 from tests.records import ANALYSIS, record, workload
 
 pytestmark = pytest.mark.usefixtures("made_up_figures")
@@ -69,7 +70,16 @@ def test_the_choice_comes_first_then_the_table_then_the_notes_then_where_the_res
     table = next(at for at, line in enumerate(lines) if line.startswith("b1 "))
     first_note = next(at for at, line in enumerate(lines) if line.startswith("· "))
     assert 0 < table < first_note
-    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\); as a page: temper report -C .*", lines[-1])
+    assert re.fullmatch(r"the rest: .*summary\.md \(\d+ notes\)", lines[-2])  # two lines, where one would be cut
+    assert re.fullmatch(r"as a page: temper report -C .*", lines[-1])
+
+
+def test_where_the_rest_is_takes_one_line_where_that_has_room(report):
+    content = read_summary(report(RECORDS) / "summary.json")
+    assert (
+        report_lines(content, ("summary.md", "temper report"), 80)[-1]
+        == "the rest: summary.md (5 notes); as a page: temper report"
+    )
 
 
 def test_a_line_has_the_precision_that_ran_and_the_speed_up_with_its_interval(printed):
