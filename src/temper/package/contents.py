@@ -115,6 +115,11 @@ def _measured(source: Source) -> dict[str, Any]:
     }
 
 
+def _reason(sentence: str) -> str:
+    """Of 'its latency is disturbed: why' what tells it from the same said of a workload."""
+    return sentence.partition(": ")[2] or sentence
+
+
 def facts_of(source: Source) -> dict[str, Any]:
     """What manifest.json says beside the files: the model, its calls, its figures, its verdict and where it is from."""
     choice, runtime = source.selected.choice, source.runtime
@@ -148,7 +153,7 @@ def facts_of(source: Source) -> dict[str, Any]:
             "accuracy_in_words": choice.accuracy,
             "latency": source.selected.latency,
             "against": list(source.selected.against),
-            "notes": list(choice.notes),
+            "notes": [note for note in choice.notes if _reason(note) not in map(_reason, source.selected.against)],
         },
         "study": {
             "name": source.finished.comparison.study,

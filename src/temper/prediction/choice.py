@@ -109,7 +109,8 @@ def _notes(finished: Finished, workload: str, candidate: str) -> tuple[str, ...]
             f"{finished.comparison.budget_points:g} points; {loss_in_words(paired, finished.comparison.baseline)}"
         )
     if decision.left_open and candidate == decision.chosen:
-        found.append(f"the choice is provisional. {left_open_in_words(decision.left_open)}")
+        left = left_open_in_words(decision.left_open)
+        found.append(left if found else f"the choice is provisional. {left}")
     cell = compared.workloads.get(workload)
     if cell is not None and cell.verdict == DISTURBED:
         found.append(f"its latency at {workload} is disturbed: {cell.why_not}")

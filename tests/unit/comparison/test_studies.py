@@ -37,10 +37,10 @@ def test_lines_are_of_the_studys_own_report_and_records(finish, tmp_path, capsys
 
 def test_on_a_narrow_terminal_a_table_stands_below_each_study_and_machine(monkeypatch, capsys):
     monkeypatch.setattr(studies, "studies_lines", lambda folders: [ONE, TWO, OTHER])
-    monkeypatch.setattr(studies, "columns_here", lambda: 80)
+    monkeypatch.setattr(studies, "columns_here", lambda: 95)
     print_studies([])
     shown = capsys.readouterr().out.splitlines()
-    assert max(map(len, shown)) <= 80
+    assert max(map(len, shown)) <= 95
     assert [line for line in shown if ", on " in line] == ["sst2, on cpu-small", "sst2, on gpu", "digits, on gpu"]
     assert "2.00 [1.9, 2.1]" in shown[2]
     monkeypatch.setattr(studies, "columns_here", lambda: 400)

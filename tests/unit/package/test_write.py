@@ -289,6 +289,7 @@ def test_a_disturbed_latency_needs_anyway_and_the_card_says_so(package, with_rec
     assert "its latency is disturbed" in said
     assert nothing_written(tmp_path)
     folder, said = package("--candidate", "other", "--anyway")
+    assert said.count("is disturbed") == 1, said
     assert "warning:   its latency is disturbed" in said
     assert "**Against it**: its latency is disturbed" in (folder / "README.md").read_text()
 
