@@ -128,8 +128,9 @@ def _into(log: str, rule: str) -> None:
         raise SystemExit(1) from None
 
 
-def _end_once() -> None:
-    """Let the first SIGINT or SIGTERM raise KeyboardInterrupt, and none after it: a run that is ended may send a second."""
+@contextmanager
+def _ended_once() -> Iterator[None]:
+    """Inside, the first SIGINT or SIGTERM raises KeyboardInterrupt, and none after it: a run that is ended may send a second."""
     kinds = [kind for kind in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(kind) is not signal.SIG_IGN]
 
     def end(*_: object) -> None:
@@ -137,8 +138,13 @@ def _end_once() -> None:
             signal.signal(kind, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    for kind in kinds:
-        signal.signal(kind, end)
+    before = {kind: signal.signal(kind, end) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            if signal.getsignal(kind) is end:  # else it was ended: what follows is ignored to the end of the process
+                signal.signal(kind, handler)
 
 
 @contextmanager
@@ -166,8 +172,8 @@ def log_to(log: str, rule: str) -> Iterator[None]:
 
     started = time.monotonic()
     try:
-        _end_once()
-        yield
+        with _ended_once():
+            yield
         print(f"{OWN_WORK}: {time.monotonic() - started:.3f} s")
     except KeyboardInterrupt:
         say(f"{rule}: interrupted; what it had begun to write was removed")
