@@ -160,6 +160,12 @@ class Slurm:
             time.sleep(0.3)
         raise AssertionError(f"{job} was not submitted: {self.jobs(folder)}")
 
+    def in_its_step(self, run: "subprocess.Popen[str]", folder: Path, log: str) -> None:
+        """Wait until a job that Slurm has started is at work: its log is the first that it writes."""
+        while not (folder / f"logs/{log}.log").exists():
+            assert run.poll() is None, self.said(folder)
+            time.sleep(0.1)
+
     def state_of(self, folder: Path, number: str) -> str:
         return next(facts["JobState"] for facts in self.jobs(folder) if facts["JobId"] == number)
 
@@ -359,6 +365,7 @@ def test_a_run_goes_through_a_cancelled_job_a_drained_node_a_restarted_controlle
     slurm.begin_controller()
 
     slurm.started(small, "rule_measure_wildcards_ort-int8")
+    slurm.in_its_step(run, small, "measure/ort-int8")  # which lives without slurmd; before it, `srun` fails
     slurm.script("kill-slurmd")
     time.sleep(15)  # beyond SlurmdTimeout: the controller takes the node for down
     slurm.script("start-slurmd")
@@ -412,9 +419,7 @@ def test_a_job_beyond_its_time_ends_the_run_and_the_next_one_with_more_time_make
 def test_a_run_goes_on_once_a_controller_that_was_away_for_longer_is_back(slurm, small):
     run = slurm.begin(small)
     slurm.started(small, "rule_fine_tune")
-    while not (small / "logs/fine_tune.log").exists():  # then its step has begun, and it ends without a controller
-        assert run.poll() is None, slurm.said(small)
-        time.sleep(0.1)
+    slurm.in_its_step(run, small, "fine_tune")  # which ends without a controller
     slurm.end_controller()
     time.sleep(AWAY_S)
     assert run.poll() is None, slurm.said(small)
