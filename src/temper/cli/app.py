@@ -118,9 +118,12 @@ class Commands(TyperGroup):
 
 def _say_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"temper {version('temper')}")
+        try:
+            print(f"temper {version('temper')}")
+        except PackageNotFoundError:  # run from a checkout by PYTHONPATH
+            print("temper, not installed: the code of this checkout")
         raise typer.Exit
 
 
