@@ -18,7 +18,11 @@ READS_ROWS = (*READS_FILES, "data.columns", "data.encoded", "data.examples", "ta
 MAKES_ONNX = (*READS_FILES, "environment", "quantization")
 TAKES_A_CHECKPOINT = (*READS_ROWS, "environment", "training", "study.sections.model")
 RUNS = (*TAKES_A_CHECKPOINT, "backends", "engines", "lengths.packing", "lengths.trimming", "measurement")
-SENDS_TOKENS = ("package.runtime.packing", "package.runtime.packing_compiled", "package.runtime.trimming")  # as a package does
+SENDS_TOKENS = (
+    "package.runtime.packing",
+    "package.runtime.packing_compiled",
+    "package.runtime.trimming",
+)  # as a package does
 REPORTS = ("backends", "environment", "lengths.buckets.record", "load_test", "measurement", "orchestration", "study")
 # by rule: the kinds of modules that params.yaml chooses for it, and the rooms, or parts of them, that its jobs' code may reach
 REACHES = {
@@ -29,7 +33,14 @@ REACHES = {
     "search_layers": ((), (*READS_ROWS, *MAKES_ONNX, "study.sections.searches")),
     "convert_precision": (
         ("steps",),
-        (*MAKES_ONNX, "transforms", "lengths.packing", "package.runtime.packing", "package.runtime.packing_compiled", "study.sections.searches"),
+        (
+            *MAKES_ONNX,
+            "transforms",
+            "lengths.packing",
+            "package.runtime.packing",
+            "package.runtime.packing_compiled",
+            "study.sections.searches",
+        ),
     ),
     "train_quantized": ((), (*TAKES_A_CHECKPOINT, "export", "quantization", "study.sections.quantization_aware")),
     "choose_buckets": ((), (*READS_ROWS, "lengths.buckets", "study.sections.buckets")),
