@@ -180,8 +180,14 @@ def mounted(folder: Path) -> Iterator[None]:
 
 
 def resize(folder: Path, *, size: str = LARGE, files: str = "100k") -> None:
-    """Make a mounted disk smaller or larger."""
-    subprocess.run(["mount", "-o", f"remount,size={size},nr_inodes={files}", str(folder)], check=True)
+    """Make a mounted disk smaller or larger.
+
+    Raises:
+        CalledProcessError: it holds more than that, also since it was looked at.
+    """
+    subprocess.run(
+        ["mount", "-o", f"remount,size={size},nr_inodes={files}", str(folder)], check=True, capture_output=True
+    )
 
 
 def works_in(folder: Path) -> list[int]:
@@ -285,7 +291,10 @@ def next_command(made: StudyFolder, kind: Kind, mark: str) -> tuple[list[str], s
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     """What differs; of texts that are no digests also how."""
     differing = sorted(path for path in wanted.keys() | found.keys() if found.get(path) != wanted.get(path))
-    texts = {path: f"{path}: {found.get(path)!r} instead of {wanted.get(path)!r}" for path in ("git", "left", "lock")}
+    texts = {
+        path: f"{path}: {found.get(path)!r} instead of {wanted.get(path)!r}"
+        for path in ("git", "left", "lock", "report")
+    }
     return [texts.get(path, path) for path in differing]
 
 
@@ -427,11 +436,14 @@ class Disturbances:
         of_files, mark = number % 4 == 3, f"disk-{os.getpid()}-{number}"
 
         def fill(folder: Path) -> None:
-            taken, more = used(folder), round(left * self.needs[1 if of_files else 0])
-            if of_files:
-                resize(folder, files=str(taken[1] + more))
-            else:
-                resize(folder, size=str(taken[0] + more))
+            more = round(left * self.needs[1 if of_files else 0])
+            for _ in range(100):  # the command writes on between the two lines
+                taken = used(folder)
+                with contextlib.suppress(subprocess.CalledProcessError):
+                    if of_files:
+                        return resize(folder, files=str(taken[1] + more))
+                    return resize(folder, size=str(taken[0] + more))
+            raise AssertionError("the disk could not be made so small")
 
         with self.copy(str(number)) as made:
             drawn = f"{left:.3f} of the {'files' if of_files else 'bytes'} it needs, after {wait_s:.2f} s"

@@ -1,5 +1,6 @@
 """A rule's output into its log, its errors in four parts on the terminal, and no traceback for what a user can cause."""
 
+import contextlib
 import errno
 import os
 import re
@@ -165,16 +166,17 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     _into(log, rule)
 
     def say(message: str) -> None:
-        sys.stderr.flush()
-        print(message, file=sys.stderr, flush=True)
         # a terminal's last line says which job is at work, and ends without a line's end
         os.write(_terminal_fd, f"{CLEAR_LINE if os.isatty(_terminal_fd) else ''}{message}\n".encode())
+        with contextlib.suppress(OSError):  # a log on a full disk takes nothing more, and the terminal has it
+            sys.stderr.flush()
+            print(message, file=sys.stderr, flush=True)
 
     started = time.monotonic()
     try:
         with _ended_once():
             yield
-        print(f"{OWN_WORK}: {time.monotonic() - started:.3f} s")
+        print(f"{OWN_WORK}: {time.monotonic() - started:.3f} s", flush=True)
     except KeyboardInterrupt:
         say(f"{rule}: interrupted; what it had begun to write was removed")
         raise SystemExit(130) from None
@@ -188,7 +190,8 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         if known is not None:
             say(f"{type(known).__name__} in rule {rule}:{known}")
         else:
-            traceback.print_exc()
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
             say(
                 f"Unforeseen error in rule {rule}:\n  asked:    run rule {rule}\n"
                 f"  happened: {type(error).__name__}: {str(error).strip()[:600]}\n"
@@ -197,5 +200,6 @@ def log_to(log: str, rule: str) -> Iterator[None]:
             )
         raise SystemExit(1) from None
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()

@@ -107,6 +107,27 @@ def test_a_log_that_cannot_be_opened_is_said_too(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("print('a line of a library')", "StorageError in rule measure:"),
+        ("Path('/dev/full').write_text('x')", "StorageError in rule measure:"),
+        ("raise DataError(asked='read rows', happened='none', affected='all', fix='bring some')", "happened: none"),
+        ("1 / 0", "happened: ZeroDivisionError"),
+        ("raise KeyboardInterrupt", "measure: interrupted"),
+    ],
+    ids=["what it printed", "its own file", "an error of ours", "an unforeseen one", "Ctrl-C"],
+)
+def test_a_log_on_a_full_disk_takes_no_word_from_the_terminal(code, said, tmp_path):
+    (tmp_path / "logs/deep").mkdir(parents=True)
+    (tmp_path / "logs/deep/rule.log").symlink_to("/dev/full")
+    command = [sys.executable, "-c", PROGRAM.format(code=code)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode in (1, 130)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unwritable_place_is_a_storage_error_that_names_it(run):
     code, shown, _ = run("raise OSError(errno.EACCES, os.strerror(errno.EACCES), 'artifacts/onnx')")
     assert code == 1
