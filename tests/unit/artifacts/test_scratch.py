@@ -46,6 +46,34 @@ def test_what_a_kill_left_is_known_by_its_name_and_by_a_note_of_it(folder, progr
     assert list(scratch.NOTES.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("program", "call"),
+    [(FOLDER, "mkdir"), (FILE, "open")],
+    ids=["folder", "file"],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_around_the_making_leaves_nothing_that_nobody_knows(folder, program, call, when):
+    wrapped = f"""
+from temper.artifacts import scratch
+real = os.{call}
+def around(path, *others, **words):
+    if ".temper-" in str(path) and "{when}" == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    done = real(path, *others, **words)
+    if ".temper-" in str(path):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+scratch.os.{call} = around
+"""
+    killed(wrapped + program, folder)
+    there = [path for path in (folder / "artifacts").iterdir()]
+    assert len(there) == (when == "after")
+    for left in scratch.leftovers():
+        scratch.remove(left)
+    assert list((folder / "artifacts").iterdir()) == []
+    assert list(scratch.NOTES.iterdir()) == []
+
+
 @pytest.mark.parametrize("lost", ["note", "other folder", "other name"])
 def test_without_its_note_it_is_somebody_elses(folder, lost):
     killed(FOLDER, folder)
