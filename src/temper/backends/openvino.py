@@ -114,6 +114,11 @@ class OpenVinoRunner(Runner):
     def __exit__(self, *exc_info: object) -> None:
         del self._requests, self._latest, self._compiled
 
+    @property
+    def compiles_shapes(self) -> bool:
+        """Whether a new shape costs a compilation: lengths are rounded up then, as a package rounds them."""
+        return self._options.shapes == "static"
+
     def infer(self, inputs: Tensors) -> Logits:
         shapes: Shapes = ()
         if self._options.shapes == "static":

@@ -69,7 +69,5 @@ def coming(planned: "Sequence[PlannedJob]", seconds: Mapping[str, float | None])
 def _time(known: Sequence[float], jobs: int) -> str:
     if not known:
         return "for how long is not known: none has run here before"
-    least = duration(sum(known))
-    return (
-        f"about {least}" if len(known) == jobs else f"more than {least}: {jobs - len(known)} have not run here before"
-    )
+    least, new = duration(sum(known)), jobs - len(known)
+    return f"more than {least}: {new} {'has' if new == 1 else 'have'} not run here before" if new else f"about {least}"

@@ -35,6 +35,7 @@ def test_static_shapes_have_a_compiled_model_each_with_the_answers_of_the_dynami
     batches = [tiny_study.inputs([0, 1], length=length) for length in (9, 12, 9, 20)]
     with open_runner(str(tiny_study.fp32), OPTIONS, "installed") as runner:
         expected = [runner.infer(batch) for batch in batches]
+        assert not runner.compiles_shapes
     monkeypatch.setattr(openvino, "_MOST_SHAPES", 2)
     with open_runner(str(tiny_study.fp32), {**OPTIONS, "shapes": "static"}, "installed") as runner:
         for batch, logits in zip(batches, expected, strict=True):
@@ -42,6 +43,7 @@ def test_static_shapes_have_a_compiled_model_each_with_the_answers_of_the_dynami
         assert runner.describe()["shapes"] == "static"
         assert runner.describe()["layers_by_precision"]["f32"] > 5
         assert len(runner._requests) == 2  # the oldest are dropped
+        assert runner.compiles_shapes  # so that predictions of a whole split have few of them
 
 
 def test_layers_of_static_shapes_are_traced_over_the_batches_of_one_shape(tiny_study):

@@ -24,7 +24,7 @@ def test_a_study_that_has_not_run_is_told_by_rules():
     ("seconds", "time"),
     [
         ({"measure a": 61.0, "report": 2.0}, "about 1 min 3 s"),
-        ({"measure a": 61.0, "report": None}, "more than 1 min 1 s: 1 have not run here before"),
+        ({"measure a": 61.0, "report": None}, "more than 1 min 1 s: 1 has not run here before"),
     ],
 )
 def test_of_a_study_that_has_run_those_with_a_reason_are_named(seconds, time):

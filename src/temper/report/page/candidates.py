@@ -210,7 +210,8 @@ def _figures(own: Workload, cell: ComparedWorkload) -> list[tuple[str, str, str,
     )
     if own.device_time_ms is not None:
         found.append(("on the device, ms", figure(own.device_time_ms), ABSENT, "by its own clock, without copies"))
-    best = f"{cell.timed.throughput_callers} callers at once" if cell.timed else ""
+    callers = str(cell.timed.throughput_callers) if cell.timed else ""
+    best = f"{callers} {'caller' if callers == '1' else 'callers at once'}" if callers else ""
     found.append(("samples/s", figure(max(own.throughput_samples_per_s.values())), ABSENT, best))
     found.append(("samples/s, one caller", figure(own.sequential_samples_per_s), ABSENT, "one call after the other"))
     found.append(("calls", count(own.timed_runs), count(len(beside)) if beside else ABSENT, _ended(own)))
