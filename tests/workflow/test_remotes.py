@@ -172,6 +172,35 @@ def test_a_push_that_is_killed_loses_nothing(repository, tmp_path):
     shutil.rmtree(other.folder)
 
 
+# ends where DVC has written the first part of its list of what a push has to send, and had more to write
+_KILLED_AT_ITS_LIST = """
+import os, sys
+from dvc.cli import main
+import dvc_data.index.collect
+module = sys.modules["dvc_data.index.collect"]
+lists, parts = module._collect_from_index, []
+def collect(*arguments, **options):
+    parts.append(1)
+    if len(parts) == 4:
+        os._exit(9)
+    lists(*arguments, **options)
+module._collect_from_index = collect
+main(["push"])
+"""
+
+
+def test_a_push_after_one_that_was_killed_at_its_list_of_objects_sends_all_of_them(repository, tmp_path):
+    remote = tmp_path / "remote"
+    add_remote(repository, str(remote))
+    assert repository.attempt("python", "-c", _KILLED_AT_ITS_LIST).returncode == 9
+    assert not objects(remote)
+    repository.run("temper", "push")
+    other = clone(repository, tmp_path / "clone")
+    pull(other)
+    assert other.digests() == repository.digests()
+    shutil.rmtree(other.folder)
+
+
 @pytest.mark.long  # a pull without what it needs touches nothing in test_lose_nothing.py
 def test_a_remote_that_is_down_is_said_and_spoils_nothing(repository, tmp_path):
     before = repository.digests()

@@ -17,15 +17,26 @@ _TORN = "Unable to read RWLock-file"  # DVC's words of a list that cannot be rea
 _LOOKS, _PAUSE_S = 5, 0.2  # at a list that cannot be read, before it counts as torn
 
 
+# s3fs asks five times itself, and each time botocore did so too, with a pause that doubles: 40 s for each of some hundred objects
+# of a remote that is gone. What a person sets stands.
+S3_ATTEMPTS = {"AWS_MAX_ATTEMPTS": "2"}
+
+
 def environment() -> dict[str, str]:
     """This process's environment with the Python environment's commands first on the path."""
     here = str(Path(sys.executable).parent)
-    return own_process.environment(PATH=os.pathsep.join([here, os.environ.get("PATH", "")]))
+    more = {name: value for name, value in S3_ATTEMPTS.items() if name not in os.environ}
+    return own_process.environment(PATH=os.pathsep.join([here, os.environ.get("PATH", "")]), **more)
 
 
-def dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run a DVC command in the working directory and wait for it; its output goes where `options` say."""
-    command = own_process.python_command("-m", "dvc", *arguments)
+def dvc(*arguments: str, module: str = "dvc", **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a DVC command in the working directory and wait for it; its output goes where `options` say.
+
+    Args:
+        arguments: its own.
+        module: what runs it.
+    """
+    command = own_process.python_command("-m", module, *arguments)
     return subprocess.run(command, env=environment(), text=True, check=False, **options)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.errors import ExperimentError
+from temper.orchestration.dvc import S3_ATTEMPTS
 from temper.orchestration.set_aside import listed
 from temper.orchestration.stored import FOLDER_DIGEST, md5
 
@@ -30,6 +31,8 @@ def open_remote(repo: Any, name: str | None, asked: str) -> Any:
     """
     from dvc.exceptions import DvcException
 
+    for variable, value in S3_ATTEMPTS.items():
+        os.environ.setdefault(variable, value)
     try:
         return repo.cloud.get_remote_odb(name, "pull")
     except DvcException as error:

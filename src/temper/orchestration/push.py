@@ -6,6 +6,7 @@ from temper.errors import ExperimentError
 from temper.orchestration.dvc import dvc
 from temper.orchestration.remote_keys import check_no_keys
 
+_AFRESH = "temper.orchestration.dvc_afresh"
 _INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT, 252)  # the last is DVC's own
 
 
@@ -20,7 +21,8 @@ def push(*, remote: str | None = None) -> None:
         ExperimentError: DVC could not push everything; its own words are on the terminal.
     """
     check_no_keys("push this study")
-    code = dvc("push", *([] if remote is None else ["--remote", remote])).returncode
+    # never by a list that a killed push left cut off: it would end well, and the remote would lack what is not on it
+    code = dvc("push", *([] if remote is None else ["--remote", remote]), module=_AFRESH).returncode
     if code in _INTERRUPTED:
         raise KeyboardInterrupt
     if code != 0:

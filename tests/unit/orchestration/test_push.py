@@ -18,7 +18,9 @@ def ends(monkeypatch, tmp_path):
 
     def end(code):
         monkeypatch.setattr(
-            module, "dvc", lambda *arguments: asked.append(arguments) or subprocess.CompletedProcess(arguments, code)
+            module,
+            "dvc",
+            lambda *arguments, module: asked.append(arguments) or subprocess.CompletedProcess(arguments, code),
         )
         return asked
 
