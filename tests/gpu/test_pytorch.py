@@ -22,6 +22,9 @@ MODES = [
     ("compile", "float16"),
     ("compile-reduce-overhead", "float32"),
     ("compile-reduce-overhead", "float16"),
+    ("unpadded", "float16"),
+    ("unpadded", "bfloat16"),
+    ("unpadded-gelu-tanh", "float16"),
     pytest.param("compile-max-autotune", "float16", marks=pytest.mark.long),
 ]
 
@@ -47,7 +50,7 @@ def test_every_mode_answers_as_the_cpu_does(small_bert, mode, dtype):
         assert described["cuda_graphs"] == (mode != "compile")
 
 
-@pytest.mark.parametrize("mode", ["eager", "compile-reduce-overhead"])
+@pytest.mark.parametrize("mode", ["eager", "compile-reduce-overhead", "unpadded"])
 def test_an_answer_is_not_overwritten_by_the_next(small_bert, mode):
     inputs = text_inputs(8, 32)
     other = {name: array[::-1].copy() for name, array in inputs.items()}
@@ -60,7 +63,9 @@ def test_an_answer_is_not_overwritten_by_the_next(small_bert, mode):
         np.testing.assert_array_equal(first, kept)
 
 
-@pytest.mark.parametrize(("mode", "graphs"), [("eager", 0), ("compile", 0), ("compile-reduce-overhead", 1)])
+@pytest.mark.parametrize(
+    ("mode", "graphs"), [("eager", 0), ("compile", 0), ("compile-reduce-overhead", 1), ("unpadded", 1)]
+)
 def test_the_profiler_shows_the_kernels_and_the_graphs_that_were_launched(small_bert, mode, graphs):
     options = {**OPTIONS, "mode": mode, "dtype": "float16"}
     found = trace(str(small_bert.checkpoint), options, "installed", [text_inputs(8, 32) for _ in range(3)])
@@ -82,7 +87,7 @@ def test_tf32_is_used_only_where_the_row_says_so(small_bert):
         assert TOLERANCE["float32"] / 10 < difference < 0.1
 
 
-@pytest.mark.parametrize("mode", ["eager", "compile-reduce-overhead"])
+@pytest.mark.parametrize("mode", ["eager", "compile-reduce-overhead", "unpadded"])
 def test_two_callers_each_have_a_loading_in_a_thread_of_their_own(small_bert, mode):
     side = {
         "runner": "pytorch",

@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
 from temper.artifacts.manifest import read_manifest
 from temper.artifacts.signature import Tensors, read_signature
@@ -20,7 +19,9 @@ from temper.backends.pytorch_modes import (
     Traced,
     quantize_linear_layers,
 )
+from temper.backends.pytorch_options import UNPADDED, Options
 from temper.backends.pytorch_trace import named_kernels, profiled, record_modules
+from temper.backends.pytorch_unpadded import Unpadded
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import ExecutedLayer, Execution
 from temper.environment.library import Library, import_library
@@ -31,29 +32,6 @@ ACCEPTS = ("checkpoint",)
 PREDICTS = True
 _OLDEST_FOR_TRITON = (7, 0)  # compute capability
 _MOST_SHAPES = 128  # page-locked buffers kept at a time
-
-
-class Options(BaseModel):
-    """`options` of a row whose runner is pytorch."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    device: Literal["cpu", "cuda"]
-    dtype: Literal["float32", "float16", "bfloat16"]
-    threads: PositiveInt  # intra-op threads on the CPU
-    tf32: bool  # whether float32 products and convolutions may round what they read to TF32
-    mode: Literal["eager", "compile", "compile-reduce-overhead", "compile-max-autotune", "torchscript", "dynamic_int8"]
-
-    @model_validator(mode="after")
-    def _fits_the_device(self) -> Self:
-        if self.device == "cpu" and self.tf32:
-            raise ValueError("tf32 is true, but a CPU has no TF32: set it to false")
-        if self.device == "cpu" and self.mode == "compile-reduce-overhead":
-            raise ValueError("mode is compile-reduce-overhead, which replays CUDA graphs: on the CPU set compile")
-        if self.mode == "dynamic_int8" and (self.device, self.dtype) != ("cpu", "float32"):
-            raise ValueError(
-                "mode is dynamic_int8, whose kernels are the CPU's and read float32: set device and dtype so"
-            )
-        return self
 
 
 def batch_dependent(options: Mapping[str, Any]) -> bool:
@@ -88,7 +66,11 @@ class PyTorchRunner(Runner):
                 fix="declare the dtype that runs in the backend's row",
             )
         self._device = str(next(self._model.parameters()).device)
-        self._executable = self._make_executable(dtype)
+        self._executable: Executable | Unpadded
+        if self._options.mode in UNPADDED:
+            self._executable = Unpadded(self._model, signature, self._options.mode, self._device, asked=self.asked)
+        else:
+            self._executable = self._make_executable(dtype)
         self._pinned: dict[tuple[Any, ...], dict[str, Any]] = {}
         return self
 
@@ -117,7 +99,8 @@ class PyTorchRunner(Runner):
         Raises:
             Unavailable: the GPU is too old for Triton, or there is no C or C++ compiler.
         """
-        if self._options.mode not in MODES_OF_COMPILE:
+        compiles = self._options.mode in UNPADDED and self._options.device == "cuda"
+        if self._options.mode not in MODES_OF_COMPILE and not compiles:
             return
         torch = self._torch
         if self._options.device == "cuda":
@@ -167,19 +150,21 @@ class PyTorchRunner(Runner):
         torch = self._torch
         self._choose_precision_and_threads()
         with torch.inference_mode():
+            if isinstance(self._executable, Unpadded):
+                return self._executable.infer(inputs)
             if self._options.device == "cuda":
-                return self._infer_on_cuda(inputs)
+                return self._infer_on_cuda(self._executable, inputs)
             logits: Logits = self._executable([torch.from_numpy(inputs[name]) for name in self._names]).numpy()
             return logits
 
-    def _infer_on_cuda(self, inputs: Tensors) -> Logits:
+    def _infer_on_cuda(self, executable: Executable, inputs: Tensors) -> Logits:
         """Through page-locked memory both ways, and with one wait at the end."""
         buffers = self._pinned_buffers(inputs)
         tensors = []
         for name in self._names:
             np.copyto(buffers[name].numpy(), inputs[name], casting="no")
             tensors.append(buffers[name].to(self._device, non_blocking=True))
-        logits = self._executable(tensors)
+        logits = executable(tensors)
         answer = buffers.get("logits")
         if answer is None:
             answer = buffers["logits"] = self._torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
@@ -213,6 +198,16 @@ class PyTorchRunner(Runner):
             "threads": torch.get_num_threads(),
             **self._executable.describe(),
         }
+
+    def shape_of(self, inputs: Tensors, given: tuple[int, ...]) -> tuple[int, ...]:
+        """Sizes of the dynamic axes, or what an unpadded call runs in."""
+        return self._executable.shape_of(inputs) if isinstance(self._executable, Unpadded) else given
+
+    def computed_tokens(self, inputs: Tensors, given: tuple[int, ...]) -> int:
+        """Tokens that a call computes; unpadded those that fill up to a recorded graph included."""
+        if isinstance(self._executable, Unpadded):
+            return self._executable.shape_of(inputs)[1]
+        return super().computed_tokens(inputs, given)
 
     @property
     def warmup_calls_per_shape(self) -> int:

@@ -17,6 +17,7 @@ _ONE_OPERATOR = (
     23  # from this opset on exporters write attention as one, without the guard, with a mask that may be an addend
 )
 _TORCH = (("float16", "eager"), ("float16", "torchscript"), ("float16", "compile"), ("bfloat16", "compile"))
+_UNPADDED = (("float16", "unpadded"), ("float16", "unpadded-gelu-tanh"))  # of texts
 
 
 @dataclass
@@ -92,7 +93,7 @@ def gpu_space(
                 steps = _steps(PACKED_STEPS, applied, one_operator=whole[name])
                 for each in _chain(found, base, f"{base}-", steps, PACKED_STEPS):
                     _engine(found, _converted(found, each, "fp16"), packed, trimmed=False)
-    for dtype, mode in _TORCH:
+    for dtype, mode in (*_TORCH, *(_UNPADDED if longest is not None else ())):
         options = {"device": "cuda", "dtype": dtype, "mode": mode}
         name = f"torch-cuda-{dtype}-{mode}"
         found.points.append(Point(name, "checkpoint", {"runner": "pytorch", "gpus": 1, "options": options}, name))
@@ -106,7 +107,7 @@ def gpu_space(
 
 def _promise(point: Point) -> int:
     """Whom to open first: opening an engine takes seconds, and beside a fast incumbent one block puts most of the rest out."""
-    if "packed" in point.loads:
+    if "packed" in point.loads or "unpadded" in point.name:
         return 0
     return 1 if point.name.startswith("rtx-trimmed") and not point.low_precision else 2
 

@@ -120,9 +120,11 @@ def _cpu_backends(machine: Machine) -> dict[str, tuple[Row, str]]:
     return found
 
 
-def _checkpoint_backends(machine: Machine) -> dict[str, Row]:
+def _checkpoint_backends(machine: Machine, *, text: bool) -> dict[str, Row]:
     """PyTorch's own ways on the CPU."""
     modes = [("float32", "eager"), ("float32", "torchscript"), ("float32", "dynamic_int8")]
+    if text:
+        modes.append(("float32", "unpadded"))
     if "bf16" in machine.precisions:
         modes.append(("bfloat16", "eager"))
     return {
@@ -175,7 +177,7 @@ def space(
     files = [*int8, export, *conversions]
     files.sort(key=lambda name: (not name.startswith("int8"), GRAPH_STEPS["read_token"] not in name))
     conversions |= int8
-    points = _cpu_points(machine, files, int8)
+    points = _cpu_points(machine, files, int8, text=longest is not None)
     if throughput and machine.cores > 1:
         points = [each for point in points for each in (_crowd(point, machine), point)]
     return Space(tuple(points), conversions, calibrations, {}, {})
@@ -205,7 +207,7 @@ def _on_a_gpu(
     return Space(tuple(found.points), made, calibrations, found.engines, found.exports)
 
 
-def _cpu_points(machine: Machine, files: Sequence[str], int8: Mapping[str, Row]) -> list[Point]:
+def _cpu_points(machine: Machine, files: Sequence[str], int8: Mapping[str, Row], *, text: bool) -> list[Point]:
     points = [
         Point(f"{backend}--{name}", f"onnx/{name}", row, f"{alike}--{name}", name in int8)
         for backend, (row, alike) in _cpu_backends(machine).items()
@@ -216,7 +218,7 @@ def _cpu_points(machine: Machine, files: Sequence[str], int8: Mapping[str, Row])
         *points,
         *(
             Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
-            for name, row in _checkpoint_backends(machine).items()
+            for name, row in _checkpoint_backends(machine, text=text).items()
         ),
     ]
 

@@ -45,6 +45,12 @@ def test_sixteen_bits_are_asked_of_a_processor_that_multiplies_in_them_alone():
     assert any(point.name == "torch-bfloat16-eager" for point in of().points)
 
 
+def test_texts_are_answered_without_their_padding_too_and_images_have_none():
+    assert any(point.name == "torch-float32-unpadded" for point in of().points)
+    for machine in (ONE_GPU, TWO_CORES):
+        assert not any("unpadded" in point.name for point in of(machine=machine, applied=(), longest=None).points)
+
+
 def test_rows_are_packed_where_they_keep_their_lengths():
     packed = of(applied=(*STEPS, PACKING), workload=REAL).conversions
     assert packed["packed-256"] == {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256}
@@ -111,6 +117,7 @@ def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them
     found = of(machine=ONE_GPU)
     names = {point.name for point in found.points}
     assert {"rtx--one-token-fp16", "rtx-trimmed--tanh-bf16", "rtx--int8", "torch-cuda-float16-compile"} <= names
+    assert {"torch-cuda-float16-unpadded", "torch-cuda-float16-unpadded-gelu-tanh"} <= names
     assert found.conversions["one-token-fp16"] == {"step": "fp16", "onnx": "one-token"}
     assert not any(variants(point, ONE_GPU) for point in found.points)
     assert not any(

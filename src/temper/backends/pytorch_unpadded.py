@@ -1,0 +1,201 @@
+"""Padded batches answered on PyTorch without their padding: rows end to end, and on CUDA a recorded graph for each size.
+
+A graph is recorded for each number of tokens, rounded up, and number of rows. What fills up to it is a row of its own that
+nobody reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from temper.artifacts.signature import Signature, Tensors
+from temper.backends.pytorch_modes import MOST_SHAPES
+from temper.backends.pytorch_options import UNPADDED
+from temper.backends.runner import Logits
+from temper.backends.unpadded_network import IDS, MASK, TYPES, Network, why_not
+from temper.errors import BackendError, PipelineError
+
+_MOST_GRAPHS = 512  # recorded at a time, the oldest go first; their memory is one pool
+_WARM_CALLS = 3  # before a recording: libraries choose kernels and allocate in the first ones
+_ATTENTION_BLOCK = 128  # Flash Attention's: longest rows of one multiple run the same kernel
+
+
+def padded_tokens(count: int) -> int:
+    """Tokens that a call of `count` runs in: at most 7 more, beyond 512 at most 6 %, so that few graphs serve all batches."""
+    for multiple, up_to in ((8, 512), (32, 2048)):
+        if count <= up_to:
+            return -(-count // multiple) * multiple
+    return -(-count // 64) * 64
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A batch without its padding.
+
+    Attributes:
+        integers: int32 [tokens × (2 where there are token types, else 1) + rows + 2]: ids, token types, and where each row
+            begins, with the end of the last one and of what fills up.
+        tokens: of the call, what fills up included.
+        rows: of the batch.
+        longest: of a row, rounded up to a multiple of _ATTENTION_BLOCK.
+    """
+
+    integers: npt.NDArray[np.int32]
+    tokens: int
+    rows: int
+    longest: int
+
+
+def place(inputs: Tensors, *, fill: bool) -> _Placed:
+    """Set a batch's rows end to end.
+
+    Args:
+        inputs: arrays of the signature, padded on the right: int64 [rows, columns].
+        fill: whether tokens are added up to `padded_tokens`.
+    """
+    mask = inputs[MASK]
+    lengths = mask.sum(axis=1)
+    rows, count = len(mask), int(lengths.sum())
+    tokens = padded_tokens(count) if fill else count
+    # of a row's columns the first ones: from the lengths, as 0 and 1 of 8 bytes are looked through slowly
+    kept = np.flatnonzero(np.arange(mask.shape[1]) < lengths[:, None])
+    named = [name for name in (IDS, TYPES) if name in inputs]
+    integers = np.zeros(tokens * len(named) + rows + 2, np.int32)
+    for number, name in enumerate(named):
+        integers[number * tokens : number * tokens + count] = inputs[name].reshape(-1).take(kept)
+    np.cumsum(lengths, out=integers[tokens * len(named) + 1 : -1])
+    integers[-1] = tokens
+    longest = max(int(lengths.max()), tokens - count)
+    return _Placed(integers, tokens, rows, -(-longest // _ATTENTION_BLOCK) * _ATTENTION_BLOCK)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """A recorded call: what it reads, and where its answer lies."""
+
+    graph: Any
+    on_device: Any  # what `given` is copied to, kept because the graph reads its address
+    given: Any  # int32, page-locked
+    answer: Any  # float32 [rows, labels], page-locked
+
+
+class Unpadded:
+    """A model that answers padded batches without computing their padding."""
+
+    def __init__(self, model: Any, signature: Signature, mode: str, device: str, *, asked: str) -> None:
+        """Take its weights.
+
+        Args:
+            model: of a checkpoint, loaded, on its device and in its dtype.
+            signature: of the checkpoint.
+            mode: one of UNPADDED.
+            device: 'cpu', or a CUDA device.
+            asked: in words, for errors.
+
+        Raises:
+            BackendError: the model cannot run so.
+        """
+        import torch
+
+        if reason := why_not(model, signature):
+            raise BackendError(
+                asked=asked,
+                happened=f"the model needs its padding: {reason}",
+                affected="this record only",
+                fix="set another mode in the backend's row, or drop the row from params.yaml",
+            )
+        self._torch: Any = torch
+        self._device, self._on_cuda, self._asked = device, device != "cpu", asked
+        self._approximate = UNPADDED[mode]
+        self.warmup_calls, self.compiles_shapes = (2 if self._on_cuda else 1), self._on_cuda
+        with torch.inference_mode():
+            self._network = Network(model, torch, self._approximate, on_cuda=self._on_cuda)
+        self._graphs: dict[tuple[int, int, int], _Graph] = {}
+        self._made, self._pool = 0, None
+        self._types = TYPES in {spec.name for spec in signature.inputs}
+
+    def _views(self, flat: Any, placed: _Placed) -> tuple[Any, Any, Any]:
+        tokens = placed.tokens
+        types = flat[tokens : 2 * tokens] if self._types else None
+        return flat[:tokens], types, flat[-placed.rows - 2 :]
+
+    def infer(self, inputs: Tensors) -> Logits:
+        """Host arrays in, host logits out: float32 [rows, labels]."""
+        placed = place(inputs, fill=self._on_cuda)
+        torch = self._torch
+        if not self._on_cuda:
+            flat = torch.from_numpy(placed.integers)
+            logits: Logits = self._network(*self._views(flat, placed), placed.longest).numpy()
+            return logits
+        key = (placed.tokens, placed.rows, placed.longest)
+        recorded = self._graphs.get(key) or self._record(key, placed)
+        np.copyto(recorded.given.numpy(), placed.integers)
+        recorded.graph.replay()
+        torch.cuda.current_stream().synchronize()
+        copied: Logits = recorded.answer.numpy().copy()  # the next call of this shape writes over it
+        return copied
+
+    def _record(self, key: tuple[int, int, int], placed: _Placed) -> _Graph:
+        torch = self._torch
+        given = torch.from_numpy(placed.integers).pin_memory()
+        on_device = torch.empty(given.shape, dtype=given.dtype, device=self._device)
+        views = self._views(on_device, placed)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            on_device.copy_(given, non_blocking=True)
+            logits = self._warmed(views, placed.longest)
+        torch.cuda.current_stream().wait_stream(stream)
+        answer = torch.empty(logits.shape, dtype=torch.float32, pin_memory=True)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
+            on_device.copy_(given, non_blocking=True)
+            answer.copy_(self._network(*views, placed.longest), non_blocking=True)
+        while len(self._graphs) >= _MOST_GRAPHS:
+            del self._graphs[next(iter(self._graphs))]
+        self._graphs[key] = _Graph(graph, on_device, given, answer)
+        self._made += 1
+        return self._graphs[key]
+
+    def _warmed(self, views: tuple[Any, Any, Any], longest: int) -> Any:
+        """Logits of the last of some calls; the first of all calls compiles.
+
+        Raises:
+            BackendError: it cannot be compiled, or not run.
+        """
+        try:
+            with self._torch._dynamo.config.patch(
+                recompile_limit=MOST_SHAPES, accumulated_recompile_limit=MOST_SHAPES, fail_on_recompile_limit_hit=True
+            ):
+                for _ in range(_WARM_CALLS):
+                    logits = self._network(*views, longest)
+        except (MemoryError, PipelineError, self._torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # dynamo, inductor, triton and the C compiler raise many types
+            raise BackendError(
+                asked=self._asked,
+                happened=f"{type(error).__name__}: {' '.join(str(error).split())[:600]}",
+                affected="this record only",
+                fix="set another mode in the backend's row, or drop the row from params.yaml",
+            ) from error
+        return logits
+
+    def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
+        """What tells batches apart that run in other shapes: rows, tokens and the longest row."""
+        placed = place(inputs, fill=self._on_cuda)
+        return placed.rows, placed.tokens, placed.longest
+
+    def describe(self) -> Mapping[str, Any]:
+        """How attention ran, and what was recorded."""
+        return {
+            "attention": "varlen" if self._on_cuda else "row by row",
+            "gelu": {"none": "exact", "tanh": "tanh"}[self._approximate],
+            "cuda_graphs": self._on_cuda,
+            "recorded_graphs": self._made,
+        }

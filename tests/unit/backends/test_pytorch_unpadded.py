@@ -1,0 +1,124 @@
+"""Rows end to end answer as padded ones do: families, token types, single tokens, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from temper.artifacts.signature import Signature, TensorSpec
+from temper.backends.pytorch_unpadded import Unpadded, padded_tokens, place
+from temper.errors import BackendError
+
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "vocab_size": 50,
+    "num_labels": 3,
+    "pad_token_id": 1,
+}
+DISTIL = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64, "vocab_size": 50, "num_labels": 3}
+FAMILIES = {
+    "bert": lambda: transformers.BertForSequenceClassification(transformers.BertConfig(**SIZES)),
+    "distilbert": lambda: transformers.DistilBertForSequenceClassification(transformers.DistilBertConfig(**DISTIL)),
+    "roberta": lambda: transformers.RobertaForSequenceClassification(transformers.RobertaConfig(**SIZES)),
+    "xlm-roberta": lambda: transformers.XLMRobertaForSequenceClassification(transformers.XLMRobertaConfig(**SIZES)),
+}
+LENGTHS = [5, 1, 12, 9]
+
+
+def signature(names=("input_ids", "attention_mask"), side="right"):
+    spec = {"dtype": "int64", "axes": ("batch_size", "sequence_length"), "pad_value": 1}
+    return Signature(
+        task="text-classification",
+        inputs=tuple(TensorSpec(name=name, **spec) for name in names),
+        label_names=("a", "b", "c"),
+        padding_side=side,
+    )
+
+
+def made(family):
+    torch.manual_seed(3)
+    model = FAMILIES[family]().eval()
+    for parameter in model.parameters():  # untrained biases are 0, and norms 1: nothing would tell them apart
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+def batch(lengths=LENGTHS, columns=12, types=False):
+    generator = np.random.default_rng(0)
+    ids = generator.integers(5, 50, size=(len(lengths), columns))
+    mask = (np.arange(columns) < np.array(lengths)[:, None]).astype(np.int64)
+    found = {"input_ids": np.where(mask, ids, 1), "attention_mask": mask}
+    if types:
+        found["token_type_ids"] = np.where(mask, generator.integers(0, 2, size=ids.shape), 0)
+    return found
+
+
+def padded(model, inputs):
+    with torch.inference_mode():
+        return model(**{name: torch.from_numpy(array) for name, array in inputs.items()}).logits.numpy()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("lengths", [LENGTHS, [12], [1, 1]])
+def test_the_logits_are_those_of_padded_rows(family, lengths):
+    model, inputs = made(family), batch(lengths)
+    runner = Unpadded(model, signature(), "unpadded", "cpu", asked="run it")
+    with torch.inference_mode():
+        np.testing.assert_allclose(runner.infer(inputs), padded(model, inputs), atol=2e-5)
+    assert runner.shape_of(inputs)[:2] == (len(lengths), sum(lengths))
+
+
+def test_token_types_go_with_their_tokens():
+    model, inputs = made("bert"), batch(types=True)
+    runner = Unpadded(model, signature(tuple(inputs)), "unpadded", "cpu", asked="run it")
+    with torch.inference_mode():
+        np.testing.assert_allclose(runner.infer(inputs), padded(model, inputs), atol=2e-5)
+        other = {**inputs, "token_type_ids": 0 * inputs["token_type_ids"]}
+        assert np.abs(runner.infer(other) - runner.infer(inputs)).max() > 1e-3
+
+
+def test_gelu_by_tanh_answers_a_little_otherwise():
+    model, inputs = made("bert"), batch()
+    with torch.inference_mode():
+        found = [
+            Unpadded(model, signature(), mode, "cpu", asked="run it").infer(inputs)
+            for mode in ("unpadded", "unpadded-gelu-tanh")
+        ]
+    assert 0 < np.abs(found[0] - found[1]).max() < 1e-2
+
+
+def test_rows_are_set_end_to_end_and_what_fills_up_is_a_row_of_its_own():
+    inputs = batch()
+    placed = place(inputs, fill=True)
+    tokens = placed.tokens
+    assert (tokens, placed.rows, placed.longest) == (32, 4, 128)
+    ids, starts = placed.integers[:tokens], placed.integers[tokens:]
+    assert starts.tolist() == [0, 5, 6, 18, 27, 32]
+    for row, length in enumerate(LENGTHS):
+        assert ids[starts[row] : starts[row + 1]].tolist() == inputs["input_ids"][row, :length].tolist()
+    assert place(inputs, fill=False).tokens == 27
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 8), (512, 512), (513, 544), (2048, 2048), (2049, 2112)])
+def test_tokens_are_rounded_up_to_few_sizes(count, expected):
+    assert padded_tokens(count) == expected
+
+
+def refused(model, given, words):
+    with pytest.raises(BackendError, match=words) as raised:
+        Unpadded(model, given, "unpadded", "cpu", asked="run it")
+    assert "set another mode" in raised.value.fix
+
+
+def test_a_model_that_reads_other_tokens_or_its_padding_is_refused():
+    electra = transformers.ElectraForSequenceClassification(transformers.ElectraConfig(**SIZES, embedding_size=32))
+    refused(electra, signature(), "its model_type is electra")
+    words = transformers.BertForTokenClassification(transformers.BertConfig(**SIZES))
+    refused(words, signature(), "reads other tokens than the first")
+    relu = transformers.BertForSequenceClassification(transformers.BertConfig(**SIZES, hidden_act="relu"))
+    refused(relu, signature(), "its activation is relu")
+    refused(made("bert"), signature(side="left"), "padded on the left")
+    refused(made("bert"), signature(("input_ids", "attention_mask", "position_ids")), "its inputs are")
