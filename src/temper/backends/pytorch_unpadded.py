@@ -9,67 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from temper.artifacts.signature import Signature, Tensors
 from temper.backends.pytorch_modes import MOST_SHAPES
 from temper.backends.pytorch_options import UNPADDED
 from temper.backends.runner import Logits
-from temper.backends.unpadded_network import IDS, MASK, TYPES, Network, why_not
+from temper.backends.unpadded_network import Network, why_not
+from temper.backends.unpadded_place import TYPES, Placed, Placer
 from temper.errors import BackendError, PipelineError
 
 _MOST_GRAPHS = 512  # recorded at a time, the oldest go first; their memory is one pool
 _WARM_CALLS = 3  # before a recording: libraries choose kernels and allocate in the first ones
-_ATTENTION_BLOCK = 128  # Flash Attention's: longest rows of one multiple run the same kernel
-
-
-def padded_tokens(count: int) -> int:
-    """Tokens that a call of `count` runs in: at most 7 more, beyond 512 at most 6 %, so that few graphs serve all batches."""
-    for multiple, up_to in ((8, 512), (32, 2048)):
-        if count <= up_to:
-            return -(-count // multiple) * multiple
-    return -(-count // 64) * 64
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A batch without its padding.
-
-    Attributes:
-        integers: int32 [tokens × (2 where there are token types, else 1) + rows + 2]: ids, token types, and where each row
-            begins, with the end of the last one and of what fills up.
-        tokens: of the call, what fills up included.
-        rows: of the batch.
-        longest: of a row, rounded up to a multiple of _ATTENTION_BLOCK.
-    """
-
-    integers: npt.NDArray[np.int32]
-    tokens: int
-    rows: int
-    longest: int
-
-
-def place(inputs: Tensors, *, fill: bool) -> _Placed:
-    """Set a batch's rows end to end.
-
-    Args:
-        inputs: arrays of the signature, padded on the right: int64 [rows, columns].
-        fill: whether tokens are added up to `padded_tokens`.
-    """
-    mask = inputs[MASK]
-    lengths = mask.sum(axis=1)
-    rows, count = len(mask), int(lengths.sum())
-    tokens = padded_tokens(count) if fill else count
-    # of a row's columns the first ones: from the lengths, as 0 and 1 of 8 bytes are looked through slowly
-    kept = np.flatnonzero(np.arange(mask.shape[1]) < lengths[:, None])
-    named = [name for name in (IDS, TYPES) if name in inputs]
-    integers = np.zeros(tokens * len(named) + rows + 2, np.int32)
-    for number, name in enumerate(named):
-        integers[number * tokens : number * tokens + count] = inputs[name].reshape(-1).take(kept)
-    np.cumsum(lengths, out=integers[tokens * len(named) + 1 : -1])
-    integers[-1] = tokens
-    longest = max(int(lengths.max()), tokens - count)
-    return _Placed(integers, tokens, rows, -(-longest // _ATTENTION_BLOCK) * _ATTENTION_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -115,16 +65,17 @@ class Unpadded:
             self._network = Network(model, torch, self._approximate, on_cuda=self._on_cuda)
         self._graphs: dict[tuple[int, int, int], _Graph] = {}
         self._made, self._pool = 0, None
+        self._place = Placer(fill=self._on_cuda)
         self._types = TYPES in {spec.name for spec in signature.inputs}
 
-    def _views(self, flat: Any, placed: _Placed) -> tuple[Any, Any, Any]:
+    def _views(self, flat: Any, placed: Placed) -> tuple[Any, Any, Any]:
         tokens = placed.tokens
         types = flat[tokens : 2 * tokens] if self._types else None
         return flat[:tokens], types, flat[-placed.rows - 2 :]
 
     def infer(self, inputs: Tensors) -> Logits:
         """Host arrays in, host logits out: float32 [rows, labels]."""
-        placed = place(inputs, fill=self._on_cuda)
+        placed = self._place(inputs)
         torch = self._torch
         if not self._on_cuda:
             flat = torch.from_numpy(placed.integers)
@@ -138,7 +89,7 @@ class Unpadded:
         copied: Logits = recorded.answer.numpy().copy()  # the next call of this shape writes over it
         return copied
 
-    def _record(self, key: tuple[int, int, int], placed: _Placed) -> _Graph:
+    def _record(self, key: tuple[int, int, int], placed: Placed) -> _Graph:
         torch = self._torch
         given = torch.from_numpy(placed.integers).pin_memory()
         on_device = torch.empty(given.shape, dtype=given.dtype, device=self._device)
@@ -188,14 +139,15 @@ class Unpadded:
 
     def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
         """What tells batches apart that run in other shapes: rows, tokens and the longest row."""
-        placed = place(inputs, fill=self._on_cuda)
+        placed = self._place(inputs)
         return placed.rows, placed.tokens, placed.longest
 
     def describe(self) -> Mapping[str, Any]:
         """How attention ran, and what was recorded."""
         return {
-            "attention": "varlen" if self._on_cuda else "row by row",
+            "attention": "within rows" if self._on_cuda else "row by row",
             "gelu": {"none": "exact", "tanh": "tanh"}[self._approximate],
+            "placed_by": self._place.by,
             "cuda_graphs": self._on_cuda,
             "recorded_graphs": self._made,
         }

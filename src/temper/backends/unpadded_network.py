@@ -1,7 +1,8 @@
 """A BERT-like classifier as functions of the tokens of all rows, end to end.
 
 Layers that look at one token alone (products, normalisation, GELU) run on all tokens in one tensor; attention is
-`torch.nn.attention.varlen` on CUDA, that is Flash Attention with the rows' boundaries, and row by row on the CPU. The last
+a kernel for short rows or `torch.nn.attention.varlen` on CUDA, that is Flash Attention with the rows' boundaries, and row by row
+on the CPU. The last
 layer computes its queries, and all behind attention, for the first token of each row: the head reads no other.
 """
 
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from temper.artifacts.signature import Signature
+from temper.backends.unpadded_place import IDS, MASK, TYPES
 
-IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 _FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")  # model_type of their config.json
 
 
@@ -172,6 +173,10 @@ class Network:
     def _attend_varlen(self, q: Any, k: Any, v: Any, of_q: Any, of_k: Any, most_q: int, most_k: int) -> Any:
         from torch.nn.attention.varlen import varlen_attn
 
+        from temper.backends import unpadded_attention
+
+        if most_k <= unpadded_attention.LONGEST and q.shape[2] in unpadded_attention.HEAD_SIZES:
+            return unpadded_attention.attend(q, k, v, of_q, of_k, most_q)
         return varlen_attn(q, k, v, of_q, of_k, most_q, most_k)
 
     def _attend_each(self, q: Any, k: Any, v: Any, of_q: Any, of_k: Any, most_q: int, most_k: int) -> Any:

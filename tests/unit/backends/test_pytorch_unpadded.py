@@ -6,7 +6,7 @@ import torch
 import transformers
 
 from temper.artifacts.signature import Signature, TensorSpec
-from temper.backends.pytorch_unpadded import Unpadded, padded_tokens, place
+from temper.backends.pytorch_unpadded import Unpadded
 from temper.errors import BackendError
 
 SIZES = {
@@ -88,23 +88,6 @@ def test_gelu_by_tanh_answers_a_little_otherwise():
             for mode in ("unpadded", "unpadded-gelu-tanh")
         ]
     assert 0 < np.abs(found[0] - found[1]).max() < 1e-2
-
-
-def test_rows_are_set_end_to_end_and_what_fills_up_is_a_row_of_its_own():
-    inputs = batch()
-    placed = place(inputs, fill=True)
-    tokens = placed.tokens
-    assert (tokens, placed.rows, placed.longest) == (32, 4, 128)
-    ids, starts = placed.integers[:tokens], placed.integers[tokens:]
-    assert starts.tolist() == [0, 5, 6, 18, 27, 32]
-    for row, length in enumerate(LENGTHS):
-        assert ids[starts[row] : starts[row + 1]].tolist() == inputs["input_ids"][row, :length].tolist()
-    assert place(inputs, fill=False).tokens == 27
-
-
-@pytest.mark.parametrize(("count", "expected"), [(1, 8), (512, 512), (513, 544), (2048, 2048), (2049, 2112)])
-def test_tokens_are_rounded_up_to_few_sizes(count, expected):
-    assert padded_tokens(count) == expected
 
 
 def refused(model, given, words):

@@ -96,20 +96,27 @@ _OWN = (FIRST_TOKENS, SEGMENT_IDS, POSITION_IDS)
 _INT64 = np.dtype(np.int64)
 
 
-def _compiled() -> ctypes.CDLL | str:
-    """The functions of SOURCE; or why there are none."""
+def library_of(text: str) -> ctypes.CDLL | str:
+    """The functions of a C text, compiled; or why there are none."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         return f"no C compiler ({', '.join(COMPILERS)})"
     with tempfile.TemporaryDirectory(prefix="temper-packing-") as folder:
         source, library = Path(folder, "packing.c"), Path(folder, "packing.so")
-        source.write_text(SOURCE, encoding="utf-8")
+        source.write_text(text, encoding="utf-8")
         asked = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
         try:
             subprocess.run(asked, check=True, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL)
-            loaded = ctypes.CDLL(str(library))  # stays loaded when its file goes
+            return ctypes.CDLL(str(library))  # stays loaded when its file goes
         except (OSError, subprocess.SubprocessError) as error:
             return f"the C compiler does not make it: {type(error).__name__}"
+
+
+def _compiled() -> ctypes.CDLL | str:
+    """The functions of SOURCE; or why there are none."""
+    loaded = library_of(SOURCE)
+    if isinstance(loaded, str):
+        return loaded
     loaded.place.restype, loaded.fill.restype = ctypes.c_int64, None
     loaded.place.argtypes = [ctypes.c_int64] * 3 + [ctypes.c_void_p] * 4
     loaded.fill.argtypes = [ctypes.c_int64] * 3 + [ctypes.c_void_p] * 6 + [ctypes.c_int64] + [ctypes.c_void_p] * 2
