@@ -1,4 +1,4 @@
-"""docs/params.md names every key of the closed schema."""
+"""docs/params.md names every key of the closed schema, and what README.md says is a params.yaml is one."""
 
 from pathlib import Path
 
@@ -7,10 +7,12 @@ from pydantic import BaseModel
 
 from temper.environment import plugins
 from temper.study import schema
+from temper.study.params_file import load_params
 from temper.study.sections import model as model_options
 from temper.study.sections.buckets import BucketsRow, TransformerCost
 from temper.study.sections.load_tests import LoadTestRow
 from temper.study.sections.quantization_aware import QuantizationAwareRow
+from temper.study.study import read_study
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/params.md").read_text(encoding="utf-8")
 SECTIONS = (
@@ -65,3 +67,12 @@ def test_every_key_of_buckets_is_described(model):
 
 def test_every_key_of_a_load_test_is_described():
     assert [key for key in sorted(keys(LoadTestRow)) if f"`{key}`" not in PAGE] == []
+
+
+def test_the_readmes_params_yaml_is_a_study_of_few_values(tmp_path):
+    page = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    study = read_study(load_params(file))
+    assert set(study.candidates) == {"harness", "torch-fp32", "ort-fp32", "ort-int8-dynamic", "openvino-int8-fast"}
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 20
