@@ -66,7 +66,9 @@ class Mortal:
                     self._left -= len(part)
                 if self.dead:
                     for each in list(self._open):
-                        shut_down(each)  # a thread that reads it keeps it open else, and the other side waits for minutes
+                        shut_down(
+                            each
+                        )  # a thread that reads it keeps it open else, and the other side waits for minutes
                         each.close()
                     self._open.clear()
                     return
