@@ -60,6 +60,9 @@ class Options(BaseModel):
     cuda_graph: bool  # whether the kernels of each shape are recorded once and replayed as one
     tf32: bool  # whether FP32 products and convolutions may round what they read to TF32
     profile_shapes: ProfileShapes | None  # of the TensorRT providers; null: any shape, or as the provider chooses
+    trim_padding: bool = (
+        False  # by backends/trimmed.py; not of defaults.yaml: a record of before holds all that was set
+    )
 
     @model_validator(mode="after")
     def _fits_the_provider(self) -> Self:

@@ -9,6 +9,7 @@ import numpy as np
 from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, SEQUENCE_AXIS, Signature, Tensors, read_signature
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import Execution
+from temper.backends.trimmed import TrimmedRunner, without_padding
 from temper.environment import plugins
 from temper.lengths.packing import FIRST_TOKENS, SEGMENT_IDS, Packer, pack
 
@@ -80,13 +81,17 @@ def _rows(packed: Tensors) -> int:
     return len(packed[SEGMENT_IDS])
 
 
+_TRIM_THEMSELVES = ("tensorrt_rtx", "tensorrt")  # they choose a static shape by what is left
+
+
 def _signature(artifact: str) -> Signature | None:
-    """The signature of an artifact on packed rows; None of any other."""
+    """The signature of an artifact; None where it has none."""
     file = Path(artifact) / "signature.json"
-    if not file.is_file():
-        return None
-    signature = read_signature(file)
-    return signature if signature.row_tokens is not None else None
+    return read_signature(file) if file.is_file() else None
+
+
+def _trims(runner: str, options: Mapping[str, Any]) -> bool:
+    return bool(options.get("trim_padding")) and runner not in _TRIM_THEMSELVES
 
 
 def open_artifact(runner: str, artifact: str, options: Mapping[str, Any], version: str) -> Runner:
@@ -97,10 +102,17 @@ def open_artifact(runner: str, artifact: str, options: Mapping[str, Any], versio
         artifact: folder of the checkpoint, ONNX file or engine.
         options: of the backend's row.
         version: of its library, or 'installed'.
+
+    Raises:
+        BackendError: padding is to be trimmed of what has none.
     """
     opened: Runner = plugins.load("backends", runner).open_runner(artifact, options, version)
     signature = _signature(artifact)
-    return opened if signature is None else PackedRunner(opened, signature)
+    if signature is None:
+        return opened
+    if _trims(runner, options):
+        return TrimmedRunner(opened, signature, asked=f"run {artifact}")
+    return opened if signature.row_tokens is None else PackedRunner(opened, signature)
 
 
 def trace_artifact(
@@ -117,6 +129,8 @@ def trace_artifact(
         dtypes = {spec.name: spec.dtype for spec in signature.inputs}
         row_tokens = signature.row_tokens
         workloads = {name: [pack(batch, row_tokens, dtypes) for batch in own] for name, own in workloads.items()}
+    elif signature is not None and _trims(runner, options):
+        workloads = {name: without_padding(own, signature) for name, own in workloads.items()}
     module = plugins.load("backends", runner)
     if hasattr(module, "traces"):
         found: Mapping[str, Execution | None] = module.traces(artifact, options, version, workloads)

@@ -32,6 +32,9 @@ class Options(BaseModel):
     inference_precision: Literal["f32", "bf16", "f16"]  # of what the file does not quantise itself
     threads: PositiveInt
     shapes: Literal["dynamic", "static"]  # static: a compiled model for each input shape, made in its first call
+    trim_padding: bool = (
+        False  # by backends/trimmed.py; not of defaults.yaml: a record of before holds all that was set
+    )
 
 
 class OpenVinoRunner(Runner):

@@ -19,11 +19,12 @@ from temper.backends.pytorch_modes import (
     Traced,
     quantize_linear_layers,
 )
-from temper.backends.pytorch_options import UNPADDED, Options
+from temper.backends.pytorch_options import FP8, UNPADDED, Options
 from temper.backends.pytorch_trace import named_kernels, profiled, record_modules
 from temper.backends.pytorch_unpadded import Unpadded
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import ExecutedLayer, Execution
+from temper.backends.unpadded_fp8 import OLDEST as OLDEST_FOR_FP8
 from temper.environment.library import Library, import_library
 from temper.errors import BackendError, PrecisionNotActive, Unavailable
 
@@ -92,6 +93,9 @@ class PyTorchRunner(Runner):
             raise Unavailable(f"PyTorch {torch.__version__} sees no CUDA device: {reason}")
         if self._options.dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
             raise Unavailable(f"{torch.cuda.get_device_name()} has no bfloat16 arithmetic")
+        if self._options.mode == FP8 and torch.cuda.get_device_capability() < OLDEST_FOR_FP8:
+            own = f"{torch.cuda.get_device_name()} has {'.'.join(map(str, torch.cuda.get_device_capability()))}"
+            raise Unavailable(f"products in FP8 need compute capability 8.9; {own}")
 
     def _need_compiler(self) -> None:
         """Refuse torch.compile where what it compiles with is absent.

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 UNPADDED = {
     "unpadded": "none",
     "unpadded-gelu-tanh": "tanh",
+    "unpadded-fp8": "none",
 }  # of `mode`: how torch.nn.functional.gelu approximates there
+FP8 = "unpadded-fp8"
 
 
 class Options(BaseModel):
@@ -27,6 +29,7 @@ class Options(BaseModel):
         "dynamic_int8",
         "unpadded",
         "unpadded-gelu-tanh",
+        "unpadded-fp8",
     ]
 
     @model_validator(mode="after")
@@ -39,7 +42,13 @@ class Options(BaseModel):
             raise ValueError(
                 "mode is dynamic_int8, whose kernels are the CPU's and read float32: set device and dtype so"
             )
-        if self.mode in UNPADDED and (self.device == "cuda") != (self.dtype in ("float16", "bfloat16")):
+        if self.mode == FP8:
+            if (self.device, self.dtype) != ("cuda", "bfloat16"):
+                raise ValueError(
+                    f"mode is {self.mode}, whose products are a GPU's and whose other numbers are bfloat16: set device to cuda "
+                    "and dtype to bfloat16"
+                )
+        elif self.mode in UNPADDED and (self.device == "cuda") != (self.dtype in ("float16", "bfloat16")):
             raise ValueError(
                 f"mode is {self.mode}: on a GPU its attention is computed in float16 or bfloat16, on the CPU in float32; set "
                 "dtype so"

@@ -12,8 +12,9 @@ import numpy as np
 
 from temper.artifacts.signature import Signature, Tensors
 from temper.backends.pytorch_modes import MOST_SHAPES
-from temper.backends.pytorch_options import UNPADDED
+from temper.backends.pytorch_options import FP8, UNPADDED
 from temper.backends.runner import Logits
+from temper.backends.unpadded_fp8 import Fp8Network
 from temper.backends.unpadded_network import Network, why_not
 from temper.backends.unpadded_place import TYPES, Placed, Placer
 from temper.errors import BackendError, PipelineError
@@ -61,8 +62,13 @@ class Unpadded:
         self._device, self._on_cuda, self._asked = device, device != "cpu", asked
         self._approximate = UNPADDED[mode]
         self.warmup_calls, self.compiles_shapes = (2 if self._on_cuda else 1), self._on_cuda
+        self._products = "FP8: E4M3, a scale a token and an output" if mode == FP8 else ""
         with torch.inference_mode():
-            self._network = Network(model, torch, self._approximate, on_cuda=self._on_cuda)
+            self._network = (
+                Fp8Network(model, torch, on_cuda=self._on_cuda)
+                if mode == FP8
+                else Network(model, torch, self._approximate, on_cuda=self._on_cuda)
+            )
         self._graphs: dict[tuple[int, int, int], _Graph] = {}
         self._made, self._pool = 0, None
         self._place = Placer(fill=self._on_cuda)
@@ -147,6 +153,7 @@ class Unpadded:
         return {
             "attention": "within rows" if self._on_cuda else "row by row",
             "gelu": {"none": "exact", "tanh": "tanh"}[self._approximate],
+            **({"products": self._products} if self._products else {}),
             "placed_by": self._place.by,
             "cuda_graphs": self._on_cuda,
             "recorded_graphs": self._made,

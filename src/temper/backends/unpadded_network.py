@@ -17,7 +17,7 @@ _FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")  # mod
 
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """One layer's tensors: weights [outputs, inputs], as `torch.nn.functional.linear` takes them."""
 
     qkv: tuple[Any, Any]  # query, key and value as one product
@@ -32,14 +32,14 @@ def _own(module: Any) -> tuple[Any, Any]:
     return module.weight, module.bias
 
 
-def _layers_of(model: Any, torch: Any) -> list[_Layer]:
+def _layers_of(model: Any, torch: Any) -> list[Layer]:
     base, found = model.base_model, []
     if model.config.model_type == "distilbert":
         for block in base.transformer.layer:
             attention = block.attention
             qkv = [attention.q_lin, attention.k_lin, attention.v_lin]
             found.append(
-                _Layer(
+                Layer(
                     _joined(qkv, torch),
                     _own(attention.out_lin),
                     _own(block.sa_layer_norm),
@@ -52,7 +52,7 @@ def _layers_of(model: Any, torch: Any) -> list[_Layer]:
     for block in base.encoder.layer:
         own, after = block.attention.self, block.attention.output
         found.append(
-            _Layer(
+            Layer(
                 _joined([own.query, own.key, own.value], torch),
                 _own(after.dense),
                 _own(after.LayerNorm),
@@ -142,8 +142,8 @@ class Network:
         # RoBERTa counts positions from behind the one of padding
         self._first = embeddings.padding_idx + 1 if hasattr(embeddings, "padding_idx") else 0
         self._attend = self._attend_varlen if on_cuda else self._attend_each
-        eps = float(embeddings.LayerNorm.eps)
-        found = _functions(torch, eps)
+        self._eps = float(embeddings.LayerNorm.eps)
+        found = _functions(torch, self._eps)
         self._free: Callable[[Any], None] = lambda tensor: None
         if on_cuda:  # for any number of tokens
             self._free = lambda tensor: None if tensor is None else torch._dynamo.maybe_mark_dynamic(tensor, 0)
@@ -160,7 +160,7 @@ class Network:
         weight, bias = product
         return self._torch._addmm_activation(bias, x, weight.t(), use_gelu=True)
 
-    def _after(self, x: Any, attended: Any, layer: _Layer) -> Any:
+    def _after(self, x: Any, attended: Any, layer: Layer) -> Any:
         """All of a layer that is behind attention."""
         for each in (x, attended):
             self._free(each)
@@ -190,23 +190,33 @@ class Network:
 
     def __call__(self, ids: Any, type_ids: Any, starts: Any, longest: int) -> Any:
         """float32 logits [rows, labels]; `starts` int32 [rows + 2], all on one device."""
-        torch, rows = self._torch, starts.shape[0] - 2
-        tokens, width = ids.shape[0], self._words.shape[1]
-        at = _positions_in_rows(torch, tokens, starts, self._first, len(self._positions) - 1)
+        at = _positions_in_rows(self._torch, ids.shape[0], starts, self._first, len(self._positions) - 1)
         for each in (ids, type_ids, at):
             self._free(each)
         x = self._embed(self._words, self._positions, self._types, self._norm, ids, type_ids, at)
-        sizes = (self._heads, width // self._heads)
+        return self._answered(self._through(x, starts, longest), starts, longest)
+
+    def _through(self, x: Any, starts: Any, longest: int) -> Any:
+        """All layers but the last one: hidden states [tokens, hidden size] of the embedded tokens."""
         for layer in self._layers[:-1]:
-            q, k, v = self._F.linear(x, *layer.qkv).view(tokens, 3, *sizes).unbind(1)
-            attended = self._attend(q, k, v, starts, starts, longest, longest).reshape(tokens, width)
-            x = self._after(x, attended, layer)
-        layer = self._layers[-1]
-        weight, bias = layer.qkv
+            x = self._after(x, self._attended(self._F.linear(x, *layer.qkv), starts, longest), layer)
+        return x
+
+    def _attended(self, qkv: Any, starts: Any, longest: int) -> Any:
+        """[tokens, hidden size] of query, key and value [tokens, 3 × hidden size]."""
+        tokens, width = qkv.shape[0], self._words.shape[1]
+        q, k, v = qkv.view(tokens, 3, self._heads, width // self._heads).unbind(1)
+        return self._attend(q, k, v, starts, starts, longest, longest).reshape(tokens, width)
+
+    def _answered(self, x: Any, starts: Any, longest: int) -> Any:
+        """The last layer for the tokens that the head reads, and the head."""
+        torch, rows, layer = self._torch, starts.shape[0] - 2, self._layers[-1]
+        tokens, width = x.shape
+        sizes, (weight, bias) = (self._heads, width // self._heads), layer.qkv
         k, v = self._F.linear(x, weight[width:], bias[width:]).view(tokens, 2, *sizes).unbind(1)
         read = x.index_select(0, starts[:-2])
         q = self._F.linear(read, weight[:width], bias[:width]).view(rows, *sizes)
-        each = torch.arange(rows + 1, device=ids.device, dtype=torch.int32)
+        each = torch.arange(rows + 1, device=x.device, dtype=torch.int32)
         attended = self._attend(q, k, v, each, starts[:-1], 1, longest).reshape(rows, width)
         read = self._after(read, attended, layer)
         return self._head(read).float()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature
 from temper.backends.runner import Logits, Runner
 from temper.data.encoded import Split, answers_in, collate, row_lengths
-from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
+from temper.lengths.trimming import PAD_TO_MULTIPLE_OF
 
 
 @dataclass(frozen=True)

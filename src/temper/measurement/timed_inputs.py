@@ -13,9 +13,9 @@ from temper.artifacts.signature import BATCH_AXIS, SEQUENCE_AXIS, Signature, Ten
 from temper.backends.runner import Runner
 from temper.data.encoded import Split, collate, padding_share, row_lengths
 from temper.errors import DataError
+from temper.lengths.trimming import PAD_TO_MULTIPLE_OF
 
 REAL_LENGTHS = "real_lengths"  # the key of a workload whose batches keep the rows' own lengths
-PAD_TO_MULTIPLE_OF = 8  # tokens; no runtime has fast kernels for every odd length
 
 
 @dataclass(frozen=True)

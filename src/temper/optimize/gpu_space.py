@@ -17,7 +17,7 @@ _ONE_OPERATOR = (
     23  # from this opset on exporters write attention as one, without the guard, with a mask that may be an addend
 )
 _TORCH = (("float16", "eager"), ("float16", "torchscript"), ("float16", "compile"), ("bfloat16", "compile"))
-_UNPADDED = (("float16", "unpadded"), ("float16", "unpadded-gelu-tanh"))  # of texts
+_UNPADDED = (("float16", "unpadded"), ("float16", "unpadded-gelu-tanh"), ("bfloat16", "unpadded-fp8"))  # of texts
 
 
 @dataclass
@@ -96,7 +96,8 @@ def gpu_space(
     for dtype, mode in (*_TORCH, *(_UNPADDED if longest is not None else ())):
         options = {"device": "cuda", "dtype": dtype, "mode": mode}
         name = f"torch-cuda-{dtype}-{mode}"
-        found.points.append(Point(name, "checkpoint", {"runner": "pytorch", "gpus": 1, "options": options}, name))
+        row: Row = {"runner": "pytorch", "gpus": 1, "options": options}
+        found.points.append(Point(name, "checkpoint", row, name, mode.endswith("fp8")))
     provider: Row = {"execution_provider": "CUDAExecutionProvider", "allow_cpu_fallback": True, "io_binding": True}
     cuda = {"runner": "onnxruntime", "gpus": 1, "options": {**provider, "cuda_graph": True}}
     half = _converted(found, export, "fp16")

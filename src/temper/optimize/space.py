@@ -5,7 +5,7 @@ graph steps that apply to this graph (temper/optimize/applies.py tried them), ca
 precisions that this machine runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,17 +106,19 @@ def _int8_rows(export: str, applied: Sequence[str], text: bool) -> tuple[dict[st
     return conversions, calibrations
 
 
-def _cpu_backends(machine: Machine) -> dict[str, tuple[Row, str]]:
+def _cpu_backends(machine: Machine, *, trims: bool) -> dict[str, tuple[Row, str]]:
     """Backends of ONNX files by what tells them apart, with the name of those that answer alike."""
     found: dict[str, tuple[Row, str]] = {}
+    trimming, ending = ({"trim_padding": True}, "-trimmed") if trims else ({}, "")
     for precision in (*machine.precisions, "f32"):
         for shapes in ("static", "dynamic"):
-            options = {"inference_precision": precision, "shapes": shapes, "threads": machine.cores}
-            found[f"openvino-{precision}-{shapes}"] = (
+            options = {"inference_precision": precision, "shapes": shapes, "threads": machine.cores, **trimming}
+            found[f"openvino-{precision}-{shapes}{ending}"] = (
                 {"runner": "openvino", "options": options},
                 f"openvino-{precision}",
             )
-    found["ort"] = ({"runner": "onnxruntime", "options": {"intra_op_threads": machine.cores}}, "ort")
+    own = {"intra_op_threads": machine.cores, **trimming}
+    found[f"ort{ending}"] = ({"runner": "onnxruntime", "options": own}, "ort")
     return found
 
 
@@ -136,13 +138,22 @@ def _checkpoint_backends(machine: Machine, *, text: bool) -> dict[str, Row]:
     }
 
 
-def _packed_rows(export: str, applied: Sequence[str], longest: int | None) -> dict[str, Row]:
-    """Rows that hold sentences end to end: as long as the longest sentence, and twice that."""
+def _packed_rows(
+    export: str, int8: Mapping[str, Row], applied: Sequence[str], longest: int | None
+) -> tuple[dict[str, Row], set[str]]:
+    """Rows that hold sentences end to end, as long as the longest sentence, and twice that; and those of them in INT8.
+
+    The step reads the classifier's token itself, so that it is put on the export, and on what was calibrated on that.
+    """
     if PACKING not in applied or longest is None:
-        return {}
-    return {
-        f"packed-{tokens}": {"step": PACKING, "onnx": export, "row_tokens": tokens} for tokens in (longest, 2 * longest)
+        return {}, set()
+    starts = {export: "", **{name: f"-{name}" for name, row in int8.items() if row["onnx"] == export}}
+    rows = {
+        f"packed-{tokens}{ending}": {"step": PACKING, "onnx": name, "row_tokens": tokens}
+        for tokens in (longest, 2 * longest)
+        for name, ending in starts.items()
     }
+    return rows, {name for name, row in rows.items() if row["onnx"] != export}
 
 
 def space(
@@ -170,14 +181,21 @@ def space(
     """
     if machine.gpus:
         return _on_a_gpu(export, opset, applied, workload, longest, lengths)
+    text = longest is not None
     conversions = graph_rows(export, [step for step in applied if step in GRAPH_STEPS])
-    if has_real_lengths(workload):
-        conversions |= _packed_rows(export, applied, longest)
-    int8, calibrations = _int8_rows(export, applied, longest is not None)
+    int8, calibrations = _int8_rows(export, applied, text)
     files = [*int8, export, *conversions]
     files.sort(key=lambda name: (not name.startswith("int8"), GRAPH_STEPS["read_token"] not in name))
     conversions |= int8
-    points = _cpu_points(machine, files, int8, text=longest is not None)
+    packed, eight_bits = dict[str, Row](), {*int8}
+    if workload["batch_size"] > 1:
+        packed, others = _packed_rows(export, int8, applied, longest)
+        eight_bits |= others
+    # real lengths have no columns of padding alone
+    padded = _cpu_points(machine, files, eight_bits, trims=text and not has_real_lengths(workload))
+    points = [*_cpu_points(machine, list(packed), eight_bits, trims=False), *padded, *_torch_points(machine, text=text)]
+    points.sort(key=lambda point: not point.low_precision)
+    conversions |= packed
     if throughput and machine.cores > 1:
         points = [each for point in points for each in (_crowd(point, machine), point)]
     return Space(tuple(points), conversions, calibrations, {}, {})
@@ -207,19 +225,19 @@ def _on_a_gpu(
     return Space(tuple(found.points), made, calibrations, found.engines, found.exports)
 
 
-def _cpu_points(machine: Machine, files: Sequence[str], int8: Mapping[str, Row], *, text: bool) -> list[Point]:
-    points = [
-        Point(f"{backend}--{name}", f"onnx/{name}", row, f"{alike}--{name}", name in int8)
-        for backend, (row, alike) in _cpu_backends(machine).items()
-        for name in files
-        if not (name.startswith("int8-dynamic") and row["runner"] == "openvino")  # it computes that file in float
-    ]
+def _cpu_points(machine: Machine, files: Sequence[str], int8: Set[str], *, trims: bool) -> list[Point]:
     return [
-        *points,
-        *(
-            Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
-            for name, row in _checkpoint_backends(machine, text=text).items()
-        ),
+        Point(f"{backend}--{name}", f"onnx/{name}", row, f"{alike}--{name}", name in int8)
+        for backend, (row, alike) in _cpu_backends(machine, trims=trims).items()
+        for name in files
+        if not (name.endswith("int8-dynamic") and row["runner"] == "openvino")  # it computes that file in float
+    ]
+
+
+def _torch_points(machine: Machine, *, text: bool) -> list[Point]:
+    return [
+        Point(name, "checkpoint", row, name, row["options"]["mode"] == "dynamic_int8")
+        for name, row in _checkpoint_backends(machine, text=text).items()
     ]
 
 

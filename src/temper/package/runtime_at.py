@@ -7,7 +7,7 @@ from typing import Any
 from temper.backends.packaged import RUNNERS
 from temper.environment.library import Library, installed_version, public_version
 from temper.errors import LibraryError
-from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF
+from temper.lengths.trimming import PAD_TO_MULTIPLE_OF
 
 NOTHING_WRITTEN = "nothing was written"
 BESIDE: dict[str, tuple[str, ...]] = {  # distributions that a runner needs beside its library's own

@@ -5,7 +5,8 @@ from typing import Any
 
 from temper.artifacts.signature import BATCH_AXIS, DYNAMIC_AXES, PACKED_AXES
 from temper.engines.profile import Profiles, Shape
-from temper.measurement.timed_inputs import PAD_TO_MULTIPLE_OF, has_real_lengths
+from temper.lengths.trimming import PAD_TO_MULTIPLE_OF
+from temper.measurement.timed_inputs import has_real_lengths
 from temper.study.refusal import params_error
 from temper.study.schema import BucketedEngineRow, DynamicEngineRow, EngineRow, StaticEngineRow, Study
 

@@ -105,3 +105,14 @@ def test_a_model_that_reads_other_tokens_or_its_padding_is_refused():
     refused(relu, signature(), "its activation is relu")
     refused(made("bert"), signature(side="left"), "padded on the left")
     refused(made("bert"), signature(("input_ids", "attention_mask", "position_ids")), "its inputs are")
+
+
+def test_products_in_fp8_answer_nearly_as_float_ones_and_no_row_depends_on_the_others():
+    model, inputs = made("bert"), batch()
+    runner = Unpadded(model, signature(), "unpadded-fp8", "cpu", asked="run it")
+    with torch.inference_mode():
+        found, exact = runner.infer(inputs), padded(model, inputs)
+        alone = {name: array[1:2] for name, array in inputs.items()}
+        np.testing.assert_allclose(runner.infer(alone), found[1:2], atol=2e-5)
+    assert 1e-4 < np.abs(found - exact).max() < 0.15 * np.abs(exact).max()
+    assert runner.describe()["products"].startswith("FP8")

@@ -51,10 +51,26 @@ def test_texts_are_answered_without_their_padding_too_and_images_have_none():
         assert not any("unpadded" in point.name for point in of(machine=machine, applied=(), longest=None).points)
 
 
-def test_rows_are_packed_where_they_keep_their_lengths():
-    packed = of(applied=(*STEPS, PACKING), workload=REAL).conversions
-    assert packed["packed-256"] == {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256}
-    assert "packed-256" not in of(applied=(*STEPS, PACKING)).conversions
+@pytest.mark.parametrize("workload", [REAL, {"batch_size": 12, "sequence_length": 64}])
+def test_rows_are_packed_where_a_batch_has_several_in_float_and_in_int8(workload):
+    found = of(applied=(*STEPS, PACKING), workload=workload)
+    assert found.conversions["packed-256"] == {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256}
+    assert found.conversions["packed-128-int8-products"]["onnx"] == "int8-products"
+    eight_bits = {point.loads for point in found.points if point.low_precision and "packed" in point.loads}
+    assert {"onnx/packed-128-int8", "onnx/packed-256-int8-products"} <= eight_bits
+    assert not {"onnx/packed-128", "onnx/packed-128-int8-one-token"} & eight_bits
+    assert not any("packed" in name for name in of(applied=(*STEPS, PACKING)).conversions)  # one row alone
+
+
+def test_columns_of_padding_are_left_out_where_rows_are_padded_to_a_length():
+    def trimmed(**changes):
+        own = [point for point in of(**changes).points if point.backend["runner"] != "pytorch"]
+        return {point.name.partition("-")[0] for point in own if point.backend["options"].get("trim_padding")}
+
+    assert trimmed() == {"openvino", "ort"}
+    assert trimmed(workload=REAL) == trimmed(applied=(), longest=None) == set()
+    packed = of(applied=(*STEPS, PACKING), workload={"batch_size": 12, "sequence_length": 64}).points
+    assert not any("trim_padding" in each.backend["options"] for each in packed if "packed" in each.loads)
 
 
 def test_images_have_no_attention_to_leave_in_float():
@@ -65,9 +81,9 @@ def test_a_point_that_leads_has_variants_that_answer_as_it_does():
     lead = next(point for point in of().points if point.backend["runner"] == "onnxruntime")
     found = variants(lead, TWO_CORES)
     assert [point.backend["options"] for point in found] == [
-        {"intra_op_threads": 1},
-        {"intra_op_threads": 2, "spinning": True},
-        {"intra_op_threads": 2, "graph_optimization": "extended"},
+        {**lead.backend["options"], "intra_op_threads": 1},
+        {**lead.backend["options"], "spinning": True},
+        {**lead.backend["options"], "graph_optimization": "extended"},
     ]
     assert {point.answers for point in found} == {lead.answers}
     assert {point.loads for point in found} == {lead.loads}
