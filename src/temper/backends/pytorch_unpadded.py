@@ -29,8 +29,9 @@ class _Graph:
 
     graph: Any
     on_device: Any  # what `given` is copied to, kept because the graph reads its address
-    given: Any  # int32, page-locked
-    answer: Any  # float32 [rows, labels], page-locked
+    given: Any  # int32, page-locked, as NumPy sees it
+    answer: Any  # float32 [rows, labels], page-locked, as NumPy sees it
+    kept: tuple[Any, ...]  # the tensors of these two
 
 
 class Unpadded:
@@ -89,10 +90,10 @@ class Unpadded:
             return logits
         key = (placed.tokens, placed.rows, placed.longest)
         recorded = self._graphs.get(key) or self._record(key, placed)
-        np.copyto(recorded.given.numpy(), placed.integers)
+        np.copyto(recorded.given, placed.integers)
         recorded.graph.replay()
         torch.cuda.current_stream().synchronize()
-        copied: Logits = recorded.answer.numpy().copy()  # the next call of this shape writes over it
+        copied: Logits = recorded.answer.copy()  # the next call of this shape writes over it
         return copied
 
     def _record(self, key: tuple[int, int, int], placed: Placed) -> _Graph:
@@ -116,7 +117,7 @@ class Unpadded:
             answer.copy_(self._network(*views, placed.longest), non_blocking=True)
         while len(self._graphs) >= _MOST_GRAPHS:
             del self._graphs[next(iter(self._graphs))]
-        self._graphs[key] = _Graph(graph, on_device, given, answer)
+        self._graphs[key] = _Graph(graph, on_device, given.numpy(), answer.numpy(), (given, answer))
         self._made += 1
         return self._graphs[key]
 

@@ -1,6 +1,6 @@
 """Products in FP8 of rows that lie end to end: E4M3 on both sides, a scale for each token and for each output.
 
-Scales of tokens come from the tokens themselves, in the kernel that wrote them anyway (normalisation, GELU), so that nothing is
+Scales of tokens come from the tokens themselves, in the kernel that writes them (normalisation, GELU), so that nothing is
 calibrated. Attention, the product behind it and the whole last layer, which the head reads, stay in BF16.
 """
 
@@ -53,20 +53,6 @@ class _Products:
     down: _Product
 
 
-def _functions(torch: Any, eps: float) -> dict[str, Callable[..., Any]]:
-    """What stands between products, in parts that become one kernel each."""
-    functional = torch.nn.functional
-
-    def added(x: Any, product: Any, own: Any) -> Any:
-        found = functional.layer_norm(product.float() + x.float(), x.shape[-1:], *(each.float() for each in own), eps)
-        return found.to(x.dtype), *quantized(found, torch)
-
-    def activated(product: Any) -> Any:
-        return quantized(functional.gelu(product.float()), torch)
-
-    return {"quantized": lambda x: quantized(x, torch), "added": added, "activated": activated}
-
-
 class Fp8Network(Network):
     """The model as functions of the tokens of all rows; on the CPU, for tests, the same numbers are multiplied in float32."""
 
@@ -76,10 +62,19 @@ class Fp8Network(Network):
             _Products(*(_Product.of(own, torch) for own in (layer.qkv, layer.up, layer.down)))
             for layer in self._layers[:-1]
         ]
-        found = _functions(torch, self._eps)
+        self._quantized: Callable[[Any], tuple[Any, Any]]
+        self._activated_fp8: Callable[[Any], tuple[Any, Any]]
+        self._normed: Callable[[Any, Any, tuple[Any, Any]], tuple[Any, Any, Any]]
         if on_cuda:
-            found = {name: torch.compile(each, fullgraph=True) for name, each in found.items()}
-        self._quantized, self._added_fp8, self._activated_fp8 = found["quantized"], found["added"], found["activated"]
+            from temper.backends import unpadded_fp8_kernels as kernels
+
+            self._quantized = torch.compile(lambda x: quantized(x, torch), fullgraph=True)
+            self._activated_fp8 = lambda product: kernels.activated(product, LARGEST, _SMALLEST)
+            self._normed = lambda x, product, own: kernels.normed(x, product, own, self._eps, LARGEST, _SMALLEST)
+        else:
+            self._quantized = lambda x: quantized(x, torch)
+            self._activated_fp8 = lambda product: quantized(self._F.gelu(product.float()), torch)
+            self._normed = self._normed_in_float
         self._multiplied = self._multiplied_on_cuda if on_cuda else self._multiplied_in_float
 
     def _multiplied_on_cuda(self, x: Any, scale: Any, product: _Product) -> Any:
@@ -97,22 +92,17 @@ class Fp8Network(Network):
         weight = product.weight.float() * product.scale.t()
         return self._F.linear(x.float() * scale, weight, product.bias.float()).to(product.bias.dtype)
 
-    def _freed(self, *tensors: Any) -> None:
-        for each in tensors:
-            self._free(each)
+    def _normed_in_float(self, x: Any, product: Any, own: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+        weight, bias = own
+        found = self._F.layer_norm(product.float() + x.float(), x.shape[-1:], weight.float(), bias.float(), self._eps)
+        return found.to(x.dtype), *quantized(found, self._torch)
 
     def _through(self, x: Any, starts: Any, longest: int) -> Any:
-        self._freed(x)
+        self._free(x)
         x8, scale = self._quantized(x)
         for layer, products in zip(self._layers[:-1], self._products, strict=True):
             attended = self._attended(self._multiplied(x8, scale, products.qkv), starts, longest)
             x, x8, scale = self._normed(x, self._F.linear(attended, *layer.out), layer.attention_norm)
-            inner = self._multiplied(x8, scale, products.up)
-            self._freed(inner)
-            x8, scale = self._activated_fp8(inner)
+            x8, scale = self._activated_fp8(self._multiplied(x8, scale, products.up))
             x, x8, scale = self._normed(x, self._multiplied(x8, scale, products.down), layer.output_norm)
         return x
-
-    def _normed(self, x: Any, product: Any, own: Any) -> Any:
-        self._freed(x, product)
-        return self._added_fp8(x, product, own)
