@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 UNPADDED = {
     "unpadded": "none",
     "unpadded-gelu-tanh": "tanh",
-    "unpadded-fp8": "none",
+    "unpadded-fp8": "tanh",
 }  # of `mode`: how torch.nn.functional.gelu approximates there
 FP8 = "unpadded-fp8"
 

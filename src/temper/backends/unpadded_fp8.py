@@ -57,7 +57,7 @@ class Fp8Network(Network):
     """The model as functions of the tokens of all rows; on the CPU, for tests, the same numbers are multiplied in float32."""
 
     def __init__(self, model: Any, torch: Any, *, on_cuda: bool) -> None:
-        super().__init__(model, torch, "none", on_cuda=on_cuda)
+        super().__init__(model, torch, "tanh", on_cuda=on_cuda)
         self._products = [
             _Products(*(_Product.of(own, torch) for own in (layer.qkv, layer.up, layer.down)))
             for layer in self._layers[:-1]
@@ -73,7 +73,7 @@ class Fp8Network(Network):
             self._normed = lambda x, product, own: kernels.normed(x, product, own, self._eps, LARGEST, _SMALLEST)
         else:
             self._quantized = lambda x: quantized(x, torch)
-            self._activated_fp8 = lambda product: quantized(self._F.gelu(product.float()), torch)
+            self._activated_fp8 = lambda product: quantized(self._F.gelu(product.float(), approximate="tanh"), torch)
             self._normed = self._normed_in_float
         self._multiplied = self._multiplied_on_cuda if on_cuda else self._multiplied_in_float
 

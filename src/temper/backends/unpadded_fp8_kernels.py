@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 
 _WARPS_AT = 2048  # features: from here on a row is a program of 8 warps
-_HALF_ROOT = 0.7071067811865476  # √½
+_TWICE_ROOT = 1.5957691216057308  # 2 √(2 / π)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -27,16 +27,17 @@ def _activated(  # type: ignore[no-untyped-def]
     found,
     scales,
     features,
-    half_root: tl.constexpr,
+    twice_root: tl.constexpr,
     largest: tl.constexpr,
     smallest: tl.constexpr,
     size: tl.constexpr,
 ):
-    """GELU of one row: programs [rows]."""
+    """GELU by tanh of one row, ½ (1 + tanh u) as sigmoid 2u: programs [rows]."""
     row, at = tl.program_id(0).to(tl.int64), tl.arange(0, size)
     kept = at < features
     x = tl.load(product + row * features + at, mask=kept, other=0.0).to(tl.float32)
-    _store(0.5 * x * (1.0 + tl.erf(x * half_root)), found, scales, row, at, kept, features, largest, smallest)
+    inner = twice_root * (x + 0.044715 * x * x * x)
+    _store(x * tl.sigmoid(inner), found, scales, row, at, kept, features, largest, smallest)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -75,7 +76,7 @@ def _places(given: Any) -> tuple[Any, Any, int, int]:
 
 
 def activated(product: Any, largest: float, smallest: float) -> tuple[Any, Any]:
-    """GELU in E4M3.
+    """GELU by tanh in E4M3; the error function would take as long as all else here.
 
     Args:
         product: float16 or bfloat16 [rows, features], C-contiguous.
@@ -88,7 +89,7 @@ def activated(product: Any, largest: float, smallest: float) -> tuple[Any, Any]:
     found, scales, size, warps = _places(product)
     _activated[(product.shape[0],)](
         *(product, found, scales, product.shape[1]),
-        half_root=_HALF_ROOT,
+        twice_root=_TWICE_ROOT,
         largest=largest,
         smallest=smallest,
         size=size,
