@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from temper.artifacts.signature import Signature
+from temper.backends.opening import open_artifact
 from temper.data.encoded import read_split
-from temper.environment import plugins
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.timed_inputs import timed_inputs
@@ -106,9 +106,7 @@ def measure(study, signature, test, peer: Path, arguments) -> dict[str, object]:
 
     def opened(row):
         backend = study.backends[row.backend]
-        return plugins.load("backends", backend.runner).open_runner(
-            f"artifacts/{row.loads}", backend.options, "installed"
-        )
+        return open_artifact(backend.runner, f"artifacts/{row.loads}", backend.options, "installed")
 
     sides = {name: opened(study.candidates[name]) for name in arguments.candidates}
     sides |= {

@@ -77,6 +77,18 @@ def test_the_profiler_shows_the_kernels_and_the_graphs_that_were_launched(small_
     assert all(layer.time_ms > 0 for layer in found.layers)
 
 
+def test_products_in_fp8_answer_nearly_as_float_ones_and_the_profiler_shows_them(small_bert):
+    if torch.cuda.get_device_capability() < (8, 9):
+        pytest.skip("no tensor cores that multiply FP8")
+    changes = {"mode": "unpadded-fp8", "dtype": "bfloat16"}
+    inputs, expected = text_inputs(8, 32), small_bert.expected((8, 32))
+    with opened(small_bert, **changes) as runner:
+        for _ in range(runner.warmup_calls_per_shape + 2):
+            assert np.abs(runner.infer(inputs) - expected).max() < 0.2 * np.abs(expected).max()
+    found = trace(str(small_bert.checkpoint), {**OPTIONS, **changes}, "installed", [inputs])
+    assert "FP8" in {layer.precision for layer in found.layers if layer.is_product}
+
+
 def test_tf32_is_used_only_where_the_row_says_so(small_bert):
     inputs, expected = text_inputs(8, 32), small_bert.expected((8, 32))
     with opened(small_bert) as exact, opened(small_bert, tf32=True) as rounded:  # both in one process, in turns

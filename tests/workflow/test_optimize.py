@@ -11,12 +11,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from temper.optimize.record import lines
 
 ROOT = Path(__file__).parents[2]
-KILLED_AFTER_S = (25, 60, 95, 120)  # while the float file is made, others are, and candidates race
+# at ten moments: while the float file is made, others are, and candidates race; each start goes on where the last one was
+KILLED_AFTER_S = np.random.default_rng(27).uniform(12, 75, 10).round().tolist()
 
 
 def started(study):
@@ -43,7 +45,7 @@ def kill(running):
     running.communicate()
 
 
-@pytest.mark.long  # ten minutes: a study made, sixty candidates timed, and its winner measured
+@pytest.mark.long  # twelve minutes: a study made, sixty candidates timed, and its winner measured
 def test_a_search_that_is_killed_goes_on_and_nothing_is_timed_or_made_twice(tmp_path):
     shutil.copy(ROOT / "tests/workflow/params.tiny.yaml", tmp_path / "params.yaml")
     record = tmp_path / "optimize/trials/record.jsonl"

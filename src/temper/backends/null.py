@@ -37,8 +37,8 @@ class NullRunner(Runner):
         pass
 
     def infer(self, inputs: Tensors) -> Logits:
-        rows, *length = inputs[self._first_input].shape[:2]
-        return np.zeros(self._signature.logits_shape(rows, *length), dtype=np.float32)
+        shape = inputs[self._first_input].shape  # packed rows come with the place of each sentence first: no length
+        return np.zeros(self._signature.logits_shape(shape[0], shape[1] if len(shape) > 1 else None), dtype=np.float32)
 
     def describe(self) -> dict[str, Any]:
         return {"library": "none", "device": "cpu"}

@@ -35,6 +35,7 @@ _OPERATOR_TYPES = {"float": "FP32", "double": "FP64", "c10::Half": "FP16", "c10:
 # Kernels say what they compute in by name only; the first that fits counts.
 _KERNEL_PRECISIONS = (
     ("TF32", re.compile(r"tf32")),
+    ("FP8", re.compile(r"e4m3|e5m2|fp8|float8|nvjet(_sm\d+)?_qq")),
     ("BF16", re.compile(r"bf16|bfloat16|nvjet(_sm\d+)?_t[st]t")),
     ("FP16", re.compile(r"f16|fp16|half|hgemm|nvjet(_sm\d+)?_h[sh]h")),
     ("FP32", re.compile(r"f32|fp32|float|sgemm|nvjet(_sm\d+)?_sss")),

@@ -99,7 +99,8 @@ def _int8_rows(export: str, applied: Sequence[str], text: bool) -> tuple[dict[st
         calibrations[calibration] = {"onnx": base}
         conversions[f"int8{ending}"] = {"step": "int8_static", "onnx": base, "calibration": calibration}
         if text:  # attention's own two products stay in float: the 16-bit units take them
-            conversions[f"int8-products{ending}"] = {
+            name = "int8-fast" if step == "read_token" else f"int8-products{ending}"  # the row of defaults.yaml
+            conversions[name] = {
                 **{"step": "int8_static", "onnx": base, "calibration": calibration},
                 "keep_in_float": ["node_*"],
             }
@@ -185,7 +186,8 @@ def space(
     conversions = graph_rows(export, [step for step in applied if step in GRAPH_STEPS])
     int8, calibrations = _int8_rows(export, applied, text)
     files = [*int8, export, *conversions]
-    files.sort(key=lambda name: (not name.startswith("int8"), GRAPH_STEPS["read_token"] not in name))
+    one_token = GRAPH_STEPS["read_token"]
+    files.sort(key=lambda name: (name not in int8, one_token not in (name, int8.get(name, {}).get("onnx"))))
     conversions |= int8
     packed, eight_bits = dict[str, Row](), {*int8}
     if workload["batch_size"] > 1:

@@ -63,6 +63,7 @@ def test_a_module_that_was_not_called_is_not_listed(tiny_study):
         ({"mode": "compile-reduce-overhead"}, "on the CPU set compile"),
         ({"mode": "dynamic_int8", "dtype": "bfloat16"}, "kernels are the CPU's and read float32"),
         ({"mode": "dynamic_int8", "device": "cuda"}, "kernels are the CPU's and read float32"),
+        ({"mode": "unpadded-fp8"}, "set device to cuda and dtype to bfloat16"),
         ({"mode": "onnx"}, "'eager', 'compile'"),
     ],
 )

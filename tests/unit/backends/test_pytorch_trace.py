@@ -72,6 +72,7 @@ def test_products_are_layers_whole_and_of_the_other_operators_those_that_call_no
         ("void pytorch_flash::flash_fwd_kernel<Flash_fwd_kernel_traits<64, 128, 128, 4, cutlass::half_t>>", "FP16"),
         ("nvjet_sm90_hsh_64x128_64x8_1x2_h_bz_bias_TNT", "FP16"),
         ("nvjet_sm90_tst_64x128_64x8_1x2_h_bz_bias_TNT", "BF16"),
+        ("nvjet_sm90_qqtst_128x128_128x6_2x1_v_bz_ovscale_bias_TNT", "FP8"),
         ("ampere_sgemm_32x32_sliced1x4_tn", "FP32"),
         ("void at::native::vectorized_elementwise_kernel<4, at::native::GeluFunctor<float>>", "FP32"),
         ("triton_per_fused_add_native_layer_norm_3", "not listed"),

@@ -20,7 +20,8 @@ from temper.report.decide.decided import UNDECIDED, Decision
 from temper.study.study import read_study
 
 WISH = Wish("latency", None, 0.3, None, 1.0, "2")
-FAST, EXACT, WRONG = "openvino-f32-static--int8", "openvino-f32-static--simplified", "ort--int8"
+OPENVINO = "openvino-f32-static-trimmed"
+FAST, EXACT, WRONG = f"{OPENVINO}--int8", f"{OPENVINO}--simplified", "ort-trimmed--int8"
 MS = {"baseline": 8.0, FAST: 2.0, EXACT: 4.0, WRONG: 1.0}
 
 
@@ -84,7 +85,7 @@ def test_the_fastest_that_is_right_is_taken_to_the_test_rows_and_what_was_tried_
     assert found["incumbents"] == ["baseline", FAST]
     assert found["exact"] == EXACT
     assert found["trials"][WRONG]["fate"] == "answers"
-    assert found["trials"]["ort--int8-products"]["fate"] == "not made"
+    assert found["trials"]["ort-trimmed--int8-products"]["fate"] == "not made"
     assert found["confirmed"]["chosen"] == "fastest"
     params = yaml.safe_load((goal / "params.yaml").read_text(encoding="utf-8"))
     assert params["candidates"]["fastest"]["loads"] == "onnx/int8"

@@ -49,17 +49,17 @@ def named(ending):
 
 
 def winner(**more):
-    points = {"fastest": named("static--int8-products-one-token"), "exact": named("openvino-f32-static--simplified")}
+    points = {"fastest": named("static-trimmed--int8-fast"), "exact": named("openvino-f32-static-trimmed--simplified")}
     asked = {"points": points, "space": WHOLE, "workload": "b1", "budget_points": 0.3, "measurement": {}, **more}
     return winner_params(SECTION, study="mine-latency-b1", **asked)
 
 
 def test_the_winners_study_has_its_rows_and_no_others_and_says_all_else_as_the_study_does():
     params = winner()
-    # the rows `unguarded`, `one-token` and the calibration `one-token` are those of defaults.yaml
-    assert set(params["conversions"]) == {"one-product", "simplified", "int8-products-one-token"}
+    # the rows `unguarded`, `one-token`, `int8-fast` and the calibration `one-token` are those of defaults.yaml
+    assert set(params["conversions"]) == {"one-product", "simplified"}
     assert "calibrations" not in params
-    assert params["backends"]["exact"] == {"runner": "openvino", "options": {"shapes": "static"}}
+    assert params["backends"]["exact"] == {"runner": "openvino", "options": {"shapes": "static", "trim_padding": True}}
     assert params["data"] == SECTION["data"]
     assert params["workloads"] == {"b1": {"batch_size": 1}}
     assert params["analysis"] == {"latency_margin": 0.1, "accuracy_budget_points": 0.3}
