@@ -47,6 +47,8 @@ quantizer.quantize(ov_config=config, calibration_dataset=rows, save_directory=ou
 class Peer:
     """optimum-intel's model, compiled by OpenVINO."""
 
+    compiles_shapes = False
+
     def __init__(self, folder: Path, threads: int, precision: str | None) -> None:
         import openvino
 

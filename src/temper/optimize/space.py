@@ -149,7 +149,9 @@ def _packed_rows(
     """
     if PACKING not in applied or longest is None:
         return {}, set()
-    starts = {export: "", **{name: f"-{name}" for name, row in int8.items() if row["onnx"] == export}}
+    # ranges from each batch change with what lies in a row
+    calibrated = [name for name, row in int8.items() if row["onnx"] == export and row["step"] == "int8_static"]
+    starts = {export: "", **{name: f"-{name}" for name in calibrated}}
     rows = {
         f"packed-{tokens}{ending}": {"step": PACKING, "onnx": name, "row_tokens": tokens}
         for tokens in (longest, 2 * longest)
@@ -236,7 +238,7 @@ def _cpu_points(machine: Machine, files: Sequence[str], int8: Set[str], *, trims
         Point(f"{backend}--{name}", f"onnx/{name}", row, f"{alike}--{name}", name in int8)
         for backend, (row, alike) in _cpu_backends(machine, trims=trims).items()
         for name in files
-        if not ("int8-dynamic" in name and row["runner"] == "openvino")  # it computes that file in float
+        if not (name == "int8-dynamic" and row["runner"] == "openvino")  # it computes that file in float
     ]
 
 
