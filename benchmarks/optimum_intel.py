@@ -21,6 +21,7 @@ import numpy as np
 
 from temper.artifacts.signature import Signature
 from temper.backends.opening import open_artifact
+from temper.backends.runner import Runner
 from temper.data.encoded import read_split
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
@@ -44,10 +45,8 @@ quantizer.quantize(ov_config=config, calibration_dataset=rows, save_directory=ou
 """
 
 
-class Peer:
+class Peer(Runner):
     """optimum-intel's model, compiled by OpenVINO."""
-
-    compiles_shapes = False
 
     def __init__(self, folder: Path, threads: int, precision: str | None) -> None:
         import openvino
@@ -63,8 +62,14 @@ class Peer:
         found = self._request.infer({name: inputs[name] for name in inputs if name in self._inputs}, share_inputs=True)
         return np.array(found["logits"], np.float32)
 
-    def limits(self) -> dict[str, tuple[int, int]]:
-        return {}
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def describe(self) -> dict[str, object]:
+        return {"library": "openvino"}
 
 
 def main() -> None:
