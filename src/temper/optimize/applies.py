@@ -11,11 +11,12 @@ from temper.artifacts.onnx_file import load
 from temper.artifacts.signature import read_signature
 from temper.environment import plugins
 from temper.errors import PipelineError
+from temper.lengths.packing import ATTENTION_MASK
 from temper.optimize.steps import GRAPH_STEPS, PACKING
 
 
 def applies(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Steps that apply, in order, and why the others do not.
+    """Steps that apply, in order, why the others do not, and whether the inputs say what is padding.
 
     Args:
         request: `folder` of the exported ONNX artifact, `row_tokens` of packed rows or None.
@@ -45,4 +46,5 @@ def applies(request: Mapping[str, Any]) -> dict[str, Any]:
             refused[PACKING] = error.happened
         except Exception as error:
             refused[PACKING] = f"{type(error).__name__}: {str(error).strip()[:200]}"
-    return {"applied": applied, "refused": refused}
+    names = {spec.name for spec in read_signature(folder / "signature.json").inputs}
+    return {"applied": applied, "refused": refused, "masked": ATTENTION_MASK in names}

@@ -187,7 +187,7 @@ def _space(
         say(f"{step} does not apply: {why}")
     applied = steps["applied"]
     lengths = row_lengths_of(trials / "data/prepared") if longest is not None and here.gpus else None
-    whole = space(**asked, applied=applied, lengths=lengths)
+    whole = space(**asked, applied=applied, lengths=lengths, masked=steps["masked"])
     write_study(trials, folder, trials_params(section, whole, workload), comment)
     return whole
 

@@ -173,6 +173,7 @@ def space(
     throughput: bool = False,
     opset: int = OPSETS[0],
     lengths: Lengths | None = None,
+    masked: bool = True,
 ) -> Space:
     """Every point of a search.
 
@@ -185,6 +186,7 @@ def space(
         throughput: whether samples per second are asked for: then each point comes with a caller for each core, too.
         opset: of the export.
         lengths: tokens of each row of a split, int64 [rows], for engines' shapes; None for images, and before it is known.
+        masked: whether the inputs say what is padding: else nothing can be trimmed.
     """
     if machine.gpus:
         return _on_a_gpu(export, opset, applied, workload, longest, lengths)
@@ -199,8 +201,8 @@ def space(
     if workload["batch_size"] > 1:
         packed, others = _packed_rows(export, int8, applied, longest)
         eight_bits |= others
-    # real lengths have no columns of padding alone
-    padded = _cpu_points(machine, files, eight_bits, trims=text and not has_real_lengths(workload))
+    trims = text and masked and not has_real_lengths(workload)  # real lengths have no columns of padding alone
+    padded = _cpu_points(machine, files, eight_bits, trims=trims)
     points = [*_cpu_points(machine, list(packed), eight_bits, trims=False), *padded, *_torch_points(machine, text=text)]
     points.sort(key=lambda point: not point.low_precision)
     conversions |= packed

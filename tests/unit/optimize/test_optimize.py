@@ -53,7 +53,7 @@ def study(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(command, "this_machine", lambda: command.Machine(2, (), 0))
     monkeypatch.setattr(command, "take_over", lambda folder, sources: 3)
-    steps = {"applied": ["simplify"], "refused": {"gelu_tanh": "no Gelu"}}
+    steps = {"applied": ["simplify"], "refused": {"gelu_tanh": "no Gelu"}, "masked": True}
     monkeypatch.setattr(command, "_steps", lambda trials, export, longest: steps)
     monkeypatch.setattr(Search, "_files", lambda self, loads: {"model.onnx": loads})
     monkeypatch.setattr(command.build, "is_made", lambda trials, artifact: artifact != "onnx/int8-products")

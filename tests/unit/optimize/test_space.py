@@ -71,6 +71,8 @@ def test_columns_of_padding_are_left_out_where_rows_are_padded_to_a_length():
         return {point.name.partition("-")[0] for point in own if point.backend["options"].get("trim_padding")}
 
     assert trimmed() == {"openvino", "ort"}
+    bare = {"export": "fp32", "applied": (), "machine": TWO_CORES, "longest": 128, "workload": FIXED, "masked": False}
+    assert not any("trimmed" in point.name for point in space(**bare).points)
     assert trimmed(workload=REAL) == trimmed(applied=(), longest=None) == set()
     packed = of(applied=(*STEPS, PACKING), workload={"batch_size": 12, "sequence_length": 64}).points
     assert not any("trim_padding" in each.backend["options"] for each in packed if "packed" in each.loads)

@@ -92,6 +92,7 @@ def test_steps_are_tried_one_on_the_other_and_say_why_they_do_not_apply(tiny_stu
     assert {"read_token", "pack_rows"} <= set(found["applied"])
     again = TASKS["applies"]({"folder": str(tiny_study.precision["int8_static"]), "row_tokens": None})
     assert "fuse_qkv" in again["refused"]
+    assert again["masked"] is True
     assert again["refused"]["fuse_qkv"]
 
 
