@@ -14,6 +14,7 @@ import pytest
 
 from temper.artifacts.manifest import SEAL, seal, sha256
 from temper.environment.devices import nvidia_gpus
+from temper.logs.script_log import TRIED
 from temper.orchestration.job_record import read_job_record, record_path, write_job_record
 from tests.workflow.conftest import PATIENCE_S, ROWS, StudyFolder, end, from_files, happened, jobs_in, tsv
 
@@ -210,6 +211,38 @@ def test_a_checkpoint_whose_labels_have_other_names_is_not_taken_as_it_is(fresh,
     assert "labels are ['negative', 'positive'], the data's ['complaint', 'praise']" in happened(output)
     assert not (fresh / CHECKPOINT).exists()
     assert fresh.scratch() == []
+
+
+# What a run shows of jobs that fail
+
+
+@pytest.mark.parametrize("tried", [False, True])
+def test_a_job_that_says_why_it_failed_is_shown_without_snakemakes_words_for_it(study, monkeypatch, tried):
+    if tried:
+        monkeypatch.setenv(TRIED, "1")
+    rows = {"a": ["no_such_node"], "b": ["nor_this"]}
+    for name, kept in rows.items():
+        study.set(
+            **{
+                f"precisions__{name}": {
+                    "step": "int8_weight_only",
+                    "onnx": "fp32",
+                    "per_channel": True,
+                    "keep_in_float": kept,
+                }
+            }
+        )
+    files = [f"artifacts/onnx/{name}/model.onnx" for name in rows]
+    terminal = study.refused("--logger", "temper", "--keep-going", *files)
+    assert not any(word in terminal for word in ("RuleException", "CalledProcessError", "Command")), terminal
+    if tried:
+        assert len(re.findall("^not made: [ab]: .+$", terminal, re.M)) == 2, terminal
+        assert "asked:" not in terminal
+        assert "0 of 2 jobs done" in terminal
+    else:
+        assert terminal.count("Error in rule convert_precision:\n  asked:") == 2, terminal
+        assert len(re.findall("^failed: convert_precision [ab] ", terminal, re.M)) == 2, terminal
+    assert not any((study / file).exists() for file in files)
 
 
 # Libraries

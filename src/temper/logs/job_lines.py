@@ -6,7 +6,9 @@ Snakemake's own lines.
 """
 
 import logging
+import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
@@ -16,8 +18,9 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from temper.logs.own_error import happened
 from temper.logs.progress import duration
-from temper.logs.script_log import CLEAR_LINE, WIDTH, own_work_s
+from temper.logs.script_log import CLEAR_LINE, TRIED, WIDTH, own_work_s
 
 shown: "JobLines | None" = None  # of this process, where a person sees them
 SILENCE_S = 60.0  # after which a pipe, which shows no line that is overwritten, first hears of the jobs
@@ -30,6 +33,8 @@ _BESIDE_THE_ERROR = (
     "Shutting down",
     "WorkflowError:\nAt least one job did not",
 )
+# that a job's process ended with a code other than 0: Snakemake says so before it says which job it was
+_ENDED = "RuleException:\nCalledProcessError in file"
 
 
 class JobLines:
@@ -38,10 +43,11 @@ class JobLines:
     Args:
         stream: where a person looks. A terminal has one line that is overwritten; anything else is a pipe.
         clock: seconds, from any moment on.
+        tried: whether a job that cannot be done is no fault: it has a line, and the run goes on.
     """
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._clock = stream, clock
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, tried: bool = False) -> None:
+        self._stream, self._clock, self._tried = stream, clock, tried
         self._began = self._spoke = clock()
         self._silence_s = SILENCE_S
         self._total = self._done = 0
@@ -113,12 +119,23 @@ class JobLines:
             self._expected_of_ended += self._expected.pop(words, None) or took
             self._show()
 
-    def fail(self, number: int, log: list[str]) -> None:
-        """A job has failed; its error in four parts is on the terminal already, from its own process."""
-        words = self._running.pop(number, ("a job", "", 0.0, ()))[0]
+    def fail(self, number: int, log: list[str], why: str | None = None) -> None:
+        """A job has failed; its error in four parts is on the terminal already, from its own process.
+
+        Args:
+            number: of the job.
+            log: its logs.
+            why: what happened, by its log, which alone has the error of a job that was tried; None where nothing is said.
+        """
+        words, rule, *_ = self._running.pop(number, ("a job", "", 0.0, ()))
         self._failed = True
-        if not self._interrupted:
+        if self._interrupted:
+            return
+        if not self._tried or why is None:
             self.say(f"failed: {words}{f' (its log: {log[0]})' if log else ''}")
+            return
+        line = f"not made: {words.removeprefix(f'{rule} ')}: {why}"
+        self.say("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent="  ")) if self._stream.isatty() else line)
 
     def interrupt(self) -> None:
         """The person ends the run: what Snakemake says of the jobs that end with it is no news."""
@@ -143,6 +160,9 @@ class JobLines:
         if not self._total:
             return
         took = duration(self._clock() - self._began)
+        if self._tried and self._failed:
+            self.say(f"{self._done} of {self._total} jobs done in {took}; logs/ of the study says more of the others")
+            return
         if self._done < self._total or self._failed:
             self.say(f"stopped after {self._done} of {self._total} jobs, {took}; the same command goes on from there")
             return
@@ -184,7 +204,9 @@ class LogHandler(LogHandlerBase):
         own = self.common_settings
         stream = sys.stdout if own.stdout else sys.stderr
         global shown
-        self._lines = JobLines(stream)
+        self._lines = JobLines(stream, tried=bool(os.environ.get(TRIED)))
+        self._began: dict[int, float] = {}  # by job number, seconds of time.time()
+        self._ended: dict[int | None, str] = {}  # by thread, that a process ended: which job's it was comes next
         self._plain: logging.Handler | None = None
         shown = self._lines
         if own.dryrun or own.verbose or own.debug_dag or own.printshellcmds:
@@ -206,13 +228,16 @@ class LogHandler(LogHandlerBase):
         if kind == LogEvent.RUN_INFO:
             self._lines.plan(event["stats"])
         elif kind == LogEvent.JOB_INFO:
+            self._began[event["jobid"]] = record.created
             self._lines.start(
                 event["jobid"], event["rule_name"], event["rule_msg"] or event["rule_name"], event.get("log") or ()
             )
         elif kind == LogEvent.JOB_FINISHED:
             self._lines.finish(event["job_id"])
         elif kind == LogEvent.JOB_ERROR:
-            self._lines.fail(event["jobid"], list(event["log"] or []))
+            self._fail(event["jobid"], list(event["log"] or []), record.thread)
+        elif text.startswith(_ENDED) and record.levelno >= logging.ERROR:
+            self._ended[record.thread] = text
         elif text == NOTHING_TO_BE_DONE_MSG:
             self._lines.say("nothing to do: every artifact is there and belongs to these settings")
         elif (
@@ -220,8 +245,18 @@ class LogHandler(LogHandlerBase):
         ):
             self._lines.say(text)
 
+    def _fail(self, number: int, log: list[str], thread: int | None) -> None:
+        """A job has failed: that its process ended is said where the job itself has said nothing."""
+        why, ended = happened(log, self._began.get(number, 0.0)), self._ended.pop(thread, None)
+        if ended is not None and why is None and not self._lines.interrupted:
+            self._lines.say(ended)
+        self._lines.fail(number, log, why)
+
     def close(self) -> None:
         """Snakemake ends."""
         if self._plain is None:
+            for ended in self._ended.values():  # of no job that it named
+                self._lines.say(ended)
+            self._ended = {}
             self._lines.end()
         super().close()

@@ -30,6 +30,7 @@ CLEAR_LINE = "\r\x1b[K"  # to the line's beginning, and what stands on it is gon
 OWN_WORK = "own work"  # how the last line of a log begins
 WIDTH = 79  # columns of a terminal that a line takes at most: one that wrapped could not be overwritten
 
+TRIED = "TEMPER_TRIES"  # set where a job that cannot be done is no fault: its error goes to its log, its run says so in a line
 TERMINAL = "TEMPER_TERMINAL"  # the number of the terminal's stream, for the processes that a job starts
 _terminal_fd = 2  # `log_to` keeps the real one here once it has redirected the process's output
 
@@ -157,7 +158,8 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     long the job's own work took, imports included: what benchmarks/overhead.py holds the wall time against.
 
     Raises:
-        SystemExit: 1 after an error (its message is on the terminal and in the log), 130 after Ctrl-C.
+        SystemExit: 1 after an error (its message is on the terminal and in the log; of a job that is only tried in the log
+            alone), 130 after Ctrl-C.
     """
     global _terminal_fd
     sys.stdout.flush()
@@ -166,8 +168,9 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     _into(log, rule)
 
     def say(message: str) -> None:
-        # a terminal's last line says which job is at work, and ends without a line's end
-        os.write(_terminal_fd, f"{CLEAR_LINE if os.isatty(_terminal_fd) else ''}{message}\n".encode())
+        if not os.environ.get(TRIED):
+            # a terminal's last line says which job is at work, and ends without a line's end
+            os.write(_terminal_fd, f"{CLEAR_LINE if os.isatty(_terminal_fd) else ''}{message}\n".encode())
         with contextlib.suppress(OSError):  # a log on a full disk takes nothing more, and the terminal has it
             sys.stderr.flush()
             print(message, file=sys.stderr, flush=True)

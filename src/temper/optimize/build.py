@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,11 +12,12 @@ from pathlib import Path
 
 from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ExperimentError
+from temper.logs.own_error import happened
+from temper.logs.script_log import TRIED
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import snakemake_command
 
 _GRACE_S = 30.0  # from being told to stop until it is killed
-_HAPPENED = re.compile(r"^ *happened: +(.+)$", re.MULTILINE)
 
 
 def make(folder: Path, targets: Sequence[str], *, cores: str, seconds: float | None, keep_going: bool) -> bool:
@@ -28,16 +28,18 @@ def make(folder: Path, targets: Sequence[str], *, cores: str, seconds: float | N
         targets: paths below it.
         cores: for Snakemake.
         seconds: after these it is told to stop, and what is unfinished stays so; None waits.
-        keep_going: go on where one cannot be made.
+        keep_going: go on where one cannot be made, which is no fault: a line says why.
 
     Raises:
         ExperimentError: without `keep_going`, where one of them could not be made.
     """
     if not targets:
         return True
-    more = ["--keep-going"] if keep_going else []
+    more, tried = (["--keep-going"], {TRIED: "1"}) if keep_going else ([], {})
     command = snakemake_command(folder, "--cores", cores, "--logger", "temper", *more, "--", *targets)
-    with subprocess.Popen(command, env=environment(), start_new_session=True, preexec_fn=end_with_parent) as running:
+    with subprocess.Popen(
+        command, env=environment(**tried), start_new_session=True, preexec_fn=end_with_parent
+    ) as running:
         try:
             code = running.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -100,9 +102,7 @@ def is_made(folder: Path, artifact: str) -> bool:
 def why_not_made(folder: Path, artifact: str) -> str:
     """What stopped the job of an artifact, by its log."""
     kind, _, row = artifact.partition("/")
-    try:
-        text = (folder / f"logs/{_RULES[kind][0]}/{row}.log").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    log = folder / f"logs/{_RULES[kind][0]}/{row}.log"
+    if not log.is_file():
         return "there was no time left to make it, or what it is made from could not be made"
-    said = _HAPPENED.findall(text)
-    return str(said[-1]) if said else "its job did not end"
+    return happened([log]) or "its job did not end"

@@ -8,7 +8,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from temper.logs.job_lines import SILENCE_GROWS, SILENCE_S, JobLines, LogHandler
 from temper.logs.progress import duration
-from temper.logs.script_log import CLEAR_LINE, WIDTH
+from temper.logs.script_log import CLEAR_LINE, TRIED, WIDTH
 
 PLAN = {"prepare_data": 1, "measure": 2, "all": 1, "total": 4}
 
@@ -226,3 +226,60 @@ def test_after_an_interrupt_what_snakemake_says_of_jobs_that_end_with_it_is_no_n
     lines.end()
     assert lines.interrupted
     assert stream.getvalue().startswith("stopped after 0 of 3 jobs")
+
+
+ENDED = "RuleException:\nCalledProcessError in file \"a.smk\", line 3:\nCommand 'python a.py' returned non-zero exit status 1."
+SAID = "ArtifactError in rule convert:\n  asked:    a\n  happened: {}\n  affected: b\n  fix:      c\n"
+
+
+def failing(tmp_path, said):
+    """Two jobs side by side that fail, in threads of their own; the first has said `said`, the second nothing."""
+    handler, logs = LogHandler(settings(), None), [tmp_path / "a.log", tmp_path / "b.log"]
+    for number, log in enumerate(logs):
+        names = {"rule_name": "convert", "rule_msg": f"convert row-{number}", "log": [str(log)]}
+        handler.emit(told("", event=LogEvent.JOB_INFO, jobid=number, **names, created=0.0))
+    logs[0].write_text(said)
+    for number in (0, 1):  # what Snakemake says comes interleaved
+        handler.emit(told(f"{ENDED} {number}", logging.ERROR, event=LogEvent.ERROR, thread=number))
+    for number in (1, 0):
+        event = {"event": LogEvent.JOB_ERROR, "jobid": number, "log": [str(logs[number])]}
+        handler.emit(told("", logging.ERROR, **event, thread=number))
+    handler.close()
+
+
+def test_that_a_process_ended_is_said_of_the_job_that_said_nothing(capsys, tmp_path):
+    failing(tmp_path, SAID.format("no"))
+    assert capsys.readouterr().err.splitlines() == [
+        *f"{ENDED} 1".splitlines(),
+        f"failed: convert row-1 (its log: {tmp_path}/b.log)",
+        f"failed: convert row-0 (its log: {tmp_path}/a.log)",
+    ]
+
+
+def test_of_a_job_that_is_tried_one_line_says_why_it_made_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv(TRIED, "1")
+    failing(tmp_path, SAID.format("the answers changed"))
+    assert capsys.readouterr().err.splitlines()[-1] == "not made: row-0: the answers changed"
+
+
+def test_a_process_that_ended_and_no_job_it_was_is_said_all_the_same(capsys):
+    handler = LogHandler(settings(), None)
+    handler.emit(told(ENDED, logging.ERROR, event=LogEvent.ERROR))
+    assert capsys.readouterr().err == ""
+    handler.close()
+    assert capsys.readouterr().err == f"{ENDED}\n"
+
+
+def test_a_run_of_jobs_that_are_tried_ends_as_a_run_ends():
+    stream = Terminal()
+    lines = JobLines(stream, Clock(), tried=True)
+    lines.plan(PLAN)
+    lines.start(0, "measure", "measure a")
+    lines.fail(0, ["a.log"], "logits differ " * 9)
+    lines.start(1, "measure", "measure b")
+    lines.finish(1)
+    lines.end()
+    said = stream.getvalue().replace(CLEAR_LINE, "\n").splitlines()
+    assert "not made: a: logits differ" in stream.getvalue()
+    assert said[-1] == "1 of 3 jobs done in 0 s; logs/ of the study says more of the others"
+    assert max(map(len, said)) <= WIDTH

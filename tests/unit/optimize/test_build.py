@@ -81,7 +81,9 @@ def test_why_a_row_is_not_made_stands_in_its_log(tmp_path):
     (tmp_path / "logs/convert_precision").mkdir(parents=True)
     log = tmp_path / "logs/convert_precision/int8.log"
     log.write_text(
-        "ArtifactError in rule convert_precision:\n  asked:    a\n  happened: no such layer\n", encoding="utf-8"
+        "ArtifactError in rule convert_precision:\n  asked:    a\n  happened: no such layer\n"
+        "  affected: b\n  fix:      c\n",
+        encoding="utf-8",
     )
     assert why_not_made(tmp_path, "onnx/int8") == "no such layer"
     log.write_text("half a", encoding="utf-8")
