@@ -1,6 +1,7 @@
 """`temper diagnose`: where an ONNX entry's layers part from the float file's."""
 
 import math
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from typer import Argument, Option
 from temper.cli.command import Directory
 from temper.cli.study_folder import stand_in
 from temper.errors import ConfigError
+from temper.logs.script_log import WIDTH
 
 EXAMPLES = (
     "temper diagnose int8 -C studies/mine",
@@ -22,8 +24,13 @@ def diagnose(
     directory: Directory = ".",
     rows: Annotated[int, Option(metavar="N", min=1, max=256, help="Validation rows that both files are given.")] = 8,
     tolerance: Annotated[
-        float, Option(metavar="SHARE", help="Mean difference over mean magnitude beyond which a layer counts.")
-    ] = 0.1,
+        float | None,
+        Option(
+            metavar="SHARE",
+            help="Mean difference over mean magnitude beyond which a layer counts (default: 0.1, or 0.5 of a file that "
+            "quantises activations).",
+        ),
+    ] = None,
 ) -> int:
     """Compare, and print what was found.
 
@@ -68,10 +75,13 @@ def diagnose(
     feed = collate(split, np.arange(min(rows, len(split))), signature, sequence_length=None)
     found = compare(folders[reference] / "model.onnx", folders[name] / "model.onnx", feed, tolerance=tolerance)
     print(f"{name} beside {reference}:")
-    print("\n".join(found.sentences()))
+    for sentence in found.sentences():
+        print("\n".join(textwrap.wrap(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)))
     worst = sorted(found.layers, key=lambda layer: -layer.difference)[:_SHOWN]
     print(f"\nThe {len(worst)} that differ most, of the mean magnitude:")
     for layer in worst:
         off = "no number" if math.isinf(layer.difference) else f"{100 * layer.difference:.3g} %"
-        print(f"  {off:>10}  {layer.name} ({layer.operator})")
+        print(
+            "\n".join(textwrap.wrap(f"{off:>10}  {layer}", WIDTH, subsequent_indent=" " * 14, break_on_hyphens=False))
+        )
     return 0
