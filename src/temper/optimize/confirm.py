@@ -12,7 +12,8 @@ from temper.errors import ExperimentError
 from temper.measurement.record import Record, Workload
 from temper.measurement.remeasurements import settled_record
 from temper.optimize.build import end_with_parent
-from temper.optimize.studies import leaf_values, take_over
+from temper.optimize.shortest import leaf_values
+from temper.optimize.studies import take_over
 from temper.report.decide.decided import read_decision
 from temper.report.finished import REPORT, again_file
 

@@ -152,9 +152,9 @@ def _packed_rows(
     # ranges from each batch change with what lies in a row
     calibrated = [name for name, row in int8.items() if row["onnx"] == export and row["step"] == "int8_static"]
     starts = {export: "", **{name: f"-{name}" for name in calibrated}}
-    rows = {
-        f"packed-{tokens}{ending}": {"step": PACKING, "onnx": name, "row_tokens": tokens}
-        for tokens in (longest, 2 * longest)
+    rows = {  # the shorter ones by the names that they have in defaults.yaml
+        f"{named}{ending}": {"step": PACKING, "onnx": name, "row_tokens": tokens}
+        for named, tokens in (("packed", longest), (f"packed-{2 * longest}", 2 * longest))
         for name, ending in starts.items()
     }
     if "unguarded_softmax" in applied:

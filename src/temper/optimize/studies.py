@@ -156,11 +156,6 @@ def _rows_of(point: Point, space: Space) -> tuple[dict[str, Any], dict[str, Any]
     return dict(reversed(conversions.items())), calibrations
 
 
-def leaf_values(content: Any) -> int:
-    """How many values a params.yaml gives; a list is one."""
-    return sum(map(leaf_values, content.values())) if isinstance(content, Mapping) else 1
-
-
 def write_study(folder: Path, source: Path, params: Mapping[str, Any], comment: str) -> None:
     """Write a study's params.yaml, and let it read the outside files of another one.
 

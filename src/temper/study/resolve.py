@@ -20,6 +20,7 @@ from temper.study.resolve_rows import (
     Rows,
     complete_engines,
     complete_workloads,
+    known_rows,
     on_machines,
     with_recipe,
     with_references,
@@ -58,6 +59,11 @@ def _filled(value: Any, marks: Mapping[str, Any]) -> Any:
 def defaults_version() -> int:
     """The version of the defaults that this Temper has."""
     return int(_file()["version"])
+
+
+def rows_of_defaults(section: str) -> Section:
+    """Rows that a study of texts need not give, as defaults.yaml has them."""
+    return known_rows(section, _file())
 
 
 def is_complete(section: Mapping[str, Any]) -> bool:
@@ -177,7 +183,7 @@ def resolve(section: Mapping[str, Any]) -> Section:
     listed = {row: value for name in names for row, value in known["recipes"][name].items() if value is not None}
     for name in (*ROWS, "buckets", "candidates", "load_tests", "searches", "quantization_aware"):
         if name in study:
-            others = listed if name == "candidates" else known["rows"].get(name, {})
+            others = listed if name == "candidates" else known_rows(name, known)
             study[name] = written_out(name, study[name], others)
     study["candidates"] = with_recipe(study.get("candidates", {}), listed)
     rows = Rows(study, known)

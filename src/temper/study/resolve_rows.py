@@ -49,6 +49,16 @@ def written_out(section: str, rows: Any, known: Mapping[str, Any]) -> Any:
     return {name: written(name, ()) for name in rows}
 
 
+def known_rows(section: str, known: Mapping[str, Any]) -> Section:
+    """Rows of defaults.yaml that are there as soon as another one names them.
+
+    Args:
+        section: theirs.
+        known: content of defaults.yaml.
+    """
+    return {**known["rows_unless_given"].get(section, {}), **known["rows"].get(section, {})}
+
+
 class Rows:
     """Rows of a study, completed; what they name and defaults.yaml has comes with them."""
 
@@ -60,15 +70,17 @@ class Rows:
             self._own[section] = mapping(study.get(section, {}))
             self.found[section] = {}
         self._trained = mapping(study.get("quantization_aware"))
+        self._longest = mapping(study.get("data")).get("max_tokens")
         for section, rows in self._own.items():
             for name, row in rows.items():
                 if row is not None:
                     self._take(section, name)
-                elif name not in known["rows"].get(section, {}):
+                elif name not in known_rows(section, known):
                     self.found[section][name] = None  # nothing that could be left out: the schema says so
 
     def _complete(self, section: str, name: str) -> Any:
-        own, base = self._own[section].get(name, {}), self._known["rows"].get(section, {}).get(name, {})
+        given, own = name in self._own[section], self._own[section].get(name, {})
+        base = (self._known["rows"].get(section, {}) if given else known_rows(section, self._known)).get(name, {})
         if not isinstance(own, Mapping):
             return own
         key = _CHOOSES.get(section)
@@ -79,13 +91,16 @@ class Rows:
         every = self._known["every_row"].get(section, {})
         said = merged(base, own)
         chosen = said.get(key, every.get(key)) if key is not None else None
-        return merged(merged(every, self._known["rows_by"].get(section, {}).get(str(chosen), {})), said)
+        row = merged(merged(every, self._known["rows_by"].get(section, {}).get(str(chosen), {})), said)
+        if section == "conversions" and chosen == _PACKING_STEP and isinstance(self._longest, int):
+            row.setdefault("row_tokens", self._longest)  # behind the others: a row's keys keep their order
+        return row
 
     def _take(self, section: str, name: Any) -> bool:
         """Take a row in, with those it names; False where neither the study nor defaults.yaml has it."""
         if name in self.found[section]:
             return True
-        own, rows = self._own[section], self._known["rows"].get(section, {})
+        own, rows = self._own[section], known_rows(section, self._known)
         if own.get(name, ...) is None or (name not in own and name not in rows):
             return False
         row = self.found[section][name] = self._complete(section, name)

@@ -55,13 +55,13 @@ def test_texts_are_answered_without_their_padding_too_and_images_have_none():
 def test_rows_are_packed_where_a_batch_has_several_in_float_and_in_int8(workload):
     found = of(applied=(*STEPS, PACKING), workload=workload)
     assert found.conversions["packed-256"] == {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256}
-    assert found.conversions["packed-128-int8-products"]["onnx"] == "int8-products"
-    unguarded = found.conversions["packed-128-int8-products-unguarded"]
-    assert unguarded == {"step": "unguarded_softmax", "onnx": "packed-128-int8-products"}
+    assert found.conversions["packed-int8-products"]["onnx"] == "int8-products"
+    unguarded = found.conversions["packed-int8-products-unguarded"]
+    assert unguarded == {"step": "unguarded_softmax", "onnx": "packed-int8-products"}
     eight_bits = {point.loads for point in found.points if point.low_precision and "packed" in point.loads}
-    assert {"onnx/packed-128-int8", "onnx/packed-256-int8-products-unguarded"} <= eight_bits
+    assert {"onnx/packed-int8", "onnx/packed-256-int8-products-unguarded"} <= eight_bits
     assert not any("int8-dynamic" in name for name in found.conversions if "packed" in name)
-    assert not {"onnx/packed-128", "onnx/packed-128-int8-fast"} & eight_bits
+    assert not {"onnx/packed", "onnx/packed-int8-fast"} & eight_bits
     assert not any("packed" in name for name in of(applied=(*STEPS, PACKING)).conversions)  # one row alone
 
 

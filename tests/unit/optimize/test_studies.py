@@ -9,10 +9,10 @@ import yaml
 from temper.artifacts.manifest import sha256
 from temper.optimize import studies
 from temper.optimize.points import Point
+from temper.optimize.shortest import leaf_values
 from temper.optimize.space import Machine, space
 from temper.optimize.steps import GRAPH_STEPS
 from temper.optimize.studies import (
-    leaf_values,
     take_over,
     targets,
     trials_params,
@@ -56,10 +56,9 @@ def winner(**more):
 
 def test_the_winners_study_has_its_rows_and_no_others_and_says_all_else_as_the_study_does():
     params = winner()
-    # the rows `unguarded`, `one-token`, `int8-fast` and the calibration `one-token` are those of defaults.yaml
-    assert set(params["conversions"]) == {"one-product", "simplified"}
-    assert "calibrations" not in params
-    assert params["backends"]["exact"] == {"runner": "openvino", "options": {"shapes": "static", "trim_padding": True}}
+    # all of them are rows of defaults.yaml
+    assert not {"conversions", "calibrations", "backends"} & set(params)
+    assert params["candidates"]["exact"] == {"backend": "openvino-static-trimmed", "loads": "onnx/simplified"}
     assert params["data"] == SECTION["data"]
     assert params["workloads"] == {"b1": {"batch_size": 1}}
     assert params["analysis"] == {"latency_margin": 0.1, "accuracy_budget_points": 0.3}

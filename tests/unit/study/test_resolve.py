@@ -259,3 +259,33 @@ def test_what_is_wrong_is_said_in_the_words_of_the_study(change, happened, fix):
     assert happened in error.happened
     assert fix in error.fix
     assert "calibrated_precisions" not in f"{error.happened} {error.fix}"
+
+
+def test_rows_of_what_a_search_finds_are_there_when_they_are_named():
+    found = resolve(
+        {**SHORT, "candidates": {"one": {"backend": "openvino-static", "loads": "onnx/packed-int8-unguarded"}}}
+    )
+    assert found["precisions"] == {
+        "packed-int8": {"onnx": "int8", "step": "pack_rows", "row_tokens": 64},
+        "packed-int8-unguarded": {"onnx": "packed-int8", "step": "unguarded_softmax"},
+    }
+    assert set(found["calibrated_precisions"]) == {"int8"}
+    assert found["backends"]["openvino-static"]["options"]["shapes"] == "static"
+
+
+def test_a_row_of_ones_own_takes_nothing_from_what_a_search_finds():
+    """A study that had a row by such a name before there were any of them makes what it made."""
+    own = {"simplified": {"step": "simplify"}, "packed": {"step": "pack_rows", "onnx": "simplified", "row_tokens": 128}}
+    found = resolve(
+        {**SHORT, "conversions": own, "candidates": {"one": {"backend": "ort-cpu", "loads": "onnx/packed"}}}
+    )
+    assert found["precisions"] == {
+        "simplified": {"onnx": "fp32", "step": "simplify"},
+        "packed": {"onnx": "simplified", "step": "pack_rows", "row_tokens": 128},
+    }
+    assert list(found["precisions"]["packed"]) == ["onnx", "step", "row_tokens"]
+    liked = {"mine": {"like": "packed", "row_tokens": 256}}
+    found = resolve(
+        {**SHORT, "conversions": liked, "candidates": {"one": {"backend": "ort-cpu", "loads": "onnx/mine"}}}
+    )
+    assert found["precisions"]["mine"] == {"onnx": "fp32", "step": "pack_rows", "row_tokens": 256}
