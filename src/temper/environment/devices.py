@@ -27,21 +27,32 @@ def parse_gpus(csv: str) -> tuple[Gpu, ...]:
     return tuple(Gpu(name.strip(), driver.strip()) for name, comma, driver in rows if comma)
 
 
+def _asked(fields: str) -> str:
+    """What the driver's tool says of these fields, a line for each GPU; empty where there is none or it does not answer."""
+    tool = next(filter(None, map(shutil.which, ("nvidia-smi", *(f"{at}/nvidia-smi" for at in _OTHER_PLACES)))), None)
+    if tool is None:
+        return ""
+    command = [tool, f"--query-gpu={fields}", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout
+
+
 @lru_cache(maxsize=1)
 def nvidia_gpus() -> tuple[Gpu, ...]:
     """The NVIDIA GPUs of this machine in the driver's order; empty where there is none or the driver does not answer.
 
     CUDA_VISIBLE_DEVICES does not change it: a backend asks CUDA itself which of them it may use.
     """
-    tool = next(filter(None, map(shutil.which, ("nvidia-smi", *(f"{at}/nvidia-smi" for at in _OTHER_PLACES)))), None)
-    if tool is None:
-        return ()
-    command = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return parse_gpus(answer.stdout)
+    return parse_gpus(_asked("name,driver_version"))
+
+
+def compute_capabilities() -> tuple[tuple[int, int], ...]:
+    """Compute capability of each GPU, major and minor, in the driver's order; empty where the driver's tool does not say it."""
+    said = (line.strip().partition(".") for line in _asked("compute_cap").splitlines())
+    return tuple((int(major), int(minor)) for major, _, minor in said if major.isdigit() and minor.isdigit())
 
 
 def gpu_indices(count: int, options: Mapping[str, Any]) -> list[int]:

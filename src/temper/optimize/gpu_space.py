@@ -17,6 +17,8 @@ _ONE_OPERATOR = (
     23  # from this opset on exporters write attention as one, without the guard, with a mask that may be an addend
 )
 _TORCH = (("float16", "eager"), ("float16", "torchscript"), ("float16", "compile"), ("bfloat16", "compile"))
+# of linear layers alone, and of all of attention: anything between the two is not fused (docs/decisions/0111)
+_FP8 = {"fp8-linear": "float", "fp8-attention": "whole"}
 _UNPADDED = (("float16", "unpadded"), ("float16", "unpadded-gelu-tanh"), ("bfloat16", "unpadded-fp8"))  # of texts
 
 
@@ -28,11 +30,13 @@ class GpuSpace:
         points: those that are raced.
         exports: rows by name, beside the one that the search starts from.
         conversions: rows by name.
+        calibrations: rows by name.
         engines: rows by name.
     """
 
     points: list[Point] = field(default_factory=list)
     exports: dict[str, Row] = field(default_factory=dict)
+    calibrations: dict[str, Row] = field(default_factory=dict)
     conversions: dict[str, Row] = field(default_factory=dict)
     engines: dict[str, Row] = field(default_factory=dict)
 
@@ -47,6 +51,7 @@ def gpu_space(
     longest: int | None,
     lengths: Lengths | None,
     packing: str,
+    fp8: bool,
 ) -> GpuSpace:
     """Every point.
 
@@ -60,6 +65,7 @@ def gpu_space(
         lengths: tokens of each row of a split, int64 [rows]; None for images, and before the data is there: then no engine
             is among the points.
         packing: the step that sets sentences end to end.
+        fp8: whether the GPUs multiply FP8.
     """
     found = GpuSpace()
     exports = {export: ""}
@@ -85,8 +91,18 @@ def gpu_space(
             if name == export:
                 for each in [*int8, name]:
                     _engine(found, each, shapes, low_precision=each in int8)
-        if longest is not None and lengths is not None and packing in applied and workload["batch_size"] > 1:
+        packed, packs = dict[str, Any](), packing in applied and workload["batch_size"] > 1
+        if longest is not None and lengths is not None and packs:
             packed = {"static_shapes": packed_shapes(lengths, workload, longest)}
+        if fp8 and longest is not None:
+            products = next(name for name in exports if not whole[name])
+            quantized, packed_by = chains[products][-1], None
+            if packs:  # packing starts from the export itself, and takes GELU's form alone in front of it
+                forms = {step: f"export-{STEPS[step]}" for step in ("gelu_tanh",) if step in applied}
+                quantized = _chain(found, products, exports[products], list(forms), forms)[-1]
+                packed_by = {"step": packing, "row_tokens": longest}
+            _fp8_engines(found, exports[products], quantized, packed or shapes, packed_by)
+        if longest is not None and packed:
             for name, before in exports.items():
                 base = f"{before}packed"
                 found.conversions[base] = {"step": packing, "onnx": name, "row_tokens": longest}
@@ -127,6 +143,22 @@ def _chain(found: GpuSpace, start: str, before: str, steps: Sequence[str], names
         found.conversions[name] = {"step": step, "onnx": files[-1]}
         files.append(name)
     return files
+
+
+def _fp8_engines(found: GpuSpace, before: str, base: str, shapes: Mapping[str, Any], packing: Row | None) -> None:
+    """Engines of a file in FP8, packed by this row of conversions or not.
+
+    What is not FP8 is BF16: FP16 around FP8 answers NaN on TensorRT-RTX 1.6.1 (docs/install.md), and FP32 is not fused.
+    """
+    calibration = f"{before}ranges"
+    found.calibrations[calibration] = {"onnx": base, "method": "minmax"}
+    for ending, attention in _FP8.items():
+        name = f"{before}{ending}"
+        found.conversions[name] = {"step": "fp8", "onnx": base, "calibration": calibration, "attention": attention}
+        if packing is not None:
+            found.conversions[f"{before}packed-{ending}"] = {**packing, "onnx": name}
+            name = f"{before}packed-{ending}"
+        _engine(found, _converted(found, name, "bf16"), shapes, low_precision=True, trimmed=packing is None)
 
 
 def _converted(found: GpuSpace, name: str, precision: str) -> str:

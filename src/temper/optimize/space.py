@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from temper.environment.devices import nvidia_gpus
+from temper.engines.hardware import FP8_CAPABILITY
+from temper.environment.devices import compute_capabilities, nvidia_gpus
 from temper.environment.machine import machine as this_machines_facts
 from temper.environment.processor import processor_features
 from temper.lengths.buckets.limits import Lengths
@@ -34,11 +35,13 @@ class Machine:
         cores: that may be used.
         precisions: OpenVINO's words for the 16-bit formats in which its processor multiplies.
         gpus: NVIDIA's.
+        fp8: whether each of them multiplies FP8.
     """
 
     cores: int
     precisions: tuple[str, ...]
     gpus: int
+    fp8: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def this_machine() -> Machine:
     """What is here."""
     features = processor_features()
     words = tuple(word for word, names in _FEATURES.items() if features & set(names))
-    return Machine(int(this_machines_facts()["cores_usable"]), words, len(nvidia_gpus()))
+    gpus, fp8 = len(nvidia_gpus()), min(compute_capabilities(), default=(0, 0)) >= FP8_CAPABILITY
+    return Machine(int(this_machines_facts()["cores_usable"]), words, gpus, fp8)
 
 
 def graph_rows(export: str, applied: Sequence[str]) -> dict[str, Row]:
@@ -189,7 +193,7 @@ def space(
         masked: whether the inputs say what is padding: else nothing can be trimmed.
     """
     if machine.gpus:
-        return _on_a_gpu(export, opset, applied, workload, longest, lengths)
+        return _on_a_gpu(export, opset, applied, workload, longest, lengths, machine.fp8)
     text = longest is not None
     conversions = graph_rows(export, [step for step in applied if step in GRAPH_STEPS])
     int8, calibrations = _int8_rows(export, applied, text)
@@ -218,6 +222,7 @@ def _on_a_gpu(
     workload: Mapping[str, Any],
     longest: int | None,
     lengths: Lengths | None,
+    fp8: bool,
 ) -> Space:
     int8, calibrations = _int8_rows(export, (), longest is not None)
     del int8["int8-dynamic"]  # TensorRT computes that file in float
@@ -230,8 +235,9 @@ def _on_a_gpu(
         longest=longest,
         lengths=lengths,
         packing=PACKING,
+        fp8=fp8,
     )
-    made = {**found.conversions, **int8}
+    made, calibrations = {**found.conversions, **int8}, {**calibrations, **found.calibrations}
     return Space(tuple(found.points), made, calibrations, found.engines, found.exports)
 
 

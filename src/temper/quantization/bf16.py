@@ -1,6 +1,7 @@
 """BF16 weights and activations; inputs and outputs keep their types. BF16 has FP32's range, with 8 bits of precision.
 
-ONNX Runtime computes no BF16 on a CPU, so what the file answers is known only where it was measured.
+ONNX Runtime computes no BF16 on a CPU, so what the file answers is known only where it was measured. A file quantised to FP8
+keeps its FP8: scales become BF16 as what they scale.
 """
 
 import numpy as np
@@ -26,7 +27,7 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
     """A BF16 copy of an FP32 model.
 
     Raises:
-        ArtifactError: the file is quantised, holds FP16 weights, or has branches.
+        ArtifactError: the file is quantised to integers, holds FP16 weights, or has branches.
     """
     graph = model.graph
     _refuse(graph)
@@ -65,13 +66,17 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
 
 
 def _refuse(graph: GraphProto) -> None:
-    quantized = sum(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in graph.node)
+    floats = {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT8E4M3FN}
+    quantized = sum(
+        node.op_type in ("QuantizeLinear", "DequantizeLinear") and not floats.intersection(node.input[2:])
+        for node in graph.node
+    )
     halves = sum(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
     branches = [node.name for node in graph.node if any(each.HasField("g") or each.graphs for each in node.attribute)]
     if quantized or halves or branches:
         raise ArtifactError(
             asked="make a BF16 file",
-            happened=f"the file has {quantized} nodes that quantise"
+            happened=f"the file has {quantized} nodes that quantise to integers"
             if quantized
             else f"the file has {halves} weights in FP16"
             if halves

@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from temper.environment import devices
-from temper.environment.devices import Gpu, gpu_indices, gpus_used, nvidia_gpus, parse_gpus
+from temper.environment.devices import Gpu, compute_capabilities, gpu_indices, gpus_used, nvidia_gpus, parse_gpus
 
 
 @pytest.fixture
@@ -30,6 +30,13 @@ def test_each_line_is_a_gpu_and_names_may_hold_commas():
 def test_the_drivers_tool_is_asked(fake_tool):
     fake_tool('[ "$1" = "--query-gpu=name,driver_version" ] && echo "NVIDIA H100, 580.1"')
     assert nvidia_gpus() == (Gpu("NVIDIA H100", "580.1"),)
+
+
+def test_compute_capabilities_are_the_drivers_and_an_old_tool_says_none(fake_tool):
+    fake_tool('[ "$1" = "--query-gpu=compute_cap" ] && printf "9.0\\n8.9\\n"')
+    assert compute_capabilities() == ((9, 0), (8, 9))
+    fake_tool("echo 'Field \"compute_cap\" is not a valid field to query.'")
+    assert compute_capabilities() == ()
 
 
 def test_a_tool_that_fails_means_no_gpu(fake_tool):

@@ -132,6 +132,45 @@ def test_the_rows_are_of_a_study_that_holds(workload, gpus):
 
 
 ONE_GPU = Machine(cores=2, precisions=("bf16",), gpus=1)
+ONE_WITH_FP8 = Machine(cores=2, precisions=("bf16",), gpus=1, fp8=True)
+
+
+@pytest.mark.parametrize(
+    ("workload", "applied", "opset", "engines"),
+    [
+        (FIXED, (*STEPS, PACKING), 20, {"fp8-linear-bf16", "fp8-attention-bf16"}),
+        (REAL, (*STEPS, PACKING), 20, {"packed-fp8-linear-bf16", "packed-fp8-attention-bf16"}),
+        (REAL, (PACKING,), 23, {"opset20-packed-fp8-linear-bf16", "opset20-packed-fp8-attention-bf16"}),
+    ],
+)
+def test_two_engines_of_fp8_where_the_gpu_multiplies_it(workload, applied, opset, engines):
+    asked = {
+        "export": "fp32",
+        "applied": applied,
+        "longest": 128,
+        "workload": workload,
+        "lengths": LENGTHS,
+        "opset": opset,
+    }
+    found = space(machine=ONE_WITH_FP8, **asked)
+    points = [point for point in found.points if "fp8" in point.loads]
+    assert {point.loads for point in points} == {f"engines/{name}" for name in engines}
+    assert len(points) <= 4
+    assert all(point.low_precision for point in points)
+    rows = {name: row for name, row in found.conversions.items() if row["step"] == "fp8"}
+    assert {row["attention"] for row in rows.values()} == {"float", "whole"}
+    for row in rows.values():
+        assert found.calibrations[row["calibration"]] == {"onnx": row["onnx"], "method": "minmax"}
+        while row["onnx"] in found.conversions:
+            row = found.conversions[row["onnx"]]
+        assert {"fp32": opset, **{name: each["opset"] for name, each in found.exports.items()}}[row["onnx"]] == 20
+    assert not any("fp8" in point.loads for point in space(machine=ONE_GPU, **asked).points)
+    images = {**asked, "longest": None, "lengths": None, "applied": ()}
+    assert not any("fp8" in point.loads for point in space(machine=ONE_WITH_FP8, **images).points)
+    if opset == 20:
+        section = {**SECTION, "workloads": {"asked": workload}}
+        study = read_study(trials_params(section, found, "asked"))
+        assert {f"engines/{name}" for name in engines} <= {row.loads for row in study.candidates.values()}
 
 
 def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them():
