@@ -15,6 +15,7 @@ Tensors = Mapping[str, npt.NDArray[np.generic]]
 
 BATCH_AXIS, SEQUENCE_AXIS = "batch_size", "sequence_length"
 ROWS_AXIS = "rows"  # of packed tokens; the batch is still the number of sentences
+ROW_TOKENS_AXIS = "row_tokens"  # of packed rows that are as short as a call's sentences allow
 PACKED_AXES = (BATCH_AXIS, ROWS_AXIS)
 
 # The axes of a task that differ from call to call, in the order in which engine shapes and workloads give them.
@@ -58,6 +59,8 @@ class Signature(BaseModel):
     # logits are [batch_size, sequence_length, labels]; None: [batch_size, labels]
     answers_at: Literal["tokens"] | None = None
     row_tokens: int | None = None  # of a model on packed rows (temper/lengths/packing.py): tokens of a row
+    # rows may be shorter than row_tokens, in tokens a multiple of this; None: all have row_tokens
+    row_tokens_multiple_of: int | None = None
 
     def as_json(self) -> str:
         """The text of signature.json; what a signature does not have is left out."""

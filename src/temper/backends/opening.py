@@ -20,10 +20,10 @@ class PackedRunner(Runner):
     def __init__(self, runner: Runner, signature: Signature) -> None:
         assert signature.row_tokens is not None
         self._runner, self._row_tokens = runner, signature.row_tokens
-        self._dtypes = {spec.name: spec.dtype for spec in signature.inputs}
+        self._dtypes, self._multiple_of = _dtypes(signature), signature.row_tokens_multiple_of
 
     def __enter__(self) -> Self:
-        self._pack = Packer(self._row_tokens, self._dtypes)
+        self._pack = Packer(self._row_tokens, self._dtypes, self._multiple_of)
         self._runner.__enter__()
         self._most_rows = self._runner.limits().get(ROWS_AXIS, (1, 2**31))[1]
         return self
@@ -38,7 +38,10 @@ class PackedRunner(Runner):
         return np.concatenate([self._runner.infer(call) for call in calls])
 
     def describe(self) -> dict[str, Any]:
-        return {**self._runner.describe(), "packed_row_tokens": self._row_tokens, "packed_by": self._pack.by}
+        rows: dict[str, Any] = {"packed_row_tokens": self._row_tokens, "packed_by": self._pack.by}
+        if self._multiple_of is not None:
+            rows["packed_row_tokens_multiple_of"] = self._multiple_of
+        return {**self._runner.describe(), **rows}
 
     def limits(self) -> Mapping[str, tuple[int, int]]:
         own = self._runner.limits()
@@ -46,13 +49,19 @@ class PackedRunner(Runner):
         return {**batch, SEQUENCE_AXIS: (1, self._row_tokens)}
 
     def shape_of(self, inputs: Tensors, given: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """What tells batches apart that are computed in other shapes: sentences, and the rows of each call."""
-        return len(next(iter(inputs.values()))), *map(_rows, self._calls(inputs))
+        """What tells batches apart that are computed in other shapes: sentences, and of each call its rows.
+
+        And their tokens, where they differ from call to call.
+        """
+        calls = self._calls(inputs)
+        sizes = map(_rows, calls) if self._multiple_of is None else (size for call in calls for size in _sizes(call))
+        return len(next(iter(inputs.values()))), *sizes
 
     def computed_tokens(self, inputs: Tensors, given: tuple[int, ...] = ()) -> int:
         """Tokens that are computed for this batch, padding of its rows and of the engine's shape included."""
-        sizes = ((len(call[FIRST_TOKENS]), _rows(call)) for call in self._calls(inputs))
-        return self._row_tokens * sum(self._runner.computed_sizes(each)[1] for each in sizes)
+        calls = self._calls(inputs)
+        rows = (self._runner.computed_sizes((len(call[FIRST_TOKENS]), _rows(call)))[1] for call in calls)
+        return sum(each * _sizes(call)[1] for each, call in zip(rows, calls, strict=True))
 
     def device_time_ms(self, inputs: Tensors) -> float | None:
         times_ms = [self._runner.device_time_ms(call) for call in self._calls(inputs)]
@@ -79,6 +88,15 @@ class PackedRunner(Runner):
 
 def _rows(packed: Tensors) -> int:
     return len(packed[SEGMENT_IDS])
+
+
+def _sizes(packed: Tensors) -> tuple[int, int]:
+    rows, row_tokens = packed[SEGMENT_IDS].shape
+    return rows, row_tokens
+
+
+def _dtypes(signature: Signature) -> dict[str, str]:
+    return {spec.name: spec.dtype for spec in signature.inputs}
 
 
 _TRIM_THEMSELVES = ("tensorrt_rtx", "tensorrt")  # they choose a static shape by what is left
@@ -126,9 +144,8 @@ def trace_artifact(
     """
     signature = _signature(artifact)
     if signature is not None and signature.row_tokens is not None:
-        dtypes = {spec.name: spec.dtype for spec in signature.inputs}
-        row_tokens = signature.row_tokens
-        workloads = {name: [pack(batch, row_tokens, dtypes) for batch in own] for name, own in workloads.items()}
+        rows = signature.row_tokens, _dtypes(signature), signature.row_tokens_multiple_of
+        workloads = {name: [pack(batch, *rows) for batch in own] for name, own in workloads.items()}
     elif signature is not None and _trims(runner, options):
         workloads = {name: without_padding(own, signature) for name, own in workloads.items()}
     module = plugins.load("backends", runner)

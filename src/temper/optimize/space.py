@@ -14,6 +14,7 @@ from temper.environment.devices import compute_capabilities, nvidia_gpus
 from temper.environment.machine import machine as this_machines_facts
 from temper.environment.processor import processor_features
 from temper.lengths.buckets.limits import Lengths
+from temper.lengths.trimming import PAD_TO_MULTIPLE_OF
 from temper.measurement.timed_inputs import has_real_lengths
 from temper.optimize.gpu_space import OPSETS, gpu_space
 from temper.optimize.points import Point, Row
@@ -146,7 +147,9 @@ def _checkpoint_backends(machine: Machine, *, text: bool) -> dict[str, Row]:
 def _packed_rows(
     export: str, int8: Mapping[str, Row], applied: Sequence[str], longest: int | None
 ) -> tuple[dict[str, Row], set[str]]:
-    """Rows that hold sentences end to end, as long as the longest sentence, and twice that; and those of them in INT8.
+    """Rows that hold sentences end to end, of as many tokens as the longest sentence, and twice that; and those of them in INT8.
+
+    They are as short as a call's sentences allow: a processor is not told its shapes beforehand.
 
     The step reads the classifier's token itself, so that it is put on the export, and on what was calibrated on that. Without
     its guard OpenVINO computes attention as one.
@@ -157,7 +160,10 @@ def _packed_rows(
     calibrated = [name for name, row in int8.items() if row["onnx"] == export and row["step"] == "int8_static"]
     starts = {export: "", **{name: f"-{name}" for name in calibrated}}
     rows = {  # the shorter ones by the names that they have in defaults.yaml
-        f"{named}{ending}": {"step": PACKING, "onnx": name, "row_tokens": tokens}
+        f"{named}{ending}": {
+            **{"step": PACKING, "onnx": name, "row_tokens": tokens},
+            "pad_to_multiple_of": PAD_TO_MULTIPLE_OF,
+        }
         for named, tokens in (("packed", longest), (f"packed-{2 * longest}", 2 * longest))
         for name, ending in starts.items()
     }

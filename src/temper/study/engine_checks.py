@@ -44,6 +44,12 @@ def check_shapes(study: Study, place: str, row: EngineRow) -> None:
             f"{place} starts from onnx/{row.onnx}, which is on packed rows: they have one length",
             "give the numbers of rows in static_shapes, under engines",
         )
+    if packed and (study.packing(row.onnx) or {}).get("pad_to_multiple_of") is not None:
+        raise params_error(
+            f"{place} starts from onnx/{row.onnx}, whose packed rows differ in length from call to call, and an engine's are "
+            "all row_tokens long",
+            "build it from a pack_rows row without pad_to_multiple_of; OpenVINO and ONNX Runtime run the one with it",
+        )
     if isinstance(row, DynamicEngineRow) and not all(
         low <= best <= high for low, best, high in zip(row.min_shape, row.opt_shape, row.max_shape, strict=True)
     ):

@@ -192,15 +192,20 @@ class Study(_Closed):
         """Rows of both sections of engines."""
         return {**self.engines, **self.bucketed_engines}
 
-    def row_tokens(self, onnx: str) -> int | None:
-        """Tokens of a row of an ONNX row on packed rows; None of any other."""
+    def packing(self, onnx: str) -> dict[str, Any] | None:
+        """The row that put an ONNX row on packed rows; None of any other."""
         seen: set[str] = set()
         while (row := self.conversions.get(onnx)) is not None and onnx not in seen:
             if row.get("step") == PACKING_STEP:
-                return int(row["row_tokens"])
+                return row
             seen.add(onnx)
             onnx = str(row.get("onnx"))
         return None
+
+    def row_tokens(self, onnx: str) -> int | None:
+        """Tokens of a row of an ONNX row on packed rows; None of any other."""
+        row = self.packing(onnx)
+        return None if row is None else int(row["row_tokens"])
 
     def engine_section(self, name: str) -> str:
         """The section that an engine's row stands in."""

@@ -11,7 +11,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from temper.artifacts.signature import BATCH_AXIS, ROWS_AXIS, Signature, Tensors, TensorSpec
+from temper.artifacts.signature import BATCH_AXIS, ROW_TOKENS_AXIS, ROWS_AXIS, Signature, Tensors, TensorSpec
 from temper.errors import ArtifactError
 from temper.lengths.packing import ATTENTION_MASK, FIRST_TOKENS, POSITION_IDS, SEGMENT_IDS, pack
 from temper.quantization.calibration.cache import CalibrationCache
@@ -33,6 +33,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     row_tokens: PositiveInt  # tokens of a row: at least data.max_tokens
+    # rows are as short as a call's sentences allow, in tokens a multiple of it; None: always row_tokens
+    pad_to_multiple_of: PositiveInt | None = None
 
 
 def _refused(happened: str) -> ArtifactError:
@@ -58,12 +60,18 @@ def signature_after(signature: Signature, options: Options) -> Signature:
             f"the model's inputs are {[spec.name for spec in signature.inputs]}, none of which shows the padding"
         )
     kept = [spec.name for spec in signature.inputs if spec.name != ATTENTION_MASK]
-    row = (ROWS_AXIS, options.row_tokens)
+    row = (ROWS_AXIS, options.row_tokens if options.pad_to_multiple_of is None else ROW_TOKENS_AXIS)
     inputs = (
         TensorSpec(name=FIRST_TOKENS, dtype="int32", axes=(BATCH_AXIS,), pad_value=0),
         *(TensorSpec(name=name, dtype="int32", axes=row, pad_value=0) for name in (*kept, SEGMENT_IDS, POSITION_IDS)),
     )
-    return signature.model_copy(update={"inputs": inputs, "row_tokens": options.row_tokens})
+    return signature.model_copy(
+        update={
+            "inputs": inputs,
+            "row_tokens": options.row_tokens,
+            "row_tokens_multiple_of": options.pad_to_multiple_of,
+        }
+    )
 
 
 def convert(model: ModelProto, cache: CalibrationCache | None, options: Options) -> ModelProto:
@@ -95,16 +103,18 @@ def convert(model: ModelProto, cache: CalibrationCache | None, options: Options)
         readers = _found_again(model, readers)
         places = [replace(each, readers=_found_again(model, each.readers)) for each in places]
     cut = cut_tokens(model, shapes, NAME, across_attention=False, refused=_refused)
-    tokens, finding = (FIRST_TOKENS, []) if last is None else _find_last_tokens(model, last, options.row_tokens)
+    multiple_of = options.pad_to_multiple_of
+    fixed = options.row_tokens if multiple_of is None else None
+    tokens, finding = (FIRST_TOKENS, []) if last is None else _find_last_tokens(model, last, fixed)
     behind = _gather_tokens(model, cut, shapes, tokens)
-    behind[SEGMENT_IDS] = [*finding, *_mask_by_segment(model, readers, seen)]
+    behind[SEGMENT_IDS] = [*finding, *_mask_by_segment(model, readers, seen, fixed)]
     behind[POSITION_IDS] = _take_positions(model, places)
     insert_behind(model, behind)
-    _change_inputs(model, options.row_tokens)
+    _change_inputs(model, fixed or ROW_TOKENS_AXIS)
     prune(model)
     check_places(model, shapes, _refused)
     dtypes = {value.name: "int32" for value in model.graph.input}
-    answers.check(model, NAME, adapt=lambda inputs: pack(inputs, options.row_tokens, dtypes))
+    answers.check(model, NAME, adapt=lambda inputs: pack(inputs, options.row_tokens, dtypes, multiple_of))
     return model
 
 
@@ -148,16 +158,17 @@ def _found_again(model: ModelProto, found: Reads) -> Reads:
     return [(by_output[node.output[0]], at) for node, at in found if node.output[0] in by_output]
 
 
-def _find_last_tokens(model: ModelProto, read: LastToken, row_tokens: int) -> tuple[str, list[NodeProto]]:
-    """The place of each sentence's last token that is not the padding's, as the graph told it of a row, and what makes it."""
+def _find_last_tokens(model: ModelProto, read: LastToken, row_tokens: int | None) -> tuple[str, list[NodeProto]]:
+    """The place of each sentence's last token that is not the padding's, as the graph told it of a row, and what makes it.
+
+    `row_tokens` is None where rows differ in length from call to call.
+    """
     sizes = {
-        "row_tokens": _constant(model, "row_tokens", row_tokens, np.int32),
         "pad": _constant(model, "pad", read.pad, np.int32),
-        "places": _constant(model, "places", [np.arange(row_tokens)], np.int32),
         "column": _constant(model, "column", [1]),
         "flat": _constant(model, "flat", [-1]),
     }
-    nodes = []
+    nodes: list[NodeProto] = []
 
     def add(kind: str, made: str, *inputs: str, **attributes: Any) -> str:
         output = f"{NAME}_last_{made}"
@@ -165,6 +176,14 @@ def _find_last_tokens(model: ModelProto, read: LastToken, row_tokens: int) -> tu
         nodes.append(helper.make_node(kind, given, [output], name=output, **attributes))
         return output
 
+    if row_tokens is None:
+        sizes["none"], sizes["one"] = _constant(model, "none", 0, np.int32), _constant(model, "one", 1, np.int32)
+        length = add("Cast", "row_length", _row_length(nodes, "last"), to=TensorProto.INT32)
+        sizes["row_tokens"] = add("Squeeze", "row_tokens", length)
+        sizes["places"] = add("Range", "places", "none", "row_tokens", "one")
+    else:
+        sizes["row_tokens"] = _constant(model, "row_tokens", row_tokens, np.int32)
+        sizes["places"] = _constant(model, "places", [np.arange(row_tokens)], np.int32)
     row = add("Div", "row", FIRST_TOKENS, "row_tokens")
     begin = add("Mul", "row_begin", row, "row_tokens")
     first = add("Unsqueeze", "first", add("Sub", "first_in_row", FIRST_TOKENS, begin), "column")
@@ -176,6 +195,13 @@ def _find_last_tokens(model: ModelProto, read: LastToken, row_tokens: int) -> tu
     # a sentence of nothing but such tokens is read at its first one
     last = add("ReduceMax", "in_row", add("Where", "candidates", told, "places", first), "column", keepdims=0)
     return add("Add", "token", begin, last), nodes
+
+
+def _row_length(nodes: list[NodeProto], name: str) -> str:
+    """Tokens of a row of this call, int64 [1]; the node is put behind `nodes`."""
+    made = f"{NAME}_{name}_shape"
+    nodes.append(helper.make_node("Shape", [SEGMENT_IDS], [made], name=made, start=1, end=2))
+    return made
 
 
 def _gather_tokens(
@@ -200,8 +226,13 @@ def _gather_tokens(
     return behind
 
 
-def _mask_by_segment(model: ModelProto, readers: Reads, seen: dict[str, Any]) -> list[NodeProto]:
-    """Let a token see the tokens of its own segment, of those that the mask showed by their distance."""
+def _mask_by_segment(
+    model: ModelProto, readers: Reads, seen: dict[str, Any], row_tokens: int | None
+) -> list[NodeProto]:
+    """Let a token see the tokens of its own segment, of those that the mask showed by their distance.
+
+    `row_tokens` is None where rows differ in length from call to call.
+    """
     query, key, same = f"{NAME}_query", f"{NAME}_key", f"{NAME}_same_segment"
     axes = _constant(model, "query_axes", [1, 3]), _constant(model, "key_axes", [1, 2])
     nodes = [
@@ -216,6 +247,13 @@ def _mask_by_segment(model: ModelProto, readers: Reads, seen: dict[str, Any]) ->
         if content not in masks:
             masks[content] = made = f"{same}_{len(masks)}"
             near = _constant(model, f"seen_{len(masks)}", shown, np.bool_)
+            if row_tokens is None:
+                for axis in (-2, -1):  # that of a query, and of a key
+                    near, whole = f"{made}_near{axis}", near
+                    ends = _row_length(nodes, f"near_{len(masks)}_{-axis}")
+                    bounds = [_constant(model, f"zero_{len(masks)}_{-axis}", [0]), ends]
+                    bounds.append(_constant(model, f"axis_{len(masks)}_{-axis}", [axis]))
+                    nodes.append(helper.make_node("Slice", [whole, *bounds], [near], name=near))
             nodes.append(helper.make_node("And", [same, near], [made], name=made))
         node.input[at] = masks[content]
     return nodes
@@ -245,7 +283,7 @@ def _take_positions(model: ModelProto, places: list[Places]) -> list[NodeProto]:
     return nodes
 
 
-def _change_inputs(model: ModelProto, row_tokens: int) -> None:
+def _change_inputs(model: ModelProto, row_tokens: int | str) -> None:
     """The packed inputs in place of the padded ones; whatever asks their shape asks that of the rows."""
     graph = model.graph
     del graph.value_info[:]  # says what was made of int64

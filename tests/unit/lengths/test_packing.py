@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from temper.lengths.packing import pack, place
+from temper.package.runtime.packing import shorten
 
 DTYPES = {name: "int32" for name in ("first_tokens", "input_ids", "segment_ids", "position_ids")}
 
@@ -43,9 +44,38 @@ def test_sentences_as_long_as_a_row_get_one_each():
     assert place(np.full(5, 16), 16).rows == 5
 
 
-def test_every_sentence_is_found_where_its_first_token_is():
+@pytest.mark.parametrize("seed", range(20))
+def test_shorter_rows_hold_every_token_once_and_are_as_many(seed):
+    generator = np.random.default_rng(seed)
+    row_tokens, multiple = int(generator.integers(8, 129)), int(generator.integers(1, 20))
+    lengths = generator.integers(1, row_tokens + 1, generator.integers(1, 60))
+    placed = place(lengths, row_tokens)
+    short = shorten(placed, lengths, multiple)
+    assert (short.rows, short.row_tokens <= row_tokens) == (placed.rows, True)
+    assert short.row_tokens == row_tokens or short.row_tokens % multiple == 0
+    taken = {first + token for first, length in zip(short.first, lengths, strict=True) for token in range(length)}
+    assert len(taken) == lengths.sum()
+    assert (short.first // short.row_tokens == (short.first + lengths - 1) // short.row_tokens).all()
+
+
+def test_rows_of_a_call_get_tokens_alike():
+    lengths = np.array([40, 38, 30, 24, 20, 20, 16, 12, 10, 8, 6, 5])  # 229: two rows of 128
+    short = shorten(place(lengths, 128), lengths, 8)
+    assert (short.rows, short.row_tokens) == (2, 120)
+
+
+def test_sentences_stay_where_they_are_if_levelling_makes_a_row_too_long():
+    lengths = np.array([7, 7, 6, 6, 6])  # LPT: 7 + 6 + 6 and 7 + 6; two rows of 18 hold 7 + 7 and 6 + 6 + 6
+    placed = place(lengths, 18)
+    short = shorten(placed, lengths, 1)
+    assert (placed.rows, short.row_tokens) == (2, 18)
+    assert sorted(short.first.tolist()) == [0, 7, 18, 24, 30]
+
+
+@pytest.mark.parametrize("multiple", [None, 4])
+def test_every_sentence_is_found_where_its_first_token_is(multiple):
     inputs = batch([3, 16, 1, 9, 7], 16)
-    packed = pack(inputs, 16, DTYPES)
+    packed = pack(inputs, 16, DTYPES, multiple)
     ids, segments, positions = (packed[name].ravel() for name in ("input_ids", "segment_ids", "position_ids"))
     for sentence, first in enumerate(packed["first_tokens"]):
         own = segments == sentence + 1

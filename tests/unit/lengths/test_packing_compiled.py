@@ -31,21 +31,22 @@ def same(one, other):
 
 
 @needs_compiler
+@pytest.mark.parametrize("multiple", [None, 1, 8], ids=["whole rows", "shortest rows", "rows of eights"])
 @pytest.mark.parametrize("left", [False, True], ids=["padding behind", "padding before"])
-def test_it_gives_numpy_s_rows_to_the_bit(left):
+def test_it_gives_numpy_s_rows_to_the_bit(left, multiple):
     generator = np.random.default_rng(7)
     packer = Packer(1, DTYPES)
     for _ in range(150):
         row_tokens = int(generator.integers(1, 200))
-        packer = packer_of(packer, row_tokens)
+        packer = packer_of(packer, row_tokens, multiple)
         inputs = batch(generator, row_tokens, left)
         assert packer.by == "C"
-        same(packer(inputs), pack(inputs, row_tokens, DTYPES))
+        same(packer(inputs), pack(inputs, row_tokens, DTYPES, multiple))
 
 
-def packer_of(packer, row_tokens):
+def packer_of(packer, row_tokens, multiple):
     """One for other rows, with the functions that are compiled already."""
-    return Packer(row_tokens, DTYPES, lambda: packer._library)
+    return Packer(row_tokens, DTYPES, multiple, compiled=lambda: packer._library)
 
 
 @needs_compiler

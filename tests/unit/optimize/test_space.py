@@ -54,7 +54,8 @@ def test_texts_are_answered_without_their_padding_too_and_images_have_none():
 @pytest.mark.parametrize("workload", [REAL, {"batch_size": 12, "sequence_length": 64}])
 def test_rows_are_packed_where_a_batch_has_several_in_float_and_in_int8(workload):
     found = of(applied=(*STEPS, PACKING), workload=workload)
-    assert found.conversions["packed-256"] == {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256}
+    row = {"step": "pack_rows", "onnx": "fp32", "row_tokens": 256, "pad_to_multiple_of": 8}
+    assert found.conversions["packed-256"] == row
     assert found.conversions["packed-int8-products"]["onnx"] == "int8-products"
     unguarded = found.conversions["packed-int8-products-unguarded"]
     assert unguarded == {"step": "unguarded_softmax", "onnx": "packed-int8-products"}

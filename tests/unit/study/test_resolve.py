@@ -266,7 +266,7 @@ def test_rows_of_what_a_search_finds_are_there_when_they_are_named():
         {**SHORT, "candidates": {"one": {"backend": "openvino-static", "loads": "onnx/packed-int8-unguarded"}}}
     )
     assert found["precisions"] == {
-        "packed-int8": {"onnx": "int8", "step": "pack_rows", "row_tokens": 64},
+        "packed-int8": {"onnx": "int8", "step": "pack_rows", "pad_to_multiple_of": 8, "row_tokens": 64},
         "packed-int8-unguarded": {"onnx": "packed-int8", "step": "unguarded_softmax"},
     }
     assert set(found["calibrated_precisions"]) == {"int8"}
@@ -288,4 +288,5 @@ def test_a_row_of_ones_own_takes_nothing_from_what_a_search_finds():
     found = resolve(
         {**SHORT, "conversions": liked, "candidates": {"one": {"backend": "ort-cpu", "loads": "onnx/mine"}}}
     )
-    assert found["precisions"]["mine"] == {"onnx": "fp32", "step": "pack_rows", "row_tokens": 256}
+    row = {"onnx": "fp32", "step": "pack_rows", "pad_to_multiple_of": 8, "row_tokens": 256}
+    assert found["precisions"]["mine"] == row

@@ -83,6 +83,30 @@ def test_an_artifact_on_packed_rows_answers_padded_batches(tiny_study, tmp_path)
     assert (described["packed_row_tokens"], limits) == (ROW, {"sequence_length": (1, ROW)})
 
 
+def test_rows_that_may_be_shorter_answer_the_same_in_fewer_tokens(tiny_study, tmp_path):
+    convert_precision(
+        onnx_folder=str(tiny_study.fp32),
+        calibration_folder=None,
+        search_folder=None,
+        folder=str(tmp_path / "packed"),
+        step="pack_rows",
+        options={"row_tokens": ROW, "pad_to_multiple_of": 4},
+        external_data=False,
+    )
+    onnx.checker.check_model(load(tmp_path / "packed"))
+    whole, seen = tiny_study.inputs([0, 1]), []
+    own = (np.arange(MAX_TOKENS) < np.array([[MAX_TOKENS - 5], [MAX_TOKENS - 9]])).astype(np.int64)
+    batch = {name: np.ascontiguousarray(array * own) for name, array in whole.items()}
+    for runner_name in ("onnxruntime", "openvino"):
+        with open_artifact(runner_name, str(tmp_path / "packed"), CPU[runner_name][1], "installed") as runner:
+            shape = runner.shape_of(batch)
+            assert runner.computed_tokens(batch) == shape[1] * shape[2] < shape[1] * ROW
+            seen.append(runner.infer(batch))
+            assert runner.describe()["packed_row_tokens_multiple_of"] == 4
+    with open_artifact("onnxruntime", str(tiny_study.fp32), CPU["onnxruntime"][1], "installed") as runner:
+        assert all(np.abs(runner.infer(batch) - each).max() < 1e-4 for each in seen)
+
+
 def test_what_cannot_be_packed_is_refused(tiny_study):
     with pytest.raises(ArtifactError, match="0 nodes pick one fixed token"):
         convert(between_products("Relu"), None, Options(row_tokens=ROW))
@@ -196,14 +220,15 @@ def by_openvino(model, inputs):
         ("modernbert", "right", 23),
     ],
 )
-def test_each_text_has_the_answer_that_transformers_gives_it_alone(model_type, side, opset):
+@pytest.mark.parametrize("multiple", [None, 4], ids=["rows of 32", "shorter rows"])
+def test_each_text_has_the_answer_that_transformers_gives_it_alone(model_type, side, opset, multiple):
     network = network_of(model_type)
-    packed = convert(exported_on(network, side, opset), None, Options(row_tokens=32))
+    packed = convert(exported_on(network, side, opset), None, Options(row_tokens=32, pad_to_multiple_of=multiple))
     onnx.checker.check_model(packed, full_check=True)
     for lengths in LENGTHS:
         inputs = texts(lengths, network, side)
         expected = alone(network, inputs)
-        rows = pack(inputs, 32, {value.name: "int32" for value in packed.graph.input})
+        rows = pack(inputs, 32, {value.name: "int32" for value in packed.graph.input}, multiple)
         assert len(rows["input_ids"]) < len(lengths) or len(lengths) == 1
         for answers in (logits(packed, rows), by_openvino(packed, rows)):
             assert np.abs(answers - expected).max() < 1e-4 * max(1.0, np.ptp(expected))

@@ -47,7 +47,8 @@ class Model(Package):
         super().__init__(folder)
         self._runner = _runner(self.manifest["runner"], folder / "model", self.signature)
         self._lock = threading.Lock()
-        self._packer = Packer(self.signature.row_tokens, self.signature.dtypes) if self.signature.row_tokens else None
+        own = self.signature
+        self._packer = Packer(own.row_tokens, own.dtypes, own.row_tokens_multiple_of) if own.row_tokens else None
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ Krell et al. 2021, "Efficient Sequence Packing without Cross-contamination" (arX
 rows of a call are packed. Sentences in one row do not see each other: attention is masked by `segment_ids`.
 """
 
+import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,10 +29,12 @@ class Placement:
     Attributes:
         first: of its first token among all tokens of all rows, row after row, int64 [sentences].
         rows: number of rows.
+        row_tokens: tokens of a row.
     """
 
     first: Integers
     rows: int
+    row_tokens: int
 
 
 def place(lengths: Integers, row_tokens: int) -> Placement:
@@ -73,16 +76,45 @@ def place(lengths: Integers, row_tokens: int) -> Placement:
             rooms |= 1 << room
     first = np.empty(len(longest_first), np.int64)
     first[order] = begins
-    return Placement(first, rows)
+    return Placement(first, rows, row_tokens)
 
 
-def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[str, npt.NDArray[np.generic]]:
+def shorten(placed: Placement, lengths: Integers, multiple_of: int) -> Placement:
+    """The same number of rows, as short as these sentences allow.
+
+    Longest first, each to the row that holds the fewest tokens, the first of such rows: LPT (Graham 1969, "Bounds on
+    multiprocessing timing anomalies"). Where a row would become longer than `place` made it, the sentences stay in their rows.
+
+    Args:
+        placed: of these sentences by `place`.
+        lengths: tokens of each sentence, int64.
+        multiple_of: what the tokens of a row are rounded up to, never beyond those of `placed`.
+    """
+    order = (-lengths).argsort(kind="stable")
+    rows, columns = np.divmod(placed.first, placed.row_tokens)
+    level_rows, level_columns = np.empty_like(rows), np.empty_like(columns)
+    fewest = [(0, row) for row in range(placed.rows)]
+    for sentence in order.tolist():
+        held, row = fewest[0]
+        level_rows[sentence], level_columns[sentence] = row, held
+        heapq.heapreplace(fewest, (held + int(lengths[sentence]), row))
+    if max(held for held, _ in fewest) <= placed.row_tokens:
+        rows, columns = level_rows, level_columns
+    longest = int((columns + lengths).max())
+    row_tokens = min(-(-longest // multiple_of) * multiple_of, placed.row_tokens)
+    return Placement(rows * row_tokens + columns, placed.rows, row_tokens)
+
+
+def pack(
+    inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str], multiple_of: int | None = None
+) -> dict[str, npt.NDArray[np.generic]]:
     """A batch of padded sentences as packed rows.
 
     Args:
         inputs: attention_mask and the other inputs of a text model, integers [sentences, tokens]; padding on either side.
         row_tokens: tokens of a row; no sentence is longer.
         dtypes: of what the packed model takes, by name: its own inputs, and those of FIRST_TOKENS, SEGMENT_IDS, POSITION_IDS.
+        multiple_of: rows are made shorter than row_tokens where these sentences allow it, by `shorten`; None: they are not.
 
     Returns:
         first_tokens [sentences]: place of each sentence's first token among all tokens of all rows; segment_ids [rows,
@@ -92,6 +124,9 @@ def pack(inputs: Tensors, row_tokens: int, dtypes: Mapping[str, str]) -> dict[st
     mask = inputs[ATTENTION_MASK]
     lengths = np.add.reduce(mask, axis=1, dtype=np.int64)
     placed = place(lengths, row_tokens)
+    if multiple_of is not None:
+        placed = shorten(placed, lengths, multiple_of)
+    row_tokens = placed.row_tokens
     slots = placed.rows * row_tokens
     # row after row, so that whole runs are repeated instead of tokens being put in their places one by one
     order = placed.first.argsort()

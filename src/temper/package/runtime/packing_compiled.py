@@ -71,6 +71,39 @@ int64_t place(int64_t n, int64_t width, int64_t row, const int64_t *mask, int64_
     return rows;
 }
 
+/* The same rows, as short as these sentences allow, as shorten() of packing.py: longest first, each to the row that holds the
+   fewest tokens; where a row would be longer than `row`, they stay. Returns the tokens of a row; -2: no memory. first [n] is of
+   rows of `row` tokens, and becomes of rows of so many. */
+int64_t shorten(int64_t n, int64_t rows, int64_t row, int64_t multiple, const int64_t *length, int64_t *first) {
+    int64_t *held = calloc((size_t)(rows + row + 2 + 3 * n), sizeof(int64_t));
+    if (!held) return -2;
+    int64_t *count = held + rows, *order = count + row + 2, *to = order + n, *column = to + n, longest = 0;
+    for (int64_t i = 0; i < n; i++) count[row - length[i] + 1]++;
+    for (int64_t each = 0; each <= row; each++) count[each + 1] += count[each];
+    for (int64_t i = 0; i < n; i++) order[count[row - length[i]]++] = i;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t own = order[k], least = 0;
+        for (int64_t each = 1; each < rows; each++) if (held[each] < held[least]) least = each;
+        to[own] = least;
+        column[own] = held[least];
+        held[least] += length[own];
+    }
+    for (int64_t each = 0; each < rows; each++) if (held[each] > longest) longest = held[each];
+    if (longest > row) {
+        longest = 0;
+        for (int64_t i = 0; i < n; i++) {
+            to[i] = first[i] / row;
+            column[i] = first[i] % row;
+            if (column[i] + length[i] > longest) longest = column[i] + length[i];
+        }
+    }
+    int64_t tokens = (longest + multiple - 1) / multiple * multiple;
+    if (tokens > row) tokens = row;
+    for (int64_t i = 0; i < n; i++) first[i] = to[i] * tokens + column[i];
+    free(held);
+    return tokens;
+}
+
 /* Tokens to their places: given [inputs][n, width] to packed [inputs][rows, row]; 0 where there is padding. */
 void fill(int64_t n, int64_t width, int64_t slots, const int64_t *start, const int64_t *length, const int64_t *first,
           int32_t *first_tokens, int32_t *segment_ids, int32_t *position_ids,
@@ -117,8 +150,9 @@ def _compiled() -> ctypes.CDLL | str:
     loaded = library_of(SOURCE)
     if isinstance(loaded, str):
         return loaded
-    loaded.place.restype, loaded.fill.restype = ctypes.c_int64, None
+    loaded.place.restype, loaded.shorten.restype, loaded.fill.restype = ctypes.c_int64, ctypes.c_int64, None
     loaded.place.argtypes = [ctypes.c_int64] * 3 + [ctypes.c_void_p] * 4
+    loaded.shorten.argtypes = [ctypes.c_int64] * 4 + [ctypes.c_void_p] * 2
     loaded.fill.argtypes = [ctypes.c_int64] * 3 + [ctypes.c_void_p] * 6 + [ctypes.c_int64] + [ctypes.c_void_p] * 2
     return loaded
 
@@ -134,15 +168,17 @@ class Packer:
         self,
         row_tokens: int,
         dtypes: Mapping[str, str],
+        multiple_of: int | None = None,
+        *,
         compiled: Callable[[], ctypes.CDLL | str] = _compiled,
     ) -> None:
         """Compile.
 
         Args:
-            row_tokens, dtypes: as of `pack`.
+            row_tokens, dtypes, multiple_of: as of `pack`.
             compiled: what makes the functions.
         """
-        self._row_tokens, self._dtypes = row_tokens, dict(dtypes)
+        self._row_tokens, self._dtypes, self._multiple_of = row_tokens, dict(dtypes), multiple_of
         self._given = [name for name in dtypes if name not in _OWN]
         self._filled = (SEGMENT_IDS, POSITION_IDS, *self._given)  # in the order of one block of memory
         self._pointers = ctypes.c_void_p * len(self._given)
@@ -164,21 +200,26 @@ class Packer:
             array.dtype != _INT64 or not array.flags.c_contiguous or array.shape != mask.shape
             for array in (mask, *arrays)
         ):
-            return pack(inputs, self._row_tokens, self._dtypes)
+            return pack(inputs, self._row_tokens, self._dtypes, self._multiple_of)
         count, width = mask.shape
         places = np.empty((3, count), np.int64)  # start, length, first
         start = places.ctypes.data
         length, first = start + 8 * count, start + 16 * count
         rows = library.place(count, width, self._row_tokens, mask.ctypes.data, start, length, first)
         if rows < 0:
-            return pack(inputs, self._row_tokens, self._dtypes)
+            return pack(inputs, self._row_tokens, self._dtypes, self._multiple_of)
+        row_tokens = self._row_tokens
+        if self._multiple_of is not None:
+            row_tokens = library.shorten(count, rows, row_tokens, self._multiple_of, length, first)
+            if row_tokens < 0:
+                return pack(inputs, self._row_tokens, self._dtypes, self._multiple_of)
         first_tokens = np.empty(count, np.int32)
-        block = np.empty((len(self._filled), rows, self._row_tokens), np.int32)
-        address, step = block.ctypes.data, 4 * rows * self._row_tokens
+        block = np.empty((len(self._filled), rows, row_tokens), np.int32)
+        address, step = block.ctypes.data, 4 * rows * row_tokens
         library.fill(
             count,
             width,
-            rows * self._row_tokens,
+            rows * row_tokens,
             start,
             length,
             first,

@@ -31,6 +31,7 @@ class Signature:
         labels: the kind of its answers (answers.py); None: one label of several.
         thresholds: of each label's sigmoid, where answers are decided by them.
         row_tokens: tokens of a row of a model on packed rows; None of any other.
+        row_tokens_multiple_of: where such rows are as short as a call's sentences allow: what their tokens are rounded up to.
     """
 
     task: str
@@ -40,6 +41,7 @@ class Signature:
     row_tokens: int | None
     labels: str | None = None
     thresholds: tuple[float, ...] | None = None
+    row_tokens_multiple_of: int | None = None
 
     @property
     def dtypes(self) -> Mapping[str, str]:
@@ -59,6 +61,7 @@ def read_signature(file: Path) -> Signature:
         label_names=tuple(content["label_names"]),
         padding_side=content["padding_side"],
         row_tokens=content.get("row_tokens"),
+        row_tokens_multiple_of=content.get("row_tokens_multiple_of"),
         labels=content.get("labels"),
         thresholds=None if content.get("thresholds") is None else tuple(map(float, content["thresholds"])),
     )
