@@ -18,17 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from peers import FinishedStudy, measure
 
-from temper.artifacts.signature import Signature
-from temper.backends.opening import open_artifact
 from temper.backends.runner import Runner
-from temper.data.encoded import read_split
-from temper.measurement.accuracy import predict
-from temper.measurement.alternation import Stopping, time_in_turns
-from temper.measurement.timed_inputs import timed_inputs
-from temper.statistics.paired_labels import flips
-from temper.study.params_file import load_params
-from temper.study.study import read_study
 
 QUANTISE = """
 import sys
@@ -85,79 +77,30 @@ def main() -> None:
     out = arguments.out.absolute() if arguments.out else None
     python = arguments.python.absolute()
     os.chdir(arguments.study)
-    study = read_study(load_params("params.yaml"))
-    signature = Signature.model_validate_json(Path("data/prepared/signature.json").read_text(encoding="utf-8"))
-    test = read_split("data/prepared/test.parquet", signature)
+    finished = FinishedStudy()
     with tempfile.TemporaryDirectory() as scratch:
-        texts = read_split("data/prepared/calibration.parquet", signature).texts[: arguments.samples]
+        texts = finished.split("calibration").texts[: arguments.samples]
         rows = [text if isinstance(text, str) else text[0] for text in texts]
         Path(scratch, "texts.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
         began = time.monotonic()
         command = [python, "-c", QUANTISE, "artifacts/checkpoint", f"{scratch}/texts.jsonl"]
-        command += [str(study.data["max_tokens"]), f"{scratch}/int8"]
+        command += [str(finished.study.data["max_tokens"]), f"{scratch}/int8"]
         path = f"{python.parent}:{os.environ['PATH']}"
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PATH": path})
         taken_s = round(time.monotonic() - began, 1)
-        figures = measure(study, signature, test, Path(scratch, "int8"), arguments)
-        figures["peer_quantising_s"] = taken_s
+        peers: dict[str, Runner] = {
+            "optimum-intel INT8, f32": Peer(Path(scratch, "int8"), arguments.threads, "f32"),
+            "optimum-intel INT8, OpenVINO's default precision": Peer(Path(scratch, "int8"), arguments.threads, None),
+        }
+        figures = {
+            "study": finished.study.study,
+            "samples": arguments.samples,
+            "threads": arguments.threads,
+            "peer_quantising_s": taken_s,
+            **measure(finished, arguments.candidates, peers, arguments.seconds),
+        }
     if out:
         out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-def measure(study, signature, test, peer: Path, arguments) -> dict[str, object]:
-    """Ratios, medians, accuracy and flips of the candidates and of the peer."""
-    settings = study.measurement
-    stopping = Stopping(
-        settings.min_calls, settings.max_calls, settings.min_duration_s, arguments.seconds, settings.relative_half_width
-    )
-
-    def opened(row):
-        backend = study.backends[row.backend]
-        return open_artifact(backend.runner, f"artifacts/{row.loads}", backend.options, "installed")
-
-    sides = {name: opened(study.candidates[name]) for name in arguments.candidates}
-    sides |= {
-        "optimum-intel INT8, f32": Peer(peer, arguments.threads, "f32"),
-        "optimum-intel INT8, OpenVINO's default precision": Peer(peer, arguments.threads, None),
-    }
-    figures: dict[str, object] = {
-        "study": study.study,
-        "samples": arguments.samples,
-        "threads": arguments.threads,
-        "sides": {},
-    }
-    with opened(study.baseline) as baseline:
-        expected = predict(baseline, test, signature, batch_size=settings.accuracy_batch_size)
-        for name, side in sides.items():
-            if name in arguments.candidates:
-                side.__enter__()
-            found = predict(side, test, signature, batch_size=settings.accuracy_batch_size)
-            counted = flips(found.labels, expected.labels, test.labels)
-            own: dict[str, object] = {
-                "accuracy": float((found.labels == test.labels).mean()),
-                "flips": counted.differing,
-            }
-            for workload, sizes in study.workloads.items():
-                inputs = timed_inputs(
-                    test, signature, sizes, distinct_batches=settings.distinct_batches, seed=study.seed
-                )
-                turns = time_in_turns(
-                    side, baseline, inputs.batches, statistic="median", warmup_runs=settings.warmup_runs,
-                    calls_per_turn=settings.calls_per_turn, stopping=stopping, resamples=settings.resamples,
-                    seed=study.seed, clock_ns=time.perf_counter_ns,
-                )  # fmt: skip
-                own[workload] = {
-                    "median_ms": float(np.median(turns.candidate_ns) / 1e6),
-                    "baseline_median_ms": float(np.median(turns.baseline_ns) / 1e6),
-                    "ratio": [turns.ratio.ratio, turns.ratio.low, turns.ratio.high],
-                    "faster": 1 / turns.ratio.ratio,
-                    "calls": int(turns.candidate_ns.size),
-                }
-            figures["sides"][name] = own
-            print(name, json.dumps(own), flush=True)
-            if name in arguments.candidates:
-                side.__exit__(None, None, None)
-    return figures
 
 
 if __name__ == "__main__":
