@@ -84,8 +84,8 @@ def test_every_choice_has_what_planning_reads(kind, name):
     if kind not in ("engines", "tasks", "evaluation"):
         assert module.Options.model_config["extra"] == "forbid"
         defaults = [key for key, field in module.Options.model_fields.items() if not field.is_required()]
-        # absent of one label of several, of one device, and where padding, lengths or attention stay: what such a study says is what
-        # it said before
+        # absent of one label of several, of one device, and where padding, lengths or attention stay: what such a study says
+        # is what it said before
         left_out = {"data": ["labels", "group"], "training": ["devices"] if name == "fine_tune" else []}
         left_out["backends"] = ["trim_padding"] if name in ("openvino", "onnxruntime") else []
         left_out["steps"] = {"fp8": ["attention"], "pack_rows": ["pad_to_multiple_of"]}.get(name, [])
