@@ -14,6 +14,7 @@ from temper.measurement.remeasurements import settled_record
 from temper.optimize.build import end_with_parent
 from temper.optimize.shortest import leaf_values
 from temper.optimize.studies import take_over
+from temper.reading.typed import as_typed, typed_for, typed_study
 from temper.report.decide.decided import read_decision
 from temper.report.finished import REPORT, again_file
 
@@ -73,7 +74,8 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     """
     decision = read_decision(goal / REPORT / "decision.json").workloads[workload]
     chosen = decision.chosen
-    sentences = [f"On the test rows, with fresh calls: {decision.sentence}"]
+    with typed_study(_typed(goal)):  # what it says to type is about the winner's study
+        sentences = [f"On the test rows, with fresh calls: {as_typed(decision.sentence)}"]
     ready, measured = chosen in (FASTEST, EXACT), None
     if p99_ms is not None and chosen is not None and ready:
         found = _record(goal, chosen).workloads[workload]
@@ -115,9 +117,15 @@ def confirmed_throughput(goal: Path, workload: str, baseline: str) -> Confirmed:
     )
 
 
-def where(folder: Path, goal: Path, params: Mapping[str, Any], found: Confirmed) -> list[str]:
+def _typed(goal: Path) -> str:
+    """The folder of the winner's study, beside the study as a person typed that."""
+    study = goal.parents[1]
+    return str(Path(typed_for(study)) / goal.relative_to(study))
+
+
+def where(goal: Path, params: Mapping[str, Any], found: Confirmed) -> list[str]:
     """Where the winner's study lies, and what may be done with it."""
-    shown = goal.relative_to(folder.parent)
+    shown = _typed(goal)
     said = [f"The winner's study, {leaf_values(params)} values: {shown}/params.yaml. Beside it: search.md, search.svg."]
     if found.ready:
         named = f" --candidate {found.chosen}" if found.chosen else ""

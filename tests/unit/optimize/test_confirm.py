@@ -7,6 +7,7 @@ import pytest
 from temper.errors import ExperimentError
 from temper.optimize import confirm as confirming
 from temper.optimize.confirm import Confirmed, confirm, confirmed, confirmed_throughput, where
+from temper.reading.typed import typed_study
 from temper.report.decide.decided import UNDECIDED, Decision
 
 
@@ -29,6 +30,18 @@ def test_what_the_report_chooses_is_what_counts(goal):
     assert confirmed(goal("exact"), "b1", None).ready
     assert not confirmed(goal("torch-fp32"), "b1", None).ready
     assert not confirmed(goal(None), "b1", None).ready
+
+
+def test_what_measures_again_is_named_for_the_winners_study(tmp_path, monkeypatch):
+    goal = tmp_path / "mine/optimize/latency-b1"
+    (goal / "artifacts/report").mkdir(parents=True)
+    own = replace(UNDECIDED, sentence="b1: open; snakemake --cores 1 --forcerun remeasure takes them once more.")
+    decision = Decision("won", "torch-fp32", 0.5, {"b1": own}).as_json()
+    (goal / "artifacts/report/decision.json").write_text(json.dumps(decision), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with typed_study("mine"):
+        said = confirmed(goal, "b1", None).sentences[0]
+    assert "open; temper run -C mine/optimize/latency-b1 --again remeasure takes them once more." in said
 
 
 @pytest.mark.parametrize(
@@ -82,9 +95,16 @@ def test_a_run_that_fails_leaves_the_searchs_record_and_says_how_to_go_on(tmp_pa
     assert f"temper run -C {tmp_path}" in caught.value.fix
 
 
-def test_the_package_is_named_where_there_is_something_to_package(tmp_path):
-    goal, params = tmp_path / "mine/optimize/latency-b1", {"study": "mine", "data": {"a": 1}}
-    ready = where(tmp_path / "mine", goal, params, Confirmed("fastest", None, True, ()))
-    assert "2 values: mine/optimize/latency-b1/params.yaml" in ready[0]
-    assert ready[1] == "Ready: temper package -C mine/optimize/latency-b1 --candidate fastest --to FOLDER"
-    assert len(where(tmp_path / "mine", goal, params, Confirmed(None, None, False, ()))) == 1
+def test_the_package_is_named_by_the_folder_as_it_was_typed(tmp_path, monkeypatch):
+    goal, params = tmp_path / "studies/mine/optimize/latency-b1", {"study": "mine", "data": {"a": 1}}
+    goal.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with typed_study("studies/mine"):
+        ready = where(goal, params, Confirmed("fastest", None, True, ()))
+    assert "2 values: studies/mine/optimize/latency-b1/params.yaml" in ready[0]
+    assert ready[1] == "Ready: temper package -C studies/mine/optimize/latency-b1 --candidate fastest --to FOLDER"
+    monkeypatch.chdir(tmp_path / "studies/mine")
+    with typed_study(None):
+        ready = where(goal, params, Confirmed("fastest", None, True, ()))
+    assert ready[1] == "Ready: temper package -C optimize/latency-b1 --candidate fastest --to FOLDER"
+    assert len(where(goal, params, Confirmed(None, None, False, ()))) == 1
