@@ -10,7 +10,8 @@ from temper.environment.machine import SOURCE_ROOT
 
 # from below to above: a room imports from its own and from those before it. Some rooms have storeys: what is copied into a
 # package stands on nothing of Temper's, how a file is written on nothing but errors, the columns that labels are read from
-# below the data that asks a task to read them, rows of a file above these, and what checks a whole study above what it asks.
+# below the data that asks a task to read them, rows of a file above these, what is read off a graph below what quantises it,
+# and what checks a whole study above what it asks.
 ROOMS = (
     ("errors", "reading", "package.runtime"),
     ("artifacts.manifest", "artifacts.scratch", "artifacts.inside"),
@@ -25,6 +26,7 @@ ROOMS = (
     ("training",),
     ("lengths",),
     ("export",),
+    ("transforms.graph",),
     ("quantization",),
     ("transforms",),
     ("engines",),

@@ -87,7 +87,11 @@ def test_every_onnx_file_without_a_calibration_is_made(workbench, name):
                 **weights,
             )
             del waiting[row]
-    assert all(step["onnx"] not in study.precisions for step in waiting.values())  # what is left needs a calibration
+    for row in waiting:  # what is left starts from what needs a calibration
+        while row in study.precisions:
+            row = study.precisions[row]["onnx"]
+        assert row in study.conversions
+        assert row not in made
     for row, folder in made.items():
         outputs = [output.name for output in load(folder).graph.output]
         assert outputs == ["logits"], row
