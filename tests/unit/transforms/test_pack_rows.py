@@ -27,6 +27,18 @@ def packed(tiny_study):
     return convert(load(tiny_study.fp32), None, Options(row_tokens=ROW))
 
 
+def packed_artifact(tiny_study, folder, options):
+    convert_precision(
+        onnx_folder=str(tiny_study.fp32),
+        calibration_folder=None,
+        search_folder=None,
+        folder=str(folder),
+        step="pack_rows",
+        options=options,
+        external_data=False,
+    )
+
+
 def logits(model, inputs):
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, dict(inputs))[0]
@@ -62,15 +74,7 @@ def test_behind_the_last_attention_only_first_tokens_are_computed(tiny_study, pa
 
 
 def test_an_artifact_on_packed_rows_answers_padded_batches(tiny_study, tmp_path):
-    convert_precision(
-        onnx_folder=str(tiny_study.fp32),
-        calibration_folder=None,
-        search_folder=None,
-        folder=str(tmp_path / "packed"),
-        step="pack_rows",
-        options={"row_tokens": ROW},
-        external_data=False,
-    )
+    packed_artifact(tiny_study, tmp_path / "packed", {"row_tokens": ROW})
     written = Signature.model_validate_json((tmp_path / "packed/signature.json").read_text())
     assert (written.row_tokens, written.dynamic_axes) == (ROW, ("batch_size", "rows"))
     split = read_split(tiny_study.data / "test.parquet", tiny_study.signature)
@@ -84,15 +88,7 @@ def test_an_artifact_on_packed_rows_answers_padded_batches(tiny_study, tmp_path)
 
 
 def test_rows_that_may_be_shorter_answer_the_same_in_fewer_tokens(tiny_study, tmp_path):
-    convert_precision(
-        onnx_folder=str(tiny_study.fp32),
-        calibration_folder=None,
-        search_folder=None,
-        folder=str(tmp_path / "packed"),
-        step="pack_rows",
-        options={"row_tokens": ROW, "pad_to_multiple_of": 4},
-        external_data=False,
-    )
+    packed_artifact(tiny_study, tmp_path / "packed", {"row_tokens": ROW, "pad_to_multiple_of": 4})
     onnx.checker.check_model(load(tmp_path / "packed"))
     whole, seen = tiny_study.inputs([0, 1]), []
     own = (np.arange(MAX_TOKENS) < np.array([[MAX_TOKENS - 5], [MAX_TOKENS - 9]])).astype(np.int64)
