@@ -48,7 +48,7 @@ def test_a_word_for_a_person_reaches_the_terminal(run):
 def test_the_log_ends_with_the_time_the_rules_own_work_took(run):
     _, _, log = run("import time; time.sleep(0.05)")
     seconds = re.fullmatch(r"own work: (\d+\.\d{3}) s\n", log)
-    assert 0.05 <= float(seconds[1]) < 5
+    assert float(seconds[1]) >= 0.05
 
 
 def test_a_pipeline_error_shows_its_four_parts_on_both_and_no_traceback(run):

@@ -3,7 +3,7 @@ import threading
 import numpy as np
 
 from temper.measurement import alone
-from temper.measurement.alone import _saturated
+from temper.measurement.alone import _calls_until, _saturated
 from temper.measurement.timed_inputs import TimedInputs
 
 
@@ -23,3 +23,11 @@ def test_every_caller_opens_warms_and_calls_a_loading_of_its_own_in_one_thread(f
     assert [len(threads) for threads in used.values()] == [1, 1, 1]
     assert len(set.union(*used.values())) == 3
     assert [call["input_ids"].shape[1] for call in first.calls[:2]] == [8, 16]  # every shape before the clock runs
+
+
+def test_a_caller_that_starts_after_the_end_still_answers_one_call(fake_runner):
+    stop, runner = threading.Event(), fake_runner()
+    stop.set()
+    inputs = TimedInputs([{"input_ids": np.zeros((2, 8))}], [2], 0.0, "", [(2, 8)])
+    assert _calls_until(stop, runner, inputs, first=1, step=3) == 2
+    assert len(runner.calls) == 1

@@ -172,10 +172,8 @@ def test_what_a_library_does_while_it_is_torn_down_does_not_count(run):
 
 
 def test_a_process_that_the_task_has_left_running_is_not_waited_for(run):
-    began = time.monotonic()
     left = run("leave one running", timeout_s=60)["pid"]
-    assert time.monotonic() - began < 30
-    assert not ended(left)  # else nothing was tested
+    assert not ended(left)  # it sleeps on: had it been waited for, the run would have been over time
     os.kill(left, signal.SIGKILL)
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +43,18 @@ def fronts(server: Server) -> list[int]:
     return found
 
 
+def figures(server: Server) -> dict[tuple[str, ...], float]:
+    """What /metrics says, by name and labels; 0 for what it does not name yet."""
+    return defaultdict(
+        float,
+        {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families(server.ask("GET", "/metrics")[2].decode())
+            for sample in family.samples
+        },
+    )
+
+
 def test_each_process_answers_as_the_package_does_and_the_counts_are_of_all(server, package):
     assert server.events[-1]["event"] != "warning"
     assert server.said("serving")[0]["processes"] == len(fronts(server)) == PROCESSES
@@ -49,12 +62,9 @@ def test_each_process_answers_as_the_package_does_and_the_counts_are_of_all(serv
     for _ in range(12):  # each a connection of its own: the kernel gives them to one or the other
         status, _, content = server.ask("POST", "/predict", BODY)
         assert (status, [answer["label"] for answer in json.loads(content)["answers"]]) == (200, wanted)
-    time.sleep(0.5)  # counts come every fifth of a second
-    found = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in families(server.ask("GET", "/metrics")[2].decode())
-        for sample in family.samples
-    }
+    until = time.monotonic() + 30  # counts come every fifth of a second
+    while (found := figures(server))["package_request_seconds_count", "/predict"] < 12 and time.monotonic() < until:
+        time.sleep(0.05)
     assert found["package_requests_total", "/predict", "200"] == 12
     assert found["package_request_seconds_count", "/predict"] == 12
     assert found["package_rows_total",] == 24
@@ -88,13 +98,13 @@ def test_a_process_that_is_lost_comes_back(server):
     while len(set(fronts(server)) - {lost}) < PROCESSES and time.monotonic() < until:
         time.sleep(0.1)
     assert len(set(fronts(server)) - {lost}) == PROCESSES
-    assert [event["takes"] for event in server.said("process lost")] == ["requests"]
+    assert [event["takes"] for event in server.said("process lost", awaited=1)] == ["requests"]
 
 
 def test_a_model_that_is_lost_is_503_and_then_back_and_sigterm_answers_what_was_accepted(server):
     os.kill(server.said("model ready")[0]["process"], signal.SIGKILL)
     assert answered_in(server, 60) in ({503, 200}, {200})
-    assert len(server.said("model lost")) == 1
+    assert len(server.said("model lost", awaited=1)) == 1
     statuses: list[int] = []
     sent = threading.Barrier(9)
 
@@ -109,7 +119,7 @@ def test_a_model_that_is_lost_is_503_and_then_back_and_sigterm_answers_what_was_
     for caller in callers:
         caller.start()
     sent.wait()
-    time.sleep(0.05)  # accepted, and not yet answered
+    server.read_all()
     assert server.stop() == 0
     for caller in callers:
         caller.join(60)

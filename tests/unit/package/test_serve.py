@@ -51,13 +51,34 @@ class Server:
         connection.close()
         return answer.status, dict(answer.getheaders()), content
 
-    def said(self, event: str) -> list[dict]:
-        """Events of this kind in its log."""
-        return [own for own in self.events if own["event"] == event]
+    def said(self, event: str, *, awaited: int = 0, patience_s: float = 30.0, **fields: str) -> list[dict]:
+        """Events of this kind in its log, which comes a little behind what it tells of: after so many, or after this time."""
+        until, fields = time.monotonic() + patience_s, {**fields, "event": event}
+        while True:
+            found = [
+                own for own in list(self.events) if all(own.get(name) == wanted for name, wanted in fields.items())
+            ]
+            if len(found) >= awaited or time.monotonic() >= until:
+                return found
+            time.sleep(0.01)
+
+    def read_all(self, patience_s: float = 30.0) -> None:
+        """Wait until the server has accepted every connection and read every byte that was sent to it.
+
+        The kernel keeps what it has not read: connections in the queue of the listening socket, bytes in those of the others.
+        """
+        until, port = time.monotonic() + patience_s, f":{self.port:04X}"
+        while self.process.poll() is None:
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+            queues = [queue for _, own, other, _, queue, *_ in rows if port in (own[-5:], other[-5:])]
+            if all(set(queue) <= set("0:") for queue in queues):
+                return
+            assert time.monotonic() < until, queues
+            time.sleep(0.001)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
+        code = self.process.wait(90)
         self._reading.join(5)
         return code
 
@@ -84,7 +105,7 @@ def test_predict_answers_as_the_package_does(server, package):
     assert [answer["label"] for answer in found["answers"]] == [answer["label"] for answer in wanted]
     for mine, theirs in zip(found["answers"], wanted, strict=True):
         assert mine["confidence"] == pytest.approx(theirs["confidence"], abs=1e-5)
-    assert any(event.get("id") == "mine-1" for event in server.said("request"))
+    assert server.said("request", awaited=1, id="mine-1")
 
 
 def infer(**update):
@@ -282,7 +303,7 @@ def test_a_model_that_is_lost_is_503_and_then_back_and_sigterm_answers_what_was_
                 assert "another one is being started" in json.loads(content)["error"] or "started again" in str(content)
         assert set(seen) == {200, 503}
         assert seen[-1] == 200
-        assert len(own.said("model lost")) == 1
+        assert len(own.said("model lost", awaited=1)) == 1
         statuses: list[int] = []
         sent = threading.Barrier(9)
 
@@ -298,7 +319,7 @@ def test_a_model_that_is_lost_is_503_and_then_back_and_sigterm_answers_what_was_
         for caller in callers:
             caller.start()
         sent.wait()
-        time.sleep(0.05)  # accepted, and not yet answered
+        own.read_all()
     finally:
         code = own.stop()
     for caller in callers:

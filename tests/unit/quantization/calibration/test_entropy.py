@@ -77,13 +77,10 @@ def test_few_values_near_zero_stay_as_they_are():
     assert counts.tolist() == [[3, 9, 2], [9, 3, 2]]
 
 
-def test_a_hundred_tensors_of_2048_bins_take_seconds():
-    from time import monotonic
-
-    counts = np.random.default_rng(1).poisson(np.geomspace(1e5, 1e-2, 2048), (100, 2048))
-    began = monotonic()
-    best_thresholds(counts, np.ones(100), 128)
-    assert monotonic() - began < 30  # about 1 s
+def test_tensors_that_are_searched_together_get_what_each_gets_alone():
+    counts = np.random.default_rng(1).poisson(np.geomspace(1e5, 1e-2, 2048), (20, 2048))
+    together = best_thresholds(counts, np.ones(20), 128)
+    assert together.tolist() == [float(best_thresholds(each[None], np.ones(1), 128)[0]) for each in counts]
 
 
 def test_it_chooses_ranges_within_the_extremes_and_cuts_some(model, batches):
