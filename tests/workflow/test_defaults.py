@@ -1,5 +1,7 @@
 """A study that leaves out what defaults.yaml says: the same jobs for both tools, and experiments with what it leaves out."""
 
+import pytest
+
 from tests.workflow.conftest import HERE
 from tests.workflow.repository import dvc_jobs
 from tests.workflow.test_dvc import edit
@@ -8,13 +10,30 @@ from tests.workflow.test_exactness import JUDGED, REPORT
 BUDGET = "analysis.accuracy_budget_points"
 
 
-def test_a_study_that_leaves_out_the_defaults_is_the_same_study_and_its_experiments_go_on_to_work(repository):
+@pytest.fixture
+def short(repository):
+    """The same study by the words that differ from the defaults, tracked."""
     (repository / "params.yaml").write_text((HERE / "params.short.yaml").read_text())
     assert repository.planned() == []
     refused = repository.attempt("temper", "settings")
     assert "dvc.yaml was written for other rows" in refused.stderr
     assert "written for DVC, for git to keep: dvc.yaml" in repository.temper_says("track")
     assert repository.repro() == []
+    return repository
+
+
+def test_a_study_that_leaves_out_the_defaults_is_the_same_study_and_a_row_more_is_a_stage_more(short):
+    edit(short, "params.yaml", "candidates:\n", "candidates:\n  ort-fp16: {backend: ort-cpu, loads: onnx/fp16}\n")
+    refused = short.attempt("dvc", "repro")
+    assert refused.returncode != 0
+    assert "temper track, which writes it anew" in refused.stderr + refused.stdout
+    short.temper_says("track")
+    assert short.repro() == ["measure ort-fp16", *JUDGED]
+
+
+@pytest.mark.long
+def test_experiments_go_on_to_work_with_what_a_study_leaves_out(short):
+    repository = short
     repository.commit("the short form")
     # a key that only defaults.yaml gives: DVC says how, Temper does it
     refused = repository.attempt("dvc", "exp", "run", "-S", f"{BUDGET}=0.4")
@@ -25,13 +44,6 @@ def test_a_study_that_leaves_out_the_defaults_is_the_same_study_and_its_experime
     assert dvc_jobs(repository.run("temper", "experiment", "--name", "here", "-S", f"{BUDGET}=0.3")) == REPORT
     assert "accuracy_budget_points: 0.3" in (repository / "params.yaml").read_text()
     assert f"| here | {BUDGET}: 0.3 |" in repository.temper_says("experiments")
-    # a row more is a stage more
-    edit(repository, "params.yaml", "candidates:\n", "candidates:\n  ort-fp16: {backend: ort-cpu, loads: onnx/fp16}\n")
-    refused = repository.attempt("dvc", "repro")
-    assert refused.returncode != 0
-    assert "temper track, which writes it anew" in refused.stderr + refused.stdout
-    repository.temper_says("track")
-    assert repository.repro() == ["measure ort-fp16", *JUDGED]
 
 
 def test_a_changed_default_reruns_what_reads_it_and_the_plan_names_it(repository):

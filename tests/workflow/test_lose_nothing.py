@@ -252,10 +252,16 @@ def test_dvc_does_not_begin_where_it_knows_nothing_of_what_is_finished(finished,
     assert repro.returncode != 0
     assert "finished and was never handed to DVC (no dvc.lock)" in repro.stderr
     assert files(made) == before
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.long
+def test_dvc_does_not_begin_where_snakemake_alone_has_measured_since(finished, tmp_path):
+    """dvc.lock does not match the records."""
+    made = checkout_of(finished, tmp_path / "study")
     made.temper_says("commit")
     made.commit()
     assert dvc_jobs(made.temper_says("experiment", "-S", "analysis.latency_margin=0.07")) == ["remeasure", "report"]
-    # measured by Snakemake alone since: dvc.lock does not match the records
     made.temper_says("sync")
     made.set(analysis__latency_margin=0.08)
     made.snakemake()

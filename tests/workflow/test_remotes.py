@@ -97,7 +97,7 @@ def long(damage: str) -> Any:
     return pytest.param(damage, marks=pytest.mark.long)
 
 
-@pytest.mark.parametrize("damage", [long("truncated"), "altered", "gone"])
+@pytest.mark.parametrize("damage", [long("truncated"), long("altered"), "gone"])
 def test_a_damaged_object_is_noticed_and_put_right_by_one_command(repository, damage, tmp_path):
     remote = tmp_path / "remote"
     add_remote(repository, str(remote))

@@ -1,5 +1,6 @@
 """A study below studies/ gets a DVC repository of its own: real git, real DVC, stages that take no time."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,11 @@ def dvc(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A checkout with two studies that DVC knows nothing of, data of one of which DVC tracks."""
-    folder = tmp_path / "checkout"
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """What `checkout` copies: six calls of git and DVC take four seconds."""
+    beside = tmp_path_factory.mktemp("once")
+    folder = beside / "checkout"
     (folder / FORM).parent.mkdir(parents=True)
     (folder / "Snakefile").touch()
     for file in (FORM, "dvc.yaml"):
@@ -37,9 +39,18 @@ def checkout(tmp_path):
     (folder / ".dvcignore").write_text("logs/\n")
     (folder / "studies/one/data/raw/train.tsv").write_text("text")
     dvc(folder / "studies/one", "add", "--quiet", "data/raw")
-    dvc(folder, "remote", "add", "--quiet", "--default", "shared", str(tmp_path / "remote"))
+    dvc(folder, "remote", "add", "--quiet", "--default", "shared", str(beside / "remote"))
     dvc(folder, "remote", "add", "--quiet", "beside", "../store")
     dvc(folder, "remote", "modify", "--local", "shared", "verify", "true")
+    return folder
+
+
+@pytest.fixture
+def checkout(made_once, tmp_path):
+    """A checkout with two studies that DVC knows nothing of, data of one of which DVC tracks."""
+    folder = shutil.copytree(made_once, tmp_path / "checkout", symlinks=True)
+    config = folder / ".dvc/config"
+    config.write_text(config.read_text().replace(str(made_once.parent), str(tmp_path)))
     return folder
 
 
