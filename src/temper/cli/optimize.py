@@ -47,7 +47,7 @@ def optimize(
         if value is not None and not 0 < value < 1e6:
             raise ConfigError(
                 asked=f"find the fastest with {name} {value:g}",
-                happened=f"{value:g} is no number above 0 that anything could be held against",
+                happened=f"{value:g} is not above 0" if value <= 0 else f"{value:g} is more than anything could take",
                 affected="nothing: no search was begun",
                 fix=f"give {name} a number above 0",
             )

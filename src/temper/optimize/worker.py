@@ -13,6 +13,7 @@ import faulthandler
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from temper.logs.script_log import TERMINAL, terminal_number
 from temper.measurement.accuracy import predict
 from temper.measurement.alternation import Stopping, time_in_turns
 from temper.measurement.isolated import answer_request
+from temper.measurement.latency import time_call
 from temper.measurement.task import each_workload, open_side, signature_of, watch_of
-from temper.measurement.timed_inputs import has_real_lengths, warm_shapes
+from temper.measurement.timed_inputs import TimedInputs, has_real_lengths, warm_shapes
 from temper.optimize.applies import applies
 from temper.optimize.race import Rules, intervals, is_out, next_blocks, overtakes
 from temper.optimize.record import append
@@ -40,6 +42,7 @@ from temper.tasks.task import answered
 
 SPLIT = "validation"
 _LONGEST_CHUNK_S = 20.0  # of blocks between two looks, for what takes seconds a call
+_HOPELESS = 10  # times the incumbent's: a call decides as much as five, and the race's time is the others'
 _NOBODY_ASKS = Ratio(1.0, 1.0, 1.0)
 Request = Mapping[str, Any]
 
@@ -92,10 +95,11 @@ class _Table:
     def over(self) -> bool:
         return time.monotonic() >= self.deadline
 
-    def chunk(self, challenger: Runner, incumbent: Runner, blocks: int, known: int) -> tuple[list[float], list[float]]:
+    def chunk(
+        self, challenger: Runner, incumbent: Runner, blocks: int, known: int, calls: int
+    ) -> tuple[list[float], list[float]]:
         """Medians of each block, challenger's and incumbent's, in ms; of real lengths the means, over the same rows."""
         measurement = self.request["measurement"]
-        calls = measurement["calls_per_turn"]
         statistic: Statistic = "mean" if self.real else "median"
         first = known * calls % len(self.inputs.batches)
         turns = time_in_turns(
@@ -103,7 +107,7 @@ class _Table:
             incumbent,
             [*self.inputs.batches[first:], *self.inputs.batches[:first]],
             statistic=statistic,
-            warmup_runs=measurement["warmup_runs"] if not known else 1,
+            warmup_runs=measurement["warmup_runs"] if not known and calls > 1 else 1,
             calls_per_turn=calls,
             stopping=Stopping(
                 min_calls=blocks * calls,
@@ -128,9 +132,10 @@ class _Table:
         """Blocks of one challenger until it is decided, has had its share, or time is over; whether it is faster."""
         values, given = list[float](side["log_ratios"]), 0
         warm_shapes(challenger, self.inputs)
+        calls = calls_per_block(challenger, incumbent, self.inputs, self.request["measurement"]["calls_per_turn"])
         while given < self.request["visit_blocks"] and not self.over:
             self.watch.next_workload()
-            own, other = self.chunk(challenger, incumbent, next_blocks(len(values)), len(values))
+            own, other = self.chunk(challenger, incumbent, next_blocks(len(values)), len(values), calls)
             own, other = self.shares(side, own), self.shares(self.request["incumbent"], other)
             append(
                 self.request["record"],
@@ -153,6 +158,19 @@ class _Table:
             if overtakes(wide, self.rules):
                 return True
         return False
+
+
+def calls_per_block(challenger: Runner, incumbent: Runner, inputs: TimedInputs, calls_per_turn: int) -> int:
+    """Calls in a block of two warm candidates: one where a call of the challenger's takes many times the incumbent's.
+
+    Libraries have paths without a kernel for this processor, hundreds of times as slow; thirty calls of one would cost the race
+    a minute. One call of each is as fair a block, and its ratio tells the same.
+    """
+    own_s, other_s = (
+        time_call(partial(runner.infer, inputs.batches[0]), time.perf_counter_ns)[1]
+        for runner in (challenger, incumbent)
+    )
+    return 1 if own_s > _HOPELESS * other_s else calls_per_turn
 
 
 def log_ratios(challenger_ms: list[float], incumbent_ms: list[float]) -> list[float]:

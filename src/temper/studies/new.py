@@ -77,7 +77,10 @@ def _fine_tune(questions: Questions, checkpoint: Checkpoint, labels: str) -> boo
             )
         return True
     agreed = questions.agree(
-        "fine-tune", "the checkpoint has no classifier of its own: train one on the data", enter="yes"
+        "fine-tune",
+        "the checkpoint has no classifier of its own: train one on the data",
+        enter="yes",
+        values=" yes, or name a fine-tuned checkpoint",
     )
     if not agreed:
         raise ConfigError(
@@ -206,8 +209,11 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
                 lengths = model.measure_texts(loaded, splits)
                 section["max_tokens"] = _max_tokens(questions, lengths)
                 length = model.rounded(lengths.most, section["max_tokens"])
-                beyond = f"; {lengths.cut:,} are longer than the model takes" if lengths.cut else ""
-                tokens = f"the longest text has {lengths.longest:,}{beyond}; max_tokens {section['max_tokens']}"
+                tokens = f"the longest text has {lengths.longest:,}"
+                if lengths.cut:
+                    longer = "1 text is" if lengths.cut == 1 else f"{lengths.cut:,} texts are"
+                    tokens = f"{longer} longer than the {lengths.longest:,} that the model takes"
+                tokens += f"; max_tokens {section['max_tokens']}"
                 lines += [f"tokens:     {tokens}", *(f"note:       {note}" for note in loaded.notes)]
             here = "yes" if nvidia_gpus() and installed_version(LIBRARY) else "no"
             gpu = questions.agree("gpu", "TensorRT engines for an NVIDIA GPU as well", here)
@@ -244,9 +250,10 @@ def make_study(checkout: Path, questions: Questions, given: Given, *, replaces: 
         create.write_beside(folder, checkout, about, _readme(wanted, lines, raw is not None), raw)
     if before is not None:
         lines.append(f"replaced:   {replaced}")
+    here = os.path.relpath(checkout / "studies" / name)  # the checkout need not be where the person stands
     lines += [
-        f"written:    studies/{name}/params.yaml: {len(content['candidates'])} candidates, closed schema holds",
-        f"run it:     temper run -C studies/{name}",
+        f"written:    {here}/params.yaml: {len(content['candidates'])} candidates, closed schema holds",
+        f"run it:     temper run -C {here}",
     ]
     return Made(name, lines)
 

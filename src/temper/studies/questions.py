@@ -72,15 +72,21 @@ class Questions:
             except ValueError as error:
                 print(f"  {error}", file=sys.stderr)
 
-    def agree(self, flag: str, question: str, suggestion: str | None = None, *, enter: str | None = None) -> bool:
+    def agree(
+        self,
+        flag: str,
+        question: str,
+        suggestion: str | None = None,
+        *,
+        enter: str | None = None,
+        values: str = " yes, or no",
+    ) -> bool:
         """The answer to a question of yes or no, as `answer`; Enter alone means yes or no in any case.
 
         Raises:
             ConfigError: as `answer`.
         """
-        return self.answer(
-            flag, f"{question} (yes/no)", yes_or_no, suggestion, enter=enter or "no", values=" yes, or no"
-        )
+        return self.answer(flag, f"{question} (yes/no)", yes_or_no, suggestion, enter=enter or "no", values=values)
 
     def given(self, flag: str) -> str | None:
         """What was given for a flag, as it was typed; None where it was not."""

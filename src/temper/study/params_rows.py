@@ -34,7 +34,7 @@ def _key_path(place: str, location: tuple[int | str, ...]) -> str:
 
 def explain(error: ValidationError, place: str) -> ConfigError:
     """The first few findings of pydantic, each with the key's full path."""
-    lines = []
+    lines: dict[str, str] = {}
     for finding in error.errors()[:5]:
         where = _key_path(place, finding["loc"])
         found = finding.get("input")
@@ -43,12 +43,16 @@ def explain(error: ValidationError, place: str) -> ConfigError:
         )  # a section is no value
         shown = "" if told else f" (found {str(found)[:80]!r})"
         said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
+        said = said.replace("Input should be", "has to be").partition(", unable to parse")[0]
         text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], said)
-        lines.append(f"{where} {text}{shown}")
+        if where in lines and "has to be" in lines[where] and text.startswith("has to be"):
+            lines[where] = lines[where].replace(shown, f" or {text.removeprefix('has to be ')}{shown}")
+        else:  # of a value that may be of several types one sentence, not one each
+            lines[where] = f"{where} {text}{shown}"
     fix = "correct the key in params.yaml; docs/params.md describes each"
-    if any("2e-" in line or "number" in line for line in lines):
+    if any("2e-" in line or "number" in line for line in lines.values()):
         fix += " (a number stands without quotes: 2e-5)"
-    return params_error("; ".join(lines), fix)
+    return params_error("; ".join(lines.values()), fix)
 
 
 def check_options(

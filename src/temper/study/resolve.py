@@ -6,6 +6,7 @@ dependency, as a stage of DVC cannot leave one out (docs/decisions/0008). A stud
 """
 
 import copy
+import difflib
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -85,6 +86,10 @@ def _check_form(section: Mapping[str, Any]) -> None:
     if recipe is not None and recipe not in RECIPES:
         raise params_error(f"recipe is {recipe!r}, which is not one of {', '.join(RECIPES)}", "name one of these")
     if not section.get("candidates") and recipe is None:
+        others = [key for key in section if key not in ("recipe", "candidates")]
+        for key in ("recipe", "candidates"):
+            for meant in difflib.get_close_matches(key, map(str, others), n=1):
+                raise params_error(f"{meant} is an unknown key; {key} is one", f"write {key} where {meant} stands")
         raise params_error(
             "neither recipe nor candidates is given, so nothing would be measured",
             f"set recipe: to one of {', '.join(RECIPES)}, or list candidates",

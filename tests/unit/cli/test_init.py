@@ -47,6 +47,18 @@ def test_everything_may_be_given(type_in, checkout, checkpoint, data):
     assert main(["check", "studies/mine/params.yaml"]) == 0
 
 
+def test_what_to_type_next_is_right_where_the_person_stands(type_in, checkout, checkpoint, data, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    said = type_in("mine", "--model", checkpoint, "--data", data, "--fine-tune", "no", "--gpu", "no", "-C", checkout)
+    run_it = said.out.splitlines()[-1]
+    folder = run_it.rpartition(" ")[2]
+    assert run_it == f"run it:     temper run -C {folder}"
+    assert (elsewhere / folder).resolve() == (checkout / "studies/mine").resolve()
+    assert main(["check", f"{folder}/params.yaml"]) == 0
+
+
 def test_where_nobody_answers_the_missing_flag_is_named(type_in, checkout):
     said = type_in("mine", code=1)
     assert said.err.splitlines()[-1].strip() == "fix:      give --model"

@@ -1,9 +1,13 @@
 """A search's tasks on the artifacts of a tiny study, in this process."""
 
 import math
+import time
 
+import numpy as np
 import pytest
 
+from temper.backends.runner import Runner
+from temper.optimize import worker
 from temper.optimize.record import lines
 from temper.optimize.worker import TASKS, log_ratios
 from tests.tiny_study import SEED
@@ -63,6 +67,41 @@ def test_every_chunk_is_on_the_disk_and_one_that_cannot_run_keeps_nobody_else_fr
     assert 1 <= len(taken) <= 2
     assert all(len(line["challenger_ms"]) == len(line["incumbent_ms"]) == 4 for line in taken)
     assert {(line["challenger"], line["incumbent"]) for line in taken} == {("point of int8", "point of fp32")}
+
+
+class Paced(Runner):
+    """Answers after a time, and counts its calls."""
+
+    def __init__(self, call_s):
+        self._call_s, self.calls = call_s, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+    def infer(self, inputs):
+        self.calls += 1
+        time.sleep(self._call_s)
+        return np.zeros((2, 2), np.float32)
+
+    def describe(self):
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("calls_s", "calls"), [((0.01, 0.01), range(80, 130)), ((0.0, 0.3), range(4, 12))], ids=["as fast", "hopeless"]
+)
+def test_one_that_is_hopelessly_slow_takes_a_call_a_block(tiny_study, tmp_path, monkeypatch, calls_s, calls):
+    record, runners = tmp_path / "record.jsonl", dict(zip(("fast", "other"), map(Paced, calls_s), strict=True))
+    monkeypatch.setattr(worker, "opened", lambda side: runners[side["artifact"]])
+    asked = {"incumbent": side("fast", "fast"), "challengers": [side("other", "other")]}
+    many = {**MEASUREMENT, "calls_per_turn": 20, "warmup_runs": 20}
+    TASKS["turns"](request(tiny_study, record, **asked, measurement=many, visit_blocks=4))
+    (taken,) = [line for line in lines(record) if line["kind"] == "turns"]
+    assert len(taken["challenger_ms"]) == 4
+    assert runners["other"].calls in calls  # and those that warm it up
 
 
 def test_no_turn_is_taken_once_time_is_over(tiny_study, tmp_path):

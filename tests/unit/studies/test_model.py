@@ -35,9 +35,7 @@ def test_no_more_tokens_are_offered_than_the_model_answers(
         (folder / name).write_text(json.dumps(content))
     made = new(name="mine", model=folder, data=long_texts)
     assert params(checkout)["data"]["max_tokens"] == takes
-    assert f"the longest text has {takes}; 20 are longer than the model takes; max_tokens {takes}" in "\n".join(
-        made.lines
-    )
+    assert f"20 texts are longer than the {takes} that the model takes; max_tokens {takes}" in "\n".join(made.lines)
 
 
 def test_a_token_without_an_embedding_is_named_before_a_study_is_made(new, checkout, tmp_path, long_texts):

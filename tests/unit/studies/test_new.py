@@ -38,7 +38,7 @@ def test_a_study_of_a_checkpoint_and_a_file(new, checkout, checkpoint, data):
     ).read_bytes()
     about = read_about(folder / "about.yaml")
     assert (str(about.needs), about.minutes) == ("files", None)
-    assert made.lines[-1] == "run it:     temper run -C studies/mine"
+    assert made.lines[-1] == f"run it:     temper run -C {os.path.relpath(folder)}"
     assert "my-model: distilbert for text-classification, as it is" in made.lines[0]
     assert (folder / "README.md").read_text().startswith("# mine\n")
     assert left(checkout) == ["mine"]
@@ -268,7 +268,7 @@ def test_texts_longer_than_the_model_takes_are_counted(new, checkout, checkpoint
     data.write_text(data.read_text() + "the plot " * 200 + "\tnegative\n")
     made = new(name="mine", model=checkpoint, data=data)
     assert params(checkout)["data"]["max_tokens"] == POSITIONS
-    assert any("1 are longer than the model takes" in line for line in made.lines)
+    assert any("1 text is longer than the" in line for line in made.lines)
 
 
 def test_a_model_that_reads_a_rows_last_token_has_no_row_of_one_token_and_that_is_said(
@@ -303,7 +303,7 @@ def test_engines_are_made_where_they_are_asked_for(new, checkout, checkpoint, da
 def test_a_checkpoint_without_a_classifier_has_to_be_trained(new, checkout, checkpoint, data):
     edit(checkpoint / "config.json", architectures=["DistilBertForMaskedLM"])
     flags = {"name": "mine", "model": checkpoint, "data": data}
-    assert refused(checkout, new, **flags).fix == "give --fine-tune yes, or no"
+    assert refused(checkout, new, **flags).fix == "give --fine-tune yes, or name a fine-tuned checkpoint"
     assert "no classifier" in refused(checkout, new, **flags, fine_tune="no").happened
     new(**flags, fine_tune="yes")
     assert params(checkout)["train"]["epochs"] == 3

@@ -238,6 +238,8 @@ def test_a_changed_default_is_a_changed_setting_and_nothing_else(monkeypatch):
         ({"defaults": 2}, "defaults is 2; this Temper has the defaults 1", "set defaults: 1"),
         ({"recipe": "fast"}, "recipe is 'fast', which is not one of quick, cpu, gpu, everything", "name one of these"),
         ({"candidates": {}}, "neither recipe nor candidates is given", "list candidates"),
+        ({"candidates": {}, "recipie": "quick"}, "recipie is an unknown key", "write recipe where recipie stands"),
+        ({"candidates": {}, "candidate": {"a": 1}}, "candidate is an unknown key", "write candidates where"),
         ({"precisions": {}}, "precisions is a section of a study without `defaults`", "move its rows to conversions"),
         ({"measurment": {}}, "measurment is an unknown key", "docs/params.md"),
         ({"conversions": {"int8": {"per_chanel": True}}}, "conversions.int8.per_chanel is an unknown key", ""),

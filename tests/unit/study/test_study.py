@@ -166,8 +166,16 @@ def test_a_wrong_value_is_named_by_its_full_path(path, value, message):
 @pytest.mark.parametrize("path", ["train/learning_rate", "exports/fp32/max_logit_difference", "data/label_noise"])
 def test_a_number_in_quotes_is_refused_with_the_way_to_write_it(path):
     error = refusal((path, "2e-5"))
-    assert f"{path.replace('/', '.')} Input should be a valid number (found '2e-5')" in error.happened
+    assert f"{path.replace('/', '.')} has to be a valid number (found '2e-5')" in error.happened
     assert "without quotes: 2e-5" in error.fix
+
+
+def test_a_value_that_may_be_of_several_types_is_one_sentence():
+    error = refusal(("workloads/b1-s32/batch_size", 0), ("data/max_tokens", "many"))
+    assert (
+        "workloads.b1-s32.batch_size has to be greater than 0 or 'arrival' or 'bucketed' (found '0')" in error.happened
+    )
+    assert "data.max_tokens has to be a valid integer (found 'many')" in refusal(("data/max_tokens", "many")).happened
 
 
 def test_several_findings_come_together():
