@@ -11,6 +11,7 @@ from temper.errors import ConfigError
 from temper.study.refusal import params_error
 from temper.study.schema import DYNAMIC_ENGINE, ENGINE_FORMS
 
+_MUST = "has to be "
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -32,9 +33,16 @@ def _key_path(place: str, location: tuple[int | str, ...]) -> str:
     return ".".join([place, *parts] if place else parts)
 
 
+def _one_sentence(texts: list[str]) -> str:
+    """What is said of one value: 'has to be a or b'."""
+    if not all(text.startswith(_MUST) for text in texts):
+        return ", ".join(texts)
+    return _MUST + " or ".join(text.removeprefix(_MUST) for text in texts)
+
+
 def explain(error: ValidationError, place: str) -> ConfigError:
     """The first few findings of pydantic, each with the key's full path."""
-    lines: dict[str, str] = {}
+    findings: dict[tuple[str, str], list[str]] = {}  # by key and value: one that may be of several types has one each
     for finding in error.errors()[:5]:
         where = _key_path(place, finding["loc"])
         found = finding.get("input")
@@ -45,14 +53,12 @@ def explain(error: ValidationError, place: str) -> ConfigError:
         said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
         said = said.replace("Input should be", "has to be").partition(", unable to parse")[0]
         text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], said)
-        if where in lines and "has to be" in lines[where] and text.startswith("has to be"):
-            lines[where] = lines[where].replace(shown, f" or {text.removeprefix('has to be ')}{shown}")
-        else:  # of a value that may be of several types one sentence, not one each
-            lines[where] = f"{where} {text}{shown}"
+        findings.setdefault((where, shown), []).append(text)
+    lines = [f"{where} {_one_sentence(texts)}{shown}" for (where, shown), texts in findings.items()]
     fix = "correct the key in params.yaml; docs/params.md describes each"
-    if any("2e-" in line or "number" in line for line in lines.values()):
+    if any("2e-" in line or "number" in line for line in lines):
         fix += " (a number stands without quotes: 2e-5)"
-    return params_error("; ".join(lines.values()), fix)
+    return params_error("; ".join(lines), fix)
 
 
 def check_options(

@@ -173,6 +173,9 @@ def test_a_number_in_quotes_is_refused_with_the_way_to_write_it(path):
 def test_a_value_that_may_be_of_several_types_is_one_sentence():
     told = refusal(("workloads/b1-s32/batch_size", 0)).happened
     assert told == "workloads.b1-s32.batch_size has to be greater than 0 or 'arrival' or 'bucketed' (found '0')"
+    told = refusal(("workloads/b1-s32/batch_size", {"rows": 1})).happened  # a section, which is not shown
+    assert told.startswith("workloads.b1-s32.batch_size has to be a valid integer or ")
+    assert told.count("has to be") == 1
     told = refusal(("data/max_tokens", "many")).happened
     assert "data.max_tokens has to be a valid integer (found 'many')" in told
 
