@@ -86,13 +86,14 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     return Confirmed(chosen, measured, ready, tuple(sentences))
 
 
-def confirmed_throughput(goal: Path, workload: str, baseline: str) -> Confirmed:
+def confirmed_throughput(goal: Path, workload: str, baseline: str, price_per_hour: float | None = None) -> Confirmed:
     """What came of it where samples per second were asked for: the accuracy as the report has it, and the saturated calls.
 
     Args:
         goal: folder of the winner's study, finished.
         workload: that was raced.
         baseline: the candidate that is the baseline itself.
+        price_per_hour: of this machine, in any currency; None where nobody asked for a price.
     """
     compared = read_document(goal / REPORT / "comparison.json")["candidates"]
     most: dict[str, tuple[float, str]] = {}
@@ -109,12 +110,20 @@ def confirmed_throughput(goal: Path, workload: str, baseline: str) -> Confirmed:
     ]
     said = ", ".join(f"{name} {rate:,.0f} with callers: {callers}" for name, (rate, callers) in most.items())
     sentences = [f"On the test rows, samples per second of calls without a pause: {said or 'not measured'}."]
+    if price_per_hour is not None and most:
+        prices = ", ".join(f"{name} {per_million(rate, price_per_hour):.3g}" for name, (rate, _) in most.items())
+        sentences.append(f"A million samples cost, on a machine kept busy at {price_per_hour:g} an hour: {prices}.")
     chosen = max(within, key=lambda name: most[name][0], default=None)
     if chosen is None:
         sentences.append("Neither candidate is shown to be within the accuracy budget.")
     return Confirmed(
         chosen, None, chosen is not None and most[chosen] > most.get(baseline, (0.0, "")), tuple(sentences)
     )
+
+
+def per_million(samples_per_s: float, price_per_hour: float) -> float:
+    """What a million samples cost on a machine that is kept busy, in the currency of its price."""
+    return 1e6 / samples_per_s * price_per_hour / 3600
 
 
 def _typed(goal: Path) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from temper.optimize.steps import GRAPH_STEPS, PACKING
 from temper.optimize.studies import TRIALS, take_over, targets, trials_params, winner_params, write_study
 from temper.optimize.taken import BASELINE
 from temper.optimize.told import Trial
+from temper.optimize.wish import MINUTES, Wish, completed, workload_of
 from temper.optimize.written import FOLDER, write_own
 from temper.statistics.tail import calls_needed
 from temper.study.names import LONGEST_NAME
@@ -38,40 +39,19 @@ _BUILDS_SHARE = 0.6  # of the time, for making artifacts; what is left of it is 
 _COMMENT = "Written by `temper optimize`: "
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What is asked for.
-
-    Attributes:
-        target: latency, or throughput: samples per second of the workload, call after call.
-        workload: name of a row of `workloads:`; None for the first.
-        budget_points: accuracy that may be lost, percentage points; None for the study's.
-        p99_ms: the most that the 99th percentile may take; None for any.
-        minutes: for making and racing candidates; the float file before and the confirmation after it come on top.
-        cores: for Snakemake.
-    """
-
-    target: str
-    workload: str | None
-    budget_points: float | None
-    p99_ms: float | None
-    minutes: float
-    cores: str
-
-
 def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     """Search, confirm, and say what was found.
 
     Args:
         folder: of the study.
-        wish: what is asked for.
+        wish: what the command line says.
         say: tells the person at the terminal how far it is.
 
     Returns:
         The answer, line by line.
 
     Raises:
-        ConfigError: the study has no such workload, or its answers are not right or wrong.
+        ConfigError: the study has no such workload, its answers are not right or wrong, or the wish contradicts itself.
         ExperimentError: the float file cannot be made, or the winner not be confirmed.
     """
     section = load_params(folder / "params.yaml")
@@ -84,24 +64,30 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
             affected="nothing: no search was begun",
             fix="write the candidates into params.yaml; temper run gives each a verdict in the study's own metric",
         )
-    workload = _workload(words, wish.workload)
+    wish = completed(wish, read_study(section).optimize)
+    minutes = wish.minutes or MINUTES
+    workload, row = workload_of(wish, words["workloads"])
+    if workload not in words["workloads"]:
+        section = {**section, "workloads": {**section.get("workloads", {}), workload: row}}
+        words = spelt_out(section)
     budget = wish.budget_points or float(words["analysis"]["accuracy_budget_points"])
     trials, here = folder / FOLDER / TRIALS, this_machine()
     asked = time.monotonic()
     found_space = _space(section, words, folder, trials, workload, here, wish, say)
     began = time.monotonic()
     study = read_study(load_params(trials / "params.yaml"))
-    say(f"making {len(found_space.artifacts)} artifacts, {wish.minutes * _BUILDS_SHARE:.1f} minutes at most")
+    say(f"making {len(found_space.artifacts)} artifacts, {minutes * _BUILDS_SHARE:.1f} minutes at most")
     build.make(
         trials,
         targets(found_space.artifacts),
         cores=wish.cores,
-        seconds=60 * wish.minutes * _BUILDS_SHARE,
+        seconds=60 * minutes * _BUILDS_SHARE,
         keep_going=True,
     )
-    made = time.monotonic()
     search, not_made = _search(trials, study, found_space, workload, budget, here, wish, say)
-    standing = search.run(began + 60 * wish.minutes, also=lambda name: variants(search.taken.points[name], here))
+    search.compile_ahead(here.cores, began + 60 * minutes * (1 + _BUILDS_SHARE) / 2)
+    made = time.monotonic()
+    standing = search.run(began + 60 * minutes, also=lambda name: variants(search.taken.points[name], here))
     raced = time.monotonic()
     exact = search.fastest_exact()
     found = _trials(search, standing, not_made)
@@ -112,6 +98,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     facts: dict[str, Any] = {
         **{"target": wish.target, "workload": workload, "budget_points": budget, "p99_ms": wish.p99_ms},
         **{"baseline": words["baseline"], "incumbents": list(standing.led), "exact": exact},
+        **({"price_per_hour": wish.price_per_hour} if wish.price_per_hour is not None else {}),
         **{"rules": asdict(search.rules), "trials": told.as_json(found)},
     }
     write_own(goal, "search.svg", told.picture(found, workload=workload, baseline=BASELINE))
@@ -142,18 +129,6 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     return [*_fastest(found), *answer]
 
 
-def _workload(words: Mapping[str, Any], asked: str | None) -> str:
-    known = list(words["workloads"])
-    if asked is not None and asked not in known:
-        raise ConfigError(
-            asked=f"find the fastest for the workload {asked}",
-            happened=f"the study has {', '.join(known)}",
-            affected="nothing: no search was begun",
-            fix="name one of these with --workload, or add it to workloads in params.yaml",
-        )
-    return asked or str(known[0])
-
-
 def _space(
     section: Mapping[str, Any],
     words: Mapping[str, Any],
@@ -168,7 +143,7 @@ def _space(
     export = next(iter(words["exports"]))
     longest, row = words["data"].get("max_tokens"), words["workloads"][workload]
     asked: dict[str, Any] = {"export": export, "opset": words["exports"][export]["opset"], "longest": longest}
-    asked |= {"machine": here, "workload": row, "throughput": wish.target == "throughput"}
+    asked |= {"machine": here, "workload": row, "throughput": wish.saturated}
     # with every name that it may come to have, so that the baseline's rows have theirs from the start
     named = np.array([longest]) if longest is not None and here.gpus else None
     bare = space(**asked, applied=(*GRAPH_STEPS, PACKING), lengths=named)
@@ -274,14 +249,14 @@ def _measured_too(wish: Wish, points: Iterable[Point]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if wish.p99_ms is not None:
         found |= {"percentiles": [50, 99], "min_calls": calls_needed(99)}
-    if wish.target == "throughput":
+    if wish.saturated:
         found["throughput_callers"] = sorted({1, *(point.callers for point in points)})
     return found
 
 
 def _outcome(goal: Path, workload: str, wish: Wish, baseline: str) -> Confirmed:
-    if wish.target == "throughput":
-        return confirmed_throughput(goal, workload, baseline)
+    if wish.saturated:
+        return confirmed_throughput(goal, workload, baseline, wish.price_per_hour)
     return confirmed(goal, workload, wish.p99_ms)
 
 

@@ -1,7 +1,9 @@
 """A race with its turns, answers and failures on the disk: what is decided is decided by that record alone."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from temper.environment.devices import gpu_indices, nvidia_gpus
 from temper.environment.library import resolve_version
 from temper.environment.machine import measuring_machine
 from temper.environment.source_digest import source_digest
-from temper.errors import BackendError, Unavailable
+from temper.errors import BackendError, PipelineError, Unavailable
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 from temper.measurement.machine_lock import machine_to_itself
 from temper.measurement.measure import describe_artifact
@@ -29,6 +31,7 @@ from temper.study.schema import Study
 WORKER, LOG = "temper.optimize.worker", "logs/optimize.log"
 VISIT_BLOCKS = 12  # of a challenger before the next one's turns: loading it costs more than they do
 _MEASUREMENT = ("warmup_runs", "calls_per_turn", "distinct_batches", "busy_share")  # what a turn depends on
+_COMPILING = 8  # processes at once that compile kernels, each of which has its engine on the GPU
 _EXACT_ASKED = 5  # points whose answers are looked at for the fastest that changes no label
 
 
@@ -151,6 +154,35 @@ class Search:
     def _gpus(self) -> list[int]:
         rows = [self.study.backends[name] for name in self.taken.points if name in self.study.backends]
         return next((gpu_indices(row.gpus, row.options) for row in rows if row.gpus), [])
+
+    def compile_ahead(self, cores: int, until: float) -> int:
+        """Have kernels compiled that libraries compile where an artifact is loaded: of several artifacts at once, not one by one
+        while the race waits. What fails here is met again, and told, where it is raced.
+
+        Args:
+            cores: of this machine.
+            until: of time.monotonic(): what has not ended by then is stopped.
+
+        Returns:
+            How many artifacts there were to do.
+        """
+        known, sides = self.taken.medians_ms(), dict[str, list[dict[str, Any]]]()
+        for name, side in self._sides.items():
+            if side["options"].get("runtime_cache") and name not in known:
+                sides.setdefault(side["artifact"], []).append(side)
+        if not sides:
+            return 0
+        self.say(f"compiling kernels of {len(sides)} artifacts")
+
+        def compile_one(of_artifact: list[dict[str, Any]]) -> None:
+            left = until - time.monotonic()
+            if left > 0:
+                with contextlib.suppress(Unavailable, PipelineError, OutOfMemory, NoAnswer):
+                    run_isolated(self._request("kernels", sides=of_artifact), worker=WORKER, timeout_s=left)
+
+        with ThreadPoolExecutor(max(1, min(_COMPILING, cores // 2))) as pool:
+            list(pool.map(compile_one, sides.values()))
+        return len(sides)
 
     def look_at_answers(self, name: str) -> None:
         """Have a point answer the validation rows, and note how."""

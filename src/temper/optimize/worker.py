@@ -2,6 +2,8 @@
 
 applies   which graph steps apply to the exported file
 answers   labels of the validation rows by one point
+kernels   points of one artifact are opened and called once in each shape of the race, so that what a library compiles for
+          them is on the disk before anybody is timed
 turns     challengers in turns with the incumbent, until each is decided or has had its share; each chunk of blocks is on the
           disk before the next is taken
 
@@ -78,6 +80,16 @@ def _answers(request: Request) -> dict[str, Any]:
         "lost": counted.right_to_wrong,
         "differing": counted.differing,
     }
+
+
+def _kernels(request: Request) -> dict[str, Any]:
+    """Sides that are opened and called once in each shape; what they compiled stays in their runtime cache."""
+    split, signature = _rows(request)
+    ((_, inputs),) = each_workload(request, split, signature)
+    for side in request["sides"]:
+        with open_side(side) as runner:
+            warm_shapes(runner, inputs)
+    return {}
 
 
 class _Table:
@@ -230,7 +242,10 @@ def _reason(error: BaseException) -> str:
     return f"out of memory: {memory}"
 
 
-TASKS: dict[str, Callable[[Request], dict[str, Any]]] = {"applies": applies, "answers": _answers, "turns": _turns}
+TASKS: dict[str, Callable[[Request], dict[str, Any]]] = {
+    **{"applies": applies, "answers": _answers},
+    **{"kernels": _kernels, "turns": _turns},
+}
 
 
 def _logged(request: Request) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from temper.study.names import NAME_PATTERN
 from temper.study.resolve import DEFAULTS, RECIPES, defaults_version
 from temper.study.sections.buckets import BucketsRow
 from temper.study.sections.load_tests import LoadTestRow
+from temper.study.sections.machines import MachineRow
 from temper.study.sections.measurement import Analysis, Measurement
 from temper.study.sections.model import ArchitectureModel, CheckpointModel
+from temper.study.sections.optimize import OptimizeSection
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
 
@@ -52,6 +54,7 @@ def meanings() -> dict[str, dict[str, str]]:
         "measurement": descriptions(Measurement),
         "analysis": descriptions(Analysis),
         "load_tests": descriptions(LoadTestRow),
+        "optimize": descriptions(OptimizeSection),
     }
 
 
@@ -166,7 +169,9 @@ def editor_schema() -> Json:
         "analysis": _one(made.keys((Analysis,)), said["analysis"]),
         "baseline": _one(made.keys((schema.BaselineRow,))),
         "candidates": _rows(made.keys((schema.CandidateRow,))),
+        "machines": _rows(made.keys((MachineRow,))),
         "load_tests": _rows(made.keys((LoadTestRow,)), said["load_tests"]),
+        "optimize": _one(made.keys((OptimizeSection,)), said["optimize"]),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

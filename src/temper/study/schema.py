@@ -19,6 +19,7 @@ from temper.study.sections.buckets import BucketsRow
 from temper.study.sections.machines import MachineRow
 from temper.study.sections.measurement import Analysis, Measurement, distinct
 from temper.study.sections.model import ArchitectureModel, CheckpointModel
+from temper.study.sections.optimize import OptimizeSection
 from temper.study.sections.quantization_aware import QuantizationAwareRow
 from temper.study.sections.searches import SearchRow
 
@@ -156,6 +157,8 @@ class Study(_Closed):
     shows this machine's noise. So is the null backend"""
     candidates: Annotated[dict[Name, CandidateRow], Field(min_length=1)]
     load_tests: dict[Name, dict[str, Any]]  # closed by temper/study/sections/load_tests.py
+    optimize: OptimizeSection | None = None
+    """what `temper optimize` is asked for where its command line does not say otherwise"""
 
     @property
     def places(self) -> dict[str, tuple[str, ...]]:

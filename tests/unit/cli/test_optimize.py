@@ -9,6 +9,7 @@ from temper.cli.entry import main
         (["--minutes", "0"], "give --minutes a number above 0"),
         (["--budget-points", "-1"], "give --budget-points a number above 0"),
         (["--p99-ms", "nan"], "give --p99-ms a number above 0"),
+        (["--target", "cost", "--price-per-hour", "0"], "give --price-per-hour a number above 0"),
         ([], "name a study's folder, -C studies/NAME"),
     ],
 )

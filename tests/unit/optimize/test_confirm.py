@@ -6,7 +6,7 @@ import pytest
 
 from temper.errors import ExperimentError
 from temper.optimize import confirm as confirming
-from temper.optimize.confirm import Confirmed, confirm, confirmed, confirmed_throughput, where
+from temper.optimize.confirm import Confirmed, confirm, confirmed, confirmed_throughput, per_million, where
 from temper.reading.typed import typed_study
 from temper.report.decide.decided import UNDECIDED, Decision
 
@@ -66,10 +66,10 @@ def test_of_throughput_the_saturated_calls_count_and_the_accuracy_that_the_repor
     }
     verdicts = {"fastest": "within", "exact": "within", "torch-fp32": "within"}
 
-    def compared():
+    def compared(price_per_hour=None):
         said = {name: {"accuracy": {"against_baseline": {"verdict": each}}} for name, each in verdicts.items()}
         (tmp_path / "artifacts/report/comparison.json").write_text(json.dumps({"candidates": said}), encoding="utf-8")
-        return confirmed_throughput(tmp_path, "b1", "torch-fp32")
+        return confirmed_throughput(tmp_path, "b1", "torch-fp32", price_per_hour)
 
     for name in rates:
         (tmp_path / f"artifacts/measurements/{name}.json").write_text("{}", encoding="utf-8")
@@ -81,6 +81,11 @@ def test_of_throughput_the_saturated_calls_count_and_the_accuracy_that_the_repor
     found = compared()
     assert (found.chosen, found.ready) == ("fastest", True)
     assert "fastest 180 with callers: 2" in found.sentences[0]
+    priced = compared(1.8).sentences[1]
+    assert priced.startswith(
+        f"A million samples cost, on a machine kept busy at 1.8 an hour: fastest {per_million(180, 1.8):.3g}, exact "
+    )
+    assert per_million(180, 1.8) == pytest.approx(500 / 180)
     verdicts["fastest"] = "undecided"
     assert compared().chosen == "exact"
     verdicts["exact"] = "beyond"

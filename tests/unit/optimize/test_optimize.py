@@ -122,6 +122,18 @@ def test_a_file_of_a_persons_own_in_a_searchs_place_stops_it(study):
     assert (goal / "params.yaml").read_text(encoding="utf-8") == "study: mine\n"
 
 
+def test_what_the_study_asks_for_in_its_own_section_is_searched(study):
+    params = yaml.safe_load((study / "params.yaml").read_text(encoding="utf-8"))
+    params["optimize"] = {"traffic": "arrival", "batch_size": 3, "budget_points": 0.3, "minutes": 1.0}
+    (study / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    optimize(study, Wish(cores="2"), lambda line: None)
+    trials = yaml.safe_load((study / "optimize/trials/params.yaml").read_text(encoding="utf-8"))
+    assert trials["workloads"] == {"b3-arrival": {"batch_size": 3, "real_lengths": "arrival"}}
+    assert "optimize" not in trials
+    found = json.loads((study / "optimize/latency-b3-arrival/search.json").read_text(encoding="utf-8"))
+    assert (found["workload"], found["budget_points"], "price_per_hour" in found) == ("b3-arrival", 0.3, False)
+
+
 @pytest.mark.parametrize(("labels", "title"), [("score", "a score"), ("embedding", "an embedding")])
 def test_answers_that_are_not_right_or_wrong_are_not_raced(study, labels, title):
     params = yaml.safe_load((study / "params.yaml").read_text(encoding="utf-8"))

@@ -142,3 +142,27 @@ def test_time_that_is_over_leaves_the_rest_open(search, played):
 def test_the_fastest_float_file_that_changes_no_label_is_found(search, played):
     race(search)
     assert search.fastest_exact() == "fast"
+
+
+def test_kernels_are_compiled_ahead_once_for_each_artifact_that_keeps_them(search, monkeypatch):
+    def add(name, loads, **options):
+        search.add(Point(name, loads, {"runner": "tensorrt_rtx"}, name), options, "installed")
+
+    asked = []
+
+    def run(request, worker, timeout_s):
+        asked.append([side["options"] for side in request["sides"]])
+        assert (request["task"], 0 < timeout_s <= 60) == ("kernels", True)
+        raise NoAnswer("kernels", "signal SIGSEGV", None)  # who cannot be opened here is told where it is raced
+
+    monkeypatch.setattr(searching, "run_isolated", run)
+    assert search.compile_ahead(8, time.monotonic() + 60) == 0  # nothing here compiles
+    monkeypatch.setattr(searching, "resolve_version", lambda library, asked: "1.6.1.120")
+    add("rtx--a", "engines/a", runtime_cache=True)
+    add("rtx-trimmed--a", "engines/a", runtime_cache=True, trim_padding=True)
+    add("rtx--b", "engines/b", runtime_cache=False)
+    add("rtx--c", "engines/c", runtime_cache=True)
+    assert search.compile_ahead(8, time.monotonic() + 60) == 2
+    assert sorted(map(len, asked)) == [1, 2]
+    assert search.compile_ahead(8, time.monotonic() - 1) == 2  # no time is left: nothing is begun
+    assert len(asked) == 2

@@ -137,3 +137,14 @@ def test_steps_are_tried_one_on_the_other_and_say_why_they_do_not_apply(tiny_stu
 
 def test_a_ratio_is_of_two_blocks_that_were_taken_together():
     assert log_ratios([1.0, 2.0], [2.0, 2.0]) == pytest.approx([-math.log(2), 0.0])
+
+
+def test_an_artifacts_points_are_called_once_in_each_shape_so_that_kernels_are_compiled(
+    tiny_study, tmp_path, monkeypatch
+):
+    called = []
+    monkeypatch.setattr(worker, "warm_shapes", lambda runner, inputs: called.append(inputs.samples))
+    sides = [side(tiny_study.fp32, name)["side"] for name in ("one", "other")]
+    assert TASKS["kernels"](request(tiny_study, tmp_path / "record.jsonl", sides=sides)) == {}
+    assert called == [[2, 2], [2, 2]]
+    assert not (tmp_path / "record.jsonl").exists()

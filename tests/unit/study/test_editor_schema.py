@@ -11,9 +11,11 @@ from temper.studies.sections import SCHEMA
 from temper.study.descriptions import descriptions
 from temper.study.editor_schema import FILE, REFERENCE, as_json, editor_schema, meanings, reference
 from temper.study.params_file import load_params
-from temper.study.resolve import spelt_out
+from temper.study.resolve import CONVERSIONS, ENGINES, spelt_out
+from temper.study.schema import Study
 from temper.study.sections.load_tests import LoadTestRow
 from temper.study.sections.measurement import Analysis, Measurement
+from temper.study.sections.optimize import OptimizeSection
 
 ROOT = Path(__file__).parents[3]
 STUDIES = [ROOT / "params.yaml", *sorted(ROOT.glob("studies/*/params.yaml"))]
@@ -65,9 +67,17 @@ def test_the_reference_has_the_keys_as_the_schemas_fields_say_them():
         assert all(f"| `{key}` | {meaning} |" in page for key, meaning in said.items())
 
 
-@pytest.mark.parametrize("model", [Measurement, Analysis, LoadTestRow], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Measurement, Analysis, LoadTestRow, OptimizeSection], ids=lambda model: model.__name__
+)
 def test_every_field_of_a_section_with_a_table_says_what_it_means(model):
     assert list(descriptions(model)) == list(model.model_fields)
+
+
+def test_an_editor_knows_every_section():
+    # an editor is not told of the complete form: with `defaults` two sections hold them all
+    complete_form = {*CONVERSIONS, *ENGINES}
+    assert set(Study.model_fields) - complete_form <= set(editor_schema()["properties"])
 
 
 def test_the_reference_names_every_key():
