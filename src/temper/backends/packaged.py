@@ -8,6 +8,7 @@ from temper.backends.openvino import LIBRARY as OPENVINO
 from temper.backends.pytorch import LIBRARY as PYTORCH
 from temper.engines.tensorrt_rtx import LIBRARY as TENSORRT_RTX
 from temper.environment.library import Library
+from temper.package.runtime.unpadded import MODES as UNPADDED
 
 RUNNERS: dict[str, Library] = {
     "onnxruntime": ONNX_RUNTIME,
@@ -31,8 +32,8 @@ def unsupported(backend: Mapping[str, Any], padding_side: str = "right") -> str 
     provider, mode = options.get("execution_provider", CPU), options.get("mode", EAGER)
     if provider != CPU:
         return f"its execution_provider is {provider}; the runtime of a package has {CPU}"
-    if mode != EAGER:
-        return f"its mode is {mode}; the runtime of a package runs PyTorch's modules as they are ({EAGER})"
+    if mode not in (EAGER, *UNPADDED):
+        return f"its mode is {mode}; the runtime of a package runs PyTorch's modules as they are ({EAGER}), or without padding"
     if runner == "pytorch" and padding_side == "left":
         return "its rows are padded on the left, where PyTorch's module has to be told each token's position"
     return None

@@ -19,14 +19,16 @@ from temper.backends.pytorch_modes import (
     Traced,
     quantize_linear_layers,
 )
-from temper.backends.pytorch_options import FP8, UNPADDED, Options
+from temper.backends.pytorch_options import Options
 from temper.backends.pytorch_trace import named_kernels, profiled, record_modules
 from temper.backends.pytorch_unpadded import Unpadded
 from temper.backends.runner import Logits, Runner
 from temper.backends.trace import ExecutedLayer, Execution
-from temper.backends.unpadded_fp8 import OLDEST as OLDEST_FOR_FP8
 from temper.environment.library import Library, import_library
 from temper.errors import BackendError, PrecisionNotActive, Unavailable
+from temper.package.runtime.unpadded import FP8
+from temper.package.runtime.unpadded import MODES as UNPADDED
+from temper.package.runtime.unpadded_fp8 import OLDEST as OLDEST_FOR_FP8
 
 LIBRARY = Library("torch", ("torch",), "PyTorch")
 ACCEPTS = ("checkpoint",)

@@ -4,12 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
-UNPADDED = {
-    "unpadded": "none",
-    "unpadded-gelu-tanh": "tanh",
-    "unpadded-fp8": "tanh",
-}  # of `mode`: how torch.nn.functional.gelu approximates there
-FP8 = "unpadded-fp8"
+from temper.package.runtime.unpadded import FP8, MODES
 
 
 class Options(BaseModel):
@@ -48,7 +43,7 @@ class Options(BaseModel):
                     f"mode is {self.mode}, whose products are a GPU's and whose other numbers are bfloat16: set device to cuda "
                     "and dtype to bfloat16"
                 )
-        elif self.mode in UNPADDED and (self.device == "cuda") != (self.dtype in ("float16", "bfloat16")):
+        elif self.mode in MODES and (self.device == "cuda") != (self.dtype in ("float16", "bfloat16")):
             raise ValueError(
                 f"mode is {self.mode}: on a GPU its attention is computed in float16 or bfloat16, on the CPU in float32; set "
                 "dtype so"

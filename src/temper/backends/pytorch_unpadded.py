@@ -1,40 +1,35 @@
-"""Padded batches answered on PyTorch without their padding: rows end to end, and on CUDA a recorded graph for each size.
+"""The pytorch backend's mode without padding: which models it takes, and what stops it, in the backend's own errors."""
 
-A graph is recorded for each number of tokens, rounded up, and number of rows. What fills up to it is a row of its own that
-nobody reads.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from temper.artifacts.signature import Signature, Tensors
-from temper.backends.pytorch_modes import MOST_SHAPES
-from temper.backends.pytorch_options import FP8, UNPADDED
-from temper.backends.runner import Logits
-from temper.backends.unpadded_fp8 import Fp8Network
-from temper.backends.unpadded_network import Network, why_not
-from temper.backends.unpadded_place import TYPES, Placed, Placer
+from temper.artifacts.signature import Signature
 from temper.errors import BackendError, PipelineError
+from temper.package.runtime import unpadded
+from temper.package.runtime.unpadded_place import IDS, MASK, TYPES
 
-_MOST_GRAPHS = 512  # recorded at a time, the oldest go first; their memory is one pool
-_WARM_CALLS = 3  # before a recording: libraries choose kernels and allocate in the first ones
-
-
-@dataclass(frozen=True)
-class _Graph:
-    """A recorded call: what it reads, and where its answer lies."""
-
-    graph: Any
-    on_device: Any  # what `given` is copied to, kept because the graph reads its address
-    given: Any  # int32, page-locked, as NumPy sees it
-    answer: Any  # float32 [rows, labels], page-locked, as NumPy sees it
-    kept: tuple[Any, ...]  # the tensors of these two
+_FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")  # model_type of their config.json
+_FIX = "set another mode in the backend's row, or drop the row from params.yaml"
 
 
-class Unpadded:
+def why_not(model: Any, signature: Signature) -> str:
+    """Why a model cannot run so; '' where it can."""
+    config = model.config
+    if config.model_type not in _FAMILIES:
+        return f"its model_type is {config.model_type}; unpadded are {', '.join(_FAMILIES)}"
+    if not type(model).__name__.endswith("ForSequenceClassification"):
+        return f"it is a {type(model).__name__}, whose head reads other tokens than the first"
+    if signature.padding_side != "right":
+        return "its rows are padded on the left"
+    names = {spec.name for spec in signature.inputs}
+    if not {IDS, MASK} <= names <= {IDS, MASK, TYPES}:
+        return f"its inputs are {', '.join(sorted(names))}"
+    if getattr(config, "position_embedding_type", "absolute") != "absolute" or getattr(config, "is_decoder", False):
+        return "its attention needs more than the rows' own tokens"
+    activation = getattr(config, "activation", None) or config.hidden_act
+    return "" if activation == "gelu" else f"its activation is {activation}"
+
+
+class Unpadded(unpadded.Unpadded):
     """A model that answers padded batches without computing their padding."""
 
     def __init__(self, model: Any, signature: Signature, mode: str, device: str, *, asked: str) -> None:
@@ -43,96 +38,31 @@ class Unpadded:
         Args:
             model: of a checkpoint, loaded, on its device and in its dtype.
             signature: of the checkpoint.
-            mode: one of UNPADDED.
+            mode: one of unpadded.MODES.
             device: 'cpu', or a CUDA device.
             asked: in words, for errors.
 
         Raises:
             BackendError: the model cannot run so.
         """
-        import torch
-
         if reason := why_not(model, signature):
             raise BackendError(
                 asked=asked,
                 happened=f"the model needs its padding: {reason}",
                 affected="this record only",
-                fix="set another mode in the backend's row, or drop the row from params.yaml",
+                fix=_FIX,
             )
-        self._torch: Any = torch
-        self._device, self._on_cuda, self._asked = device, device != "cpu", asked
-        self._approximate = UNPADDED[mode]
-        self.warmup_calls, self.compiles_shapes = (2 if self._on_cuda else 1), self._on_cuda
-        self._products = "FP8: E4M3, a scale a token and an output" if mode == FP8 else ""
-        with torch.inference_mode():
-            self._network = (
-                Fp8Network(model, torch, on_cuda=self._on_cuda)
-                if mode == FP8
-                else Network(model, torch, self._approximate, on_cuda=self._on_cuda)
-            )
-        self._graphs: dict[tuple[int, int, int], _Graph] = {}
-        self._made, self._pool = 0, None
-        self._place = Placer(fill=self._on_cuda)
-        self._types = TYPES in {spec.name for spec in signature.inputs}
+        self._asked = asked
+        super().__init__(model, {spec.name for spec in signature.inputs}, mode, device)
 
-    def _views(self, flat: Any, placed: Placed) -> tuple[Any, Any, Any]:
-        tokens = placed.tokens
-        types = flat[tokens : 2 * tokens] if self._types else None
-        return flat[:tokens], types, flat[-placed.rows - 2 :]
-
-    def infer(self, inputs: Tensors) -> Logits:
-        """Host arrays in, host logits out: float32 [rows, labels]."""
-        placed = self._place(inputs)
-        torch = self._torch
-        if not self._on_cuda:
-            flat = torch.from_numpy(placed.integers)
-            logits: Logits = self._network(*self._views(flat, placed), placed.longest).numpy()
-            return logits
-        key = (placed.tokens, placed.rows, placed.longest)
-        recorded = self._graphs.get(key) or self._record(key, placed)
-        np.copyto(recorded.given, placed.integers)
-        recorded.graph.replay()
-        torch.cuda.current_stream().synchronize()
-        copied: Logits = recorded.answer.copy()  # the next call of this shape writes over it
-        return copied
-
-    def _record(self, key: tuple[int, int, int], placed: Placed) -> _Graph:
-        torch = self._torch
-        given = torch.from_numpy(placed.integers).pin_memory()
-        on_device = torch.empty(given.shape, dtype=given.dtype, device=self._device)
-        views = self._views(on_device, placed)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            on_device.copy_(given, non_blocking=True)
-            logits = self._warmed(views, placed.longest)
-        torch.cuda.current_stream().wait_stream(stream)
-        answer = torch.empty(logits.shape, dtype=torch.float32, pin_memory=True)
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
-        with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
-            on_device.copy_(given, non_blocking=True)
-            answer.copy_(self._network(*views, placed.longest), non_blocking=True)
-        while len(self._graphs) >= _MOST_GRAPHS:
-            del self._graphs[next(iter(self._graphs))]
-        self._graphs[key] = _Graph(graph, on_device, given.numpy(), answer.numpy(), (given, answer))
-        self._made += 1
-        return self._graphs[key]
-
-    def _warmed(self, views: tuple[Any, Any, Any], longest: int) -> Any:
+    def warmed(self, views: tuple[Any, Any, Any], longest: int) -> Any:
         """Logits of the last of some calls; the first of all calls compiles.
 
         Raises:
             BackendError: it cannot be compiled, or not run.
         """
         try:
-            with self._torch._dynamo.config.patch(
-                recompile_limit=MOST_SHAPES, accumulated_recompile_limit=MOST_SHAPES, fail_on_recompile_limit_hit=True
-            ):
-                for _ in range(_WARM_CALLS):
-                    logits = self._network(*views, longest)
+            return super().warmed(views, longest)
         except (MemoryError, PipelineError, self._torch.OutOfMemoryError):
             raise
         except Exception as error:  # dynamo, inductor, triton and the C compiler raise many types
@@ -140,22 +70,5 @@ class Unpadded:
                 asked=self._asked,
                 happened=f"{type(error).__name__}: {' '.join(str(error).split())[:600]}",
                 affected="this record only",
-                fix="set another mode in the backend's row, or drop the row from params.yaml",
+                fix=_FIX,
             ) from error
-        return logits
-
-    def shape_of(self, inputs: Tensors) -> tuple[int, ...]:
-        """What tells batches apart that run in other shapes: rows, tokens and the longest row."""
-        placed = self._place(inputs)
-        return placed.rows, placed.tokens, placed.longest
-
-    def describe(self) -> Mapping[str, Any]:
-        """How attention ran, and what was recorded."""
-        return {
-            "attention": "within rows" if self._on_cuda else "row by row",
-            "gelu": {"none": "exact", "tanh": "tanh"}[self._approximate],
-            **({"products": self._products} if self._products else {}),
-            "placed_by": self._place.by,
-            "cuda_graphs": self._on_cuda,
-            "recorded_graphs": self._made,
-        }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import read_document
+from temper.backends.packaged import unsupported
 from temper.environment.own_process import environment, python_command
 from temper.errors import ExperimentError
 from temper.measurement.record import Record, Workload
@@ -132,11 +133,26 @@ def _typed(goal: Path) -> str:
     return str(Path(typed_for(study)) / goal.relative_to(study))
 
 
-def where(goal: Path, params: Mapping[str, Any], found: Confirmed) -> list[str]:
-    """Where the winner's study lies, and what may be done with it."""
+def where(
+    goal: Path, params: Mapping[str, Any], found: Confirmed, backend: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Where the winner's study lies, and what may be done with it.
+
+    Args:
+        goal: folder of the winner's study.
+        params: of it.
+        found: what came of it.
+        backend: the row that what was chosen runs on; None where nothing of the search's was.
+    """
     shown = _typed(goal)
     said = [f"The winner's study, {leaf_values(params)} values: {shown}/params.yaml. Beside it: search.md, search.svg."]
     if found.ready:
         named = f" --candidate {found.chosen}" if found.chosen else ""
-        said.append(f"Ready: temper package -C {shown}{named} --to FOLDER")
+        lacking = None if backend is None else unsupported(backend)
+        if lacking is None:
+            said.append(f"Ready: temper package -C {shown}{named} --to FOLDER")
+        else:
+            said.append(
+                f"Ready: temper predict -C {shown}{named} answers with it. A package does not run it: {lacking}."
+            )
     return said

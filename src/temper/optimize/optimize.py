@@ -122,7 +122,8 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         confirm(goal, [trials, folder], wish.cores)
         outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
         facts["confirmed"] = asdict(outcome)
-        answer += [*outcome.sentences, *where(goal, params, outcome)]
+        backend = points[outcome.chosen].backend if outcome.chosen in points else None
+        answer += [*outcome.sentences, *where(goal, params, outcome, backend)]
     answer.append(told.took(made - asked, raced - made, time.monotonic() - raced if points else None))
     write_own(goal, "search.json", canonical_json(facts))
     write_own(goal, "search.md", f"{told.table(found)}\n" + "\n".join(f"- {line}" for line in answer) + "\n")

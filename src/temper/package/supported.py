@@ -21,8 +21,8 @@ def _other(finished: Finished, workload: str) -> str:
     if able:
         return f"--candidate {min(able, key=lambda name: able[name])}: the fastest within the budget that a package can run"
     return (
-        "name a candidate on OpenVINO, ONNX Runtime's CPU provider, TensorRT-RTX or eager PyTorch with --candidate; where its "
-        "verdict speaks against it, --anyway packages it all the same"
+        "name a candidate on OpenVINO, ONNX Runtime's CPU provider, TensorRT-RTX, or eager or unpadded PyTorch with --candidate; "
+        "where its verdict speaks against it, --anyway packages it all the same"
     )
 
 

@@ -12,6 +12,7 @@ CPU = {"execution_provider": "CPUExecutionProvider"}
         ("onnxruntime", {"execution_provider": "CUDAExecutionProvider"}, "right", "CUDAExecutionProvider"),
         ("pytorch", {"mode": "compile"}, "right", "its mode is compile"),
         ("pytorch", {"mode": "eager"}, "left", "padded on the left"),
+        ("pytorch", {"mode": "dynamic_int8"}, "right", "its mode is dynamic_int8"),
     ],
 )
 def test_what_a_package_does_not_do_is_said_by_its_name(runner, options, side, why):
@@ -20,7 +21,13 @@ def test_what_a_package_does_not_do_is_said_by_its_name(runner, options, side, w
 
 @pytest.mark.parametrize(
     ("runner", "options"),
-    [("onnxruntime", CPU), ("openvino", {}), ("pytorch", {"mode": "eager"}), ("tensorrt_rtx", {"cuda_graph": True})],
+    [
+        ("onnxruntime", CPU),
+        ("openvino", {}),
+        ("pytorch", {"mode": "eager"}),
+        ("pytorch", {"mode": "unpadded-fp8"}),
+        ("tensorrt_rtx", {"cuda_graph": True}),
+    ],
 )
 def test_what_it_does_is_taken(runner, options):
     assert unsupported({"runner": runner, "options": options}) is None

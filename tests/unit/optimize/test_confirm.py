@@ -113,3 +113,10 @@ def test_the_package_is_named_by_the_folder_as_it_was_typed(tmp_path, monkeypatc
         ready = where(goal, params, Confirmed("fastest", None, True, ()))
     assert ready[1] == "Ready: temper package -C optimize/latency-b1 --candidate fastest --to FOLDER"
     assert len(where(goal, params, Confirmed(None, None, False, ()))) == 1
+    without = {"runner": "pytorch", "options": {"device": "cuda", "mode": "unpadded"}}
+    assert where(goal, params, Confirmed("fastest", None, True, ()), without) == ready
+    compiled = {"runner": "pytorch", "options": {"mode": "compile"}}
+    said = where(goal, params, Confirmed("fastest", None, True, ()), compiled)[1]
+    assert said.startswith(
+        "Ready: temper predict -C optimize/latency-b1 --candidate fastest answers with it. A package does not run it"
+    )

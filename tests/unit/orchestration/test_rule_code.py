@@ -23,6 +23,9 @@ SENDS_TOKENS = (
     "package.runtime.packing_compiled",
     "package.runtime.trimming",
 )  # as a package does
+ANSWERS_WITHOUT_PADDING = tuple(
+    f"package.runtime.unpadded{part}" for part in ("", "_attention", "_fp8", "_fp8_kernels", "_network", "_place")
+)
 REPORTS = ("backends", "environment", "lengths.buckets.record", "load_test", "measurement", "orchestration", "study")
 # by rule: the kinds of modules that params.yaml chooses for it, and the rooms, or parts of them, that its jobs' code may reach
 REACHES = {
@@ -45,8 +48,8 @@ REACHES = {
     "train_quantized": ((), (*TAKES_A_CHECKPOINT, "export", "quantization", "study.sections.quantization_aware")),
     "choose_buckets": ((), (*READS_ROWS, "lengths.buckets", "study.sections.buckets")),
     "build_engine": (("engines",), (*READS_FILES, "environment", "engines", "lengths.buckets.record")),
-    "measure": (("backends",), (*RUNS, *SENDS_TOKENS, "statistics")),
-    "remeasure": (("backends",), (*RUNS, *SENDS_TOKENS, "statistics", "evaluation")),
+    "measure": (("backends",), (*RUNS, *SENDS_TOKENS, *ANSWERS_WITHOUT_PADDING, "statistics")),
+    "remeasure": (("backends",), (*RUNS, *SENDS_TOKENS, *ANSWERS_WITHOUT_PADDING, "statistics", "evaluation")),
     "load_test": (
         ("backends", "through"),
         (*RUNS, "data", "load_test", "package", "prediction.preprocessing", "study.names", "study.sections.load_tests"),

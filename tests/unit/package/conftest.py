@@ -41,6 +41,7 @@ BACKENDS: dict[str, tuple[str, dict[str, Any]]] = {
     "ort": ("onnxruntime", ORT),
     "openvino": ("openvino", OPENVINO),
     "torch": ("pytorch", PYTORCH),
+    "torch-unpadded": ("pytorch", {**PYTORCH, "mode": "unpadded-gelu-tanh"}),
     "openvino-static": ("openvino", {**OPENVINO, "shapes": "static"}),
 }
 

@@ -10,13 +10,15 @@ MODELS = [
     for _, kind in inspect.getmembers(schema, inspect.isclass)
     if issubclass(kind, BaseModel) and kind is not BaseModel
 ]
-# keys that say by their absence that the machine that plans is the one that measures, that a scheduler is asked for nothing, and
-# that the metric is the task's own: settings of jobs are held against those of before
+# keys that say by their absence that the machine that plans is the one that measures, that a scheduler is asked for nothing, that
+# the metric is the task's own, and that a search is asked by its command line alone: settings of jobs are held against those of
+# before
 BY_ABSENCE = {
     "Analysis": ["metric"],
     "CandidateRow": ["machine"],
-    "Study": ["machines"],
+    "Study": ["machines", "optimize"],
     "MachineRow": list(schema.MachineRow.model_fields),
+    "OptimizeSection": list(schema.OptimizeSection.model_fields),
 }
 
 

@@ -1,5 +1,7 @@
-"""PyTorch's own modules, not compiled, from the checkpoint in model/: config.json and model.safetensors."""
+"""PyTorch's own modules as they are, or without padding, from the checkpoint in model/: config.json and model.safetensors."""
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from .errors import PackageError
 from .packing import Tensors
 from .signature import TEXT, Signature
+from .unpadded import MODES, Unpadded
 
 
 class PyTorchRunner:
@@ -24,7 +27,7 @@ class PyTorchRunner:
             signature: what it takes.
 
         Raises:
-            PackageError: it cannot be loaded, or this machine lacks its device.
+            PackageError: it cannot be loaded, or this machine lacks its device or what it compiles with.
         """
         import torch
         import transformers
@@ -37,6 +40,11 @@ class PyTorchRunner:
         if self._options["device"] == "cuda" and not torch.cuda.is_available():
             happened = "PyTorch sees no CUDA device"
             raise PackageError(asked=asked, happened=happened, affected="this package", fix=fix)
+        unpadded = self._options["mode"] in MODES
+        compilers = (os.environ.get("CC", ""), "cc", "gcc", "clang")
+        if unpadded and self._options["device"] == "cuda" and not any(map(shutil.which, compilers)):
+            happened = "without padding it is compiled on a GPU, and no C compiler is on the path"
+            raise PackageError(asked=asked, happened=happened, affected="this package", fix="install gcc or clang")
         self._settle()
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
@@ -49,6 +57,10 @@ class PyTorchRunner:
             happened = f"{type(error).__name__}: {str(error).strip()[:300]}"
             raise PackageError(asked=asked, happened=happened, affected="this package", fix=fix) from None
         self._dtype = dtype
+        self._unpadded = None
+        if unpadded:
+            device = str(next(self._model.parameters()).device)
+            self._unpadded = Unpadded(self._model, self._names, self._options["mode"], device)
 
     def _settle(self) -> None:
         """What PyTorch keeps for the whole process, or for each thread."""
@@ -66,6 +78,8 @@ class PyTorchRunner:
         torch = self._torch
         self._settle()
         with torch.inference_mode():
+            if self._unpadded is not None:
+                return self._unpadded.infer(inputs)
             given = {
                 name: torch.from_numpy(np.asarray(inputs[name])).to(self._options["device"]) for name in self._names
             }
@@ -76,4 +90,4 @@ class PyTorchRunner:
 
     def close(self) -> None:
         """Free it."""
-        del self._model
+        del self._model, self._unpadded

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from temper.backends.unpadded_network import Network
+from .unpadded_network import Network
 
 LARGEST = 448.0  # of float8_e4m3fn (https://arxiv.org/abs/2209.05433)
 OLDEST = (8, 9)  # compute capability whose tensor cores multiply E4M3
@@ -66,7 +66,7 @@ class Fp8Network(Network):
         self._activated_fp8: Callable[[Any], tuple[Any, Any]]
         self._normed: Callable[[Any, Any, tuple[Any, Any]], tuple[Any, Any, Any]]
         if on_cuda:
-            from temper.backends import unpadded_fp8_kernels as kernels
+            from . import unpadded_fp8_kernels as kernels
 
             self._quantized = torch.compile(lambda x: quantized(x, torch), fullgraph=True)
             self._activated_fp8 = lambda product: kernels.activated(product, LARGEST, _SMALLEST)

@@ -10,11 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from temper.artifacts.signature import Signature
-from temper.backends.unpadded_place import IDS, MASK, TYPES
-
-_FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")  # model_type of their config.json
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -76,24 +71,6 @@ def _head_of(model: Any, torch: Any) -> Callable[[Any], Any]:
     if family == "bert":
         return lambda first: model.classifier(model.base_model.pooler(first[:, None]))
     return lambda first: model.classifier(first[:, None])
-
-
-def why_not(model: Any, signature: Signature) -> str:
-    """Why a model cannot run so; '' where it can."""
-    config = model.config
-    if config.model_type not in _FAMILIES:
-        return f"its model_type is {config.model_type}; unpadded are {', '.join(_FAMILIES)}"
-    if not type(model).__name__.endswith("ForSequenceClassification"):
-        return f"it is a {type(model).__name__}, whose head reads other tokens than the first"
-    if signature.padding_side != "right":
-        return "its rows are padded on the left"
-    names = {spec.name for spec in signature.inputs}
-    if not {IDS, MASK} <= names <= {IDS, MASK, TYPES}:
-        return f"its inputs are {', '.join(sorted(names))}"
-    if getattr(config, "position_embedding_type", "absolute") != "absolute" or getattr(config, "is_decoder", False):
-        return "its attention needs more than the rows' own tokens"
-    activation = getattr(config, "activation", None) or config.hidden_act
-    return "" if activation == "gelu" else f"its activation is {activation}"
 
 
 def _positions_in_rows(torch: Any, tokens: int, starts: Any, first: int, most: int) -> Any:
@@ -173,7 +150,7 @@ class Network:
     def _attend_varlen(self, q: Any, k: Any, v: Any, of_q: Any, of_k: Any, most_q: int, most_k: int) -> Any:
         from torch.nn.attention.varlen import varlen_attn
 
-        from temper.backends import unpadded_attention
+        from . import unpadded_attention
 
         if most_k <= unpadded_attention.LONGEST and q.shape[2] in unpadded_attention.HEAD_SIZES:
             return unpadded_attention.attend(q, k, v, of_q, of_k, most_q)

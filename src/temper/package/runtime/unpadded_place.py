@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from temper.artifacts.signature import Tensors
-from temper.package.runtime.packing_compiled import library_of
+from .packing import Tensors
+from .packing_compiled import library_of
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 _BLOCK = 64  # tokens: longest rows of one multiple run in one recorded graph

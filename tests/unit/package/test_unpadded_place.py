@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from temper.backends.unpadded_place import Placer, padded_tokens
+from temper.package.runtime.unpadded_place import Placer, padded_tokens
 from tests.unit.backends.test_pytorch_unpadded import LENGTHS, batch
 
 
