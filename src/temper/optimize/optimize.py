@@ -36,6 +36,7 @@ from temper.study.study import read_study
 from temper.tasks.task import task_of
 
 _BUILDS_SHARE = 0.6  # of the time, for making artifacts; what is left of it is raced
+_COMPILES_SHARE = 0.25  # of what is left, for compiling kernels ahead of the race
 _COMMENT = "Written by `temper optimize`: "
 
 
@@ -85,7 +86,8 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         keep_going=True,
     )
     search, not_made = _search(trials, study, found_space, workload, budget, here, wish, say)
-    search.compile_ahead(here.cores, began + 60 * minutes * (1 + _BUILDS_SHARE) / 2)
+    left = began + 60 * minutes - time.monotonic()
+    search.compile_ahead(here.cores, time.monotonic() + left * _COMPILES_SHARE)
     made = time.monotonic()
     standing = search.run(began + 60 * minutes, also=lambda name: variants(search.taken.points[name], here))
     raced = time.monotonic()

@@ -186,6 +186,16 @@ def test_a_gpu_is_given_engines_of_every_precision_and_what_it_does_without_them
     )  # TensorRT writes graphs anew itself
 
 
+def test_on_a_gpu_what_opens_soonest_and_leads_most_is_raced_first_and_eight_bits_late():
+    found = of((*STEPS, PACKING), ONE_WITH_FP8, workload=SECTION["workloads"]["b12"])
+    names = [point.name for point in found.points]
+    packed = [name for name in names if "packed" in name and "fp8" not in name]
+    eight_bits = [point.name for point in found.points if point.low_precision]
+    assert sorted(names[:2]) == ["torch-cuda-float16-unpadded", "torch-cuda-float16-unpadded-gelu-tanh"]
+    assert names[2 : 2 + len(packed)] == packed
+    assert min(map(names.index, eight_bits)) > max(map(names.index, packed))
+
+
 def test_both_forms_of_attention_are_built_on_a_gpu_and_the_winner_says_the_one_it_needs():
     found = of(machine=ONE_GPU, workload=SECTION["workloads"]["b12"])
     assert found.exports == {"fp32-opset23": {"opset": 23}}
