@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.artifacts.manifest import sha256
+from temper.backends.pytorch_modes import MODES_OF_COMPILE
 from temper.environment import plugins
 from temper.environment.devices import gpu_indices, nvidia_gpus
 from temper.environment.library import resolve_version
@@ -25,6 +26,7 @@ from temper.optimize.race import Rules, Standing, order, standing
 from temper.optimize.record import digest
 from temper.optimize.taken import BASELINE, Taken
 from temper.optimize.worker import SPLIT
+from temper.package.runtime.unpadded import MODES as UNPADDED
 from temper.statistics.confidence_sequence import Interval, mean_interval
 from temper.study.schema import Study
 
@@ -156,23 +158,23 @@ class Search:
         return next((gpu_indices(row.gpus, row.options) for row in rows if row.gpus), [])
 
     def compile_ahead(self, cores: int, until: float) -> int:
-        """Have kernels compiled that libraries compile where an artifact is loaded: of several artifacts at once, not one by one
-        while the race waits. What fails here is met again, and told, where it is raced.
+        """Have kernels compiled that libraries compile where an artifact is loaded, and keep: of several artifacts at once, not
+        one by one while the race waits. What fails here is met again, and told, where it is raced.
 
         Args:
             cores: of this machine.
             until: of time.monotonic(): what has not ended by then is stopped.
 
         Returns:
-            How many artifacts there were to do.
+            How many there were to do: artifacts, each in each of PyTorch's modes.
         """
-        known, sides = self.taken.medians_ms(), dict[str, list[dict[str, Any]]]()
+        known, sides = self.taken.medians_ms(), dict[tuple[str, str], list[dict[str, Any]]]()
         for name, side in self._sides.items():
-            if side["options"].get("runtime_cache") and name not in known:
-                sides.setdefault(side["artifact"], []).append(side)
+            if _keeps_kernels(side) and name not in known:
+                sides.setdefault((side["artifact"], side["options"].get("mode", "")), []).append(side)
         if not sides:
             return 0
-        self.say(f"compiling kernels of {len(sides)} artifacts")
+        self.say(f"compiling kernels of {len(sides)} candidates")
 
         def compile_one(of_artifact: list[dict[str, Any]]) -> None:
             left = until - time.monotonic()
@@ -276,6 +278,13 @@ class Search:
             if line.get("differing") == 0:
                 return name
         return None
+
+
+def _keeps_kernels(side: Mapping[str, Any]) -> bool:
+    """Whether what is compiled for it is on the disk for the next process: TensorRT-RTX's cache, or PyTorch's on a GPU."""
+    options = side["options"]
+    compiled = options.get("device") == "cuda" and options.get("mode") in (*MODES_OF_COMPILE, *UNPADDED)
+    return bool(options.get("runtime_cache")) or compiled
 
 
 def _how_it_ended(ended: NoAnswer | OutOfMemory) -> str:

@@ -162,7 +162,10 @@ def test_kernels_are_compiled_ahead_once_for_each_artifact_that_keeps_them(searc
     add("rtx-trimmed--a", "engines/a", runtime_cache=True, trim_padding=True)
     add("rtx--b", "engines/b", runtime_cache=False)
     add("rtx--c", "engines/c", runtime_cache=True)
-    assert search.compile_ahead(8, time.monotonic() + 60) == 2
-    assert sorted(map(len, asked)) == [1, 2]
-    assert search.compile_ahead(8, time.monotonic() - 1) == 2  # no time is left: nothing is begun
-    assert len(asked) == 2
+    add("torch-eager", "checkpoint", device="cuda", mode="eager")
+    for mode in ("unpadded", "compile"):
+        add(f"torch-{mode}", "checkpoint", device="cuda", mode=mode)
+    assert search.compile_ahead(8, time.monotonic() + 60) == 4
+    assert sorted(map(len, asked)) == [1, 1, 1, 2]
+    assert search.compile_ahead(8, time.monotonic() - 1) == 4  # no time is left: nothing is begun
+    assert len(asked) == 4
