@@ -52,8 +52,14 @@ def completed(wish: Wish, section: OptimizeSection | None) -> Wish:
         ConfigError: what is asked for contradicts itself, or lacks a price.
     """
     given = {} if section is None else section.model_dump(exclude_none=True)
-    if wish.workload is not None or wish.traffic is not None:  # one of the two stands in place of the study's
-        given = {key: value for key, value in given.items() if key not in ("workload", "traffic")}
+    overruled = set[str]()  # with what the command line says, what goes with it in the section
+    if wish.workload is not None:
+        overruled |= {"traffic", "batch_size"}
+    if wish.traffic is not None:
+        overruled |= {"workload"}
+    if wish.target not in (None, "cost"):
+        overruled |= {"price_per_hour"}
+    given = {key: value for key, value in given.items() if key not in overruled}
     found = replace(wish, **{key: value for key, value in given.items() if getattr(wish, key) is None})
     found = replace(found, target=found.target or "latency", minutes=found.minutes or MINUTES)
     if found.workload is not None and found.traffic is not None:

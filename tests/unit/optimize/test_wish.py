@@ -30,8 +30,16 @@ def test_the_command_line_goes_before_the_studys_section():
 def test_traffic_stands_in_place_of_the_studys_workload_and_the_other_way_round():
     asked = completed(Wish(traffic="arrival"), OptimizeSection(workload="b1-s128"))
     assert (asked.workload, asked.traffic) == (None, "arrival")
-    asked = completed(Wish(workload="calls"), OptimizeSection(traffic="bucketed"))
-    assert (asked.workload, asked.traffic) == ("calls", None)
+    asked = completed(Wish(workload="calls"), OptimizeSection(traffic="bucketed", batch_size=8))
+    assert (asked.workload, asked.traffic, asked.batch_size) == ("calls", None, None)
+    asked = completed(Wish(traffic="bucketed"), OptimizeSection(traffic="arrival", batch_size=8))
+    assert (asked.traffic, asked.batch_size) == ("bucketed", 8)
+
+
+def test_another_target_leaves_the_studys_price_out():
+    section = OptimizeSection(target="cost", price_per_hour=3.0)
+    assert completed(Wish(target="latency"), section).price_per_hour is None
+    assert completed(Wish(price_per_hour=2.0), section).price_per_hour == 2.0
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,7 @@ def test_a_name_that_another_workload_has_is_not_taken():
         (Wish(batch_size=4), None, "a batch size of 4 is given, and a workload has its own"),
         (Wish(target="cost"), None, "what this machine costs is not given"),
         (Wish(price_per_hour=3.0), None, "a price is given, and the target is latency"),
-        (Wish(target="throughput"), OptimizeSection(price_per_hour=3.0), "the target is throughput"),
+        (Wish(), OptimizeSection(target="throughput", price_per_hour=3.0), "the target is throughput"),
     ],
 )
 def test_what_contradicts_itself_is_refused(asked, section, said):
