@@ -145,6 +145,7 @@ def _still_open(trials: Sequence[Trial], most: int = 3) -> list[str]:
     lines = [f"More time could bring: {', '.join(named)}."] if named else []
     if len(known) < len(trials):
         lines.append(f"Of {len(trials) - len(known)} candidates nothing is known: they had too few turns.")
+    lines.append("The same command again goes on with what is open.")
     return lines
 
 
