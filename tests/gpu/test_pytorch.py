@@ -6,6 +6,8 @@ import pytest
 from temper.backends.pytorch import open_runner, trace
 from temper.measurement.alone import _saturated
 from temper.measurement.timed_inputs import TimedInputs
+from temper.package.runtime.on_pytorch import PyTorchRunner
+from temper.package.runtime.signature import read_signature
 from tests.gpu.conftest import assert_same_answers
 from tests.tiny_onnx import text_inputs
 
@@ -48,6 +50,19 @@ def test_every_mode_answers_as_the_cpu_does(small_bert, mode, dtype):
         assert (described["compiled_shapes"], described["compiled_graphs"]) == (2, 2)
         assert described["recompilations"] == 0
         assert described["cuda_graphs"] == (mode != "compile")
+
+
+@pytest.mark.parametrize("mode", ["eager", "unpadded", "unpadded-gelu-tanh"])
+def test_a_packages_runtime_answers_as_the_backend_does(small_bert, mode):
+    changes = {"mode": mode, "dtype": "float16"}
+    signature = read_signature(small_bert.checkpoint / "signature.json")
+    packaged = PyTorchRunner(small_bert.checkpoint, {"options": {**OPTIONS, **changes}}, signature)
+    with opened(small_bert, **changes) as measured:
+        for shape in SHAPES:
+            inputs = text_inputs(*shape)
+            for _ in range(3):  # compiled and recorded, replayed
+                np.testing.assert_allclose(packaged.infer(inputs), measured.infer(inputs), atol=1e-3, rtol=1e-3)
+    packaged.close()
 
 
 @pytest.mark.parametrize("mode", ["eager", "compile-reduce-overhead", "unpadded"])
