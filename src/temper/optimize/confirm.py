@@ -77,6 +77,9 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     chosen = decision.chosen
     with typed_study(_typed(goal)):  # what it says to type is about the winner's study
         sentences = [f"On the test rows, with fresh calls: {as_typed(decision.sentence)}"]
+    sentences += [
+        f"Not chosen: {name}, {decision.excluded[name]}." for name in (FASTEST, EXACT) if name in decision.excluded
+    ]
     ready, measured = chosen in (FASTEST, EXACT), None
     if p99_ms is not None and chosen is not None and ready:
         found = _record(goal, chosen).workloads[workload]
@@ -155,4 +158,9 @@ def where(
             said.append(
                 f"Ready: temper predict -C {shown}{named} answers with it. A package does not run it: {lacking}."
             )
+    elif FASTEST in params.get("candidates", {}):
+        said.append(
+            f"What the verdict speaks against is packaged all the same by: temper package -C {shown} --candidate {FASTEST} "
+            "--anyway --to FOLDER"
+        )
     return said

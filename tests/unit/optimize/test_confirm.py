@@ -15,8 +15,8 @@ from temper.report.decide.decided import UNDECIDED, Decision
 def goal(tmp_path):
     (tmp_path / "artifacts/report").mkdir(parents=True)
 
-    def decided(chosen):
-        own = replace(UNDECIDED, chosen=chosen, sentence=f"b1: {chosen}.")
+    def decided(chosen, excluded=None):
+        own = replace(UNDECIDED, chosen=chosen, sentence=f"b1: {chosen}.", excluded=excluded or {})
         decision = Decision("won", "torch-fp32", 0.5, {"b1": own}).as_json()
         (tmp_path / "artifacts/report/decision.json").write_text(json.dumps(decision), encoding="utf-8")
         return tmp_path
@@ -29,6 +29,9 @@ def test_what_the_report_chooses_is_what_counts(goal):
     assert found == Confirmed("fastest", None, True, ("On the test rows, with fresh calls: b1: fastest.",))
     assert confirmed(goal("exact"), "b1", None).ready
     assert not confirmed(goal("torch-fp32"), "b1", None).ready
+    assert confirmed(goal("torch-fp32", {"fastest": "undecided; 9 rows would decide"}), "b1", None).sentences[1:] == (
+        "Not chosen: fastest, undecided; 9 rows would decide.",
+    )
     assert not confirmed(goal(None), "b1", None).ready
 
 
@@ -113,6 +116,8 @@ def test_the_package_is_named_by_the_folder_as_it_was_typed(tmp_path, monkeypatc
         ready = where(goal, params, Confirmed("fastest", None, True, ()))
     assert ready[1] == "Ready: temper package -C optimize/latency-b1 --candidate fastest --to FOLDER"
     assert len(where(goal, params, Confirmed(None, None, False, ()))) == 1
+    kept = where(goal, {**params, "candidates": {"fastest": {}}}, Confirmed("torch-fp32", None, False, ()))
+    assert "temper package -C optimize/latency-b1 --candidate fastest --anyway --to FOLDER" in kept[1]
     without = {"runner": "pytorch", "options": {"device": "cuda", "mode": "unpadded"}}
     assert where(goal, params, Confirmed("fastest", None, True, ()), without) == ready
     compiled = {"runner": "pytorch", "options": {"mode": "compile"}}
