@@ -31,12 +31,14 @@ class Confirmed:
         p99_ms: of what was chosen; None where nobody asked, or it was not measured.
         ready: whether what was chosen is one of the search's, within its bound.
         sentences: the same in words.
+        against_fastest: whether the verdict speaks against the fastest.
     """
 
     chosen: str | None
     p99_ms: float | None
     ready: bool
     sentences: tuple[str, ...]
+    against_fastest: bool = False
 
 
 def confirm(goal: Path, sources: Sequence[Path], cores: str) -> None:
@@ -87,7 +89,7 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
         ready = measured is not None and measured <= p99_ms
         said = "was not measured" if measured is None else f"is {measured:.3g} ms"
         sentences.append(f"Its 99th percentile {said}, of {p99_ms:g} ms that are allowed.")
-    return Confirmed(chosen, measured, ready, tuple(sentences))
+    return Confirmed(chosen, measured, ready, tuple(sentences), FASTEST in decision.excluded)
 
 
 def confirmed_throughput(goal: Path, workload: str, baseline: str, price_per_hour: float | None = None) -> Confirmed:
@@ -121,7 +123,8 @@ def confirmed_throughput(goal: Path, workload: str, baseline: str, price_per_hou
     if chosen is None:
         sentences.append("Neither candidate is shown to be within the accuracy budget.")
     return Confirmed(
-        chosen, None, chosen is not None and most[chosen] > most.get(baseline, (0.0, "")), tuple(sentences)
+        *(chosen, None, chosen is not None and most[chosen] > most.get(baseline, (0.0, ""))),
+        *(tuple(sentences), FASTEST in most and FASTEST not in within),
     )
 
 
@@ -145,20 +148,20 @@ def where(
         goal: folder of the winner's study.
         params: of it.
         found: what came of it.
-        backend: the row that what was chosen runs on; None where nothing of the search's was.
+        backend: the row that what was chosen runs on, or the fastest where nothing of the search's was chosen; None of none.
     """
     shown = _typed(goal)
     said = [f"The winner's study, {leaf_values(params)} values: {shown}/params.yaml. Beside it: search.md, search.svg."]
+    lacking = None if backend is None else unsupported(backend)
     if found.ready:
         named = f" --candidate {found.chosen}" if found.chosen else ""
-        lacking = None if backend is None else unsupported(backend)
         if lacking is None:
             said.append(f"Ready: temper package -C {shown}{named} --to FOLDER")
         else:
             said.append(
                 f"Ready: temper predict -C {shown}{named} answers with it. A package does not run it: {lacking}."
             )
-    elif FASTEST in params.get("candidates", {}):
+    elif found.against_fastest and lacking is None:
         said.append(
             f"What the verdict speaks against is packaged all the same by: temper package -C {shown} --candidate {FASTEST} "
             "--anyway --to FOLDER"

@@ -124,7 +124,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         confirm(goal, [trials, folder], wish.cores)
         outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
         facts["confirmed"] = asdict(outcome)
-        backend = points[outcome.chosen].backend if outcome.chosen in points else None
+        backend = next((points[name].backend for name in (outcome.chosen, FASTEST) if name in points), None)
         answer += [*outcome.sentences, *where(goal, params, outcome, backend)]
     answer.append(told.took(made - asked, raced - made, time.monotonic() - raced if points else None))
     write_own(goal, "search.json", canonical_json(facts))

@@ -29,9 +29,9 @@ def test_what_the_report_chooses_is_what_counts(goal):
     assert found == Confirmed("fastest", None, True, ("On the test rows, with fresh calls: b1: fastest.",))
     assert confirmed(goal("exact"), "b1", None).ready
     assert not confirmed(goal("torch-fp32"), "b1", None).ready
-    assert confirmed(goal("torch-fp32", {"fastest": "undecided; 9 rows would decide"}), "b1", None).sentences[1:] == (
-        "Not chosen: fastest, undecided; 9 rows would decide.",
-    )
+    found = confirmed(goal("torch-fp32", {"fastest": "undecided; 9 rows would decide"}), "b1", None)
+    assert found.sentences[1:] == ("Not chosen: fastest, undecided; 9 rows would decide.",)
+    assert found.against_fastest
     assert not confirmed(goal(None), "b1", None).ready
 
 
@@ -116,12 +116,14 @@ def test_the_package_is_named_by_the_folder_as_it_was_typed(tmp_path, monkeypatc
         ready = where(goal, params, Confirmed("fastest", None, True, ()))
     assert ready[1] == "Ready: temper package -C optimize/latency-b1 --candidate fastest --to FOLDER"
     assert len(where(goal, params, Confirmed(None, None, False, ()))) == 1
-    kept = where(goal, {**params, "candidates": {"fastest": {}}}, Confirmed("torch-fp32", None, False, ()))
+    refused = Confirmed("torch-fp32", None, False, (), against_fastest=True)
+    kept = where(goal, params, refused)
     assert "temper package -C optimize/latency-b1 --candidate fastest --anyway --to FOLDER" in kept[1]
     without = {"runner": "pytorch", "options": {"device": "cuda", "mode": "unpadded"}}
     assert where(goal, params, Confirmed("fastest", None, True, ()), without) == ready
     compiled = {"runner": "pytorch", "options": {"mode": "compile"}}
     said = where(goal, params, Confirmed("fastest", None, True, ()), compiled)[1]
+    assert len(where(goal, params, refused, compiled)) == 1  # no package runs it, whatever the verdict
     assert said.startswith(
         "Ready: temper predict -C optimize/latency-b1 --candidate fastest answers with it. A package does not run it"
     )
