@@ -12,6 +12,10 @@ from temper.study.refusal import params_error
 from temper.study.schema import DYNAMIC_ENGINE, ENGINE_FORMS
 
 _MUST = "has to be "
+_IN_OUR_WORDS = {  # of pydantic's kinds of findings
+    **{"missing": "is missing", "extra_forbidden": "is an unknown key"},
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), f"{_MUST}keys with values"),
+}
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
@@ -52,7 +56,7 @@ def explain(error: ValidationError, place: str) -> ConfigError:
         shown = "" if told else f" (found {str(found)[:80]!r})"
         said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
         said = said.replace("Input should be", "has to be").partition(", unable to parse")[0]
-        text = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(finding["type"], said)
+        text = _IN_OUR_WORDS.get(finding["type"], said)
         findings.setdefault((where, shown), []).append(text)
     lines = [f"{where} {_one_sentence(texts)}{shown}" for (where, shown), texts in findings.items()]
     fix = "correct the key in params.yaml; docs/params.md describes each"

@@ -73,7 +73,7 @@ def test_a_row_with_buckets_is_an_engine_like_any_other():
         (static(shapes=[[8, 32], [8, 32]]), "engines.short.static_shapes (8, 32) stands twice"),
         (static(("engines/short/min_shape", [1, 8])), "engines.short.min_shape is an unknown key"),
         (static(("engines/short/static_shapes/0", [0, 8])), "engines.short.static_shapes.0.0 has to be greater"),
-        ([("engines/short", 3)], "engines.short has to be a valid dictionary"),
+        ([("engines/short", 3)], "engines.short has to be keys with values (found '3')"),
         (
             bucketed(("bucketed_engines/short", {**BUCKETED, "buckets": "other"})),
             "bucketed_engines.short.buckets names 'other', but there is no such row in buckets (there are: main)",

@@ -120,7 +120,7 @@ WRONG = [
     ("data/train_rows", 0, "greater than 0"),
     ("data/label_noise", 0.5, "less than 0.5"),
     ("model/preprocessor/vocabulary_size", 10, "greater than or equal to 300"),
-    ("model/config", [], "valid dictionary"),
+    ("model/config", [], "keys with values"),
     ("train/epochs", 2.5, "valid integer"),
     ("train/batch_size", -8, "greater than 0"),
     ("train/warmup_share", 1.0, "less than 1"),
