@@ -45,6 +45,17 @@ def test_sixteen_bits_are_asked_of_a_processor_that_multiplies_in_them_alone():
     assert any(point.name == "torch-bfloat16-eager" for point in of().points)
 
 
+def test_eight_bits_are_not_asked_for_between_layers_that_have_no_kernel_for_them():
+    points = of(machine=Machine(cores=2, precisions=("bf16", "f16"), gpus=0)).points
+    bits = {
+        precision: {
+            point.low_precision for point in points if point.backend["options"].get("inference_precision") == precision
+        }
+        for precision in ("f32", "bf16", "f16")
+    }
+    assert bits == {"f32": {True, False}, "bf16": {True, False}, "f16": {False}}
+
+
 def test_texts_are_answered_without_their_padding_too_and_images_have_none():
     assert any(point.name == "torch-float32-unpadded" for point in of().points)
     for machine in (ONE_GPU, TWO_CORES):
