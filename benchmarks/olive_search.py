@@ -4,13 +4,13 @@
         --python PYTHON_WITH_OLIVE --minutes 15 --budget-points 0.3 --out figures.json
 
 --study is the folder that a search wrote for one workload. Olive searches from the same checkpoint in an environment of its own
-(`pip install olive-ai==0.11.0 "pydantic<2.13" optuna requests tabulate onnxscript transformers torch`, and the onnxruntime of
-this environment), for as many minutes, with the same goal: the fastest model that loses no more points on the validation rows. It
-calibrates on the study's first calibration rows, padded to one length, without which ONNX Runtime's histograms fail, and times on
-one batch of validation rows in the workload's shape (of real lengths: one of median length). What it may choose from, and why
-this version, stands in benchmarks/olive_workflow.py. Its model then runs in the ONNX Runtime of this environment, with the
-session's options that it found. Accuracy is of all test rows. Every figure is taken in this one run on this machine; nothing
-here is a test.
+(`pip install olive-ai==0.11.0 "pydantic<2.13" optuna psutil requests tabulate onnxscript transformers torch==2.13.0`, and the
+onnxruntime of this environment), for as many minutes, with the same goal: the fastest model that loses no more points on the
+validation rows. It calibrates on the study's first calibration rows, padded to one length, without which ONNX Runtime's
+histograms fail, and times on one batch of validation rows in the workload's shape (of real lengths: one of median length). What
+it may choose from, and why this version, stands in benchmarks/olive_workflow.py. Its model then runs in the ONNX Runtime of this
+environment, with the session's options that it found. Accuracy is of all test rows. Every figure is taken in
+this one run on this machine; nothing here is a test.
 """
 
 import argparse

@@ -25,6 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import psutil  # noqa: F401  the session's pass imports it late: without it each point fails, after minutes
 import torch
 from olive.data.registry import Registry
 from olive.workflows import run
@@ -132,10 +133,16 @@ def main():
         outputs.append(run(workflow(request, int8=True, minutes=left)))
     bests = [(output.get_best_candidate(), output) for output in outputs if output is not None]
     bests = [(best, output) for best, output in bests if best is not None]
-    if not bests:
-        sys.exit("Olive found no model within the goal")
-    best, output = min(bests, key=lambda pair: pair[0].metrics_value["latency-p50"]["value"])
     nodes = [node for output in outputs if output is not None for node in output.footprint.nodes.values()]
+    evaluated = sum(1 for node in nodes if node.metrics is not None and node.parent_model_id is not None)
+    if not bests:
+        within = f"none of the {evaluated} models that it evaluated is within the goal"
+        sys.exit(
+            within
+            if evaluated
+            else "no point that it tried could be evaluated: the log says why; this tells nothing of Olive"
+        )
+    best, output = min(bests, key=lambda pair: pair[0].metrics_value["latency-p50"]["value"])
     found = {
         "versions": {name: version(name) for name in ("olive-ai", "onnxruntime", "torch", "transformers", "optuna")},
         "model": str(best.model_path),
@@ -143,7 +150,7 @@ def main():
         "metrics": {name: value["value"] for name, value in best.metrics_value.items()},
         "input_model_metrics": {name: value["value"] for name, value in output.get_input_model_metrics().items()},
         "passes": [plain(options) for options in output.trace_back_run_history(best.model_id).values() if options],
-        "evaluated": sum(1 for node in nodes if node.metrics is not None and node.parent_model_id is not None),
+        "evaluated": evaluated,
         "failed": sum(1 for node in nodes if (node.model_config or {}).get("is_pruned", False)),
     }
     Path(sys.argv[2]).write_text(json.dumps(found, indent=2, default=str), encoding="utf-8")
