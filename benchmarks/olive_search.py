@@ -9,8 +9,8 @@ onnxruntime of this environment), for as many minutes, with the same goal: the f
 validation rows. It calibrates on the study's first calibration rows, padded to one length, without which ONNX Runtime's
 histograms fail, and times on one batch of validation rows in the workload's shape (of real lengths: one of median length). What
 it may choose from, and why this version, stands in benchmarks/olive_workflow.py. Its model then runs in the ONNX Runtime of this
-environment, with the session's options that it found. Accuracy is of all test rows. Every figure is taken in
-this one run on this machine; nothing here is a test.
+environment, with the session's options that it found. Accuracy is of all test rows. Every figure is taken in this one run on
+this machine; nothing here is a test.
 """
 
 import argparse

@@ -136,12 +136,9 @@ def main():
     nodes = [node for output in outputs if output is not None for node in output.footprint.nodes.values()]
     evaluated = sum(1 for node in nodes if node.metrics is not None and node.parent_model_id is not None)
     if not bests:
-        within = f"none of the {evaluated} models that it evaluated is within the goal"
-        sys.exit(
-            within
-            if evaluated
-            else "no point that it tried could be evaluated: the log says why; this tells nothing of Olive"
-        )
+        if not evaluated:
+            sys.exit("Olive could evaluate no model: its log says why, and nothing is known of what it finds")
+        sys.exit(f"none of the {evaluated} models that Olive evaluated is within the goal")
     best, output = min(bests, key=lambda pair: pair[0].metrics_value["latency-p50"]["value"])
     found = {
         "versions": {name: version(name) for name in ("olive-ai", "onnxruntime", "torch", "transformers", "optuna")},

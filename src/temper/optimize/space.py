@@ -253,7 +253,7 @@ def _cpu_points(machine: Machine, files: Sequence[str], int8: Set[str], *, trims
         for backend, (row, alike) in _cpu_backends(machine, trims=trims).items()
         for name in files
         if not (name == "int8-dynamic" and row["runner"] == "openvino")  # it computes that file in float
-        # and INT8 between FP16 layers a thousand times slower than between BF16 ones
+        # and INT8 files under this hint a thousand times slower than under BF16's
         if not (name in int8 and row["options"].get("inference_precision") == "f16")
     ]
 
