@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from temper.environment.memory import limit_words, memory_reason
+from temper.environment.missing_module import missing_module
 from temper.environment.own_process import environment, python_command, settle
 from temper.errors import ConfigError, NoMemoryError, PipelineError, StorageError, UsageError
 
@@ -107,6 +108,12 @@ def main(argv: list[str] | None = None) -> int:
                 fix="a higher limit, or less beside it on this machine; then the same command again",
             )
             print(f"NoMemoryError:{lacking}", file=sys.stderr)
+            return FAILED
+        absent = missing_module(
+            error, f"run temper {' '.join(arguments)}", "this command; what it had done before stays"
+        )
+        if absent is not None:
+            print(f"LibraryError:{absent}", file=sys.stderr)
             return FAILED
         if not isinstance(error, OSError) or error.errno not in _DISK:
             raise

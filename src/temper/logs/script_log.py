@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from temper.environment.memory import limit_words, memory_reason
+from temper.environment.missing_module import missing_module
 from temper.errors import NoMemoryError, PipelineError, StorageError
 
 CHANGES_NO_RESULT = "it says where a job's words go"
@@ -189,7 +190,8 @@ def log_to(log: str, rule: str) -> Iterator[None]:
         say(f"{type(told).__name__} in rule {rule}:{told}")
         raise SystemExit(1) from None
     except Exception as error:
-        known = storage_error(error, f"run rule {rule}") or memory_error(error, f"run rule {rule}")
+        asked, outputs = f"run rule {rule}", "this job's outputs; they were removed"
+        known = storage_error(error, asked) or memory_error(error, asked) or missing_module(error, asked, outputs)
         if known is not None:
             say(f"{type(known).__name__} in rule {rule}:{known}")
         else:
@@ -198,7 +200,7 @@ def log_to(log: str, rule: str) -> Iterator[None]:
             say(
                 f"Unforeseen error in rule {rule}:\n  asked:    run rule {rule}\n"
                 f"  happened: {type(error).__name__}: {str(error).strip()[:600]}\n"
-                f"  affected: this job's outputs; they were removed\n"
+                f"  affected: {outputs}\n"
                 f"  fix:      the traceback is in {log}; please report it"
             )
         raise SystemExit(1) from None

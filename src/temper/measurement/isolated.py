@@ -17,6 +17,7 @@ from typing import IO, Any, NoReturn
 from temper import errors
 from temper.environment.machine import SOURCE_ROOT, timed_environment
 from temper.environment.memory import memory_reason
+from temper.environment.missing_module import missing_module
 from temper.environment.own_process import ENVIRONMENT, python_command
 from temper.errors import PipelineError, Unavailable
 from temper.logs.script_log import TERMINAL, terminal_number
@@ -158,13 +159,21 @@ def _answered(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except Busy as busy:
         return {"busy": busy.reason, "contention": busy.contention}
     except PipelineError as error:
-        parts = {key: getattr(error, key) for key in ("asked", "happened", "affected", "fix")}
-        return {"error": parts, "class": type(error).__name__}
+        return _told(error)
     except (MemoryError, RuntimeError, OSError, ImportError) as error:
         reason = memory_reason(error)
-        if reason is None:
+        if reason is not None:
+            return {"out_of_memory": reason}
+        absent = missing_module(error, "run a part of this job in a process of its own", "this job only")
+        if absent is None:
             raise
-        return {"out_of_memory": reason}
+        return _told(absent)
+
+
+def _told(error: PipelineError) -> dict[str, Any]:
+    """An error in its four parts, which `run_isolated` raises again."""
+    parts = {key: getattr(error, key) for key in ("asked", "happened", "affected", "fix")}
+    return {"error": parts, "class": type(error).__name__}
 
 
 def _die_with_parent() -> None:

@@ -16,6 +16,7 @@ from temper.logs.own_error import happened
 from temper.logs.script_log import TRIED
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import snakemake_command
+from temper.study.schema import Study
 
 _GRACE_S = 30.0  # from being told to stop until it is killed
 
@@ -99,10 +100,35 @@ def is_made(folder: Path, artifact: str) -> bool:
     return False
 
 
-def why_not_made(folder: Path, artifact: str) -> str:
-    """What stopped the job of an artifact, by its log."""
+def why_not_made(folder: Path, study: Study, artifact: str) -> str:
+    """What stopped the job of an artifact, or of what it is made from, by their logs: the nearest that says something.
+
+    Args:
+        folder: the study's.
+        study: what it says.
+        artifact: onnx/<row> or engines/<row>.
+    """
+    own, *sources = _jobs_to(study, artifact)
+    log = folder / f"logs/{own[0]}/{own[1]}.log"
+    if log.is_file():
+        return happened([log]) or "its job did not end"
+    for rule, row in sources:
+        said = happened([folder / f"logs/{rule}/{row}.log"])
+        if said is not None:
+            return f"{rule} {row}, which it is made from, stopped: {said}"
+    return "there was no time left to make it"
+
+
+def _jobs_to(study: Study, artifact: str) -> list[tuple[str, str]]:
+    """Rule and row of the job of an artifact, then of those that it waits for, the nearest first."""
     kind, _, row = artifact.partition("/")
-    log = folder / f"logs/{_RULES[kind][0]}/{row}.log"
-    if not log.is_file():
-        return "there was no time left to make it, or what it is made from could not be made"
-    return happened([log]) or "its job did not end"
+    found: list[tuple[str, str]] = []
+    if kind == "engines":
+        found, row = [("build_engine", row)], study.engine_rows[row].onnx
+    while row not in study.exports and row in study.conversions and ("convert_precision", row) not in found:
+        found.append(("convert_precision", row))
+        conversion = study.conversions[row]
+        calibration = conversion.get("calibration")
+        found += [("calibrate", str(calibration))] if calibration is not None else []
+        row = str(conversion["onnx"])
+    return [*found, ("export_onnx", row)]

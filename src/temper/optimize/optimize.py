@@ -37,6 +37,7 @@ from temper.tasks.task import task_of
 
 _BUILDS_SHARE = 0.6  # of the time, for making artifacts; what is left of it is raced
 _COMPILES_SHARE = 0.25  # of what is left, for compiling kernels ahead of the race
+_UNCONFIRMED = "Nothing was measured on the test rows yet; the same command goes on there."
 _COMMENT = "Written by `temper optimize`: "
 
 
@@ -120,6 +121,8 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         )
         comment = f"{_COMMENT}what its search found for {workload}, with at most {budget:g} points lost."
         write_study(goal, folder, params, comment)
+        # what the race found stands there already where the rest is interrupted
+        _write_answer(goal, facts, found, [*answer, _UNCONFIRMED])
         say(f"to the test rows: {', '.join(point.name for point in points.values())}")
         confirm(goal, [trials, folder], wish.cores)
         outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
@@ -127,9 +130,14 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         backend = next((points[name].backend for name in (outcome.chosen, FASTEST) if name in points), None)
         answer += [*outcome.sentences, *where(goal, params, outcome, backend)]
     answer.append(told.took(made - asked, raced - made, time.monotonic() - raced if points else None))
+    _write_answer(goal, facts, found, answer)
+    return [*_fastest(found), *answer]
+
+
+def _write_answer(goal: Path, facts: Mapping[str, Any], found: Sequence[Trial], answer: Sequence[str]) -> None:
+    """search.json and search.md."""
     write_own(goal, "search.json", canonical_json(facts))
     write_own(goal, "search.md", f"{told.table(found)}\n" + "\n".join(f"- {line}" for line in answer) + "\n")
-    return [*_fastest(found), *answer]
 
 
 def _space(
@@ -214,7 +222,7 @@ def _search(
     not_made = []
     for point in whole.points:
         if point.loads in whole.artifacts and not build.is_made(trials, point.loads):
-            not_made.append(Trial(point.name, "not made", reason=build.why_not_made(trials, point.loads)))
+            not_made.append(Trial(point.name, "not made", reason=build.why_not_made(trials, study, point.loads)))
             continue
         row = study.backends[point.name]
         search.add(point, row.options, row.version)

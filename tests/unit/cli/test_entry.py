@@ -1,6 +1,7 @@
 """Exit codes and errors, and commands that need no finished study; tests/workflow/test_commands.py runs all of them."""
 
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -269,6 +270,14 @@ def test_memory_that_ran_out_is_an_error_in_its_parts_and_a_bug_is_none(monkeypa
         assert main(["studies"]) == code
         said = "NoMemoryError:\n  asked:    run temper studies\n  happened: memory ran out: MemoryError: 12 GiB"
         assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_module_that_is_not_installed_is_an_error_in_its_parts(monkeypatch, capsys):
+    monkeypatch.setattr(entry, "_ran", lambda arguments: importlib.import_module("no_such_library"))
+    assert main(["studies"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("LibraryError:\n  asked:    run temper studies\n  happened: it needs the Python module")
+    assert "no_such_library" in said
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])

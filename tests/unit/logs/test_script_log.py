@@ -135,6 +135,16 @@ def test_an_unwritable_place_is_a_storage_error_that_names_it(run):
     assert "give yourself write permission" in shown
 
 
+def test_a_module_that_is_not_installed_is_a_library_error_that_names_it(run):
+    code, shown, log = run("import no_such_library.part")
+    assert code == 1
+    assert shown.startswith("LibraryError in rule measure:\n  asked:    run rule measure\n")
+    assert "happened: it needs the Python module no_such_library, which is not installed in this" in shown
+    assert "Traceback" not in log
+    code, shown, log = run("import temper.no_such_part")
+    assert "Unforeseen error in rule measure:" in shown
+
+
 @pytest.mark.parametrize("cause", ["ValueError('what no one foresaw')", "OSError(errno.EIO, 'what no one foresaw')"])
 def test_an_unforeseen_error_keeps_its_traceback_for_the_log(run, cause):
     code, shown, log = run(f"raise {cause}")

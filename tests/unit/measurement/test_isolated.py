@@ -11,7 +11,7 @@ import pytest
 
 from temper.environment.machine import ALLOCATOR
 from temper.environment.own_process import ENVIRONMENT
-from temper.errors import BackendError, Unavailable
+from temper.errors import BackendError, LibraryError, Unavailable
 from temper.measurement import isolated
 from temper.measurement.isolated import NoAnswer, OutOfMemory, run_isolated
 
@@ -30,6 +30,8 @@ def task(request):
         raise Unavailable("no such device")
     if does == "fail":
         raise BackendError(asked="a", happened="b", affected="c", fix="d")
+    if does == "import":
+        import no_such_library
     if does == "memory":
         raise MemoryError("12 GiB")
     if does == "cuda":
@@ -112,6 +114,11 @@ def test_our_errors_keep_their_kind_and_their_four_parts(run):
         run("fail")
     error = caught.value
     assert (error.asked, error.happened, error.affected, error.fix) == ("a", "b", "c", "d")
+
+
+def test_a_module_that_is_not_installed_is_named(run):
+    with pytest.raises(LibraryError, match="no_such_library"):
+        run("import")
 
 
 def test_what_is_lacking_is_told_as_that(run):

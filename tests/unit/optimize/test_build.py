@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from temper.errors import ExperimentError
 from temper.optimize import build
 from temper.optimize.build import is_made, make, why_not_made
 from temper.orchestration.job_record import record_path
+from temper.study.study import read_study
 
 
 @pytest.fixture
@@ -76,15 +78,32 @@ def test_a_row_is_made_where_its_record_and_its_files_are_there(tmp_path):
     assert is_made(tmp_path, "onnx/int8")
 
 
-def test_why_a_row_is_not_made_stands_in_its_log(tmp_path):
-    assert "no time left" in why_not_made(tmp_path, "onnx/int8")
-    (tmp_path / "logs/convert_precision").mkdir(parents=True)
-    log = tmp_path / "logs/convert_precision/int8.log"
-    log.write_text(
-        "ArtifactError in rule convert_precision:\n  asked:    a\n  happened: no such layer\n"
-        "  affected: b\n  fix:      c\n",
-        encoding="utf-8",
-    )
-    assert why_not_made(tmp_path, "onnx/int8") == "no such layer"
-    log.write_text("half a", encoding="utf-8")
-    assert why_not_made(tmp_path, "onnx/int8") == "its job did not end"
+ERROR = "LibraryError in rule X:\n  asked:    a\n  happened: {}\n  affected: b\n  fix:      c\n"
+
+
+@pytest.fixture
+def study():
+    with open("tests/workflow/params.tiny.yaml", encoding="utf-8") as stream:
+        return read_study(yaml.safe_load(stream))
+
+
+def log(folder, job, text):
+    file = folder / "logs" / f"{job}.log"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def test_why_a_row_is_not_made_stands_in_its_log(tmp_path, study):
+    assert why_not_made(tmp_path, study, "onnx/int8") == "there was no time left to make it"
+    log(tmp_path, "convert_precision/int8", ERROR.format("no such layer"))
+    assert why_not_made(tmp_path, study, "onnx/int8") == "no such layer"
+    log(tmp_path, "convert_precision/int8", "half a")
+    assert why_not_made(tmp_path, study, "onnx/int8") == "its job did not end"
+
+
+@pytest.mark.parametrize("artifact", ["onnx/int8", "engines/int8"])
+@pytest.mark.parametrize("job", ["calibrate main", "export_onnx fp32"])
+def test_what_stopped_that_which_a_row_is_made_from_is_said_of_the_row(tmp_path, study, artifact, job):
+    log(tmp_path, "build_engine/fp32", "what a job that ended well wrote\n")
+    log(tmp_path, job.replace(" ", "/"), ERROR.format("no module nncf"))
+    assert why_not_made(tmp_path, study, artifact) == f"{job}, which it is made from, stopped: no module nncf"

@@ -100,6 +100,24 @@ def test_the_fastest_that_is_right_is_taken_to_the_test_rows_and_what_was_tried_
     assert "gelu_tanh does not apply: no Gelu" in said
 
 
+def test_what_the_race_found_is_there_where_the_rest_is_interrupted(study, monkeypatch):
+    def confirm(goal, sources, cores):
+        raise KeyboardInterrupt
+
+    whole = command.confirm
+    monkeypatch.setattr(command, "confirm", confirm)
+    with pytest.raises(KeyboardInterrupt):
+        optimize(study, WISH, lambda line: None)
+    goal = study / "optimize/latency-b2-s16"
+    found = json.loads((goal / "search.json").read_text(encoding="utf-8"))
+    assert (found["incumbents"], "confirmed" in found) == (["baseline", FAST], False)
+    assert "Nothing was measured on the test rows yet" in (goal / "search.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(command, "confirm", whole)
+    optimize(study, WISH, lambda line: None)
+    assert json.loads((goal / "search.json").read_text(encoding="utf-8"))["confirmed"]["chosen"] == "fastest"
+    assert "Nothing was measured" not in (goal / "search.md").read_text(encoding="utf-8")
+
+
 def test_asked_again_nothing_is_timed_again_and_a_smaller_budget_takes_another(study, monkeypatch):
     optimize(study, WISH, lambda line: None)
     record = study / "optimize/trials/record.jsonl"
