@@ -37,14 +37,27 @@ def row_lengths_of(data: Path) -> Lengths:
 
 
 def _batches(lengths: Lengths, workload: Mapping[str, Any]) -> Sequence[Lengths]:
-    """Lengths of whole batches as they would come; of fixed shape no row is longer than the batch."""
+    """Lengths of batches as they would come; of fixed shape no row is longer than the batch.
+
+    What is left at the end, less than a batch, counts where rows are sorted: it is the longest ones.
+    """
     count = int(workload["batch_size"])
-    if workload.get(REAL_LENGTHS) == "bucketed":
+    if _is_sorted(workload):
         lengths = np.sort(lengths, kind="stable")
+        return [lengths[at : at + count] for at in range(0, len(lengths), count)]
     if not has_real_lengths(workload):
         lengths = np.minimum(lengths, workload["sequence_length"])
     whole = len(lengths) // count * count
     return [lengths[at : at + count] for at in range(0, whole, count)] or [lengths]
+
+
+def _a_little_more(size: int) -> int:
+    """What other rows than these may come to."""
+    return -(-size * 9 // 8)
+
+
+def _is_sorted(workload: Mapping[str, Any]) -> bool:
+    return workload.get(REAL_LENGTHS) == "bucketed"
 
 
 def padded_shapes(lengths: Lengths, workload: Mapping[str, Any], longest: int) -> Shapes:
@@ -59,11 +72,13 @@ def padded_shapes(lengths: Lengths, workload: Mapping[str, Any], longest: int) -
     multiple = 4 if count >= _LARGE else 8
     ends = np.array([rows.max() for rows in _batches(lengths, workload)], dtype=np.int64)
     most = longest if has_real_lengths(workload) else int(workload["sequence_length"])
+    if has_real_lengths(workload):
+        ends = np.append(ends, min(most, _a_little_more(int(ends.max()))))
     (*_, choice) = choose(rounded(ends, multiple, most), profiles=PROFILES, longest=most, cost=token_cost)
     shapes = [[count, tokens] for tokens in choice.limits]
     if has_real_lengths(workload) and count > 1:  # what is left at the end of all rows
-        middle = choice.limits[len(choice.limits) // 2]
-        shapes += [[-(-count // 2), tokens] for tokens in sorted({middle, most})]
+        usual = choice.limits[-2:][0] if _is_sorted(workload) else choice.limits[len(choice.limits) // 2]
+        shapes += [[-(-count // 2), tokens] for tokens in sorted({usual, most})]
     return shapes if most == longest else [*shapes, [count, longest]]
 
 
@@ -83,6 +98,6 @@ def packed_shapes(lengths: Lengths, workload: Mapping[str, Any], row_tokens: int
     if has_real_lengths(workload):  # what is left at the end of all rows
         halves = [place(rows[: -(-len(rows) // 2)], row_tokens).rows for rows in batches]
         needed = np.append(needed, [min(halves), max(halves)])
-    most = min(count, -(-int(needed.max()) * 9 // 8))  # other rows than these may need a few more
+    most = min(count, _a_little_more(int(needed.max())))
     (*_, choice) = choose(needed, profiles=PROFILES, longest=most, cost=token_cost)
     return [[count, rows] for rows in choice.limits]

@@ -25,6 +25,15 @@ def test_the_rest_at_the_end_of_all_rows_has_shapes_of_half_a_batch():
     assert [1, 128] not in padded_shapes(LENGTHS, {"batch_size": 1, "sequence_length": 64}, 128)[:-1]
 
 
+def test_the_rest_of_sorted_rows_is_the_longest_ones_and_has_a_shape_below_the_most_that_there_can_be():
+    rows = np.concatenate([np.full(160, 10), np.full(5, 50)])
+    assert padded_shapes(rows, {"batch_size": 16, "real_lengths": "bucketed"}, 128) == [
+        *[[16, tokens] for tokens in (16, 56, 64, 128)],
+        *[[8, tokens] for tokens in (64, 128)],
+    ]
+    assert [16, 3] in packed_shapes(rows, {"batch_size": 16, "real_lengths": "bucketed"}, 128)
+
+
 def test_a_fixed_workload_has_shapes_up_to_its_length_and_one_that_cuts_no_row():
     shapes = padded_shapes(LENGTHS, {"batch_size": 4, "sequence_length": 64}, 128)
     assert shapes[-1] == [4, 128]
