@@ -89,6 +89,7 @@ def test_the_list_is_shown_without_importing_what_is_in_it():
         "temper.reading.letters",
         "temper.environment",
         "temper.environment.memory",
+        "temper.environment.missing_module",
         "temper.environment.own_process",
     }
 

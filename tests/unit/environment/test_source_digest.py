@@ -237,6 +237,7 @@ def test_the_modules_that_change_no_result_are_these():
     named = (
         "__init__",
         "errors",
+        "environment/missing_module",
         "environment/plugins",
         "reading/typed",
         "logs/progress",
