@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import io
 import os
 import signal
 import sys
@@ -142,21 +141,20 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
 
     Snakemake runs in this process: a run with nothing to do is over in the time that Snakemake takes to find that out.
     """
-    from snakemake.cli import args_to_api, parse_args, print_exception
+    from snakemake.cli import args_to_api, print_exception
 
     from temper.orchestration.jobs import snakemake_options
+    from temper.orchestration.quiet_snakemake import parsed
     from temper.report.terminal import print_summaries
 
     folder = Path(directory).resolve()
     check_study_folder(directory, f"run the study in {directory}")
     told = ["--forcerun", *_forced(folder, again)] if again else []
     where = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):  # which profile it uses is no news to who runs a study
-            parser, given = parse_args([*snakemake_options(folder), *where, "--logger", "temper", *told])
-    except SystemExit:
-        raise _refused(profile, said.getvalue().strip().rpartition("error: ")[2]) from None
+        parser, given = parsed([*snakemake_options(folder), *where, "--logger", "temper", *told])
+    except SystemExit as refused:
+        raise _refused(profile, str(refused.code)) from None
     except Exception as error:
         print_exception(error)
         return 1

@@ -18,7 +18,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from temper.logs.own_error import happened
+from temper.logs.own_error import INTERRUPTED, happened
 from temper.logs.progress import duration
 from temper.logs.script_log import CLEAR_LINE, TRIED, WIDTH, own_work_s
 
@@ -127,14 +127,16 @@ class JobLines:
             log: its logs.
             why: what happened, by its log, which alone has the error of a job that was tried; None where nothing is said.
         """
-        words, rule, *_ = self._running.pop(number, ("a job", "", 0.0, ()))
+        words, *_ = self._running.pop(number, ("a job", "", 0.0, ()))
         self._failed = True
         if self._interrupted:
             return
         if not self._tried or why is None:
             self.say(f"failed: {words}{f' (its log: {log[0]})' if log else ''}")
             return
-        line = f"not made: {words.removeprefix(f'{rule} ')}: {why}"
+        if why == INTERRUPTED:  # by the run, whose time is over
+            return
+        line = f"not made: {words}: {why}"
         self.say("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent="  ")) if self._stream.isatty() else line)
 
     def interrupt(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 _ERROR = re.compile(
     r"^[A-Z]\w*(?: error)? in rule \w+:\n *asked: .*\n(?:.*\n)*? *happened: +(?P<happened>.+)$", re.MULTILINE
 )
+INTERRUPTED = "interrupted"  # what happened to a job that its run ended
 _INTERRUPTED = re.compile(r"^\w+: interrupted; ", re.MULTILINE)
 _TAIL = (
     50_000  # letters at the end of a log among which the error stands: four parts of 1,200 at most, and what is behind
@@ -35,5 +36,5 @@ def happened(logs: Sequence[str | Path], since: float = 0.0) -> str | None:
         if found:
             return found[-1]["happened"].strip()
         if _INTERRUPTED.search(text):
-            return "interrupted"
+            return INTERRUPTED
     return None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from temper.environment.own_process import environment
 from temper.errors import ArtifactError, ExperimentError
-from temper.logs.own_error import happened
+from temper.logs.own_error import INTERRUPTED, happened
 from temper.logs.script_log import TRIED
 from temper.orchestration.job_record import read_job_record, record_path
 from temper.orchestration.jobs import snakemake_command
@@ -108,15 +108,17 @@ def why_not_made(folder: Path, study: Study, artifact: str) -> str:
         study: what it says.
         artifact: onnx/<row> or engines/<row>.
     """
+    no_time = "there was no time left to make it"
     own, *sources = _jobs_to(study, artifact)
     log = folder / f"logs/{own[0]}/{own[1]}.log"
     if log.is_file():
-        return happened([log]) or "its job did not end"
+        said = happened([log]) or "its job did not end"
+        return no_time if said == INTERRUPTED else said
     for rule, row in sources:
-        said = happened([folder / f"logs/{rule}/{row}.log"])
-        if said is not None:
+        said = happened([folder / f"logs/{rule}/{row}.log"]) or INTERRUPTED
+        if said != INTERRUPTED:
             return f"{rule} {row}, which it is made from, stopped: {said}"
-    return "there was no time left to make it"
+    return no_time
 
 
 def _jobs_to(study: Study, artifact: str) -> list[tuple[str, str]]:

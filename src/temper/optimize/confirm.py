@@ -1,5 +1,6 @@
 """The winner taken to the test rows: a study of its own, measured as every study is, ready to be packaged."""
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def confirm(goal: Path, sources: Sequence[Path], cores: str) -> None:
         ExperimentError: the run did not end well.
     """
     take_over(goal, sources)
-    command = python_command("-m", "temper.cli", "run", "--directory", str(goal), "--cores", cores)
+    command = python_command("-m", "temper.cli", "run", "--directory", os.path.relpath(goal), "--cores", cores)
     if subprocess.run(command, env=environment(), check=False, preexec_fn=end_with_parent).returncode != 0:
         raise ExperimentError(
             asked=f"confirm the winner in {goal}",

@@ -100,6 +100,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     goal = folder / FOLDER / f"{wish.target}-{workload}"
     facts: dict[str, Any] = {
         **{"target": wish.target, "workload": workload, "budget_points": budget, "p99_ms": wish.p99_ms},
+        "minutes": minutes,
         **{"baseline": words["baseline"], "incumbents": list(standing.led), "exact": exact},
         **({"price_per_hour": wish.price_per_hour} if wish.price_per_hour is not None else {}),
         **{"rules": asdict(search.rules), "trials": told.as_json(found)},
@@ -129,7 +130,10 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         facts["confirmed"] = asdict(outcome)
         backend = next((points[name].backend for name in (outcome.chosen, FASTEST) if name in points), None)
         answer += [*outcome.sentences, *where(goal, params, outcome, backend)]
-    answer.append(told.took(made - asked, raced - made, time.monotonic() - raced if points else None))
+    confirming_s = time.monotonic() - raced if points else None
+    answer.append(told.took(made - asked, raced - made, confirming_s))
+    facts["seconds"] = {"making": round(made - asked, 1), "racing": round(raced - made, 1)}
+    facts["seconds"] |= {} if confirming_s is None else {"measuring": round(confirming_s, 1)}
     _write_answer(goal, facts, found, answer)
     return [*_fastest(found), *answer]
 

@@ -23,6 +23,7 @@ from temper.publish.page_tables import (
     withdrawn_note,
 )
 from temper.publish.peers import pairs_markdown, peers_markdown
+from temper.publish.searched import searched_table
 from temper.publish.served import served_table
 from temper.publish.short_tables import choices_list, claims_table, short_table, speed_words
 from temper.publish.summary_table import summary_tables
@@ -39,7 +40,7 @@ _START = (
     r"<!-- (?P<what>table|short table|claims|choices|load tests|calibration study|calibrations that differ|calibrations"
     r"|calibration seconds|agreement"
     r"|labels|layers|trials|real lengths|buckets|peers|fastest|pairs|resources|first rows|summary|terminal"
-    r"|observations|speed-ups|served)"
+    r"|observations|speed-ups|served|searched)"
     r" of (?P<folder>\S+)(?: for (?P<only>[^>]+?))? -->\n"
 )
 _MARKED = re.compile(rf"({_START}).*?(?P<end>{_END})", re.DOTALL)
@@ -102,6 +103,8 @@ def _table(mark: re.Match[str], folder: Path, root: Path, read: Callable[[Path],
                 fix="name a number of rows and candidates: <!-- first rows of FOLDER for 1000 CANDIDATE CANDIDATE -->",
             )
         return first_rows_markdown(read(folder), int(rows), candidates)
+    if what == "searched":
+        return searched_table(folder, (mark["only"] or "").split())
     if what == "speed-ups":
         return speed_ups_markdown(read(folder), read_reported(root / (mark["only"] or "reported.yaml")))
     if what == "claims":
@@ -166,7 +169,8 @@ def filled(page: str, root: Path, read: Callable[[Path], FiledStudy] | None = No
       all);
     - calibration study, calibrations, calibrations that differ (cells that share a letter are not told apart), calibration
       seconds;
-    - layers or trials of a folder with search.json; served of one with what benchmarks/serving.py wrote.
+    - layers or trials of a folder with search.json; served of one with what benchmarks/serving.py wrote; searched
+      (`<!-- searched of FOLDER for NAME NAME -->`: what `temper optimize` found, of NAME.json and NAME.summary.json).
 
     Inside a sentence stands `<!-- speed of FOLDER for CANDIDATE at WORKLOAD -->3.55 × [3.48, 3.61]<!-- end -->`.
 

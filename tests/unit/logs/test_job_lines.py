@@ -259,7 +259,13 @@ def test_that_a_process_ended_is_said_of_the_job_that_said_nothing(capsys, tmp_p
 def test_of_a_job_that_is_tried_one_line_says_why_it_made_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv(TRIED, "1")
     failing(tmp_path, SAID.format("the answers changed"))
-    assert capsys.readouterr().err.splitlines()[-1] == "not made: row-0: the answers changed"
+    assert capsys.readouterr().err.splitlines()[-1] == "not made: convert row-0: the answers changed"
+
+
+def test_of_a_job_that_the_runs_end_interrupted_nothing_is_said(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv(TRIED, "1")
+    failing(tmp_path, "convert: interrupted; what it had begun to write was removed\n")
+    assert "not made" not in capsys.readouterr().err
 
 
 def test_a_process_that_ended_and_no_job_it_was_is_said_all_the_same(capsys):
@@ -280,6 +286,6 @@ def test_a_run_of_jobs_that_are_tried_ends_as_a_run_ends():
     lines.finish(1)
     lines.end()
     said = stream.getvalue().replace(CLEAR_LINE, "\n").splitlines()
-    assert "not made: a: logits differ" in stream.getvalue()
+    assert "not made: measure a: logits differ" in stream.getvalue()
     assert said[-1] == "1 of 3 jobs done in 0 s; logs/ of the study says more of the others"
     assert max(map(len, said)) <= WIDTH

@@ -78,6 +78,7 @@ def test_a_row_is_made_where_its_record_and_its_files_are_there(tmp_path):
     assert is_made(tmp_path, "onnx/int8")
 
 
+INTERRUPTED = "X: interrupted; what it had begun to write was removed\n"
 ERROR = "LibraryError in rule X:\n  asked:    a\n  happened: {}\n  affected: b\n  fix:      c\n"
 
 
@@ -97,6 +98,8 @@ def test_why_a_row_is_not_made_stands_in_its_log(tmp_path, study):
     assert why_not_made(tmp_path, study, "onnx/int8") == "there was no time left to make it"
     log(tmp_path, "convert_precision/int8", ERROR.format("no such layer"))
     assert why_not_made(tmp_path, study, "onnx/int8") == "no such layer"
+    log(tmp_path, "convert_precision/int8", INTERRUPTED)
+    assert why_not_made(tmp_path, study, "onnx/int8") == "there was no time left to make it"
     log(tmp_path, "convert_precision/int8", "half a")
     assert why_not_made(tmp_path, study, "onnx/int8") == "its job did not end"
 
@@ -105,5 +108,7 @@ def test_why_a_row_is_not_made_stands_in_its_log(tmp_path, study):
 @pytest.mark.parametrize("job", ["calibrate main", "export_onnx fp32"])
 def test_what_stopped_that_which_a_row_is_made_from_is_said_of_the_row(tmp_path, study, artifact, job):
     log(tmp_path, "build_engine/fp32", "what a job that ended well wrote\n")
+    log(tmp_path, job.replace(" ", "/"), INTERRUPTED)
+    assert why_not_made(tmp_path, study, artifact) == "there was no time left to make it"
     log(tmp_path, job.replace(" ", "/"), ERROR.format("no module nncf"))
     assert why_not_made(tmp_path, study, artifact) == f"{job}, which it is made from, stopped: no module nncf"

@@ -87,6 +87,8 @@ def test_the_fastest_that_is_right_is_taken_to_the_test_rows_and_what_was_tried_
     assert found["trials"][WRONG]["fate"] == "answers"
     assert found["trials"]["ort-trimmed--int8-products"]["fate"] == "not made"
     assert found["confirmed"]["chosen"] == "fastest"
+    assert set(found["seconds"]) == {"making", "racing", "measuring"}
+    assert found["minutes"] == WISH.minutes
     params = yaml.safe_load((goal / "params.yaml").read_text(encoding="utf-8"))
     assert params["candidates"]["fastest"]["loads"] == "onnx/int8"
     assert params["analysis"]["accuracy_budget_points"] == 0.3

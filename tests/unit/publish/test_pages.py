@@ -36,14 +36,13 @@ def test_the_first_screen_is_short_and_every_link_of_it_leads_somewhere():
         "docs/results.md",
         "docs/serving.md",
         "docs/how-to/deploy.md",
+        "docs/how-to/optimize.md",
     ],
 )
 def test_a_pages_tables_are_those_of_the_committed_records(name):
     page = (ROOT / name).read_text(encoding="utf-8")
-    assert re.findall(
-        r"<!-- (?:table|short table|calibration study|calibrations|real lengths|peers|served) of (\S+)(?: for [^>]+?)? -->",
-        page,
-    )
+    tables = "table|short table|calibration study|calibrations|real lengths|peers|served|searched"
+    assert re.findall(rf"<!-- (?:{tables}) of (\S+)(?: for [^>]+?)? -->", page)
     assert filled(page, ROOT) == page, f"run `temper pages {name}`"
 
 

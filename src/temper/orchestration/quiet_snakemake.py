@@ -1,0 +1,44 @@
+"""Snakemake without its first line, which profile it uses: no news to who runs a study.
+
+`python -m temper.orchestration.quiet_snakemake` takes what `python -m snakemake` takes.
+"""
+
+import contextlib
+import io
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+
+def parsed(arguments: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
+    """Snakemake's parser and what it made of the arguments.
+
+    Raises:
+        SystemExit: it takes none of them, or was asked for its help; an error's words are its code.
+        Exception: whatever a profile raises that cannot be read.
+    """
+    from snakemake.cli import parse_args
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parser, given = parse_args(list(arguments))
+    except SystemExit as ending:
+        raise SystemExit(said.getvalue().strip().rpartition("error: ")[2] if ending.code else 0) from None
+    return parser, given
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run Snakemake in this process; its exit code."""
+    from snakemake.cli import args_to_api, print_exception
+
+    try:
+        parser, given = parsed(arguments)
+        return 0 if args_to_api(given, parser) else 1
+    except Exception as error:
+        print_exception(error)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
