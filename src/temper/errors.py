@@ -50,6 +50,12 @@ class PipelineError(Exception):
         super().__init__(f"\n  asked:    {asked}\n  happened: {happened}\n  affected: {affected}\n  fix:      {fix}")
 
 
+def in_plain_words(said: str) -> str:
+    """What pydantic says of a value, without its words before ours: 'has to be a valid number'."""
+    said = said.replace("Value error, ", "", 1).replace("Input should be", "has to be")
+    return said.partition(", unable to parse")[0]
+
+
 @contextlib.contextmanager
 def restated(affected: str, words: Mapping[str, str]) -> Iterator[None]:
     """Errors that leave the block name what the user named.

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from typer import Context, Option
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
-from temper.errors import UsageError
+from temper.errors import UsageError, in_plain_words
 from temper.reading.typed import typed_study
 
 Directory = Annotated[
@@ -92,7 +92,7 @@ def misunderstood(error: Any, arguments: Sequence[str]) -> UsageError:
     usage = context.command.get_usage(context).partition(": ")[2] if context is not None else "temper COMMAND"
     return UsageError(
         asked=shlex.join(["temper", *arguments]),
-        happened=" ".join(error.format_message().split()),
+        happened=in_plain_words(" ".join(error.format_message().split())).replace(": has to", ": it has to"),
         affected="nothing: nothing was run",
         fix=_meant(error, context, arguments) or f"usage: {' '.join(usage.split())}; {path} --help says what each is",
     )

@@ -75,6 +75,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     budget = wish.budget_points or float(words["analysis"]["accuracy_budget_points"])
     trials, here = folder / FOLDER / TRIALS, this_machine()
     asked = time.monotonic()
+    say(f"{minutes:g} minutes for candidates; the float file before them and measuring the winner come on top")
     found_space = _space(section, words, folder, trials, workload, here, wish, say)
     began = time.monotonic()
     study = read_study(load_params(trials / "params.yaml"))

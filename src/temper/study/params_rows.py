@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from temper.environment import plugins
-from temper.errors import ConfigError
+from temper.errors import ConfigError, in_plain_words
 from temper.study.refusal import params_error
 from temper.study.schema import DYNAMIC_ENGINE, ENGINE_FORMS
 
@@ -54,9 +54,7 @@ def explain(error: ValidationError, place: str) -> ConfigError:
             isinstance(found, dict) and found
         )  # a section is no value
         shown = "" if told else f" (found {str(found)[:80]!r})"
-        said = finding["msg"].removeprefix("Value error, ")  # pydantic's words before our own
-        said = said.replace("Input should be", "has to be").partition(", unable to parse")[0]
-        text = _IN_OUR_WORDS.get(finding["type"], said)
+        text = _IN_OUR_WORDS.get(finding["type"], in_plain_words(finding["msg"]))
         findings.setdefault((where, shown), []).append(text)
     lines = [f"{where} {_one_sentence(texts)}{shown}" for (where, shown), texts in findings.items()]
     fix = "correct the key in params.yaml; docs/params.md describes each"

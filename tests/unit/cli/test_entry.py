@@ -327,3 +327,19 @@ def test_the_version_is_that_of_the_package(capsys):
     assert main(["--version"]) == 0
     stated = tomllib.loads((PARAMS.parents[2] / "pyproject.toml").read_text())["project"]["version"]
     assert capsys.readouterr().out == f"temper {stated}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "happened"),
+    [
+        (["--minutes", "x"], "Invalid value for '--minutes': it has to be a valid number"),
+        (["--batch-size", "0"], "Invalid value for '--batch-size': it has to be greater than or equal to 1"),
+        (["--target", "speed"], "'speed' is not one of 'latency', 'throughput', 'cost'"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_without_a_librarys_words(capsys, typed, happened):
+    assert main(["optimize", *typed]) == 2
+    said = capsys.readouterr().err
+    assert happened in said
+    assert "Value error" not in said
+    assert "unable to parse" not in said
