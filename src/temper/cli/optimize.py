@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Option
 
 from temper.cli.command import Cores, Directory
+from temper.cli.ending import cleaning_up
 from temper.cli.study_folder import check_study_folder
 from temper.errors import ConfigError
 from temper.study.sections.optimize import Target, Traffic
@@ -85,6 +86,7 @@ def optimize(
     from temper.optimize.wish import Wish
 
     wish = Wish(target, workload, budget_points, p99_ms, minutes, cores, traffic, batch_size, price_per_hour)
-    answer = search(Path(directory).resolve(), wish, lambda line: print(line, file=sys.stderr, flush=True))
+    with cleaning_up():
+        answer = search(Path(directory).resolve(), wish, lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(answer))
     return 0

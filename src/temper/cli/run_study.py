@@ -1,15 +1,11 @@
 """`temper run`: a study by Snakemake, and what came out of it: what `make reproduce` and `make study` call."""
 
-import contextlib
 import importlib
 import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -112,6 +108,7 @@ def _refused(profile: str | None, happened: str) -> ConfigError:
 def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, profile: str | None) -> int:
     """Run several studies, then print what each chose; 1 where one of them failed."""
     from temper.comparison.studies import print_studies
+    from temper.orchestration.running_jobs import interrupts
     from temper.orchestration.together import folders_of, run_together
 
     folders = folders_of(studies)
@@ -126,7 +123,7 @@ def _run_several(studies: Sequence[str], cores: str, again: list[str] | None, pr
         with typed_study(os.path.relpath(folders[0])):
             return _run_one(str(folders[0]), cores, again, profile)
     options = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
-    with _interrupts():
+    with interrupts():
         ran = run_together(folders, options, scheduled=profile is not None, say=lambda line: print(line, flush=True))
     print(flush=True)
     print_studies(folders)
@@ -145,6 +142,7 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
 
     from temper.orchestration.jobs import snakemake_options
     from temper.orchestration.quiet_snakemake import parsed
+    from temper.orchestration.running_jobs import interrupts
     from temper.report.terminal import print_summaries
 
     folder = Path(directory).resolve()
@@ -158,51 +156,19 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
     except Exception as error:
         print_exception(error)
         return 1
-    with _interrupts() as interrupts:
+    with interrupts() as came:
         try:
             done = args_to_api(given, parser)
         except Exception as error:
-            if not interrupts:
+            if not came:
                 print_exception(error)
             done = False
-        if interrupts:
+        if came:
             raise KeyboardInterrupt  # Snakemake has ended its jobs, and takes it for a failure
     if done:
         print(flush=True)
         print_summaries(folder)
     return 0 if done else 1
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[list[float]]:
-    """Ctrl-C or SIGTERM inside: the first ends the run and its jobs, also where it reached this process alone; the second only
-    says that it is being ended, the third leaves at once.
-
-    Yields:
-        When each came, seconds of the monotonic clock.
-    """
-    from temper.logs import job_lines
-    from temper.orchestration.running_jobs import ended_with_this_run, ending_by
-
-    found: list[float] = []
-    begun = threading.Event()
-
-    def end(kind: int, _: Any) -> None:
-        if kind == signal.SIGTERM and found and time.monotonic() - found[0] < 2:
-            return  # of a run of several studies, which hands on what the terminal sent to all
-        found.append(time.monotonic())
-        begun.set()
-        if len(found) == 1:
-            if job_lines.shown is not None:
-                job_lines.shown.interrupt()
-            raise KeyboardInterrupt
-        if len(found) == 2:
-            os.write(2, b"the jobs are being ended; Ctrl-C once more leaves at once\n")
-            return
-        os._exit(130)  # the jobs end with their parent
-
-    with ending_by(end), ended_with_this_run(begun):
-        yield found
 
 
 def _forced(folder: Path, names: Sequence[str]) -> list[str]:

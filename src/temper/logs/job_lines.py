@@ -162,7 +162,7 @@ class JobLines:
         if not self._total:
             return
         took = duration(self._clock() - self._began)
-        if self._tried and self._failed:
+        if self._tried and (self._failed or self._interrupted):
             self.say(f"{self._done} of {self._total} jobs done in {took}; logs/ of the study says more of the others")
             return
         if self._done < self._total or self._failed:

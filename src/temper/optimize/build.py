@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,13 +66,23 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
+def end(running: "subprocess.Popen[bytes]") -> None:
+    """Have a run end its jobs and itself; it is killed if it does not in time. Its jobs end with it."""
+    with contextlib.suppress(ProcessLookupError):
+        running.terminate()
+    try:
+        running.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
+
+
 def _stop(running: "subprocess.Popen[bytes]") -> None:
-    """End Snakemake and its jobs: asked first, killed if they do not."""
+    """End Snakemake and its jobs, a group of their own: asked first, killed if they do not."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGINT)
-    began = time.monotonic()
-    while running.poll() is None and time.monotonic() - began < _GRACE_S:
-        time.sleep(0.1)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        running.wait(_GRACE_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
     running.wait()

@@ -13,7 +13,7 @@ from temper.environment.own_process import environment, python_command
 from temper.errors import ExperimentError
 from temper.measurement.record import Record, Workload
 from temper.measurement.remeasurements import settled_record
-from temper.optimize.build import end_with_parent
+from temper.optimize.build import end, end_with_parent
 from temper.optimize.shortest import leaf_values
 from temper.optimize.studies import take_over
 from temper.reading.typed import as_typed, typed_for, typed_study
@@ -55,7 +55,13 @@ def confirm(goal: Path, sources: Sequence[Path], cores: str) -> None:
     """
     take_over(goal, sources)
     command = python_command("-m", "temper.cli", "run", "--directory", os.path.relpath(goal), "--cores", cores)
-    if subprocess.run(command, env=environment(), check=False, preexec_fn=end_with_parent).returncode != 0:
+    with subprocess.Popen(command, env=environment(), preexec_fn=end_with_parent) as running:
+        try:
+            code = running.wait()
+        except BaseException:
+            end(running)
+            raise
+    if code != 0:
         raise ExperimentError(
             asked=f"confirm the winner in {goal}",
             happened="its run did not end well: what stopped it stands above",

@@ -9,6 +9,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
+INTERRUPTED = 130  # as a shell counts Ctrl-C
+
 
 def parsed(arguments: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
     """Snakemake's parser and what it made of the arguments.
@@ -29,15 +31,22 @@ def parsed(arguments: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run Snakemake in this process; its exit code."""
+    """Run Snakemake in this process; its exit code, 130 where a signal ended it and its jobs."""
     from snakemake.cli import args_to_api, print_exception
 
-    try:
-        parser, given = parsed(arguments)
-        return 0 if args_to_api(given, parser) else 1
-    except Exception as error:
-        print_exception(error)
-        return 1
+    from temper.orchestration.running_jobs import interrupts
+
+    parser, given = parsed(arguments)
+    with interrupts() as came:
+        try:
+            done = args_to_api(given, parser)
+        except Exception as error:
+            if not came:
+                print_exception(error)
+            done = False
+        except KeyboardInterrupt:
+            done = False
+    return INTERRUPTED if came else int(not done)
 
 
 if __name__ == "__main__":

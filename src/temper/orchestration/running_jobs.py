@@ -8,9 +8,12 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from temper.logs import job_lines
 
 Handler = Callable[[int, Any], None]
 _ending: Handler | None = None  # what SIGTERM calls while a run works in this process
@@ -101,3 +104,32 @@ def ended_with_this_run(begun: threading.Event, kind: signal.Signals = signal.SI
         over.set()
         begun.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[list[float]]:
+    """Ctrl-C or SIGTERM inside: the first ends the run and its jobs, also where it reached this process alone; the second only
+    says that it is being ended, the third leaves at once.
+
+    Yields:
+        When each came, seconds of the monotonic clock.
+    """
+    found: list[float] = []
+    begun = threading.Event()
+
+    def end(kind: int, _: Any) -> None:
+        if kind == signal.SIGTERM and found and time.monotonic() - found[0] < 2:
+            return  # of a run of several studies, which hands on what the terminal sent to all
+        found.append(time.monotonic())
+        begun.set()
+        if len(found) == 1:
+            if job_lines.shown is not None:
+                job_lines.shown.interrupt()
+            raise KeyboardInterrupt
+        if len(found) == 2:
+            os.write(2, b"the jobs are being ended; Ctrl-C once more leaves at once\n")
+            return
+        os._exit(130)  # the jobs end with their parent
+
+    with ending_by(end), ended_with_this_run(begun):
+        yield found
