@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -343,3 +344,15 @@ def test_an_option_that_cannot_be_is_told_without_a_librarys_words(capsys, typed
     assert happened in said
     assert "Value error" not in said
     assert "unable to parse" not in said
+
+
+def test_what_tells_a_search_to_end_interrupts_it(capsys, monkeypatch, tmp_path):
+    (tmp_path / "params.yaml").write_text("defaults: 1\n", encoding="utf-8")
+
+    def search(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr("temper.optimize.optimize.optimize", search)
+    assert main(["optimize", "-C", str(tmp_path)]) == 130
+    assert "temper: interrupted" in capsys.readouterr().err

@@ -1,8 +1,10 @@
 """Snakemake asked for files: what it is told, and what is made of how it ends."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -112,3 +114,16 @@ def test_what_stopped_that_which_a_row_is_made_from_is_said_of_the_row(tmp_path,
     assert why_not_made(tmp_path, study, artifact) == "there was no time left to make it"
     log(tmp_path, job.replace(" ", "/"), ERROR.format("no module nncf"))
     assert why_not_made(tmp_path, study, artifact) == f"{job}, which it is made from, stopped: no module nncf"
+
+
+@pytest.mark.parametrize(("program", "code"), [("raise SystemExit(3)", 3), ("pass", -signal.SIGKILL)])
+def test_a_run_is_asked_to_end_and_killed_where_it_does_not(monkeypatch, tmp_path, program, code):
+    monkeypatch.setattr(build, "_GRACE_S", 30.0 if code == 3 else 0.5)
+    handler = f"import signal, time\ndef end(*_):\n    {program}\nsignal.signal(signal.SIGTERM, end)\n"
+    begun = tmp_path / "begun"
+    command = [sys.executable, "-c", f"{handler}open({str(begun)!r}, 'w').close()\nfor _ in range(100): time.sleep(1)"]
+    with subprocess.Popen(command) as running:
+        while not begun.exists():
+            time.sleep(0.05)
+        build.end(running)
+    assert running.returncode == code

@@ -1,11 +1,16 @@
 """Snakemake as a process of its own that does not say which profile it uses."""
 
+import contextlib
+import os
+import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
 from temper.environment.own_process import environment, python_command
-from temper.orchestration.quiet_snakemake import main, parsed
+from temper.orchestration.quiet_snakemake import INTERRUPTED, main, parsed
 
 
 @pytest.fixture
@@ -59,3 +64,41 @@ def test_its_help_is_no_error():
     said, code = run("--help")
     assert code == 0
     assert "--snakefile" in said
+
+
+JOB = """from temper.orchestration.running_jobs import listen_again
+onstart:
+    listen_again()
+rule all:
+    output: 'made'
+    shell: 'exec python3 job.py'
+"""
+
+
+def is_there(process):
+    """Whether a process has not ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0] != "Z"
+    return False
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_it_alone_ends_its_jobs_with_it(workflow, kind):
+    (workflow / "Snakefile").write_text(JOB, encoding="utf-8")
+    (workflow / "job.py").write_text(
+        "import os, time\nprint(os.getpid(), file=open('job', 'w'), flush=True)\ntime.sleep(100)\n", encoding="utf-8"
+    )
+    job = workflow / "job"
+    command = python_command("-m", "temper.orchestration.quiet_snakemake", *options(workflow))
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True) as running:
+        try:
+            until = time.monotonic() + 60
+            while not job.is_file() or not job.read_text(encoding="utf-8"):
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            running.send_signal(kind)
+            assert running.wait(60) == INTERRUPTED
+            assert not is_there(int(job.read_text(encoding="utf-8")))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
