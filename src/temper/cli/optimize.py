@@ -8,6 +8,7 @@ from typer import Option
 
 from temper.cli.command import Cores, Directory
 from temper.cli.ending import cleaning_up
+from temper.cli.run_study import check_options
 from temper.cli.study_folder import check_study_folder
 from temper.errors import ConfigError
 from temper.study.sections.optimize import Target, Traffic
@@ -74,13 +75,15 @@ def optimize(
     """Search, and print what was found."""
     numbers = {"--minutes": minutes, "--budget-points": budget_points, "--p99-ms": p99_ms}
     for name, value in {**numbers, "--price-per-hour": price_per_hour}.items():
-        if value is not None and not 0 < value < 1e6:
+        most = 100 if name == "--budget-points" else 1e6
+        if value is not None and not 0 < value <= most:
             raise ConfigError(
                 asked=f"find the fastest with {name} {value:g}",
-                happened=f"{value:g} is not above 0" if value <= 0 else f"{value:g} is more than anything could take",
+                happened=f"{value:g} is {f'above {most:g}' if value > most else 'not above 0'}",
                 affected="nothing: no search was begun",
-                fix=f"give {name} a number above 0",
+                fix=f"give {name} a number above 0{f', at most {most:g}' if value > most else ''}",
             )
+    check_options(cores, None)
     check_study_folder(directory, f"find the fastest for the study in {directory}")
     from temper.optimize.optimize import optimize as search
     from temper.optimize.wish import Wish

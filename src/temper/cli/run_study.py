@@ -49,7 +49,7 @@ def run_study(
     Several studies are run one after the other on this machine; with a profile, those that share no work are side by side. What
     one has made is taken by the others where code, settings and inputs are the same.
     """
-    _check_options(cores, profile)
+    check_options(cores, profile)
     if profile is not None:
         _find_executors(Path(profile).resolve())
     if studies:
@@ -57,7 +57,7 @@ def run_study(
     return _run_one(directory, cores, again, profile)
 
 
-def _check_options(cores: str, profile: str | None) -> None:
+def check_options(cores: str, profile: str | None) -> None:
     """Refuse what Snakemake would refuse in its own words, or in none.
 
     Raises:

@@ -1,6 +1,7 @@
 """The winner taken to the test rows: a study of its own, measured as every study is, ready to be packaged."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from temper.reading.typed import as_typed, typed_for, typed_study
 from temper.report.decide.decided import read_decision
 from temper.report.finished import REPORT, again_file
 
+_BUDGET = re.compile(
+    r"set analysis\.accuracy_budget_points to ([\d.]*\d)"
+)  # of params.yaml, which a search writes itself
 FASTEST, EXACT = "fastest", "exact"  # candidates of the winner's study
 
 
@@ -85,7 +89,8 @@ def confirmed(goal: Path, workload: str, p99_ms: float | None) -> Confirmed:
     decision = read_decision(goal / REPORT / "decision.json").workloads[workload]
     chosen = decision.chosen
     with typed_study(_typed(goal)):  # what it says to type is about the winner's study
-        sentences = [f"On the test rows, with fresh calls: {as_typed(decision.sentence)}"]
+        sentence = _BUDGET.sub(r"ask for --budget-points \1", as_typed(decision.sentence))
+        sentences = [f"On the test rows, with fresh calls: {sentence}"]
     sentences += [
         f"Not chosen: {name}, {decision.excluded[name]}." for name in (FASTEST, EXACT) if name in decision.excluded
     ]

@@ -93,7 +93,7 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
     made = time.monotonic()
     standing = search.run(began + 60 * minutes, also=lambda name: variants(search.taken.points[name], here))
     raced = time.monotonic()
-    exact = search.fastest_exact()
+    exact = search.fastest_exact(standing)
     found = _trials(search, standing, not_made)
     answer = told.sentences(found, winner=standing.incumbent, baseline=BASELINE, margin=search.rules.margin)
     if search.busy:
@@ -130,13 +130,19 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
         facts["confirmed"] = asdict(outcome)
         backend = next((points[name].backend for name in (outcome.chosen, FASTEST) if name in points), None)
-        answer += [*outcome.sentences, *where(goal, params, outcome, backend)]
+        answer += [*outcome.sentences, _named(points), *where(goal, params, outcome, backend)]
     confirming_s = time.monotonic() - raced if points else None
     answer.append(told.took(made - asked, raced - made, confirming_s))
     facts["seconds"] = {"making": round(made - asked, 1), "racing": round(raced - made, 1)}
     facts["seconds"] |= {} if confirming_s is None else {"measuring": round(confirming_s, 1)}
     _write_answer(goal, facts, found, answer)
     return [*_fastest(found), *answer]
+
+
+def _named(points: Mapping[str, Point]) -> str:
+    """Which of the table's rows the candidates of the winner's study are."""
+    words = {FASTEST: "", EXACT: ", which changed no label of the validation rows,"}
+    return f"There {' and '.join(f'{name}{words[name]} is {point.name}' for name, point in points.items())}."
 
 
 def _write_answer(goal: Path, facts: Mapping[str, Any], found: Sequence[Trial], answer: Sequence[str]) -> None:
@@ -237,7 +243,7 @@ def _search(
 def _trials(search: Search, found: Standing, not_made: Sequence[Trial]) -> list[Trial]:
     """What became of every point."""
     failed, verdicts = search.taken.failed(), search.taken.verdicts(search.budget_points)
-    speeds, medians = search.taken.speeds(), search.taken.medians_ms()
+    speeds, medians = search.speeds(found), search.taken.medians_ms()
     trials = list(not_made)
     for name in search.taken.points:
         median, speed = medians.get(name), speeds.get(name)

@@ -1,8 +1,9 @@
 """What a search has on the disk of the points that take part: turns, answers, failures; other lines count for nothing."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,20 +84,25 @@ class Taken:
                     found.setdefault(name, []).extend(line[f"{side}_ms"])
         return {name: sorted(values)[(len(values) - 1) // 2] for name, values in found.items()}
 
-    def speeds(self) -> dict[str, float]:
-        """How many times as fast as the baseline each point is, by way of those it was timed beside: estimates, no intervals."""
-        sums: dict[tuple[str, str], list[float]] = {}
-        for each in self.turns():
-            sums.setdefault((each.challenger, each.incumbent), []).extend(each.log_ratios)
-        logs, before = {BASELINE: 0.0}, 0
-        while len(logs) > before:
-            before = len(logs)
-            for (challenger, incumbent), values in sums.items():
-                mean = math.fsum(values) / len(values)
-                if incumbent in logs:
-                    logs.setdefault(challenger, logs[incumbent] + mean)
-                elif challenger in logs:
-                    logs.setdefault(incumbent, logs[challenger] - mean)
+    def speeds(self, led: Sequence[str], beside: Mapping[str, tuple[str, float]]) -> dict[str, float]:
+        """How many times as fast as the baseline each point is: estimates, no intervals.
+
+        Of an incumbent it is the one before it times what their own turns say, so that each is above the one it overtook; of any
+        other that of the incumbent it was held against last, times the same.
+
+        Args:
+            led: the incumbents in their order, the first of them the baseline.
+            beside: of the points that had a turn the incumbent of their last ones and ln(own time / that one's).
+        """
+        logs = {led[0]: 0.0}
+        for before, after in pairwise(led):
+            values = self.values(after, before)
+            logs[after] = logs[before] + math.fsum(values) / len(values)
+        waiting = {name: by for name, by in beside.items() if name not in logs}
+        while reached := [name for name, (by, _) in waiting.items() if by in logs]:
+            for name in reached:  # one that was an incumbent, and is out for its answers since, may be another's
+                by, own = waiting.pop(name)
+                logs[name] = logs[by] + own
         return {name: math.exp(-value) for name, value in logs.items()}
 
     def failed(self) -> dict[str, str]:

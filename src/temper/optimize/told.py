@@ -152,7 +152,7 @@ def _still_open(trials: Sequence[Trial], most: int = 3) -> list[str]:
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#333}.ahead{fill:#1a7f37;stroke:#1a7f37}.open{fill:#9a6700;stroke:#9a6700}"
     ".out{fill:#57606a;stroke:#57606a}.wrong{fill:#cf222e;stroke:#cf222e}.grid{stroke:#d0d7de}"
-    ".whisker{opacity:.3}"
+    ".whisker{opacity:.3}.title{font-weight:600}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.out{fill:#9aa4ae;stroke:#9aa4ae}}"
 )
 _KIND = {"ahead": "ahead", "open": "open", "answers": "wrong", "bound": "wrong"}
@@ -163,6 +163,7 @@ _LEGEND = {
     "wrong": "answers or bound",
 }
 _ROW_PX = 18.0
+_TOP_PX = 30.0  # of the title
 
 
 def picture(trials: Sequence[Trial], *, workload: str, baseline: str, most: int = 40) -> str:
@@ -174,21 +175,25 @@ def picture(trials: Sequence[Trial], *, workload: str, baseline: str, most: int 
         baseline: the name of what 1 × is.
         most: that are drawn.
     """
-    timed = [trial for trial in in_order(trials) if trial.speed is not None][:most]
+    had_turns = [trial for trial in in_order(trials) if trial.speed is not None]
+    timed = had_turns[:most]
     speeds = [trial.speed or 1.0 for trial in timed]
-    left, width, height = 330.0, 760.0, 54 + _ROW_PX * max(1, len(timed))
+    left, width, height = 330.0, 760.0, _TOP_PX + 54 + _ROW_PX * max(1, len(timed))
     x = Scale(min([0.9, *speeds]) / 1.05, max([1.1, *speeds]) * 1.1, left, width - 20, log=True)
-    parts = [
+    drawn_of = f", the fastest {len(timed)} of them" if len(timed) < len(had_turns) else ""
+    title = f"{workload}: {len(had_turns)} of {len(trials)} candidates had turns{drawn_of}; times as fast as {baseline}"
+    parts = [tag("text", title, x=8, y=18, class_="title")]
+    parts += [
         together(
             [
-                tag("line", x1=x(tick), x2=x(tick), y1=8, y2=height - 42, class_="grid"),
+                tag("line", x1=x(tick), x2=x(tick), y1=_TOP_PX + 8, y2=height - 42, class_="grid"),
                 tag("text", f"{tick:g} ×", x=x(tick), y=height - 26, text_anchor="middle"),
             ]
         )
         for tick in x.ticks(8)
     ]
     for place, trial in enumerate(timed):
-        at, end, kind = 18 + _ROW_PX * place, x(trial.speed or 1.0), _KIND.get(trial.fate, "out")
+        at, end, kind = _TOP_PX + 18 + _ROW_PX * place, x(trial.speed or 1.0), _KIND.get(trial.fate, "out")
         said = f"{trial.name}: {significant(trial.speed or 1.0)} × as fast as {baseline}, {_last_cell(trial)}"
         parts.append(tag("text", trial.name, x=left - 8, y=at + 4, text_anchor="end"))
         parts.append(tag("line", x1=x(1), x2=end, y1=at, y2=at, class_=kind, stroke_width=2))
@@ -196,10 +201,11 @@ def picture(trials: Sequence[Trial], *, workload: str, baseline: str, most: int 
             slow, fast = (x((trial.speed or 1.0) * math.exp(found.mean - end)) for end in (found.high, found.low))
             parts.append(tag("line", x1=slow, x2=fast, y1=at, y2=at, class_=f"{kind} whisker", stroke_width=6))
         parts.append(tag("circle", tag("title", said), class_=kind, cx=end, cy=at, r=5))
-    for place, (kind, words) in enumerate(_LEGEND.items()):
+    there = {_KIND.get(trial.fate, "out") for trial in timed}
+    for place, kind in enumerate(kind for kind in _LEGEND if kind in there):
         at = 20 + 178.0 * place
         parts.append(tag("circle", class_=kind, cx=at, cy=height - 8, r=5))
-        parts.append(tag("text", words, x=at + 10, y=height - 4))
+        parts.append(tag("text", _LEGEND[kind], x=at + 10, y=height - 4))
     label = f"How many times as fast as {baseline} the candidates of the search are at {workload}"
     drawn = drawing(width, height, tag("style", Markup(_STYLE)), *parts, label=label)
     return str(drawn).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"

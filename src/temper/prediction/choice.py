@@ -170,7 +170,9 @@ def choose(finished: Finished, *, candidate: str | None, workload: str | None, r
         candidate=name,
         record=record,
         workload=meant,
-        why="named with --candidate" if candidate else f"the decision's choice for {meant}",
+        why=f"the decision's choice for {meant}"
+        if name == finished.decision.workloads[meant].chosen
+        else "named with --candidate",
         accuracy=accuracy_in_words(finished, name),
         precision=f"executed products: {executed}"
         if executed

@@ -35,7 +35,9 @@ _WITHOUT_A_FOLDER = re.compile(
     r"(?![^;:,()`]* (?:-C|--directory|--filed|--package)\b)"
 )
 _NAME = r"(?: STUDY=[\w.-]*[\w-])?"
-_AGAIN = re.compile(rf"\bmake remeasure{_NAME}|\bsnakemake --cores 1 --forcerun remeasure\b")
+_AGAIN = re.compile(
+    rf"\bmake remeasure{_NAME}|\b(?:snakemake --cores 1 --forcerun|temper run -C (?:'[^']*'|[^\s']+) --again) remeasure\b"
+)
 
 
 @contextlib.contextmanager
@@ -83,6 +85,6 @@ def with_the_folder(text: str) -> str:
 def as_typed(sentence: str) -> str:
     """A sentence of a report as a command shows it: what measures again is named as `temper` has it.
 
-    Reports keep `make remeasure`, which is typed at the checkout's root.
+    Reports keep what is typed at the checkout's root.
     """
     return _AGAIN.sub(lambda match: temper_command("run", "--again remeasure"), sentence)

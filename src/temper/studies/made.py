@@ -46,6 +46,18 @@ def note_files(study: Path) -> None:
     files = [file for file in _files(study) if not file.startswith(_WHOLE) and file != NOTE]
     noted = {file: sha256(study / file) for file in files if (study / file).is_file()}
     write_text(study / NOTE, json.dumps(noted, indent=1) + "\n")
+    _stage(study, [NOTE, *(file for file in noted if "/" not in file)])
+
+
+def _stage(study: Path, files: list[str]) -> None:
+    """Where DVC has staged its files of the study in git, stage those beside them: a commit of half of them is no study."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(study), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout
+
+    if git("ls-files", "--", "."):
+        git("add", "--", *files)
 
 
 def contents(study: Path, asked: str) -> Contents:

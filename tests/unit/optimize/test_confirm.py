@@ -47,6 +47,15 @@ def test_what_measures_again_is_named_for_the_winners_study(tmp_path, monkeypatc
     assert "open; temper run -C mine/optimize/latency-b1 --again remeasure takes them once more." in said
 
 
+def test_a_budget_that_would_decide_is_asked_of_the_search(tmp_path):
+    goal = tmp_path / "mine/optimize/latency-b1"
+    (goal / "artifacts/report").mkdir(parents=True)
+    own = replace(UNDECIDED, sentence="b1: set analysis.accuracy_budget_points to 4.6, or bring 765 test rows.")
+    decision = Decision("won", "torch-fp32", 0.5, {"b1": own}).as_json()
+    (goal / "artifacts/report/decision.json").write_text(json.dumps(decision), encoding="utf-8")
+    assert "b1: ask for --budget-points 4.6, or bring 765 test rows." in confirmed(goal, "b1", None).sentences[0]
+
+
 @pytest.mark.parametrize(
     ("p99", "ready", "said"), [(9.0, True, "is 9 ms"), (11.0, False, "is 11 ms"), (None, False, "not m")]
 )

@@ -36,7 +36,21 @@ def test_turns_of_other_conditions_and_of_points_that_are_others_today_count_for
 def test_speeds_go_by_way_of_the_incumbents(taken):
     turns(taken, "one", BASELINE, [1.0, 1.0], [2.0, 2.0])
     turns(taken, "other", "one", [3.0, 3.0], [6.0, 6.0])  # the machine was slower by then
-    assert taken.speeds() == pytest.approx({BASELINE: 1.0, "one": 2.0, "other": 4.0})
+    beside = {"one": (BASELINE, -math.log(2)), "other": ("one", -math.log(2))}
+    assert taken.speeds([BASELINE], beside) == pytest.approx({BASELINE: 1.0, "one": 2.0, "other": 4.0})
+
+
+def test_an_incumbent_is_above_the_one_it_overtook_whatever_older_turns_say(taken):
+    turns(taken, "one", BASELINE, [1.0], [8.0])
+    turns(taken, "other", BASELINE, [1.0], [7.0])  # by another way than through the one it overtook
+    turns(taken, "other", "one", [0.8], [1.0])
+    beside = {BASELINE: ("one", math.log(8)), "one": ("other", math.log(1.25)), "other": ("one", math.log(0.8))}
+    found = taken.speeds([BASELINE, "one", "other"], beside)
+    assert found == pytest.approx({BASELINE: 1.0, "one": 8.0, "other": 10.0})
+
+
+def test_of_one_that_had_no_turn_no_speed_is_known(taken):
+    assert taken.speeds([BASELINE], {"one": ("out", 0.5)}) == {BASELINE: 1.0}
 
 
 def test_points_that_share_the_processor_otherwise_answer_for_each_other_and_a_budget_decides_without_asking(taken):

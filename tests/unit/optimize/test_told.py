@@ -55,6 +55,17 @@ def test_the_picture_is_a_whole_drawing_with_each_timed_point():
     assert drawn.tag.endswith("svg")
     assert "4.00 × as fast as torch" in text
     assert "absent" not in text
+    timed = [trial for trial in TRIALS if trial.speed is not None]
+    assert f"b1: {len(timed)} of {len(TRIALS)} candidates had turns; times as fast as torch" in text
+    assert "the fastest that is right" in text
+
+
+def test_the_picture_explains_the_colours_it_has_and_says_what_it_leaves_out():
+    slower = [Trial(f"slow-{number}", "slower", speed=0.5) for number in range(3)]
+    text = picture([Trial("fast", "ahead", speed=2.0), *slower], workload="b1", baseline="torch", most=2)
+    assert "4 of 4 candidates had turns, the fastest 2 of them" in text
+    assert "dropped or overtaken" in text
+    assert "answers or bound" not in text
     assert picture([], workload="b1", baseline="torch")
 
 

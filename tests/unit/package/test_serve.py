@@ -108,6 +108,57 @@ def test_predict_answers_as_the_package_does(server, package):
     assert server.said("request", awaited=1, id="mine-1")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"text": ["a"]}, "the body has no 'texts', but 'text'"),
+        ({}, "the body has no 'texts'"),
+        ({"texts": ["a"], "id": 1}, "the body has 'id' beside 'texts'"),
+        ({"texts": "a"}, "'texts' is no list"),
+        (["a"], "the body is no JSON object"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_of_it(server, body, said):
+    status, _, content = server.ask("POST", "/predict", json.dumps(body))
+    assert status == 400
+    assert json.loads(content)["error"] == f'{said}: send a JSON object with one list alone, {{"texts": […]}}'
+
+
+def test_a_port_that_none_can_be_is_refused_before_the_model_is_loaded(package):
+    command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "serve", "--port", "99999"]
+    done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "ports go from 0 to 65535" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_files_name_is_answered_as_a_text_with_a_note(package):
+    command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "labels.txt"]
+    done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=True)
+    assert done.stderr == "note: 'labels.txt' is a file, and its name is answered; - < FILE answers each line\n"
+    assert "labels.txt" in done.stdout
+
+
+def test_one_that_is_ended_while_it_loads_leaves_no_traceback(package, tmp_path):
+    log = tmp_path / "log"
+    command = [sys.executable, "-s", "-E", "-B", "-m", "package_runtime", "serve", "--port", "0"]
+    with log.open("w") as file, subprocess.Popen(command, cwd=package, stderr=file, stdout=file) as process:
+        until = time.monotonic() + 30
+        while not children_of(process.pid) and time.monotonic() < until:
+            time.sleep(0.01)
+        worker = children_of(process.pid)[0]
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        while Path(f"/proc/{worker}").is_dir() and time.monotonic() < until:
+            time.sleep(0.05)
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def children_of(process: int) -> list[int]:
+    """Numbers of the processes that one has started."""
+    return [int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 def infer(**update):
     tensor = {"name": "TEXT", "shape": [2, 1], "datatype": "BYTES", "data": TEXTS, **update}
     return json.dumps({"id": "7", "inputs": [tensor]})

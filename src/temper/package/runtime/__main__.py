@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -44,6 +45,10 @@ def _rows(given: Sequence[str], *, is_text: bool, texts_per_row: int) -> list[An
 def _answer(arguments: argparse.Namespace) -> int:
     given = _inputs(arguments.inputs)
     with load(arguments.folder) as model:
+        if model.is_text and len(given) == 1 and os.path.isfile(given[0]):
+            print(
+                f"note: {given[0]!r} is a file, and its name is answered; - < FILE answers each line", file=sys.stderr
+            )
         rows = _rows(given, is_text=model.is_text, texts_per_row=model.texts_per_row)
         for row, answer in zip(rows, model.answer(rows, arguments.batch_size), strict=True):
             if arguments.json:

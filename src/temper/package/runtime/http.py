@@ -95,12 +95,23 @@ async def _predict(service: Service, request: Request) -> Response:
     else:
         key = "texts" if is_text else "images"
         content = protocol.decoded(body)
-        if not isinstance(content, dict) or list(content) != [key] or not isinstance(content[key], list):
-            raise Refused(400, f'the body is not {{"{key}": […]}}: send a JSON object with that list alone')
+        if (wrong := _wrong(content, key)) is not None:
+            raise Refused(400, f'{wrong}: send a JSON object with one list alone, {{"{key}": […]}}')
         rows = content[key] if is_text else [protocol.unbase64(image) for image in content[key]]
     answers = await service.answers(rows)
     content = {"model": service.package.name, "answers": [vars(answer) for answer in answers]}
     return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
+
+
+def _wrong(content: Any, key: str) -> str | None:
+    """What keeps a body from being an object with one list."""
+    if not isinstance(content, dict):
+        return "the body is no JSON object"
+    if key not in content:
+        return f"the body has no {key!r}" + (f", but {', '.join(map(repr, content))[:200]}" if content else "")
+    if len(content) > 1:
+        return f"the body has {', '.join(repr(name) for name in content if name != key)[:200]} beside {key!r}"
+    return None if isinstance(content[key], list) else f"{key!r} is no list"
 
 
 async def _metrics(service: Service, request: Request) -> Response:

@@ -49,9 +49,10 @@ def decoded(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except UnicodeDecodeError as error:
-        raise refused(f"the body is not UTF-8: {error.reason} at byte {error.start}", "send JSON in UTF-8") from None
+        happened, fix = f"the body is not UTF-8: {error.reason} at byte {error.start}", "send JSON in UTF-8"
     except (ValueError, RecursionError) as error:
-        raise refused(f"the body is no JSON: {' '.join(str(error).split())[:200]}", "send a JSON object") from None
+        happened, fix = f"the body is no JSON: {' '.join(str(error).split())[:200]}", "send a JSON object"
+    raise InputError(asked="read the request", happened=happened, affected="this request", fix=fix)
 
 
 def _no_number(word: str) -> float:

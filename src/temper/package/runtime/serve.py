@@ -25,6 +25,7 @@ from .options import KEY, add_options
 from .service import Limits, Local, Service, log
 
 MIB = 2**20
+_LAST_PORT = 65_535
 
 
 def default_budget(package: Package) -> tuple[int, int]:
@@ -145,6 +146,13 @@ def serve_command(argv: Sequence[str]) -> int:
     """
     arguments = _parser().parse_args(argv)
     _positive(arguments)
+    if not 0 <= arguments.port <= _LAST_PORT:
+        raise PackageError(
+            asked=f"listen on port {arguments.port}",
+            happened=f"ports go from 0 to {_LAST_PORT}",
+            affected="the server; it was not started",
+            fix="name another with --port; 0 takes a free one",
+        )
     key, folder = _key(arguments), Path(arguments.folder)
     package = Package(folder, verify_model=False)  # the model's process verifies what it loads
     tokens, rows = default_budget(package)

@@ -6,6 +6,7 @@ It takes calls from a pipe, one after the other, and answers each with its logit
 import signal
 import sys
 from multiprocessing.connection import Connection
+from typing import Any
 
 from .errors import PackageError
 from .model import load
@@ -30,19 +31,30 @@ def main(descriptor: int, folder: str, shapes: list[tuple[int, int]]) -> None:
             model.warm_up(rows, tokens)
         model.warm_up_shapes()
     except PackageError as error:
-        pipe.send((FAILED, (error.asked, error.happened, error.affected, error.fix)))
+        _send(pipe, FAILED, (error.asked, error.happened, error.affected, error.fix))
         return
     with model:
-        pipe.send((READY, None))
-        while True:
+        there = _send(pipe, READY, None)
+        while there:
             try:
                 inputs = pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return
             try:
-                pipe.send((READY, model.infer(inputs)))
+                answered: tuple[str, Any] = READY, model.infer(inputs)
             except Exception as error:  # the next call may well succeed
-                pipe.send((FAILED, ("answer a batch", f"{type(error).__name__}: {error}", "this batch", "see the log")))
+                why = f"{type(error).__name__}: {error}"
+                answered = FAILED, ("answer a batch", why, "this batch", "see the log")
+            there = _send(pipe, *answered)
+
+
+def _send(pipe: Connection, kind: str, said: Any) -> bool:
+    """Whether the process that serves is there to be told: one that was ended while the model was loaded is not."""
+    try:
+        pipe.send((kind, said))
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The choice of a workload as a sentence: what to serve and its figures, or why nothing can be chosen and what to do."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ def remeasure_command() -> str:
         return "make remeasure"
     if here.parent == checkout / "studies":
         return f"make remeasure STUDY={here.name}"
+    if here.is_relative_to(checkout):
+        return f"temper run -C {shlex.quote(here.relative_to(checkout).as_posix())} --again remeasure"
     return "snakemake --cores 1 --forcerun remeasure"
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from temper.reading.typed import as_typed, typed_study
 from temper.report.decide import decision_words
 from temper.report.decide.decision_words import loss_in_words, offered_budget, remeasure_command
 from temper.statistics.paired_labels import Flips
@@ -34,6 +35,14 @@ def test_the_command_that_measures_anew_names_the_studys_folder(tmp_path, monkey
     assert remeasure_command() == "make remeasure STUDY=mine"
     monkeypatch.chdir(tmp_path)
     assert remeasure_command() == "make remeasure"
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = study / "optimize/latency b1"
+    found.mkdir(parents=True)
+    monkeypatch.chdir(found)
+    assert remeasure_command() == "temper run -C 'studies/mine/optimize/latency b1' --again remeasure"
+    with typed_study("../latency b1"):
+        assert (
+            as_typed(f"then {remeasure_command()} again")
+            == "then temper run -C '../latency b1' --again remeasure again"
+        )
+    monkeypatch.setattr(decision_words, "checkout_of", lambda: tmp_path / "another")
     assert remeasure_command() == "snakemake --cores 1 --forcerun remeasure"
