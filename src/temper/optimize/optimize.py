@@ -130,7 +130,8 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
         outcome = _outcome(goal, workload, wish, read_study(params).baseline_candidate)
         facts["confirmed"] = asdict(outcome)
         backend = next((points[name].backend for name in (outcome.chosen, FASTEST) if name in points), None)
-        answer += [*outcome.sentences, _named(points), *where(goal, params, outcome, backend)]
+        study_lies, *then = where(goal, params, outcome, backend)
+        answer += [*outcome.sentences, study_lies, _named(points), *then]
     confirming_s = time.monotonic() - raced if points else None
     answer.append(told.took(made - asked, raced - made, confirming_s))
     facts["seconds"] = {"making": round(made - asked, 1), "racing": round(raced - made, 1)}
@@ -141,8 +142,8 @@ def optimize(folder: Path, wish: Wish, say: Callable[[str], None]) -> list[str]:
 
 def _named(points: Mapping[str, Point]) -> str:
     """Which of the table's rows the candidates of the winner's study are."""
-    words = {FASTEST: "", EXACT: ", which changed no label of the validation rows,"}
-    return f"There {' and '.join(f'{name}{words[name]} is {point.name}' for name, point in points.items())}."
+    words = {FASTEST: "fastest is", EXACT: "exact, which changed no label of the validation rows, is"}
+    return f"In it {' and '.join(f'{words[name]} {point.name}' for name, point in points.items())}."
 
 
 def _write_answer(goal: Path, facts: Mapping[str, Any], found: Sequence[Trial], answer: Sequence[str]) -> None:

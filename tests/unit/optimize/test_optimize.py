@@ -100,7 +100,7 @@ def test_the_fastest_that_is_right_is_taken_to_the_test_rows_and_what_was_tried_
     assert re.fullmatch("Took .* in all: .* making artifacts, .* racing, .* measuring on the test rows.", answer[-1])
     assert (goal / "search.md").read_text(encoding="utf-8").startswith("| candidate | × as fast |")
     assert "gelu_tanh does not apply: no Gelu" in said
-    assert f"There fastest is {FAST} and exact, which changed no label of the validation rows, is {EXACT}." in answer
+    assert f"In it fastest is {FAST} and exact, which changed no label of the validation rows, is {EXACT}." in answer
 
 
 def test_what_the_race_found_is_there_where_the_rest_is_interrupted(study, monkeypatch):
