@@ -102,7 +102,9 @@ def test_the_answers_are_those_whose_accuracy_was_measured(decided, predict, row
     found = np.array([[row["confidences"][name] for name in names] for row in answered["rows"]])
     assert np.allclose(found, wanted, atol=2e-6)  # records hold six digits of a logit
     assert answered["artifact"]["files_sha256"] == record["artifact"]["files_sha256"]
-    assert (answered["candidate"], answered["why"]) == (candidate, "named with --candidate")
+    assert answered["candidate"] == candidate
+    chosen = json.loads((decided / "artifacts/report/decision.json").read_text())["workloads"]["b2-s16"]["chosen"]
+    assert answered["why"] == ("the decision's choice for b2-s16" if candidate == chosen else "named with --candidate")
 
 
 def test_a_file_of_a_thousand_rows_gives_a_file_of_labels_and_the_time(predict, rows, tmp_path):

@@ -15,13 +15,13 @@ from typing import Any
 
 from temper.environment.own_process import python_command
 from temper.errors import ConfigError, PipelineError
-from temper.orchestration import quiet_snakemake
 from temper.orchestration.job_record import plain_settings
 from temper.orchestration.machines import counted
 from temper.orchestration.origin import UNCHECKED
 from temper.orchestration.run_lock import check_free
 from temper.reading.typed import temper_command
 
+_SNAKEMAKE = "temper.orchestration.quiet_snakemake"  # a process of its own: nothing of it is this module's
 NO_ARTIFACT = ("all", "read_machine")  # rules without an artifact and a record: the target, what is seen on machines
 
 
@@ -151,7 +151,7 @@ def job_of(dag: Any, job: Any) -> Job:
 
 def snakemake_command(folder: str | Path, *arguments: str) -> list[str]:
     """Command line of Snakemake for the study in `folder`, with the code of the checkout that it belongs to."""
-    return python_command("-m", quiet_snakemake.__name__, *snakemake_options(folder), *arguments)
+    return python_command("-m", _SNAKEMAKE, *snakemake_options(folder), *arguments)
 
 
 def snakemake_options(folder: str | Path) -> list[str]:

@@ -12,16 +12,12 @@ HEADER = (
     "workload",
     "winner",
     "minutes",
-    "racing",
-    "slower",
     "open",
     "raced, ×",
     "test rows, ×",
-    "ms",
-    "baseline, ms",
+    "ms (baseline)",
     "samples/s",
-    "points",
-    "flips",
+    "points (flips)",
 )
 _WORDS = 2  # columns of them, from the left
 ABSENT = "–"
@@ -36,27 +32,25 @@ def _time(own: Mapping[str, Any]) -> str:
 def _confirmed(file: Path, workload: str) -> tuple[str, ...]:
     """What the test rows and fresh calls say of the winner: cells from 'test rows' on; all absent where nothing was measured."""
     if not file.is_file():
-        return (ABSENT,) * 6
+        return (ABSENT,) * 4
     summary = read_document(file)
     rows = summary["candidates"]
     row, baseline = rows[_FASTEST], rows[summary["baseline"]]
     own, other = (each["workloads"][workload] for each in (row, baseline))
     if own["latency_ratio"] is None:
-        return (ABSENT,) * 6
+        return (ABSENT,) * 4
     points = [row[f"accuracy_{end}_points"] for end in ("difference", "low", "high")]
     lost, low, high = (f"{value:+.2f}".replace("-", "−") for value in points)
     return (
         speed_up(own["latency_ratio"], own["latency_ratio_low"], own["latency_ratio_high"]),
-        _time(own),
-        _time(other),
+        f"{_time(own)} ({_time(other)})",
         f"{own['sequential_samples_per_s']:,.0f}",
-        f"{lost} [{low}, {high}]",
-        str(row["labels_differing"]),
+        f"{lost} [{low}, {high}] ({row['labels_differing']})",
     )
 
 
 def searched_table(folder: Path, names: Sequence[str]) -> str:
-    """A line for each search: how many candidates were slower and how many are open, its winner, and what that one was worth.
+    """A line for each search: its winner, how many candidates are open, and what that one was worth.
 
     Columns of which no search has anything are left out.
 
@@ -74,14 +68,11 @@ def searched_table(folder: Path, names: Sequence[str]) -> str:
         fates = [trial["fate"] for trial in trials.values()]
         winner = next((trial for trial, found in trials.items() if found["fate"] == "ahead"), ABSENT)
         raced = trials.get(winner, {}).get("speed")
-        seconds = search.get("seconds", {})
         lines.append(
             (
                 str(search["workload"]),
                 winner,
                 f"{search['minutes']:g}" if "minutes" in search else ABSENT,
-                f"{seconds['racing']:.0f} s" if seconds else ABSENT,
-                str(fates.count("slower")),
                 f"{fates.count('open')} of {len(fates)}",
                 ABSENT if raced is None else significant(raced),
                 *_confirmed(folder / f"{name}.summary.json", search["workload"]),
