@@ -29,6 +29,9 @@ from temper.study.resolve import DEFAULTS, spelt_out
 from temper.study.study import read_study
 
 TRIALS = "trials"
+_BEGUN = Path(
+    ".snakemake/temper/taking_over"
+)  # there from the first file that is taken over until Snakemake knows of all
 # sections of the study that its trials and the winner share with it
 _SHARED = (
     *("seed", "threads", "data", "model", "train", "onnx_external_data", "exports", "calibration_methods"),
@@ -207,20 +210,21 @@ def take_over(folder: Path, sources: Iterable[Path]) -> int:
     Returns:
         How many jobs' files were taken over.
     """
-    there = [source for source in sources if (source / RECORDS).is_dir()]
+    there, begun = [source for source in sources if (source / RECORDS).is_dir()], folder / _BEGUN
     if not there:
         return 0
-    taken = 0
+    taken, cut_off = 0, begun.is_file()
     for job in planned_jobs(folder):
         if (folder / record_path(job.rule, job.row)).is_file():
             continue
-        taken += any(_taken_from(source, folder, job) for source in there)
-    if taken:
+        taken += any(_taken_from(source, folder, job, begun) for source in there)
+    if taken or cut_off:
         _settle(folder)
+        begun.unlink(missing_ok=True)
     return taken
 
 
-def _taken_from(source: Path, folder: Path, job: Any) -> bool:
+def _taken_from(source: Path, folder: Path, job: Any, begun: Path) -> bool:
     path = record_path(job.rule, job.row)
     try:
         record = read_job_record(source / path)
@@ -228,15 +232,20 @@ def _taken_from(source: Path, folder: Path, job: Any) -> bool:
         return False
     if record.settings != job.settings or set(record.inputs) != set(job.inputs):
         return False
-    if any(os.path.lexists(folder / name) for name in record.outputs):
-        return False
+    if not begun.is_file() and any(os.path.lexists(folder / name) for name in record.outputs):
+        return False  # else they are what a take-over that was cut off had copied
     whole = {**{source / name: value for name, value in record.outputs.items()}}
     same = {**{folder / name: value for name, value in record.inputs.items()}, **whole}
     if any(not file.is_file() or sha256(file) != value for file, value in same.items()):
         return False
-    for name in (*record.outputs, path):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / name, folder / name)
+    begun.parent.mkdir(parents=True, exist_ok=True)
+    begun.touch()
+    for name in (*record.outputs, path):  # the record last: with it the job counts as done
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        neighbour = target.with_name(f".{target.name}.taken")
+        shutil.copy2(source / name, neighbour)
+        os.replace(neighbour, target)
     return True
 
 

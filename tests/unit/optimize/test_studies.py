@@ -1,6 +1,7 @@
 """The studies that a search writes, and what is taken over into them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -131,6 +132,41 @@ def test_what_was_made_of_the_same_comes_with_its_record(two_folders, tmp_path):
     assert (folder / "artifacts/file").read_text(encoding="utf-8") == "made"
     assert settled == [folder]
     assert take_over(folder, [source]) == 0  # it is there
+    assert settled == [folder]
+
+
+def test_a_take_over_that_was_killed_before_snakemake_knew_of_it_is_ended(two_folders, monkeypatch):
+    source, folder, _, settled = two_folders
+
+    def killed(place):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies, "_settle", killed)
+    with pytest.raises(KeyboardInterrupt):
+        take_over(folder, [source])
+    monkeypatch.setattr(studies, "_settle", settled.append)
+    assert take_over(folder, [source]) == 0
+    assert take_over(folder, [source]) == 0
+    assert settled == [folder]
+
+
+def test_what_a_killed_take_over_had_copied_in_part_is_copied_anew(two_folders, monkeypatch):
+    source, folder, _, settled = two_folders
+    copy, copied = shutil.copy2, []
+
+    def once(origin, target):
+        copied.append(copy(origin, target))
+        if len(copied) == 2:  # the output is there, its job's record not yet under its name
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copy2", once)
+    with pytest.raises(KeyboardInterrupt):
+        take_over(folder, [source])
+    assert not (folder / record_path("export_onnx", "fp32")).exists()
+    monkeypatch.setattr(shutil, "copy2", copy)
+    assert take_over(folder, [source]) == 1
+    assert settled == [folder]
+    assert not list(folder.rglob("*.taken"))
 
 
 @pytest.mark.parametrize("other", ["settings", "input", "output"])
