@@ -217,14 +217,14 @@ def take_over(folder: Path, sources: Iterable[Path]) -> int:
     for job in planned_jobs(folder):
         if (folder / record_path(job.rule, job.row)).is_file():
             continue
-        taken += any(_taken_from(source, folder, job, begun) for source in there)
+        taken += any(_taken_from(source, folder, job, cut_off) for source in there)
     if taken or cut_off:
         _settle(folder)
         begun.unlink(missing_ok=True)
     return taken
 
 
-def _taken_from(source: Path, folder: Path, job: Any, begun: Path) -> bool:
+def _taken_from(source: Path, folder: Path, job: Any, cut_off: bool) -> bool:
     path = record_path(job.rule, job.row)
     try:
         record = read_job_record(source / path)
@@ -232,12 +232,13 @@ def _taken_from(source: Path, folder: Path, job: Any, begun: Path) -> bool:
         return False
     if record.settings != job.settings or set(record.inputs) != set(job.inputs):
         return False
-    if not begun.is_file() and any(os.path.lexists(folder / name) for name in record.outputs):
+    if not cut_off and any(os.path.lexists(folder / name) for name in record.outputs):
         return False  # else they are what a take-over that was cut off had copied
     whole = {**{source / name: value for name, value in record.outputs.items()}}
     same = {**{folder / name: value for name, value in record.inputs.items()}, **whole}
     if any(not file.is_file() or sha256(file) != value for file, value in same.items()):
         return False
+    begun = folder / _BEGUN
     begun.parent.mkdir(parents=True, exist_ok=True)
     begun.touch()
     for name in (*record.outputs, path):  # the record last: with it the job counts as done
