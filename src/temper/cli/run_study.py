@@ -138,11 +138,8 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
 
     Snakemake runs in this process: a run with nothing to do is over in the time that Snakemake takes to find that out.
     """
-    from snakemake.cli import args_to_api, print_exception
-
     from temper.orchestration.jobs import snakemake_options
-    from temper.orchestration.quiet_snakemake import parsed
-    from temper.orchestration.running_jobs import interrupts
+    from temper.orchestration.quiet_snakemake import INTERRUPTED, run_here
     from temper.report.terminal import print_summaries
 
     folder = Path(directory).resolve()
@@ -150,25 +147,15 @@ def _run_one(directory: str, cores: str, again: list[str] | None, profile: str |
     told = ["--forcerun", *_forced(folder, again)] if again else []
     where = ["--cores", cores] if profile is None else ["--profile", str(Path(profile).resolve())]
     try:
-        parser, given = parsed([*snakemake_options(folder), *where, "--logger", "temper", *told])
+        code = run_here([*snakemake_options(folder), *where, "--logger", "temper", *told])
     except SystemExit as refused:
         raise _refused(profile, str(refused.code)) from None
-    except Exception as error:
-        print_exception(error)
-        return 1
-    with interrupts() as came:
-        try:
-            done = args_to_api(given, parser)
-        except Exception as error:
-            if not came:
-                print_exception(error)
-            done = False
-        if came:
-            raise KeyboardInterrupt  # Snakemake has ended its jobs, and takes it for a failure
-    if done:
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt  # Snakemake has ended its jobs, and takes it for a failure
+    if code == 0:
         print(flush=True)
         print_summaries(folder)
-    return 0 if done else 1
+    return code
 
 
 def _forced(folder: Path, names: Sequence[str]) -> list[str]:

@@ -166,19 +166,21 @@ def log_to(log: str, rule: str) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     _terminal_fd = os.dup(2)
-    _into(log, rule)
 
     def say(message: str) -> None:
         if not os.environ.get(TRIED):
             # a terminal's last line says which job is at work, and ends without a line's end
             os.write(_terminal_fd, f"{CLEAR_LINE if os.isatty(_terminal_fd) else ''}{message}\n".encode())
+            if os.path.sameopenfile(2, _terminal_fd):  # there is no log yet
+                return
         with contextlib.suppress(OSError):  # a log on a full disk takes nothing more, and the terminal has it
             sys.stderr.flush()
             print(message, file=sys.stderr, flush=True)
 
     started = time.monotonic()
     try:
-        with _ended_once():
+        with _ended_once():  # before there is a log: who sees one may end the job
+            _into(log, rule)
             yield
         print(f"{OWN_WORK}: {time.monotonic() - started:.3f} s", flush=True)
     except KeyboardInterrupt:

@@ -30,13 +30,24 @@ def parsed(arguments: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
     return parser, given
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run Snakemake in this process; its exit code, 130 where a signal ended it and its jobs."""
+def run_here(arguments: Sequence[str]) -> int:
+    """Run Snakemake in this process.
+
+    Returns:
+        0; 1 where a job failed or a profile cannot be read, which is said; 130 where a signal ended it and its jobs.
+
+    Raises:
+        SystemExit: as `parsed`.
+    """
     from snakemake.cli import args_to_api, print_exception
 
     from temper.orchestration.running_jobs import interrupts
 
-    parser, given = parsed(arguments)
+    try:
+        parser, given = parsed(arguments)
+    except Exception as error:
+        print_exception(error)
+        return 1
     with interrupts() as came:
         try:
             done = args_to_api(given, parser)
@@ -50,4 +61,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_here(sys.argv[1:]))

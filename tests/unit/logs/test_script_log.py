@@ -168,6 +168,16 @@ def test_sigterm_is_as_ctrl_c(run):
     assert (code, shown) == (130, "measure: interrupted; what it had begun to write was removed\n")
 
 
+def test_a_signal_that_comes_while_the_log_is_being_opened_ends_it_in_the_same_words(tmp_path):
+    opens = (
+        "import temper.logs.script_log as module; module.open = lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    program = PROGRAM.format(code="pass").replace("\nwith", f"\n{opens}\nwith")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "measure: interrupted; what it had begun to write was removed\n"
+
+
 @pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
 def test_a_second_signal_does_not_disturb_what_cleans_up(run, second):
     program = f"""

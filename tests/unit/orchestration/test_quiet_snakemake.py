@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from temper.environment.own_process import environment, python_command
-from temper.orchestration.quiet_snakemake import INTERRUPTED, main, parsed
+from temper.orchestration.quiet_snakemake import INTERRUPTED, parsed, run_here
 
 
 @pytest.fixture
@@ -57,7 +57,15 @@ def test_what_it_does_not_take_is_said_in_its_words(workflow):
 def test_what_fails_has_a_code_that_is_not_zero(workflow):
     (workflow / "Snakefile").write_text("rule all:\n    output: 'made'\n    shell: 'false'\n", encoding="utf-8")
     assert run(*options(workflow))[1] == 1
-    assert main([*options(workflow), "--snakefile", str(workflow / "absent")]) == 1
+    assert run_here([*options(workflow), "--snakefile", str(workflow / "absent")]) == 1
+
+
+def test_a_profile_that_cannot_be_read_is_told_without_a_traceback(workflow):
+    (workflow / "profile/config.yaml").write_text("cores: [1", encoding="utf-8")
+    said, code = run(*options(workflow))
+    assert code == 1
+    assert "config.yaml" in said
+    assert "Traceback" not in said
 
 
 def test_its_help_is_no_error():
