@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -86,7 +87,10 @@ def main() -> None:
         command = [python, "-c", QUANTISE, "artifacts/checkpoint", f"{scratch}/texts.jsonl"]
         command += [str(finished.study.data["max_tokens"]), f"{scratch}/int8"]
         path = f"{python.parent}:{os.environ['PATH']}"
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PATH": path})
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
+        if done.returncode != 0:
+            asked = f"quantise {arguments.study}/artifacts/checkpoint by optimum-intel"
+            sys.exit(f"{asked}: it failed, and no figure was taken. It said:\n{done.stderr[-2000:]}")
         taken_s = round(time.monotonic() - began, 1)
         peers: dict[str, Runner] = {
             "optimum-intel INT8, f32": Peer(Path(scratch, "int8"), arguments.threads, "f32"),
